@@ -1,0 +1,15 @@
+//! The ground floor: pure rules. No I/O, no clock, no randomness; `now` and ids are arguments.
+//!
+//! Everything stagepost decides is decided here; the floors above only carry inputs in and results out.
+
+pub mod change;
+pub mod definition;
+pub mod delivery;
+pub mod event;
+pub mod ids;
+pub mod journey;
+pub mod limits;
+pub mod page;
+pub mod profile;
+pub mod query;
+pub mod time;

@@ -1,0 +1,3 @@
+//! stagepost: a Studio flow journey tracker with audience computation.
+
+pub mod domain;
