@@ -1,3 +1,14 @@
 //! stagepost: a Studio flow journey tracker with audience computation.
+//!
+//! The floors, from the ground up: [`domain`] decides, [`store`] keeps, [`engine`] writes and wakes, [`delivery`] sends,
+//! [`http`] takes in and shows. `main` and [`cli`] wire them together.
 
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod delivery;
 pub mod domain;
+pub mod engine;
+pub mod http;
+pub mod store;
+pub mod telemetry;

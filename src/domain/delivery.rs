@@ -1,1 +1,189 @@
-//! (see the module list in mod.rs)
+//! Deliveries: everything that leaves stagepost, with its attempts.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use super::time::Timestamp;
+
+/// The destination key under which escalation mails are queued.
+pub const EMAIL: &str = "email";
+
+/// Where a delivery stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryStatus {
+    /// Waiting for its (next) attempt.
+    Pending,
+    /// The receiver took it.
+    Delivered,
+    /// Refused for good by the receiver, or impossible to send: a dead letter with a final reason.
+    Failed,
+    /// Ran out of time for further attempts: a dead letter.
+    Dead,
+    /// It may have arrived; repeating it blindly could do harm.
+    Ambiguous,
+    /// A newer delivery took its place, or its destination is gone.
+    Superseded,
+}
+
+impl DeliveryStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Delivered, Self::Failed, Self::Dead, Self::Ambiguous, Self::Superseded];
+
+    /// The name in the API and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Dead => "dead",
+            Self::Ambiguous => "ambiguous",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// The inverse of [`Self::as_str`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+/// Why a delivery exists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// This event.
+    Event(EventId),
+    /// Time that passed: a window that ended.
+    Time,
+    /// A stage that lasted too long.
+    Stall(JourneyId),
+    /// A computation that was made or changed.
+    Backfill,
+}
+
+/// What is to be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Payload {
+    /// A Segment call, whole, as its JSON object.
+    Call(Map<String, Value>),
+    /// A mail made from a template when it is sent.
+    Email {
+        /// Folder of the template under `templates/email/`.
+        template: String,
+        /// The recipients' addresses.
+        to: Vec<String>,
+        /// What the template sees: `{journey, user, level, stalledFor, …}`.
+        context: Map<String, Value>,
+    },
+}
+
+/// One try.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// When it began.
+    pub at: Timestamp,
+    /// What came of it: `delivered`, `retry`, `failed` or `ambiguous`.
+    pub status: String,
+    /// The receiver's HTTP (or SMTP) status code, where it answered.
+    #[serde(default)]
+    pub http_status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// The beginning of what the receiver answered.
+    #[serde(default)]
+    pub response_snippet: Option<String>,
+    /// What went wrong, if anything.
+    #[serde(default)]
+    pub error: Option<String>,
+}
+
+/// What came of one attempt, decided where the answer is known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Taken.
+    Delivered,
+    /// Try again, not before the receiver's `Retry-After` where it gave one (seconds, already clamped).
+    Retry {
+        /// The receiver's own wish.
+        after: Option<super::time::Span>,
+    },
+    /// Never going to work.
+    Failed,
+    /// Nobody can tell whether it arrived.
+    Ambiguous,
+}
+
+impl Outcome {
+    /// The name kept with the attempt and counted.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retry { .. } => "retry",
+            Self::Failed => "failed",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+}
+
+/// One thing to send to one destination, in the order of its user's other things for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Its id; rises with the order of making.
+    pub id: DeliveryId,
+    /// The destination's key, or [`EMAIL`].
+    pub destination: String,
+    /// Whose it is: deliveries of one user to one destination leave in the order of their ids.
+    pub user: UserKey,
+    /// The stable id under which the receiver can know a repetition (the call's `messageId`, the mail's Message-ID).
+    pub message_id: String,
+    /// Why it exists.
+    pub cause: Cause,
+    /// What to send.
+    pub payload: Payload,
+    /// Where it stands.
+    pub status: DeliveryStatus,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it changed last.
+    pub updated_at: Timestamp,
+    /// Not to be tried before.
+    pub next_attempt_at: Timestamp,
+    /// When its time for retries runs from: its making, or its newest replay.
+    pub retry_from: Timestamp,
+    /// How many attempts there were since `retry_from`.
+    pub tries: u32,
+    /// How often it was put back by hand.
+    #[serde(default)]
+    pub replays: u32,
+    /// The tries, oldest first; past `limits::MAX_ATTEMPTS_KEPT` those in the middle are left out.
+    pub attempts: Vec<Attempt>,
+}
+
+/// Which deliveries are wanted; an absent field means any.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryFilter {
+    /// For this destination.
+    pub destination: Option<String>,
+    /// With this status.
+    pub status: Option<DeliveryStatus>,
+    /// Of this user.
+    pub user: Option<UserKey>,
+    /// Made at or after.
+    pub since: Option<Timestamp>,
+}
+
+impl DeliveryFilter {
+    /// Whether `delivery` is wanted.
+    pub fn accepts(&self, delivery: &Delivery) -> bool {
+        self.destination.as_ref().is_none_or(|key| *key == delivery.destination)
+            && self.status.is_none_or(|status| status == delivery.status)
+            && self.user.as_ref().is_none_or(|user| *user == delivery.user)
+            && self.since.is_none_or(|since| delivery.created_at >= since)
+    }
+}

@@ -1,1 +1,172 @@
-//! (see the module list in mod.rs)
+//! Journeys: one run of one flow by one user.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{DeliveryId, JourneyId, UserKey};
+use super::time::Timestamp;
+
+/// Where a journey stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JourneyStatus {
+    /// Under way.
+    Active,
+    /// Stood in a stage longer than a rule allows; its escalation runs.
+    Stalled,
+    /// Reached a terminal stage.
+    Completed,
+    /// Closed by an operator.
+    Resolved,
+    /// A newer run of the same flow took its place.
+    Superseded,
+    /// Nothing was heard of it for the flow's `expire_after`.
+    Expired,
+}
+
+impl JourneyStatus {
+    /// Every status.
+    pub const ALL: [Self; 6] =
+        [Self::Active, Self::Stalled, Self::Completed, Self::Resolved, Self::Superseded, Self::Expired];
+
+    /// Whether the run is still going on.
+    pub fn is_open(self) -> bool {
+        match self {
+            Self::Active | Self::Stalled => true,
+            Self::Completed | Self::Resolved | Self::Superseded | Self::Expired => false,
+        }
+    }
+
+    /// The name in the API and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Stalled => "stalled",
+            Self::Completed => "completed",
+            Self::Resolved => "resolved",
+            Self::Superseded => "superseded",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// The inverse of [`Self::as_str`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == name)
+    }
+}
+
+/// One stage that was posted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// The stage's name.
+    pub stage: String,
+    /// When it happened.
+    pub at: Timestamp,
+    /// When it was told.
+    pub received_at: Timestamp,
+    /// The post.
+    pub message_id: String,
+}
+
+/// One level of the escalation that fired. A level fires once per journey, ever: this is its mark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Escalation {
+    /// The stage whose rule it was.
+    pub stage: String,
+    /// 1 for the first level of that stage in rising `after`, and so on.
+    pub level: u32,
+    /// How it was sent: `email`.
+    pub channel: String,
+    /// When it fired.
+    pub at: Timestamp,
+    /// What was sent.
+    pub delivery_id: DeliveryId,
+}
+
+/// An operator's word on a journey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// Who.
+    pub by: String,
+    /// Why, in his words; may be empty.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One run of one flow by one user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Journey {
+    /// Its id.
+    pub id: JourneyId,
+    /// Whose it is.
+    pub user: UserKey,
+    /// The flow's name.
+    pub flow: String,
+    /// The person's address, as last posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// The Studio execution that it is, where posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_sid: Option<String>,
+    /// Where it stands.
+    pub status: JourneyStatus,
+    /// The stage it is in: the one that happened last.
+    pub stage: String,
+    /// Since when it is in that stage.
+    pub stage_at: Timestamp,
+    /// When its first stage happened.
+    pub started_at: Timestamp,
+    /// When something about it changed last, by the server's clock.
+    pub updated_at: Timestamp,
+    /// When it was closed, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// Its stages in the order they happened.
+    pub steps: Vec<Step>,
+    /// Steps that were posted but are not kept, past `limits::MAX_JOURNEY_STEPS`.
+    #[serde(default)]
+    pub steps_left_out: u32,
+    /// Levels that fired.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub escalations: Vec<Escalation>,
+    /// Set when an operator acknowledged the present stall; a new stage clears it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Note>,
+    /// Set when an operator resolved the journey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Note>,
+}
+
+/// Which journeys are wanted; an absent field means any.
+#[derive(Clone, Debug, Default)]
+pub struct JourneyFilter {
+    /// Of this flow.
+    pub flow: Option<String>,
+    /// In this stage.
+    pub stage: Option<String>,
+    /// With this status.
+    pub status: Option<JourneyStatus>,
+    /// Of this user.
+    pub user: Option<UserKey>,
+    /// First seen at or after.
+    pub from: Option<Timestamp>,
+    /// First seen before.
+    pub to: Option<Timestamp>,
+}
+
+impl JourneyFilter {
+    /// Whether `journey` is wanted.
+    pub fn accepts(&self, journey: &Journey) -> bool {
+        let seen_at = journey.id.made_at();
+        self.flow.as_ref().is_none_or(|flow| *flow == journey.flow)
+            && self.stage.as_ref().is_none_or(|stage| *stage == journey.stage)
+            && self.status.is_none_or(|status| status == journey.status)
+            && self.user.as_ref().is_none_or(|user| *user == journey.user)
+            && self.from.is_none_or(|from| seen_at >= from)
+            && self.to.is_none_or(|to| seen_at < to)
+    }
+}

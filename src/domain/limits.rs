@@ -1,1 +1,107 @@
-//! (see the module list in mod.rs)
+//! Every limit of stagepost. Messages and docs take their numbers from here.
+
+use super::time::Span;
+
+// --- ingest -----------------------------------------------------------------------------------------------------
+/// Largest single event, in bytes of its JSON (Segment: 32 KB).
+pub const MAX_EVENT_BYTES: usize = 32 * 1024;
+/// Largest batch body, in bytes after decompression (Segment: 500 KB; SDKs fill up to 512 KiB).
+pub const MAX_BATCH_BYTES: usize = 512 * 1024;
+/// Most events in one batch (Segment: 2500).
+pub const MAX_BATCH_EVENTS: usize = 2500;
+/// Longest `messageId`, in characters (Segment: 100).
+pub const MAX_MESSAGE_ID_CHARS: usize = 100;
+/// Longest user, anonymous, previous or group id, in bytes.
+pub const MAX_ID_BYTES: usize = 500;
+/// Longest event, flow, stage, page or screen name, in bytes.
+pub const MAX_NAME_BYTES: usize = 500;
+/// Deepest nesting of objects and arrays in an event.
+pub const MAX_JSON_DEPTH: usize = 64;
+/// Most properties or traits on one event that are applied to a profile (Segment: 300).
+pub const MAX_TRAITS_PER_EVENT: usize = 300;
+/// How long a message id is remembered; Segment promises at least 24 hours.
+pub const DEDUPE_WINDOW: Span = Span::from_hours(25);
+
+// --- profiles ---------------------------------------------------------------------------------------------------
+/// Most traits kept on one profile; further new names are refused (and logged), known ones still change.
+pub const MAX_PROFILE_TRAITS: usize = 1000;
+/// Most bytes of trait names and values on one profile.
+pub const MAX_PROFILE_TRAIT_BYTES: usize = 48 * 1024;
+/// Newest events of a user that his page lists.
+pub const RECENT_EVENTS: usize = 20;
+/// Message ids remembered inside the profile; older ones of a busy user move to records of their own.
+pub const SEEN_IN_PROFILE: usize = 64;
+
+// --- journeys ---------------------------------------------------------------------------------------------------
+/// Most journeys kept inside the profile, open ones included; the oldest finished ones move to the archive.
+pub const JOURNEYS_IN_PROFILE: usize = 16;
+/// Most open journeys of one user; a further one supersedes the oldest.
+pub const MAX_OPEN_JOURNEYS: usize = 12;
+/// Most steps kept on one journey; later ones still change its stage, and the journey says how many it left out.
+pub const MAX_JOURNEY_STEPS: usize = 100;
+/// When an open journey without news expires, unless its flow says otherwise.
+pub const DEFAULT_EXPIRE_AFTER: Span = Span::from_days(30);
+/// Most flow names that no definition knows which are listed as not configured.
+pub const MAX_UNKNOWN_FLOWS: usize = 1000;
+
+// --- definitions ------------------------------------------------------------------------------------------------
+/// Most definitions of one kind.
+pub const MAX_DEFINITIONS: usize = 1000;
+/// Longest key or name of a definition, in characters.
+pub const MAX_DEFINITION_NAME: usize = 255;
+/// Most levels of one flow's escalation.
+pub const MAX_LEVELS: usize = 50;
+/// Most recipients of one level.
+pub const MAX_RECIPIENTS: usize = 50;
+/// Most URLs of a webhook (Segment: 5).
+pub const MAX_URLS: usize = 5;
+/// Largest definitions document, in bytes.
+pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
+
+// --- the engine -------------------------------------------------------------------------------------------------
+/// Commands that may wait for the writer; beyond it callers are told to come back.
+pub const QUEUE_COMMANDS: usize = 8192;
+/// Events that one commit may hold.
+pub const COMMIT_EVENTS: usize = 2500;
+/// Bytes of events that one commit may hold.
+pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
+/// Timers looked at in one sweep before ingest has its turn again.
+pub const SWEEP_TIMERS: usize = 256;
+/// Events, or profiles, looked at in one step of a backfill before ingest has its turn again.
+pub const BACKFILL_STEP: usize = 512;
+/// Rejected posts remembered for the debugger.
+pub const REJECTED_KEPT: usize = 1000;
+/// What a caller is told to wait when the server is too busy.
+pub const RETRY_AFTER_SECS: u64 = 1;
+
+// --- delivery ---------------------------------------------------------------------------------------------------
+/// How long one webhook attempt may take, connecting included (Segment: 5 s).
+pub const WEBHOOK_TIMEOUT: Span = Span::from_secs(5);
+/// How long one mail may take, the whole conversation included.
+pub const MAIL_TIMEOUT: Span = Span::from_secs(30);
+/// How long a delivery is tried before it is a dead letter (Segment: four hours).
+pub const RETRY_FOR: Span = Span::from_hours(4);
+/// First wait between two attempts; it doubles.
+pub const RETRY_BASE: Span = Span::from_secs(10);
+/// Longest wait between two attempts.
+pub const RETRY_CAP: Span = Span::from_secs(20 * 60);
+/// Longest `Retry-After` that is honoured.
+pub const RETRY_AFTER_CAP: Span = Span::from_hours(1);
+/// Attempts of one destination under way at once, unless it says otherwise.
+pub const DEFAULT_IN_FLIGHT: u32 = 16;
+/// Most attempts of one destination under way at once.
+pub const MAX_IN_FLIGHT: u32 = 256;
+/// Attempts kept with a delivery: the first ones and the newest.
+pub const MAX_ATTEMPTS_KEPT: usize = 20;
+/// Bytes of a receiver's answer that are read and kept.
+pub const RESPONSE_SNIPPET_BYTES: usize = 1024;
+
+// --- the API ----------------------------------------------------------------------------------------------------
+/// Rows of one page unless asked otherwise.
+pub const DEFAULT_PAGE: usize = 100;
+/// Most rows of one page.
+pub const MAX_PAGE: usize = 1000;
+/// Records looked through for one page of a filtered list before the page is handed out as it is, with a cursor.
+pub const MAX_SCAN: usize = 20_000;
+/// Largest body of a management call, in bytes.
+pub const MAX_API_BODY: usize = MAX_DEFINITIONS_BYTES;

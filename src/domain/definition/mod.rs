@@ -1,1 +1,153 @@
-//! (see the module list in mod.rs)
+//! Definitions: what the people who run stagepost tell it to do.
+//!
+//! A definition is valid by construction: [`document`] reads and checks what was written, everything behind it relies on it.
+
+mod audience;
+mod destination;
+mod flow;
+mod source;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use audience::{Audience, AudienceStatus, Emit, LeafUse, Phase};
+pub use destination::{Destination, DestinationKind, EventsWanted, WebhookUrl};
+pub use flow::{Channel, Flow, Level};
+pub use source::{Source, SourceKind};
+
+/// The kinds of definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Where events come from.
+    Source,
+    /// What to do about journeys.
+    Flow,
+    /// Where calls go.
+    Destination,
+    /// Who is in.
+    Audience,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Source, Self::Flow, Self::Destination, Self::Audience];
+
+    /// The name of the table in a definitions document: `source`, `flow`, `destination`, `audience`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Flow => "flow",
+            Self::Destination => "destination",
+            Self::Audience => "audience",
+        }
+    }
+}
+
+/// One definition of any kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Definition {
+    /// Where events come from.
+    Source(Source),
+    /// What to do about journeys.
+    Flow(Flow),
+    /// Where calls go.
+    Destination(Destination),
+    /// Who is in.
+    Audience(Audience),
+}
+
+impl Definition {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Source(_) => Kind::Source,
+            Self::Flow(_) => Kind::Flow,
+            Self::Destination(_) => Kind::Destination,
+            Self::Audience(_) => Kind::Audience,
+        }
+    }
+
+    /// Its key, unique in its kind; a flow's key is its name.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Source(source) => &source.key,
+            Self::Flow(flow) => &flow.name,
+            Self::Destination(destination) => &destination.key,
+            Self::Audience(audience) => &audience.key,
+        }
+    }
+}
+
+/// All definitions in force, as one immutable picture.
+#[derive(Clone, Debug, Default)]
+pub struct Definitions {
+    /// By key.
+    pub sources: BTreeMap<String, Arc<Source>>,
+    /// By name.
+    pub flows: BTreeMap<String, Arc<Flow>>,
+    /// By key.
+    pub destinations: BTreeMap<String, Arc<Destination>>,
+    /// By key.
+    pub audiences: BTreeMap<String, Arc<Audience>>,
+}
+
+impl Definitions {
+    /// Takes in `definition`, in place of the one with its kind and key.
+    pub fn put(&mut self, definition: Definition) {
+        match definition {
+            Definition::Source(source) => {
+                self.sources.insert(source.key.clone(), Arc::new(source));
+            }
+            Definition::Flow(flow) => {
+                self.flows.insert(flow.name.clone(), Arc::new(flow));
+            }
+            Definition::Destination(destination) => {
+                self.destinations.insert(destination.key.clone(), Arc::new(destination));
+            }
+            Definition::Audience(audience) => {
+                self.audiences.insert(audience.key.clone(), Arc::new(audience));
+            }
+        }
+    }
+
+    /// Removes the definition of that kind and key; says whether there was one.
+    pub fn remove(&mut self, kind: Kind, key: &str) -> bool {
+        match kind {
+            Kind::Source => self.sources.remove(key).is_some(),
+            Kind::Flow => self.flows.remove(key).is_some(),
+            Kind::Destination => self.destinations.remove(key).is_some(),
+            Kind::Audience => self.audiences.remove(key).is_some(),
+        }
+    }
+
+    /// The definition of that kind and key.
+    pub fn get(&self, kind: Kind, key: &str) -> Option<Definition> {
+        match kind {
+            Kind::Source => self.sources.get(key).map(|source| Definition::Source((**source).clone())),
+            Kind::Flow => self.flows.get(key).map(|flow| Definition::Flow((**flow).clone())),
+            Kind::Destination => {
+                self.destinations.get(key).map(|destination| Definition::Destination((**destination).clone()))
+            }
+            Kind::Audience => {
+                self.audiences.get(key).map(|audience| Definition::Audience((**audience).clone()))
+            }
+        }
+    }
+
+    /// The source with that write key.
+    pub fn source_by_write_key(&self, write_key: &str) -> Option<&Arc<Source>> {
+        // Every key is compared, in constant time each, so that timing tells nothing about them.
+        use subtle::ConstantTimeEq;
+        let mut found = None;
+        for source in self.sources.values() {
+            if bool::from(source.write_key.as_bytes().ct_eq(write_key.as_bytes())) {
+                found = Some(source);
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,73 @@
+//! Flows: which stages begin and end a journey, and what to do when one lasts too long.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::time::{Span, Timestamp};
+
+/// How a level reaches people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "channel", rename_all = "snake_case")]
+pub enum Channel {
+    /// A mail to each of `to`, made from `templates/email/<template>/`.
+    Email {
+        /// Addresses; at least one.
+        to: Vec<String>,
+        /// The template's folder.
+        template: String,
+    },
+}
+
+impl Channel {
+    /// The name in definitions, journeys and metrics.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Email { .. } => "email",
+        }
+    }
+}
+
+/// One level of a flow's escalation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// The stage it watches.
+    pub stage: String,
+    /// How long a journey may stand in that stage before the level fires.
+    pub after: Span,
+    /// Whom it tells, and how.
+    #[serde(flatten)]
+    pub channel: Channel,
+}
+
+/// A Studio flow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Its name, as posted.
+    pub name: String,
+    /// The stage that begins a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<String>,
+    /// Stages that end a run.
+    #[serde(default)]
+    pub terminal: Vec<String>,
+    /// After how long without news an open run is given up.
+    pub expire_after: Span,
+    /// Levels in rising `after`.
+    #[serde(default)]
+    pub escalation: Vec<Level>,
+    /// When it was first defined.
+    pub created_at: Timestamp,
+    /// When its definition changed last.
+    pub updated_at: Timestamp,
+}
+
+impl Flow {
+    /// The levels that watch `stage`, numbered from 1 in rising `after`.
+    pub fn levels(&self, stage: &str) -> impl Iterator<Item = (u32, &Level)> {
+        (1..).zip(self.escalation.iter().filter(move |level| level.stage == stage))
+    }
+
+    /// Whether `stage` ends a run.
+    pub fn is_terminal(&self, stage: &str) -> bool {
+        self.terminal.iter().any(|terminal| terminal == stage)
+    }
+}

@@ -1,0 +1,167 @@
+//! The first floor: where everything is kept.
+//!
+//! One trait at the level of the domain, two backends behind one test suite. All writing goes through
+//! [`Store::commit`], called by one writer; reading may happen from anywhere.
+
+mod error;
+pub mod memory;
+pub mod sled;
+
+use std::collections::{BTreeMap, HashSet};
+
+use async_trait::async_trait;
+
+use crate::domain::change::ChangeSet;
+use crate::domain::definition::Definition;
+use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::time::Timestamp;
+
+pub use error::StoreError;
+
+/// The result of a store call.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// Which events are wanted; an absent field means any.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Of this type (`track`, …).
+    pub type_name: Option<String>,
+    /// Of this user.
+    pub user: Option<UserKey>,
+}
+
+/// A member of an audience.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub user: UserKey,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Running totals that a store keeps in step with its commits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Events in the log.
+    pub events: u64,
+    /// Profiles.
+    pub profiles: u64,
+    /// Journeys by status.
+    pub journeys: BTreeMap<JourneyStatus, u64>,
+    /// Members by audience id.
+    pub members: BTreeMap<String, u64>,
+    /// Deliveries by destination and status name.
+    pub deliveries: BTreeMap<(String, &'static str), u64>,
+}
+
+/// Figures on the store itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Bytes on disk (0 for the memory backend).
+    pub disk_bytes: u64,
+}
+
+/// Where everything is kept.
+///
+/// The writer's calls (`profiles`, `seen`, `commit`, `due_timers`, `due_deliveries`, `event_log`, `profiles_after`)
+/// may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The backend's name and place, for logs: `sled:./data`.
+    fn describe(&self) -> String;
+
+    // --- the writer -------------------------------------------------------------------------------------------
+
+    /// The profiles of these users, in the same order; `None` where there is none.
+    async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>>;
+
+    /// When these message ids arrived, among those stored on their own ([`ChangeSet::seen`]); in the same order.
+    async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>>;
+
+    /// Writes all of `changes` or nothing, and returns once it would survive a loss of power.
+    async fn commit(&self, changes: &ChangeSet) -> Result<()>;
+
+    /// Users whose timer (`Profile::wake_at`) is at or before `now`, earliest first, at most `limit`.
+    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>>;
+
+    /// The earliest timer there is.
+    async fn next_timer(&self) -> Result<Option<Timestamp>>;
+
+    /// Deliveries to send now to `destination`: per user the pending one with the lowest id, if its
+    /// `next_attempt_at` is at or before `now`; users in `busy` are passed over. Earliest attempt first, at most `limit`.
+    async fn due_deliveries(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>>;
+
+    /// The earliest `next_attempt_at` among the users' first pending deliveries to `destination`, users in `busy` passed
+    /// over (those whose attempt is under way): when [`Self::due_deliveries`] will have something.
+    async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>>;
+
+    /// The log in the order of ids: events after `after` and up to `until`, whole commits at a time, about `limit`
+    /// (never cut in the middle of a commit; empty means the end).
+    async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>>;
+
+    /// The newest event's id.
+    async fn last_event(&self) -> Result<Option<EventId>>;
+
+    /// Profiles in the order of their keys, after `after`, at most `limit`.
+    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>>;
+
+    /// Message ids stored on their own that arrived before `before`, at most `limit`.
+    async fn expired_seen(&self, before: Timestamp, limit: usize) -> Result<Vec<(UserKey, MessageHash)>>;
+
+    /// Ids of the audiences that have member rows.
+    async fn audiences_with_members(&self) -> Result<Vec<String>>;
+
+    // --- at start ---------------------------------------------------------------------------------------------
+
+    /// All definitions.
+    async fn definitions(&self) -> Result<Vec<Definition>>;
+
+    /// The hash of the admin token, once one was set.
+    async fn admin_token_hash(&self) -> Result<Option<String>>;
+
+    // --- readers ----------------------------------------------------------------------------------------------
+
+    /// One profile.
+    async fn profile(&self, user: &UserKey) -> Result<Option<Profile>>;
+
+    /// One journey, in a profile or archived.
+    async fn journey(&self, id: JourneyId) -> Result<Option<Journey>>;
+
+    /// Journeys, newest first.
+    async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>>;
+
+    /// These events, where they are still kept, in the same order.
+    async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>>;
+
+    /// Events, newest first.
+    async fn newest_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>>;
+
+    /// Members of the audience with this id, in the order of their keys.
+    async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>>;
+
+    /// One delivery.
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;
+
+    /// Deliveries, newest first.
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>>;
+
+    /// Names of flows that were posted and that no definition knew then; at most `limits::MAX_UNKNOWN_FLOWS`.
+    async fn unknown_flows(&self) -> Result<Vec<String>>;
+
+    /// Running totals.
+    async fn counts(&self) -> Result<Counts>;
+
+    /// Figures on the store itself.
+    async fn stats(&self) -> Result<StoreStats>;
+}
