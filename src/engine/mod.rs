@@ -1,1 +1,15 @@
-//! (being built)
+//! The second floor: the one writer, the timers, the backfill and the read models.
+//!
+//! Everything that changes state is a command; the writer groups waiting commands, lets the domain decide, writes one
+//! change set, and only then answers.
+
+mod command;
+mod debugger;
+mod error;
+mod handle;
+mod read;
+
+pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, ReplaySelection, Settlement};
+pub use debugger::{Debugger, FeedItem, Rejection};
+pub use error::EngineError;
+pub use handle::{Engine, Health};

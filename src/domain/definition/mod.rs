@@ -5,6 +5,7 @@
 mod audience;
 mod destination;
 mod flow;
+mod problem;
 mod source;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use audience::{Audience, AudienceStatus, Emit, LeafUse, Phase};
 pub use destination::{Destination, DestinationKind, EventsWanted, WebhookUrl};
 pub use flow::{Channel, Flow, Level};
+pub use problem::Problem;
 pub use source::{Source, SourceKind};
 
 /// The kinds of definitions.

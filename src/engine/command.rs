@@ -1,0 +1,101 @@
+//! What the writer can be asked to do.
+
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::error::EngineError;
+use crate::domain::definition::{Definition, Kind};
+use crate::domain::delivery::{Attempt, DeliveryStatus, Outcome};
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, JourneyId};
+use crate::domain::journey::Journey;
+use crate::domain::time::Timestamp;
+
+/// What became of one event that was handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The event's message id.
+    pub message_id: String,
+    /// Whether it had come before; nothing was done then.
+    pub duplicate: bool,
+    /// The journey that it belongs to, where it is a stage post (also for a repetition, while it is still known).
+    pub journey: Option<JourneyId>,
+}
+
+/// What an operator can do with a journey.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Stop the ladder of the present stall.
+    Acknowledge,
+    /// Close the journey.
+    Resolve,
+}
+
+/// How a definitions document is to be applied.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApplyOptions {
+    /// Remove what the document does not name.
+    pub prune: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// What applying a document did, or would do; each entry is `<kind> <key>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ApplyReport {
+    /// New.
+    pub created: Vec<String>,
+    /// Changed.
+    pub changed: Vec<String>,
+    /// Removed, by `prune`.
+    pub removed: Vec<String>,
+    /// As they were.
+    pub unchanged: Vec<String>,
+}
+
+/// Which dead letters are to be tried again.
+#[derive(Clone, Debug)]
+pub enum ReplaySelection {
+    /// This delivery, unless it is pending already.
+    One(DeliveryId),
+    /// Those of this destination with this status, made at or after `since`.
+    Of {
+        /// The destination's key.
+        destination: String,
+        /// Any but `pending`.
+        status: DeliveryStatus,
+        /// `None` for all.
+        since: Option<Timestamp>,
+    },
+}
+
+/// What came of one attempt at a delivery.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// The attempt as it is kept.
+    pub attempt: Attempt,
+    /// What follows from it.
+    pub outcome: Outcome,
+}
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
+
+/// One input to the writer. Whoever sends it is answered once what it caused is on disk.
+pub(super) enum Command {
+    /// Events that arrived together; answered in the same order.
+    Ingest { events: Vec<Event>, reply: Reply<Vec<Accepted>> },
+    /// An attempt at a delivery ended.
+    Settle { settlement: Box<Settlement>, reply: Reply<()> },
+    /// Definitions that are wanted.
+    Apply { wanted: Vec<Definition>, options: ApplyOptions, reply: Reply<ApplyReport> },
+    /// A definition that is no longer wanted.
+    Remove { kind: Kind, key: String, reply: Reply<()> },
+    /// An operator's word on a journey.
+    Operate { id: JourneyId, operation: Operation, by: String, reason: String, reply: Reply<Journey> },
+    /// Deliveries to try again; answered with how many.
+    Replay { selection: ReplaySelection, reply: Reply<u64> },
+    /// A new admin token's hash.
+    SetAdminToken { hash: String, reply: Reply<()> },
+}

@@ -1,0 +1,189 @@
+//! The engine as the other floors see it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+
+use super::command::{
+    Accepted, ApplyOptions, ApplyReport, Command, Operation, ReplaySelection, Reply, Settlement,
+};
+use super::debugger::Debugger;
+use super::error::EngineError;
+use crate::clock::Clock;
+use crate::domain::definition::{Definition, Definitions, Kind};
+use crate::domain::event::Event;
+use crate::domain::ids::JourneyId;
+use crate::domain::journey::Journey;
+use crate::store::Store;
+
+/// A handle on the running engine; cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What handles, the writer and the sweeper share.
+pub(super) struct Shared {
+    pub commands: mpsc::Sender<Command>,
+    pub definitions: watch::Receiver<Arc<Definitions>>,
+    pub store: Arc<dyn Store>,
+    pub clock: Clock,
+    pub debugger: Debugger,
+    pub pulse: Pulse,
+    /// Woken after each commit that made deliveries.
+    pub deliveries_made: Notify,
+}
+
+/// Signs of life of the loops, for `/readyz`.
+#[derive(Debug, Default)]
+pub(super) struct Pulse {
+    /// When the writer last committed, or found nothing to do; milliseconds since 1970.
+    pub writer: AtomicI64,
+    /// When the sweeper last looked for due timers; milliseconds since 1970.
+    pub sweeper: AtomicI64,
+    /// Set once the store failed to write.
+    pub failed: AtomicBool,
+}
+
+/// Whether the engine does its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The store takes writes.
+    pub store_writable: bool,
+    /// The writer answers.
+    pub writer_alive: bool,
+    /// Timers are being looked at.
+    pub sweeper_alive: bool,
+}
+
+impl Engine {
+    /// Hands in events that arrived together; answers in the same order once they are on disk.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] when too much is waiting, [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn ingest(&self, events: Vec<Event>) -> Result<Vec<Accepted>, EngineError> {
+        // Full means busy: the caller is told to come back, nothing grows.
+        let (reply, answer) = oneshot::channel();
+        self.shared.commands.try_send(Command::Ingest { events, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// Tells what came of an attempt; returns once it is on disk.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn settle(&self, settlement: Settlement) -> Result<(), EngineError> {
+        self.ask(|reply| Command::Settle { settlement: Box::new(settlement), reply }).await
+    }
+
+    /// Brings the definitions in line with `wanted`; applying the same again changes nothing.
+    ///
+    /// In `wanted`, an empty `write_key`, an empty audience `id` and all times mean "keep, or make".
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] when definitions refer to what does not exist or clash.
+    pub async fn apply(
+        &self,
+        wanted: Vec<Definition>,
+        options: ApplyOptions,
+    ) -> Result<ApplyReport, EngineError> {
+        self.ask(|reply| Command::Apply { wanted, options, reply }).await
+    }
+
+    /// Removes one definition.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when another definition needs it.
+    pub async fn remove(&self, kind: Kind, key: &str) -> Result<(), EngineError> {
+        let key = key.to_owned();
+        self.ask(|reply| Command::Remove { kind, key, reply }).await
+    }
+
+    /// Acknowledges or resolves a journey; answers the journey as it is then.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the journey is not open any more.
+    pub async fn operate(
+        &self,
+        id: JourneyId,
+        operation: Operation,
+        by: &str,
+        reason: &str,
+    ) -> Result<Journey, EngineError> {
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        self.ask(|reply| Command::Operate { id, operation, by, reason, reply }).await
+    }
+
+    /// Puts deliveries back into the queue under their old ids; answers how many.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the one delivery is pending already.
+    pub async fn replay(&self, selection: ReplaySelection) -> Result<u64, EngineError> {
+        self.ask(|reply| Command::Replay { selection, reply }).await
+    }
+
+    /// Sets the hash that admin tokens are checked against.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn set_admin_token_hash(&self, hash: String) -> Result<(), EngineError> {
+        self.ask(|reply| Command::SetAdminToken { hash, reply }).await
+    }
+
+    /// The definitions in force now.
+    pub fn definitions(&self) -> Arc<Definitions> {
+        self.shared.definitions.borrow().clone()
+    }
+
+    /// Tells whenever the definitions changed.
+    pub fn watch_definitions(&self) -> watch::Receiver<Arc<Definitions>> {
+        self.shared.definitions.clone()
+    }
+
+    /// Waits until deliveries were made since the last call.
+    pub async fn deliveries_made(&self) {
+        self.shared.deliveries_made.notified().await;
+    }
+
+    /// The debugger's feed.
+    pub fn debugger(&self) -> &Debugger {
+        &self.shared.debugger
+    }
+
+    /// The clock that the engine goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// Commands that wait for the writer now, and how many may.
+    pub fn queue(&self) -> (usize, usize) {
+        let most = self.shared.commands.max_capacity();
+        (most - self.shared.commands.capacity(), most)
+    }
+
+    /// Whether the engine does its work: each loop gave a sign of life within the last ten seconds.
+    pub fn health(&self) -> Health {
+        let now = self.shared.clock.now().millis();
+        let alive = |last: &AtomicI64| now - last.load(Ordering::Relaxed) < 10_000;
+        let pulse = &self.shared.pulse;
+        Health {
+            store_writable: !pulse.failed.load(Ordering::Relaxed),
+            writer_alive: alive(&pulse.writer),
+            sweeper_alive: alive(&pulse.sweeper),
+        }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.commands.send(command(reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+fn stopped() -> EngineError {
+    EngineError::Unavailable("it is stopping".to_owned())
+}

@@ -1,0 +1,69 @@
+//! Read models: what the API and the console show. Reading never waits for the writer.
+
+use super::error::EngineError;
+use super::handle::Engine;
+use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
+use crate::domain::journey::{Journey, JourneyFilter};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::profile::Profile;
+use crate::store::{Counts, EventFilter, Member, StoreStats};
+
+/// The result of a read.
+pub type Read<T> = Result<T, EngineError>;
+
+impl Engine {
+    /// One user's profile.
+    pub async fn profile(&self, user: &UserKey) -> Read<Option<Profile>> {
+        Ok(self.shared.store.profile(user).await?)
+    }
+    /// A profile's newest events, newest first.
+    pub async fn recent_events(&self, profile: &Profile) -> Read<Vec<Event>> {
+        let ids: Vec<_> = profile.recent.iter().rev().copied().collect();
+        Ok(self.shared.store.events(&ids).await?)
+    }
+    /// One journey.
+    pub async fn journey(&self, id: JourneyId) -> Read<Option<Journey>> {
+        Ok(self.shared.store.journey(id).await?)
+    }
+    /// Journeys, newest first.
+    pub async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Read<Page<Journey>> {
+        Ok(self.shared.store.journeys(filter, page).await?)
+    }
+    /// Stored events, newest first.
+    pub async fn newest_events(&self, filter: &EventFilter, page: &PageRequest) -> Read<Page<Event>> {
+        Ok(self.shared.store.newest_events(filter, page).await?)
+    }
+    /// Members of the audience with this id.
+    pub async fn members(&self, audience_id: &str, page: &PageRequest) -> Read<Page<Member>> {
+        Ok(self.shared.store.members(audience_id, page).await?)
+    }
+    /// One delivery.
+    pub async fn delivery(&self, id: DeliveryId) -> Read<Option<Delivery>> {
+        Ok(self.shared.store.delivery(id).await?)
+    }
+    /// Deliveries, newest first.
+    pub async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Read<Page<Delivery>> {
+        Ok(self.shared.store.deliveries(filter, page).await?)
+    }
+    /// Names of flows that were posted and that no definition knows.
+    pub async fn unknown_flows(&self) -> Read<Vec<String>> {
+        let definitions = self.definitions();
+        let mut names = self.shared.store.unknown_flows().await?;
+        names.retain(|name| !definitions.flows.contains_key(name));
+        Ok(names)
+    }
+    /// Running totals.
+    pub async fn counts(&self) -> Read<Counts> {
+        Ok(self.shared.store.counts().await?)
+    }
+    /// Figures on the store.
+    pub async fn store_stats(&self) -> Read<StoreStats> {
+        Ok(self.shared.store.stats().await?)
+    }
+    /// The hash that admin tokens are checked against.
+    pub async fn admin_token_hash(&self) -> Read<Option<String>> {
+        Ok(self.shared.store.admin_token_hash().await?)
+    }
+}
