@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod event;
 pub mod ids;
 pub mod journey;
+pub mod key;
 pub mod limits;
 pub mod page;
 pub mod profile;
