@@ -3,6 +3,7 @@
 //! Everything stagepost decides is decided here; the floors above only carry inputs in and results out.
 
 pub mod change;
+pub mod decide;
 pub mod definition;
 pub mod delivery;
 pub mod event;

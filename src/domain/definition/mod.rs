@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audience::{Audience, AudienceStatus, Emit, LeafUse, Phase};
 pub use destination::{Destination, DestinationKind, EventsWanted, WebhookUrl};
-pub use flow::{Channel, Flow, Level};
+pub use flow::{Channel, Flow, Level, Revisit};
 pub use problem::Problem;
 pub use source::{Source, SourceKind};
 

@@ -37,7 +37,13 @@ pub struct Journeys<'a> {
 
 impl Journeys<'_> {
     /// Takes in one post of `flow` (`None` when no definition knows it); answers the run that it belongs to.
-    pub fn post(&mut self, flow: Option<&Flow>, post: &Post<'_>, now: Timestamp, ids: &mut IdSource) -> JourneyId {
+    pub fn post(
+        &mut self,
+        flow: Option<&Flow>,
+        post: &Post<'_>,
+        now: Timestamp,
+        ids: &mut IdSource,
+    ) -> JourneyId {
         let index = match self.find(flow, post) {
             Some(index) => index,
             None => self.open(flow, post, now, ids),
@@ -55,12 +61,15 @@ impl Journeys<'_> {
         if initial == Some(post.step.stage) {
             // A late initiation: the run that it began was opened by a stage that overtook it.
             return self.newest(post, |journey| {
-                post.at <= journey.started_at && journey.steps.iter().all(|step| Some(step.stage.as_str()) != initial)
+                post.at <= journey.started_at
+                    && journey.steps.iter().all(|step| Some(step.stage.as_str()) != initial)
             });
         }
         self.newest(post, |journey| journey.status.is_open())
             // Late, but it happened while that run was still going on.
-            .or_else(|| self.newest(post, |journey| journey.started_at <= post.at && post.at < journey.stage_at))
+            .or_else(|| {
+                self.newest(post, |journey| journey.started_at <= post.at && post.at < journey.stage_at)
+            })
     }
 
     fn newest(&self, post: &Post<'_>, wanted: impl Fn(&Journey) -> bool) -> Option<usize> {
@@ -135,7 +144,8 @@ fn record(journey: &mut Journey, post: &Post<'_>) {
         journey.steps_left_out = journey.steps_left_out.saturating_add(1);
         return;
     }
-    let place = journey.steps.partition_point(|step| (step.at, step.received_at) <= (post.at, post.received_at));
+    let place =
+        journey.steps.partition_point(|step| (step.at, step.received_at) <= (post.at, post.received_at));
     journey.steps.insert(
         place,
         Step {

@@ -29,6 +29,7 @@ mod number;
 mod parser;
 mod path;
 mod state;
+mod stored;
 mod words;
 
 #[cfg(test)]
