@@ -70,20 +70,23 @@ impl Decision<'_> {
         wake
     }
 
-    /// Evaluates one audience for a profile whose turn has come in its first computation.
-    pub fn evaluate_first(&mut self, profile: &mut Profile, audience: &Audience) {
+    /// Evaluates one audience for a profile whose turn has come in its first computation; says whether that changed the
+    /// profile.
+    pub fn evaluate_first(&mut self, profile: &mut Profile, audience: &Audience) -> bool {
         if profile.key.user_id().is_none() {
-            return;
+            return false;
         }
+        let armed = profile.wake_at;
         let evaluation = evaluate(audience, profile, self.now);
-        let mut wake = evaluation.holds_until;
-        if self.set_membership(profile, audience, evaluation.value, &Cause::Backfill) {
-            let rules = Arc::clone(&self.rules);
-            let dependents = rules.audiences_by_trait.get(&audience.key).into_iter().flatten().copied();
-            let others = self.evaluate(profile, dependents.collect(), &Cause::Backfill);
-            wake = earliest(wake, others);
+        arm(profile, evaluation.holds_until);
+        let changed = self.set_membership(profile, audience, evaluation.value, &Cause::Backfill);
+        if changed {
+            let dependents =
+                self.rules.audiences_by_trait.get(&audience.key).into_iter().flatten().copied().collect();
+            let wake = self.evaluate(profile, dependents, &Cause::Backfill);
+            arm(profile, wake);
         }
-        arm(profile, wake);
+        changed || profile.wake_at != armed
     }
 
     /// Adds a past event to the leaves of one audience, in its first computation.

@@ -5,6 +5,7 @@
 mod audience;
 mod destination;
 mod flow;
+pub mod plan;
 mod problem;
 mod source;
 
