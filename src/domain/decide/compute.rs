@@ -116,7 +116,7 @@ impl Decision<'_> {
         profile.leaves.retain(|leaf, _| self.rules.audiences_by_leaf.contains_key(leaf));
     }
 
-    /// Says whether the membership changed.
+    /// Says whether the trait of the audience's key changed.
     fn set_membership(
         &mut self,
         profile: &mut Profile,
@@ -124,10 +124,13 @@ impl Decision<'_> {
         member: bool,
         cause: &Cause,
     ) -> bool {
-        let known = profile.memberships.get(&audience.key).filter(|known| known.audience_id == audience.id);
-        let was = known.is_some_and(|known| known.member);
+        let known = profile.memberships.get(&audience.key);
+        let of_this_audience = known.is_some_and(|known| known.audience_id == audience.id);
+        let was = of_this_audience && known.is_some_and(|known| known.member);
         if was == member {
-            return false;
+            // What an earlier audience of that name left behind is no longer the truth, but nobody was told of it by this one.
+            let left_behind = known.is_some() && !of_this_audience;
+            return left_behind && profile.memberships.remove(&audience.key).is_some();
         }
         profile.memberships.insert(
             audience.key.clone(),
