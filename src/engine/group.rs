@@ -27,7 +27,12 @@ struct Slot {
 
 /// What is to be said to a caller once the change set is on disk.
 pub(super) enum Answer {
-    Ingested(Reply<Vec<Accepted>>, Vec<Accepted>, OwnedSemaphorePermit),
+    Ingested {
+        reply: Reply<Vec<Accepted>>,
+        accepted: Vec<Accepted>,
+        /// Their share of the queue's bytes; dropping it gives it back.
+        _bytes: OwnedSemaphorePermit,
+    },
     Done(Reply<()>),
     Operated(Reply<Journey>, Box<Journey>),
 }

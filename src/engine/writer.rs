@@ -16,11 +16,12 @@ use crate::clock::Clock;
 use crate::domain::change::{ChangeSet, DeliveryWrite};
 use crate::domain::decide::{OperateError, Rules};
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::DeliveryStatus;
+use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
 use crate::domain::ids::{IdSource, JourneyId, UserKey};
-use crate::domain::journey::{Journey, Note};
+use crate::domain::journey::{Journey, JourneyFilter, Note};
 use crate::domain::limits;
+use crate::domain::page::PageRequest;
 use crate::domain::retry;
 use crate::store::{Store, StoreError};
 
@@ -62,9 +63,7 @@ impl Writer {
         }
         let definitions = Arc::new(definitions);
         let mut ids = IdSource::new(settings.seed);
-        if let Some(last) = store.last_event().await? {
-            ids.start_after(last);
-        }
+        start_after_newest(&mut ids, &*store).await?;
         let rules = Arc::new(Rules::new(Arc::clone(&definitions), settings.public_url));
         let (sender, commands) = mpsc::channel(limits::QUEUE_COMMANDS);
         let (published, watched) = watch::channel(definitions);
@@ -257,6 +256,21 @@ impl Writer {
     }
 }
 
+/// Ids go on rising after a restart, even if the clock went back meanwhile: the order of deliveries hangs on it.
+async fn start_after_newest(ids: &mut IdSource, store: &dyn Store) -> Result<(), StoreError> {
+    let newest = PageRequest { limit: 1, cursor: None };
+    if let Some(event) = store.last_event().await? {
+        ids.start_after(event.to_bytes());
+    }
+    for journey in store.journeys(&JourneyFilter::default(), &newest).await?.rows {
+        ids.start_after(journey.id.to_bytes());
+    }
+    for delivery in store.deliveries(&DeliveryFilter::default(), &newest).await?.rows {
+        ids.start_after(delivery.id.to_bytes());
+    }
+    Ok(())
+}
+
 fn answer_alone<T>(
     reply: super::command::Reply<T>,
     answer: Result<T, EngineError>,
@@ -301,7 +315,7 @@ async fn decide(
         match command {
             Command::Ingest { events, reply, bytes } => {
                 let accepted = events.into_iter().map(|event| group.take_in(event)).collect();
-                answers.push(Answer::Ingested(reply, accepted, bytes));
+                answers.push(Answer::Ingested { reply, accepted, _bytes: bytes });
             }
             Command::Settle { settlement, reply } => {
                 settle(group, &settlement).await?;

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub struct Posted {
     pub message: String,
-    pub stage: &'static str,
     pub sid: Option<u8>,
-    pub at: i64,
 }
 
 /// Everything that is known of one user.

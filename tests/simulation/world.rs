@@ -247,11 +247,9 @@ impl World {
                 };
                 let post = Posted {
                     message: event.message_id.clone(),
-                    stage: known(&["initiation", "no_reply", "reminder", "confirmed", "cancelled"], "stage"),
                     sid: properties
                         .get("executionSid")
                         .map(|sid| sid.as_str().unwrap()[2..].parse().unwrap()),
-                    at: at.min(event.received_at.millis()),
                 };
                 history.posts.entry(known(&["appointment", "unheard_of"], "flow")).or_default().push(post);
             }
