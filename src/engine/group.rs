@@ -42,7 +42,7 @@ impl Answer {
     pub fn send(self, failure: Option<&str>) {
         let refuse = |why: &str| EngineError::Unavailable(why.to_owned());
         match self {
-            Self::Ingested(reply, accepted, _) => {
+            Self::Ingested { reply, accepted, _bytes } => {
                 drop(reply.send(failure.map_or(Ok(accepted), |why| Err(refuse(why)))))
             }
             Self::Done(reply) => drop(reply.send(failure.map_or(Ok(()), |why| Err(refuse(why))))),
