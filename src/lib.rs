@@ -10,5 +10,6 @@ pub mod delivery;
 pub mod domain;
 pub mod engine;
 pub mod http;
+pub mod metrics;
 pub mod store;
 pub mod telemetry;

@@ -7,9 +7,13 @@ mod command;
 mod debugger;
 mod error;
 mod handle;
+mod preview;
 mod read;
 
 pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, ReplaySelection, Settlement};
 pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};
+pub use preview::Preview;
+
+pub use crate::store::{Counts, EventFilter, Member, StoreError, StoreStats};
