@@ -87,7 +87,8 @@ impl FunnelBuilder {
             .map(|(stage, mut tally)| {
                 let rank = rank(&stage, initial, terminal);
                 // Doubled, so that the median of an even number of places is a whole number.
-                let place = median_doubled(&mut tally.places.iter().copied().map(i64::from).collect::<Vec<_>>());
+                let place =
+                    median_doubled(&mut tally.places.iter().copied().map(i64::from).collect::<Vec<_>>());
                 let journeys = tally.places.len() as u64;
                 let row = FunnelStage {
                     journeys,
@@ -210,7 +211,8 @@ mod tests {
 
     #[test]
     fn a_stage_counts_once_per_journey() {
-        let found = funnel(&[journey(&[("initiation", 0), ("asked", 10), ("asked", 500), ("initiation", 600)])]);
+        let found =
+            funnel(&[journey(&[("initiation", 0), ("asked", 10), ("asked", 500), ("initiation", 600)])]);
         assert_eq!(found.stages.iter().map(|row| row.journeys).collect::<Vec<_>>(), [1, 1]);
         assert_eq!(found.stages[1].median_seconds_from_previous, Some(10.0));
     }

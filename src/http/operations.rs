@@ -38,8 +38,7 @@ async fn readyz(state: web::Data<ApiState>, _: NoParams) -> HttpResponse {
         .into_iter()
         .map(|(name, passed)| (name.to_owned(), if passed { "ok" } else { "failed" }.into()))
         .collect();
-    let mut answer =
-        if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .json(json!({ "status": if ready { "ok" } else { "unavailable" }, "checks": said }))
@@ -88,7 +87,11 @@ async fn process(text: &mut Exposition, state: &ApiState) {
 /// What the store counts. When it can't be read the rest is still told: a scrape is how one finds out.
 async fn store(text: &mut Exposition, engine: &Engine) {
     let health = engine.health();
-    text.single("stagepost_store_writable", "1 while the store takes writes", u8::from(health.store_writable));
+    text.single(
+        "stagepost_store_writable",
+        "1 while the store takes writes",
+        u8::from(health.store_writable),
+    );
     match engine.store_stats().await {
         Ok(stats) => text.single("stagepost_store_bytes", "Bytes of the store on disk", stats.disk_bytes),
         Err(error) => tracing::warn!(%error, "no figures on the store"),

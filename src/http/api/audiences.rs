@@ -9,7 +9,7 @@ use super::body::Body;
 use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
-use super::{Answer, csv, listed, user_id};
+use super::{Answer, csv, listed};
 use crate::domain::ids::UserKey;
 use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
@@ -19,7 +19,8 @@ use crate::http::problem::{ApiProblem, Code};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/audiences/preview").post(preview),
+        // An audience may have the key `preview`; it can't be posted to.
+        Endpoint::at("/api/audiences/preview").post(preview).yielding(),
         Endpoint::at("/api/audiences/{key}/members").get(members),
         Endpoint::at("/api/audiences/{key}/members.csv").get(members_csv),
     ]
@@ -49,7 +50,7 @@ async fn members(state: web::Data<ApiState>, key: web::Path<String>, request: Ht
 }
 
 fn render(member: &Member) -> Value {
-    let mut shown = json!({ "userId": user_id(&member.user), "since": member.since });
+    let mut shown = json!({ "userId": member.user.user_id(), "since": member.since });
     if let Some(anonymous) = member.user.anonymous_id() {
         shown["anonymousId"] = anonymous.into();
     }

@@ -51,11 +51,8 @@ impl Body {
     /// It is not JSON; the message has line and column.
     pub fn json(&self) -> Result<Value, ApiProblem> {
         serde_json::from_slice(&self.0).map_err(|error| {
-            let problem = if self.0.is_empty() {
-                "the body is empty; send JSON".to_owned()
-            } else {
-                error.to_string()
-            };
+            let problem =
+                if self.0.is_empty() { "the body is empty; send JSON".to_owned() } else { error.to_string() };
             ApiProblem::field(Code::MalformedJson, "", problem)
         })
     }

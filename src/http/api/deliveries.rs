@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
-use super::{Answer, listed, user_id};
+use super::{Answer, listed};
 use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload};
 use crate::domain::ids::DeliveryId;
 use crate::engine::ReplaySelection;
@@ -55,7 +55,7 @@ fn summary(delivery: &Delivery) -> Value {
     json!({
         "id": delivery.id,
         "destination": delivery.destination,
-        "userId": user_id(&delivery.user),
+        "userId": delivery.user.user_id(),
         "anonymousId": delivery.user.anonymous_id(),
         "messageId": delivery.message_id,
         "kind": kind(&delivery.payload),

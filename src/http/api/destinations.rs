@@ -26,7 +26,8 @@ async fn replay(state: web::Data<ApiState>, key: web::Path<String>, request: Htt
         .filter(|status| *status != DeliveryStatus::Pending)
         .map(DeliveryStatus::as_str)
         .collect();
-    let read = |name: &str| DeliveryStatus::from_name(name).filter(|status| *status != DeliveryStatus::Pending);
+    let read =
+        |name: &str| DeliveryStatus::from_name(name).filter(|status| *status != DeliveryStatus::Pending);
     let status = params.choice("status", &names, read)?.unwrap_or(DeliveryStatus::Dead);
     let since = params.time("since")?;
     known(&state.engine, &key)?;
@@ -41,8 +42,7 @@ async fn test(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams) -
         .tester
         .as_ref()
         .ok_or_else(|| ApiProblem::new(Code::Unavailable, "this server sends nothing just now"))?;
-    let attempt =
-        tester.test(&key).await.map_err(|refusal| ApiProblem::new(Code::Conflict, refusal))?;
+    let attempt = tester.test(&key).await.map_err(|refusal| ApiProblem::new(Code::Conflict, refusal))?;
     Ok(HttpResponse::Ok().json(attempt))
 }
 

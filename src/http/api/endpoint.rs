@@ -2,7 +2,7 @@
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
-use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, Route, web};
+use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard, web};
 
 use crate::http::problem::ApiProblem;
 
@@ -10,12 +10,19 @@ use crate::http::problem::ApiProblem;
 pub struct Endpoint {
     path: &'static str,
     routes: Vec<(Method, Route)>,
+    /// Whether other methods are for a later path that fits too.
+    yields: bool,
 }
 
 impl Endpoint {
     /// A path without methods yet.
     pub fn at(path: &'static str) -> Self {
-        Self { path, routes: Vec::new() }
+        Self { path, routes: Vec::new(), yields: false }
+    }
+
+    /// Leaves methods that it does not take to a path registered later, with a placeholder where this one has a word.
+    pub fn yielding(self) -> Self {
+        Self { yields: true, ..self }
     }
 
     /// The whole path, as in the OpenAPI document.
@@ -83,6 +90,11 @@ impl Endpoint {
     pub fn service(self, prefix: &str) -> impl HttpServiceFactory + 'static {
         let allow = self.methods().map(Method::as_str).collect::<Vec<_>>().join(", ");
         let mut resource = Resource::new(self.path.strip_prefix(prefix).unwrap_or(self.path));
+        if self.yields {
+            let methods: Vec<Method> = self.methods().cloned().collect();
+            resource =
+                resource.guard(guard::fn_guard(move |request| methods.contains(&request.head().method)));
+        }
         for (_, route) in self.routes {
             resource = resource.route(route);
         }

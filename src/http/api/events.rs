@@ -1,5 +1,7 @@
 //! `GET /api/events`: the debugger's list, newest first, accepted and refused.
 
+use std::sync::Arc;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
@@ -19,10 +21,7 @@ const TYPES: [&str; 7] = ["track", "identify", "page", "screen", "group", "alias
 const REJECTED: &str = "rejected";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        Endpoint::at("/api/events").get(list),
-        Endpoint::at("/api/events/stream").get(stream::listen),
-    ]
+    vec![Endpoint::at("/api/events").get(list), Endpoint::at("/api/events/stream").get(stream::listen)]
 }
 
 /// What of the two lists is wanted.
@@ -66,28 +65,33 @@ async fn page(
         Vec::new()
     };
     let mut stored = stored(engine, wanted, &cursor.events, limit).await?;
-    // The store's cursor is good only after a whole page: where refusals take up room, a smaller page is asked for.
     let (events, mut refusals) = feed::split(&times(&stored), &refused_at(&refused), limit);
-    if events < stored.rows.len() {
+    let next_events = if events == stored.rows.len() {
+        if stored.cursor.is_some() {
+            // Refusals older than this page's events come with the older events.
+            let oldest = times(&stored).last().copied();
+            let newer = |one: &&_| oldest.is_none_or(|oldest| Arc::<Rejection>::as_ref(one).at > oldest);
+            refusals = refusals.min(refused.iter().take_while(newer).count());
+        }
+        goes_on(&mut stored)
+    } else if events == 0 {
+        stored.rows.clear();
+        cursor.events.clone()
+    } else {
+        // The store's cursor is good only after a whole page: where refusals take up room, a smaller page is asked for.
         stored = self::stored(engine, wanted, &cursor.events, events).await?;
-    } else if stored.cursor.is_some() {
-        // Older refusals come with the older events.
-        let oldest = times(&stored).last().copied();
-        refusals = refusals.min(refused.iter().take_while(|one| oldest.is_none_or(|at| one.at > at)).count());
-    }
-    let more_refused = refused.len() > refusals;
-    refused.truncate(refusals);
-    let next_events = match stored.cursor.take() {
-        Some(next) => Events::At(next),
-        // Nothing was asked of the store: it goes on where it was.
-        None if events == 0 && wanted.events && limit == refusals => cursor.events.clone(),
-        None => Events::End,
+        goes_on(&mut stored)
     };
-    let more = next_events != Events::End || more_refused;
+    let more = next_events != Events::End || refused.len() > refusals;
+    refused.truncate(refusals);
     let next = Cursor { refused_before: cursor.after(&refused), events: next_events };
     let accepted = times(&stored).into_iter().zip(stored.rows.iter().map(feed::accepted)).collect();
     let refused = refused.iter().map(|one| (one.at, feed::rejected(one))).collect();
     Ok((feed::merge(accepted, refused), more.then_some(next)))
+}
+
+fn goes_on(stored: &mut Page<Event>) -> Events {
+    stored.cursor.take().map_or(Events::End, Events::At)
 }
 
 async fn stored(
@@ -101,7 +105,7 @@ async fn stored(
         Events::At(cursor) => Some(cursor.clone()),
         Events::Start => None,
     };
-    if !wanted.events || limit == 0 {
+    if !wanted.events {
         return Ok(Page { rows: Vec::new(), cursor: None });
     }
     engine.newest_events(&wanted.filter, &PageRequest { limit, cursor }).await

@@ -96,7 +96,9 @@ impl Cursor {
 
     /// `refused_before` once the refusals shown now, newest first, were shown too.
     pub fn after<T: AsRef<Rejection>>(&self, shown: &[T]) -> Option<(Timestamp, usize)> {
-        let Some(last) = shown.last().map(|rejection| rejection.as_ref().at) else { return self.refused_before };
+        let Some(last) = shown.last().map(|rejection| rejection.as_ref().at) else {
+            return self.refused_before;
+        };
         let of_now = shown.iter().rev().take_while(|rejection| rejection.as_ref().at == last).count();
         let of_before = self.refused_before.filter(|(at, _)| *at == last).map_or(0, |(_, skip)| skip);
         Some((last, of_before + of_now))

@@ -9,7 +9,7 @@ use super::body::Body;
 use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
-use super::{Answer, listed, user_id};
+use super::{Answer, listed};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
@@ -53,12 +53,7 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     Ok(HttpResponse::Ok().json(show(&state.engine, &journey).await?))
 }
 
-async fn acknowledge(
-    state: web::Data<ApiState>,
-    id: web::Path<String>,
-    _: NoParams,
-    body: Body,
-) -> Answer {
+async fn acknowledge(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
     operate(&state.engine, &id, Operation::Acknowledge, &body).await
 }
 
@@ -117,7 +112,7 @@ fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> 
         .collect();
     json!({
         "id": journey.id,
-        "userId": user_id(&journey.user),
+        "userId": journey.user.user_id(),
         "anonymousId": journey.user.anonymous_id(),
         "phoneNumber": journey.phone_number,
         "flow": journey.flow,

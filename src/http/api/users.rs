@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::endpoint::Endpoint;
 use super::params::Params;
 use super::state::ApiState;
-use super::{Answer, feed, journeys, user_id};
+use super::{Answer, feed, journeys};
 use crate::domain::definition::Definitions;
 use crate::domain::ids::UserKey;
 use crate::domain::profile::{Membership, Profile};
@@ -51,7 +51,7 @@ fn render(profile: &Profile, definitions: &Definitions) -> Value {
         .map(|(key, _)| ((*key).clone(), true.into()))
         .collect();
     json!({
-        "userId": user_id(&profile.key),
+        "userId": profile.key.user_id(),
         "anonymousId": profile.key.anonymous_id(),
         "phoneNumber": profile.phone.as_ref().map(|phone| &phone.value),
         "traits": traits,
