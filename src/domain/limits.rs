@@ -137,3 +137,17 @@ pub const MAX_PAGE: usize = 1000;
 pub const MAX_SCAN: usize = 20_000;
 /// Largest body of a management call, in bytes.
 pub const MAX_API_BODY: usize = MAX_DEFINITIONS_BYTES;
+/// Journeys looked through for one funnel; the newest ones, and the answer says that there are more.
+pub const MAX_FUNNEL_JOURNEYS: usize = 50_000;
+/// Different stages in one funnel.
+pub const MAX_FUNNEL_STAGES: usize = 200;
+/// Listeners to the debugger's feed at once.
+pub const MAX_LISTENERS: usize = 64;
+/// Different wrong tokens that one address may try in a minute.
+pub const MAX_TOKEN_GUESSES: usize = 20;
+/// Addresses whose wrong tokens are remembered at once.
+pub const MAX_GUESSING_ADDRESSES: usize = 4096;
+/// Longest name of who acknowledges or resolves a journey, in characters.
+pub const MAX_BY: usize = 255;
+/// Longest reason given with it, in characters.
+pub const MAX_REASON: usize = 1000;

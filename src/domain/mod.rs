@@ -7,6 +7,7 @@ pub mod decide;
 pub mod definition;
 pub mod delivery;
 pub mod event;
+pub mod funnel;
 pub mod ids;
 pub mod journey;
 pub mod key;

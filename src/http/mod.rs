@@ -1,1 +1,6 @@
 //! (being built)
+
+pub mod api;
+pub mod exposition;
+pub mod operations;
+pub mod problem;
