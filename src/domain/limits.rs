@@ -105,6 +105,12 @@ pub const RETRY_AFTER_SECS: u64 = 1;
 pub const WEBHOOK_TIMEOUT: Span = Span::from_secs(5);
 /// How long one mail may take, the whole conversation included.
 pub const MAIL_TIMEOUT: Span = Span::from_secs(30);
+/// Connections to the mail server at once, unless its URL says otherwise.
+pub const MAIL_CONNECTIONS: usize = 4;
+/// Longest subject of a mail, in characters.
+pub const MAIL_SUBJECT_CHARS: usize = 250;
+/// Steps that the making of one mail may take (minijinja's fuel).
+pub const TEMPLATE_FUEL: u64 = 200_000;
 /// How long a delivery is tried before it is a dead letter (Segment: four hours).
 pub const RETRY_FOR: Span = Span::from_hours(4);
 /// First wait between two attempts; it doubles.
