@@ -171,8 +171,12 @@ fn print_problems(problems: &[FileProblem]) {
     for problem in problems {
         eprintln!("{problem}");
     }
-    let count = problems.len();
-    eprintln!("{count} problem{}", if count == 1 { "" } else { "s" });
+    eprintln!("{}", count(problems.len(), "problem"));
+}
+
+/// `1 flow`, `2 flows`.
+fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How a path is shown in a sentence.
