@@ -11,8 +11,8 @@ const [host, writeKey, userId] = process.argv.slice(2);
 const errors = [];
 const analytics = new Analytics({ host, writeKey, maxRetries: 1 });
 analytics.on("error", (error) => errors.push(error));
-const settled = (call) => (context, error) =>
-  error ? errors.push({ call, error }) : console.log(`${call} ${context.event.messageId}`);
+const settled = (call) => (error, context) =>
+  error ? errors.push({ code: call, reason: error }) : console.log(`${call} ${context.event.messageId}`);
 
 analytics.identify({ userId, traits: { email: `${userId}@example.com`, plan: "pro" } }, settled("identify"));
 analytics.track({ userId, event: "Order Completed", properties: { total: 12.5 } }, settled("track"));
@@ -22,7 +22,7 @@ analytics.group({ userId, groupId: "g1", traits: { name: "Initech" } }, settled(
 analytics.alias({ userId, previousId: `${userId}-before` }, settled("alias"));
 await analytics.closeAndFlush();
 
-for (const { call, code, reason, error } of errors) {
-  console.error(call ?? code, (error ?? reason)?.message ?? error ?? reason);
+for (const { code, reason } of errors) {
+  console.error(code, reason?.message ?? reason);
 }
 process.exit(errors.length ? 1 : 0);

@@ -17,6 +17,7 @@ import ssl
 import sys
 from datetime import datetime, timezone
 from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import trustme
@@ -64,11 +65,16 @@ class Handler:
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):
+        message = message_from_bytes(envelope.content, policy=default)
         mail = {
             "mailFrom": envelope.mail_from,
             "rcptTos": envelope.rcpt_tos,
-            "messageId": message_from_bytes(envelope.content)["Message-ID"],
-            "data": envelope.content.decode("utf-8", "replace"),
+            "headers": {name: str(value) for name, value in message.items()},
+            "parts": [
+                {"type": part.get_content_type(), "text": part.get_content()}
+                for part in message.walk()
+                if part.get_content_maintype() == "text"
+            ],
             "tls": server.transport.get_extra_info("ssl_object") is not None,
             "user": session.auth_data.login.decode() if session.authenticated else None,
         }

@@ -1,0 +1,9 @@
+//! stagepost against programs that are not ours: a real SMTP server, and Segment's own clients.
+//!
+//! `tests/run` installs them; without them these tests fail and say so.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod segment;
+mod smtp;
