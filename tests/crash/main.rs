@@ -2,6 +2,8 @@
 //!
 //! `STAGEPOST_CRASH_SEED` repeats a run's decisions, `STAGEPOST_CRASH_CYCLES` changes how often it is killed.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it did")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

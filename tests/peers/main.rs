@@ -2,6 +2,8 @@
 //!
 //! `tests/run` installs them; without them these tests fail and say so.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it did")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
