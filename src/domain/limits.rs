@@ -55,12 +55,34 @@ pub const MAX_LEVELS: usize = 50;
 pub const MAX_RECIPIENTS: usize = 50;
 /// Most URLs of a webhook (Segment: 5).
 pub const MAX_URLS: usize = 5;
+/// Longest key of a source or destination, and longest name of a template, in characters.
+pub const MAX_DEFINITION_KEY: usize = 64;
+/// Shortest write key, in characters.
+pub const MIN_WRITE_KEY: usize = 8;
+/// Longest write key, in characters.
+pub const MAX_WRITE_KEY: usize = 128;
+/// Most Twilio auth tokens of one source.
+pub const MAX_AUTH_TOKENS: usize = 10;
+/// Most extra fields that one source names to be kept.
+pub const MAX_PROPERTY_NAMES: usize = 300;
+/// Most stages that end a run of one flow.
+pub const MAX_STAGES: usize = 100;
+/// Longest URL of a webhook, in bytes.
+pub const MAX_URL_BYTES: usize = 2048;
+/// Most headers that one URL of a webhook adds.
+pub const MAX_HEADERS: usize = 50;
+/// Longest value of such a header, and longest secret, in bytes.
+pub const MAX_HEADER_BYTES: usize = 4096;
+/// Most destinations of one audience.
+pub const MAX_AUDIENCE_DESTINATIONS: usize = 100;
 /// Largest definitions document, in bytes.
 pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 
 // --- the engine -------------------------------------------------------------------------------------------------
 /// Commands that may wait for the writer; beyond it callers are told to come back.
 pub const QUEUE_COMMANDS: usize = 8192;
+/// Bytes of events that may wait for the writer; beyond it callers are told to come back.
+pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Events that one commit may hold.
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
@@ -71,6 +93,10 @@ pub const SWEEP_TIMERS: usize = 256;
 pub const BACKFILL_STEP: usize = 512;
 /// Rejected posts remembered for the debugger.
 pub const REJECTED_KEPT: usize = 1000;
+/// How long the scheduler may be silent before the writer looks at the timers by itself.
+pub const WATCHDOG: Span = Span::from_millis(2500);
+/// Records tidied up in one step: rows of audiences that are gone, message ids past their window.
+pub const UPKEEP_STEP: usize = 1000;
 /// What a caller is told to wait when the server is too busy.
 pub const RETRY_AFTER_SECS: u64 = 1;
 
@@ -91,6 +117,12 @@ pub const RETRY_AFTER_CAP: Span = Span::from_hours(1);
 pub const DEFAULT_IN_FLIGHT: u32 = 16;
 /// Most attempts of one destination under way at once.
 pub const MAX_IN_FLIGHT: u32 = 256;
+/// Longest time that a destination may give one attempt.
+pub const MAX_ATTEMPT_TIMEOUT: Span = Span::from_secs(60);
+/// Longest time that a destination may let a delivery be tried.
+pub const MAX_RETRY_FOR: Span = Span::from_days(30);
+/// Highest rate, in attempts per second, that a destination may ask for.
+pub const MAX_RATE_LIMIT: u32 = 10_000;
 /// Attempts kept with a delivery: the first ones and the newest.
 pub const MAX_ATTEMPTS_KEPT: usize = 20;
 /// Bytes of a receiver's answer that are read and kept.

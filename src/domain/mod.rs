@@ -3,13 +3,16 @@
 //! Everything stagepost decides is decided here; the floors above only carry inputs in and results out.
 
 pub mod change;
+pub mod decide;
 pub mod definition;
 pub mod delivery;
 pub mod event;
 pub mod ids;
 pub mod journey;
+pub mod key;
 pub mod limits;
 pub mod page;
 pub mod profile;
 pub mod query;
+pub mod retry;
 pub mod time;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::ids::UserKey;
 use crate::domain::time::{Span, Timestamp};
 
 /// How a level reaches people.
@@ -38,6 +39,13 @@ pub struct Level {
     pub channel: Channel,
 }
 
+/// How far looking anew at the journeys of a changed flow has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revisit {
+    /// The last profile looked at.
+    pub after: Option<UserKey>,
+}
+
 /// A Studio flow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Flow {
@@ -54,6 +62,9 @@ pub struct Flow {
     /// Levels in rising `after`.
     #[serde(default)]
     pub escalation: Vec<Level>,
+    /// Set while the open journeys of this flow are looked at anew, because its rules changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revisit: Option<Revisit>,
     /// When it was first defined.
     pub created_at: Timestamp,
     /// When its definition changed last.

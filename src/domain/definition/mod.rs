@@ -4,8 +4,11 @@
 
 mod audience;
 mod destination;
+pub mod document;
 mod flow;
+pub mod plan;
 mod problem;
+pub mod render;
 mod source;
 
 use std::collections::BTreeMap;
@@ -13,9 +16,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::time::Timestamp;
+
 pub use audience::{Audience, AudienceStatus, Emit, LeafUse, Phase};
 pub use destination::{Destination, DestinationKind, EventsWanted, WebhookUrl};
-pub use flow::{Channel, Flow, Level};
+pub use flow::{Channel, Flow, Level, Revisit};
 pub use problem::Problem;
 pub use source::{Source, SourceKind};
 
@@ -82,6 +87,44 @@ impl Definition {
             Self::Audience(audience) => &audience.key,
         }
     }
+
+    /// When it was first defined.
+    pub fn created_at(&self) -> Timestamp {
+        match self {
+            Self::Source(source) => source.created_at,
+            Self::Flow(flow) => flow.created_at,
+            Self::Destination(destination) => destination.created_at,
+            Self::Audience(audience) => audience.created_at,
+        }
+    }
+
+    /// When it changed last.
+    pub fn updated_at(&self) -> Timestamp {
+        match self {
+            Self::Source(source) => source.updated_at,
+            Self::Flow(flow) => flow.updated_at,
+            Self::Destination(destination) => destination.updated_at,
+            Self::Audience(audience) => audience.updated_at,
+        }
+    }
+
+    fn set_created_at(&mut self, at: Timestamp) {
+        match self {
+            Self::Source(source) => source.created_at = at,
+            Self::Flow(flow) => flow.created_at = at,
+            Self::Destination(destination) => destination.created_at = at,
+            Self::Audience(audience) => audience.created_at = at,
+        }
+    }
+
+    fn set_updated_at(&mut self, at: Timestamp) {
+        match self {
+            Self::Source(source) => source.updated_at = at,
+            Self::Flow(flow) => flow.updated_at = at,
+            Self::Destination(destination) => destination.updated_at = at,
+            Self::Audience(audience) => audience.updated_at = at,
+        }
+    }
 }
 
 /// All definitions in force, as one immutable picture.
@@ -137,6 +180,16 @@ impl Definitions {
             Kind::Audience => {
                 self.audiences.get(key).map(|audience| Definition::Audience((**audience).clone()))
             }
+        }
+    }
+
+    /// The keys of that kind, in their order.
+    pub fn keys(&self, kind: Kind) -> Box<dyn Iterator<Item = &str> + '_> {
+        match kind {
+            Kind::Source => Box::new(self.sources.keys().map(String::as_str)),
+            Kind::Flow => Box::new(self.flows.keys().map(String::as_str)),
+            Kind::Destination => Box::new(self.destinations.keys().map(String::as_str)),
+            Kind::Audience => Box::new(self.audiences.keys().map(String::as_str)),
         }
     }
 

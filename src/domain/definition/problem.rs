@@ -16,4 +16,19 @@ impl Problem {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: field.into(), message: message.into() }
     }
+
+    /// The same problem in a larger whole, in which its field stands under `at`.
+    pub fn under(self, at: &str) -> Self {
+        let field = if self.field.is_empty() { at.to_owned() } else { format!("{at}.{}", self.field) };
+        Self { field, ..self }
+    }
+
+    /// The same problem as seen from the one definition that was put: without `flow[0].` in front of its field.
+    pub fn of_one(self) -> Self {
+        let field = match self.field.split_once("[0]") {
+            Some((table, rest)) if !table.contains('.') => rest.trim_start_matches('.').to_owned(),
+            Some(_) | None => return self,
+        };
+        Self { field, ..self }
+    }
 }

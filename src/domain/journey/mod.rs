@@ -1,9 +1,15 @@
 //! Journeys: one run of one flow by one user.
 
+mod progress;
+mod stall;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{DeliveryId, JourneyId, UserKey};
 use super::time::Timestamp;
+
+pub use progress::{Journeys, Post};
+pub use stall::DueLevel;
 
 /// Where a journey stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

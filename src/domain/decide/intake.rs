@@ -1,0 +1,219 @@
+//! What one event causes: dedupe, traits, journeys, computations, calls.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::Decision;
+use super::compute::{Touched, arm, count_event};
+use crate::domain::change::SeenWrite;
+use crate::domain::delivery::{Cause, Payload};
+use crate::domain::event::{Call, Event, weight};
+use crate::domain::ids::JourneyId;
+use crate::domain::journey::{Journeys, Post};
+use crate::domain::limits;
+use crate::domain::profile::{MessageHash, Profile, TraitValue};
+use crate::domain::time::Timestamp;
+
+/// What became of one event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// It had come before; nothing was done.
+    pub duplicate: bool,
+    /// The journey that it belongs to, where it is a stage post.
+    pub journey: Option<JourneyId>,
+}
+
+/// The name under which a message id is remembered.
+pub fn message_hash(message_id: &str) -> MessageHash {
+    let digest = Sha256::digest(message_id.as_bytes());
+    let mut hash = MessageHash::default();
+    hash.copy_from_slice(&digest[..16]);
+    hash
+}
+
+impl Decision<'_> {
+    /// Takes in one event of the profile's user. `spilled` is when a message of that id arrived, if the store remembers
+    /// one outside the profile.
+    pub fn take_in(&mut self, profile: &mut Profile, mut event: Event, spilled: Option<Timestamp>) -> Taken {
+        if event.dedupe && self.seen_before(profile, &event, spilled) {
+            let journey = profile
+                .journeys
+                .iter()
+                .find(|journey| journey.steps.iter().any(|step| step.message_id == event.message_id));
+            return Taken { duplicate: true, journey: journey.map(|journey| journey.id) };
+        }
+        event.id = self.ids.event(self.now);
+        profile.updated_at = self.now;
+        remember_event(profile, &event);
+        let mut touched = self.apply_traits(profile, &event);
+        touched.append(&mut count_event(&self.rules, profile, &event, self.now));
+        if profile.created_at == self.now && profile.recent.len() == 1 {
+            touched.extend(self.rules.audiences_of_nobody.iter().copied());
+        }
+        let journey = self.follow(profile, &event);
+        self.pass_on(profile, &event);
+        if !touched.is_empty() {
+            let wake = self.evaluate(profile, touched, &Cause::Event(event.id));
+            arm(profile, wake);
+        }
+        self.changes.events.push(event);
+        Taken { duplicate: false, journey }
+    }
+
+    /// Whether this message id arrived within the dedupe window; remembers it if not.
+    fn seen_before(&mut self, profile: &mut Profile, event: &Event, spilled: Option<Timestamp>) -> bool {
+        let hash = message_hash(&event.message_id);
+        let oldest = self.now.minus(limits::DEDUPE_WINDOW);
+        let known = profile.seen.recent.iter().find(|(known, _)| *known == hash).map(|(_, at)| *at);
+        if known.or(spilled).is_some_and(|at| at >= oldest) {
+            return true;
+        }
+        let seen = &mut profile.seen;
+        while seen.recent.front().is_some_and(|(_, at)| *at < oldest) {
+            seen.recent.pop_front();
+        }
+        seen.recent.push_back((hash, self.now));
+        if seen.recent.len() > limits::SEEN_IN_PROFILE {
+            for (message, at) in seen.recent.drain(..limits::SEEN_IN_PROFILE / 2) {
+                seen.spilled_until = seen.spilled_until.max(Some(at.plus(limits::DEDUPE_WINDOW)));
+                self.changes.seen.push(SeenWrite { user: profile.key.clone(), message, at });
+            }
+        }
+        false
+    }
+
+    /// Sets the traits that an identify brings; answers the audiences that ask about those that changed.
+    fn apply_traits(&mut self, profile: &mut Profile, event: &Event) -> Touched {
+        let mut touched = Touched::new();
+        match &event.call {
+            Call::Identify { traits } => {
+                self.traits_left_out += traits.len().saturating_sub(limits::MAX_TRAITS_PER_EVENT);
+                for (name, value) in traits.iter().take(limits::MAX_TRAITS_PER_EVENT) {
+                    match set_trait(profile, name, value, event.timestamp) {
+                        SetTrait::Changed => {
+                            touched.extend(self.rules.audiences_by_trait.get(name).into_iter().flatten());
+                        }
+                        SetTrait::Same => {}
+                        SetTrait::NoRoom => self.traits_left_out += 1,
+                    }
+                }
+            }
+            Call::Track { .. }
+            | Call::Page { .. }
+            | Call::Screen { .. }
+            | Call::Group { .. }
+            | Call::Alias { .. } => {}
+        }
+        touched
+    }
+
+    /// Moves the user's journeys when the event is a stage post.
+    fn follow(&mut self, profile: &mut Profile, event: &Event) -> Option<JourneyId> {
+        let step = event.studio_step()?;
+        let definitions = Arc::clone(&self.rules.definitions);
+        let flow = definitions.flows.get(step.flow).map(Arc::as_ref);
+        if flow.is_none() && !self.changes.unknown_flows.iter().any(|name| name == step.flow) {
+            self.changes.unknown_flows.push(step.flow.to_owned());
+        }
+        if let Some(phone) = step.phone_number {
+            note_phone(profile, phone, event.timestamp);
+        }
+        let post = Post {
+            step,
+            at: event.timestamp.min(event.received_at),
+            received_at: event.received_at,
+            message_id: &event.message_id,
+        };
+        let key = profile.key.clone();
+        let mut journeys =
+            Journeys { user: &key, list: &mut profile.journeys, moves: &mut self.changes.journeys };
+        let journey = journeys.post(flow, &post, self.now, self.ids);
+        self.archive(profile, journey);
+        let wake = self.journeys_wake(profile);
+        arm(profile, wake);
+        Some(journey)
+    }
+
+    /// Moves the oldest finished journeys out of a profile that holds too many; `keep` stays.
+    fn archive(&mut self, profile: &mut Profile, keep: JourneyId) {
+        while profile.journeys.len() > limits::JOURNEYS_IN_PROFILE {
+            let finished =
+                |journey: &crate::domain::journey::Journey| !journey.status.is_open() && journey.id != keep;
+            let Some(oldest) = profile.journeys.iter().position(finished) else { break };
+            self.changes.archived.push(profile.journeys.remove(oldest));
+        }
+    }
+
+    /// Queues the event for the destinations that want source events.
+    fn pass_on(&mut self, profile: &Profile, event: &Event) {
+        let rules = Arc::clone(&self.rules);
+        for destination in rules.event_destinations.iter().filter(|key| is_wanted(&event.integrations, key)) {
+            let payload = Payload::Call(event.to_json());
+            let cause = Cause::Event(event.id);
+            self.deliver(destination, &profile.key, event.message_id.clone(), cause, payload);
+        }
+    }
+}
+
+/// What the sender says about a destination: its own entry, else `All`, else yes (an options object means yes).
+fn is_wanted(integrations: &Map<String, Value>, destination: &str) -> bool {
+    let choice = integrations.get(destination).or_else(|| integrations.get("All"));
+    choice.is_none_or(|choice| *choice != Value::Bool(false))
+}
+
+fn remember_event(profile: &mut Profile, event: &Event) {
+    if profile.recent.len() >= limits::RECENT_EVENTS {
+        profile.recent.pop_front();
+    }
+    profile.recent.push_back(event.id);
+    let (Some(_), Some(anonymous)) = (&event.user_id, &event.anonymous_id) else { return };
+    if !profile.anonymous_ids.contains(anonymous) {
+        if profile.anonymous_ids.len() >= 5 {
+            profile.anonymous_ids.remove(0);
+        }
+        profile.anonymous_ids.push(anonymous.clone());
+    }
+}
+
+/// Sets one trait unless a newer value is known.
+fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) -> SetTrait {
+    if let Some(known) = profile.traits.get_mut(name) {
+        if at < known.at || known.value == *value {
+            known.at = known.at.max(at);
+            return SetTrait::Same;
+        }
+    }
+    let others = profile.traits.iter().filter(|(other, _)| *other != name);
+    let bytes: usize = others.map(|(other, known)| other.len() + weight(&known.value)).sum();
+    let is_new = !profile.traits.contains_key(name);
+    if bytes + name.len() + weight(value) > limits::MAX_PROFILE_TRAIT_BYTES
+        || (is_new && profile.traits.len() >= limits::MAX_PROFILE_TRAITS)
+    {
+        return SetTrait::NoRoom;
+    }
+    profile.traits.insert(name.to_owned(), TraitValue { value: value.clone(), at });
+    SetTrait::Changed
+}
+
+/// What became of one trait.
+enum SetTrait {
+    Changed,
+    Same,
+    /// The profile is full; the event keeps it.
+    NoRoom,
+}
+
+fn note_phone(profile: &mut Profile, phone: &str, at: Timestamp) {
+    match &mut profile.phone {
+        Some(known) if at < known.at => {}
+        Some(known) => {
+            known.at = at;
+            if known.value != phone {
+                known.value = phone.into();
+            }
+        }
+        None => profile.phone = Some(TraitValue { value: phone.into(), at }),
+    }
+}

@@ -1,0 +1,83 @@
+//! What an input causes: the rules applied to the profiles concerned, gathered into one change set.
+//!
+//! A [`Decision`] is made for one group of inputs at one instant. Its methods change profiles that the caller loaded and
+//! note everything else (events, moves of journeys, memberships, deliveries) in its [`ChangeSet`].
+
+mod compute;
+mod escalate;
+mod intake;
+mod messages;
+mod operate;
+mod rules;
+mod wake;
+
+use std::sync::Arc;
+
+pub use intake::{Taken, message_hash};
+pub use operate::OperateError;
+pub use rules::Rules;
+
+use super::change::{ChangeSet, DeliveryWrite};
+use super::delivery::{Cause, Delivery, DeliveryStatus, Payload};
+use super::ids::{DeliveryId, IdSource, UserKey};
+use super::time::Timestamp;
+
+/// What one group of inputs causes, as far as it is decided.
+pub struct Decision<'a> {
+    rules: Arc<Rules>,
+    now: Timestamp,
+    ids: &'a mut IdSource,
+    /// Everything that was caused so far, but for the profiles themselves.
+    pub changes: ChangeSet,
+    /// Traits that were too many or too large for their profile; their events keep them.
+    pub traits_left_out: usize,
+}
+
+impl<'a> Decision<'a> {
+    /// Nothing decided yet.
+    pub fn new(rules: Arc<Rules>, now: Timestamp, ids: &'a mut IdSource) -> Self {
+        Self { rules, now, ids, changes: ChangeSet::default(), traits_left_out: 0 }
+    }
+
+    /// The rules it goes by.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The source of ids and jitter.
+    pub fn ids(&mut self) -> &mut IdSource {
+        self.ids
+    }
+
+    /// Puts something into the outbox.
+    fn deliver(
+        &mut self,
+        destination: &str,
+        user: &UserKey,
+        message_id: String,
+        cause: Cause,
+        payload: Payload,
+    ) -> DeliveryId {
+        let id = self.ids.delivery(self.now);
+        self.changes.deliveries.push(DeliveryWrite {
+            delivery: Delivery {
+                id,
+                destination: destination.to_owned(),
+                user: user.clone(),
+                message_id,
+                cause,
+                payload,
+                status: DeliveryStatus::Pending,
+                created_at: self.now,
+                updated_at: self.now,
+                next_attempt_at: self.now,
+                retry_from: self.now,
+                tries: 0,
+                replays: 0,
+                attempts: Vec::new(),
+            },
+            was: None,
+        });
+        id
+    }
+}

@@ -1,0 +1,189 @@
+//! What single texts have to look like.
+
+use url::Url;
+
+use crate::domain::limits::{
+    MAX_DEFINITION_KEY, MAX_DEFINITION_NAME, MAX_HEADER_BYTES, MAX_URL_BYTES, MAX_WRITE_KEY, MIN_WRITE_KEY,
+};
+
+/// The key of a source or destination, and the name of a template's folder.
+pub(super) fn key(text: &str) -> Result<&str, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-');
+    if text.len() <= MAX_DEFINITION_KEY && text.bytes().all(fits) {
+        return Ok(text);
+    }
+    Err(format!("must be 1 to {MAX_DEFINITION_KEY} characters of a-z, 0-9, _ and -"))
+}
+
+/// The key of an audience, as it stands in an address.
+pub(super) fn audience_key(text: &str) -> Result<&str, String> {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if !text.is_empty() && text.len() <= 2 * MAX_DEFINITION_NAME && text.bytes().all(fits) {
+        return Ok(text);
+    }
+    Err("the key of an audience has only a-z, 0-9 and _".to_owned())
+}
+
+/// The name of a flow, stage or audience, or of an event's property.
+pub(super) fn name(text: &str) -> Result<&str, String> {
+    if text.chars().count() > MAX_DEFINITION_NAME {
+        return Err(format!("is longer than {MAX_DEFINITION_NAME} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not hold line breaks or other control characters".to_owned());
+    }
+    Ok(text)
+}
+
+/// Any text that is a secret. What is wrong with it is said without showing it.
+pub(super) fn secret(text: &str) -> Result<&str, String> {
+    if text.len() > MAX_HEADER_BYTES || text.chars().any(char::is_control) {
+        return Err(format!("must be at most {MAX_HEADER_BYTES} bytes without control characters"));
+    }
+    Ok(text)
+}
+
+/// What a source's posts carry. It stands in addresses, so it needs no escapes there.
+pub(super) fn write_key(text: &str) -> Result<&str, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    if (MIN_WRITE_KEY..=MAX_WRITE_KEY).contains(&text.len()) && text.bytes().all(fits) {
+        return Ok(text);
+    }
+    Err(format!("must be {MIN_WRITE_KEY} to {MAX_WRITE_KEY} characters of A-Z, a-z, 0-9, _ and -"))
+}
+
+/// A mail address that could exist: whether it does, only a mail can tell.
+pub fn email(text: &str) -> Result<&str, String> {
+    let no_address = || Err("is not a mail address such as ops@example.com".to_owned());
+    if text.contains(['<', '>']) {
+        return Err("write the address alone, without a name and < >".to_owned());
+    }
+    let Some((local, domain)) = text.rsplit_once('@') else { return no_address() };
+    let unfit = |c: char| c.is_whitespace() || c.is_control() || "@,;:()[]\"\\".contains(c);
+    if local.is_empty() || local.len() > 64 || local.contains(unfit) {
+        return no_address();
+    }
+    if local.starts_with('.') || local.ends_with('.') || local.contains("..") || domain.len() > 253 {
+        return no_address();
+    }
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+    };
+    if domain.split('.').all(label) { Ok(text) } else { no_address() }
+}
+
+/// An address that can be called. It is never shown: its query may hold a token.
+pub fn http_url(text: &str) -> Result<&str, String> {
+    if text.len() > MAX_URL_BYTES {
+        return Err(format!("is longer than {MAX_URL_BYTES} bytes"));
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("must not hold spaces or control characters".to_owned());
+    }
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("must begin with http:// or https://".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("names no host".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        // Addresses appear in logs and in the API; headers with credentials do not.
+        return Err("must not hold a user name or password; put them into an Authorization header".to_owned());
+    }
+    Ok(text)
+}
+
+/// Headers that each call sets by itself, in lower case.
+const OWN_HEADERS: [&str; 11] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-signature",
+];
+
+/// The name of a header that may be added to a call.
+pub(super) fn header_name(name: &str) -> Result<(), String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || name.len() > 256 || !name.bytes().all(fits) {
+        return Err("is not the name of a header".to_owned());
+    }
+    if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+        return Err(format!("`{name}` is set by stagepost and can't be replaced"));
+    }
+    Ok(())
+}
+
+/// The value of a header.
+pub(super) fn header_value(text: &str) -> Result<&str, String> {
+    let fits = |byte: u8| matches!(byte, b' '..=b'~' | b'\t');
+    if text.len() > MAX_HEADER_BYTES {
+        return Err(format!("is longer than {MAX_HEADER_BYTES} bytes"));
+    }
+    if !text.bytes().all(fits) || text.trim() != text {
+        return Err("can't be sent: only printable ASCII without spaces at its ends".to_owned());
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mail_addresses() {
+        for good in ["ops@example.com", "a.b+c@x-y.example", "o'neil@example.org", "root@localhost"] {
+            assert_eq!(email(good), Ok(good));
+        }
+        for bad in [
+            "",
+            "ops",
+            "@example.com",
+            "ops@",
+            "a b@example.com",
+            "Ops <ops@example.com>",
+            "a@b@example.com",
+            "a@example.com\r\nBcc: x@example.com",
+            "a@-x.example",
+            "a@x..example",
+            ".a@example.com",
+            "a@example.com,b@example.com",
+        ] {
+            assert!(email(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        for good in ["https://crm.example.com/hook", "http://127.0.0.1:9000/?a=b", "http://[::1]:80/"] {
+            assert_eq!(http_url(good), Ok(good));
+        }
+        for bad in ["crm.example.com", "ftp://x/", "http://", "https://u:p@x/", "http://a b/", "/hook", "x:y"]
+        {
+            assert!(http_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn headers() {
+        assert!(header_name("X-Team").is_ok());
+        for bad in ["", "X Team", "X:Y", "Größe", "Host", "content-TYPE"] {
+            assert!(header_name(bad).is_err(), "{bad}");
+        }
+        assert!(header_value("Bearer abc").is_ok());
+        for bad in ["a\r\nX: y", " padded", "é", "a\0"] {
+            assert!(header_value(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Reads definitions from what was written, and says everything that is wrong with it.
+//!
+//! A document is a JSON value; TOML files are converted to the same shape:
+//! `{"source": […], "flow": […], "destination": […], "audience": […]}`.
+
+mod audience;
+mod check;
+mod destination;
+mod flow;
+mod query;
+mod reader;
+mod source;
+mod substitute;
+mod suggest;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use self::reader::{Field, Problems, Table};
+use super::{Definition, Kind, Problem};
+use crate::domain::limits::MAX_DEFINITIONS;
+
+pub use check::{email as check_email, http_url as check_http_url};
+pub use destination::EMAIL_DESTINATION;
+pub use substitute::substitute;
+pub use suggest::did_you_mean;
+
+/// The tables of a document that hold definitions of this version.
+pub const TABLES: [&str; 4] = ["source", "flow", "destination", "audience"];
+/// The tables that a later version will have.
+pub const LATER_TABLES: [&str; 2] = ["trait", "twilio"];
+
+/// What the API shows beside a definition; it says nothing about what is wanted.
+const SHOWN_ONLY: [&str; 6] = ["id", "status", "size", "configured", "createdAt", "updatedAt"];
+
+/// Reads a whole document. The definitions come by kind, in the order of [`Kind::ALL`], and within it as written.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn read(document: &Value) -> Result<Vec<Definition>, Vec<Problem>> {
+    let problems = Problems::default();
+    let definitions = Field::new("", document, &problems).table().map(|table| read_tables(table, &problems));
+    problems.finish(definitions)
+}
+
+fn read_tables(mut document: Table<'_, '_>, problems: &Problems) -> Vec<Definition> {
+    let mut definitions = Vec::new();
+    for (kind, table) in Kind::ALL.into_iter().zip(TABLES) {
+        let mut keys = Vec::new();
+        let items = document.optional(table).and_then(|field| field.items(MAX_DEFINITIONS));
+        for (index, item) in items.unwrap_or_default().into_iter().enumerate() {
+            if let Some(definition) = item.table().and_then(|table| read_definition(kind, None, table)) {
+                keys.push((index, definition.key().to_owned()));
+                definitions.push(definition);
+            }
+        }
+        problems.extend(twice(kind, keys.iter().map(|(index, key)| (*index, key.as_str()))));
+    }
+    // `twilio` is one table, so that a list and a table are refused alike.
+    document.close(&LATER_TABLES);
+    definitions
+}
+
+/// Reads one definition as the API takes it under an address that ends in `key`; without one, the key is in `body`.
+///
+/// What the API shows beside a definition (ids, times, status) may be in `body` and is not looked at, so that what was
+/// got can be put back.
+///
+/// # Errors
+/// Everything that is wrong with it; fields are named as in `body`.
+pub fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definition, Vec<Problem>> {
+    let problems = Problems::default();
+    let completed = complete(kind, key, body, &problems);
+    let definition =
+        Field::new("", completed.as_ref().unwrap_or(body), &problems).table().and_then(|mut table| {
+            table.ignore(&SHOWN_ONLY);
+            read_definition(kind, key, table)
+        });
+    problems.finish(definition)
+}
+
+/// `body` with the key of its address in it, where it did not have it; a problem where it has another one.
+fn complete(kind: Kind, key: Option<&str>, body: &Value, problems: &Problems) -> Option<Value> {
+    let key = key?;
+    let field = match kind {
+        Kind::Source | Kind::Destination => "key",
+        Kind::Flow => "name",
+        Kind::Audience => {
+            if let Err(message) = check::audience_key(key) {
+                problems.add("key", message);
+            }
+            return None;
+        }
+    };
+    let mut completed = body.as_object()?.clone();
+    match completed.get(field) {
+        None | Some(Value::Null) => {
+            completed.insert(field.to_owned(), Value::from(key));
+        }
+        Some(Value::String(written)) if written != key => {
+            problems.add(field, format!("is not `{key}` as in the address; it can't be changed"));
+        }
+        Some(_) => {}
+    }
+    Some(Value::Object(completed))
+}
+
+fn read_definition(kind: Kind, key: Option<&str>, mut table: Table<'_, '_>) -> Option<Definition> {
+    match kind {
+        Kind::Source => {
+            let source = source::read(&mut table);
+            table.close(&[]);
+            source.map(Definition::Source)
+        }
+        Kind::Flow => {
+            let flow = flow::read(&mut table);
+            table.close(&[]);
+            flow.map(Definition::Flow)
+        }
+        Kind::Destination => {
+            let (destination, kind_known) = destination::read(&mut table);
+            // Other kinds have other keys: nothing is said about those before the kind is right.
+            if kind_known {
+                table.close(&destination::LATER_KEYS);
+            }
+            destination.map(Definition::Destination)
+        }
+        Kind::Audience => {
+            let audience = audience::read(&mut table, key);
+            table.close(&[]);
+            audience.map(Definition::Audience)
+        }
+    }
+}
+
+/// A problem for each key that an earlier definition of its kind has; `keys` come with their index in the document.
+pub(super) fn twice<'a>(kind: Kind, keys: impl Iterator<Item = (usize, &'a str)>) -> Vec<Problem> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut problems = Vec::new();
+    for (index, key) in keys {
+        let Some(earlier) = first.get(key) else {
+            first.insert(key, index);
+            continue;
+        };
+        let table = kind.as_str();
+        let (field, message) = match kind {
+            Kind::Source | Kind::Destination => ("key", format!("{table} `{key}` is defined twice")),
+            Kind::Flow => ("name", format!("flow `{key}` is defined twice")),
+            Kind::Audience => ("name", format!("another audience's name makes the same key, `{key}`")),
+        };
+        problems.push(Problem::new(
+            format!("{table}[{index}].{field}"),
+            format!("{message}; the first is {table}[{earlier}]"),
+        ));
+    }
+    problems
+}

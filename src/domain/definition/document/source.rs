@@ -1,0 +1,38 @@
+//! `[[source]]`.
+
+use super::check;
+use super::reader::Table;
+use crate::domain::definition::{Source, SourceKind};
+use crate::domain::limits::{MAX_AUTH_TOKENS, MAX_PROPERTY_NAMES};
+use crate::domain::time::Timestamp;
+
+const KINDS: [(&str, SourceKind); 2] = [("studio", SourceKind::Studio), ("http", SourceKind::Http)];
+const LATER_KINDS: [&str; 1] = ["event_streams"];
+
+pub(super) fn read(table: &mut Table<'_, '_>) -> Option<Source> {
+    let key = table.required("key").and_then(|field| field.parse(check::key));
+    let kind = table.required("kind").and_then(|field| field.choice(&KINDS, &LATER_KINDS));
+    let write_key = table.optional("write_key").and_then(|field| field.parse(check::write_key));
+    let tokens = table.optional("twilio_auth_tokens");
+    let properties = table.optional("properties");
+    if kind == Some(SourceKind::Http) {
+        for field in tokens.iter().chain(&properties) {
+            field.problem("only a source of the kind studio has this");
+        }
+    }
+    Some(Source {
+        key: key?.to_owned(),
+        kind: kind?,
+        // An empty key means: keep the one there is, or make one.
+        write_key: write_key.unwrap_or_default().to_owned(),
+        twilio_auth_tokens: tokens
+            .and_then(|field| {
+                let tokens = field.items(MAX_AUTH_TOKENS)?;
+                Some(tokens.iter().filter_map(|item| item.parse(check::secret)).map(str::to_owned).collect())
+            })
+            .unwrap_or_default(),
+        properties: properties.and_then(|field| field.texts(MAX_PROPERTY_NAMES, check::name)),
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    })
+}

@@ -1,0 +1,86 @@
+//! Whether definitions fit together.
+
+use std::collections::HashMap;
+
+use super::Settled;
+use crate::domain::definition::document::{did_you_mean, twice};
+use crate::domain::definition::{Definition, Definitions, Kind, Problem};
+use crate::domain::limits::MAX_DEFINITIONS;
+
+/// Keys that are wanted twice.
+pub(super) fn keys(wanted: &[Definition]) -> Vec<Problem> {
+    let of = |kind| wanted.iter().filter(move |definition| definition.kind() == kind);
+    Kind::ALL.into_iter().flat_map(|kind| twice(kind, of(kind).map(Definition::key).enumerate())).collect()
+}
+
+/// What wanted definitions refer to, or share, and must not.
+pub(super) fn references(
+    after: &Definitions,
+    settled: &[Settled],
+    deletes: &[(Kind, String)],
+) -> Vec<Problem> {
+    let mut owners: HashMap<&str, Vec<&str>> = HashMap::new();
+    for source in after.sources.values() {
+        owners.entry(&source.write_key).or_default().push(&source.key);
+    }
+    let mut problems = Vec::new();
+    for (at, definition, _) in settled {
+        match definition {
+            Definition::Source(source) => {
+                let owners = owners.get(source.write_key.as_str()).map_or(&[][..], Vec::as_slice);
+                if let Some(other) = owners.iter().find(|owner| **owner != source.key) {
+                    problems.push(Problem::new(
+                        format!("{at}.write_key"),
+                        format!("is the write key of source `{other}` too"),
+                    ));
+                }
+            }
+            Definition::Audience(audience) => {
+                for (index, key) in audience.destinations.iter().enumerate() {
+                    if !after.destinations.contains_key(key) {
+                        let message = no_destination(after, key, deletes);
+                        problems.push(Problem::new(format!("{at}.destinations[{index}]"), message));
+                    }
+                }
+            }
+            Definition::Flow(_) | Definition::Destination(_) => {}
+        }
+    }
+    problems
+}
+
+fn no_destination(after: &Definitions, key: &str, deletes: &[(Kind, String)]) -> String {
+    if deletes.iter().any(|(kind, deleted)| *kind == Kind::Destination && deleted == key) {
+        return format!("destination `{key}` is not in the document, so pruning would remove it");
+    }
+    let hint = did_you_mean(key, after.destinations.keys().map(String::as_str));
+    format!("there is no destination `{key}`{hint}")
+}
+
+/// Kinds of which there would be too many.
+pub(super) fn counts(after: &Definitions) -> Vec<Problem> {
+    let too_many = |kind: &Kind| after.keys(*kind).count() > MAX_DEFINITIONS;
+    let problem = |kind: Kind| {
+        let count = after.keys(kind).count();
+        let message = format!("there would be {count} of the kind; at most {MAX_DEFINITIONS} are possible");
+        Problem::new(kind.as_str(), message)
+    };
+    Kind::ALL.into_iter().filter(too_many).map(problem).collect()
+}
+
+/// Why that definition can't be removed, if another one needs it: a sentence that names those.
+pub fn needed_by(existing: &Definitions, kind: Kind, key: &str) -> Option<String> {
+    match kind {
+        Kind::Destination => {
+            let uses =
+                existing.audiences.values().filter(|audience| audience.destinations.iter().any(|d| d == key));
+            let names: Vec<String> = uses.map(|audience| format!("`{}`", audience.key)).collect();
+            if names.is_empty() {
+                return None;
+            }
+            let audience = if names.len() == 1 { "audience" } else { "audiences" };
+            Some(format!("destination `{key}` is still used by {audience} {}", names.join(", ")))
+        }
+        Kind::Source | Kind::Flow | Kind::Audience => None,
+    }
+}

@@ -1,0 +1,238 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::definition::{AudienceStatus, Destination, DestinationKind, document, render};
+
+/// 1970: any time will do.
+fn now() -> Timestamp {
+    Timestamp::from_millis(0)
+}
+
+fn ids() -> IdSource {
+    IdSource::new([3; 32])
+}
+
+fn later(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(now().millis() + seconds * 1000)
+}
+
+fn read(document: Value) -> Vec<Definition> {
+    document::read(&document).unwrap()
+}
+
+/// The definitions after `plan` was carried out.
+fn carried_out(existing: &Definitions, plan: &Plan) -> Definitions {
+    let mut after = existing.clone();
+    for (kind, key) in &plan.deletes {
+        assert!(after.remove(*kind, key));
+    }
+    for put in &plan.puts {
+        after.put(put.definition.clone());
+    }
+    after
+}
+
+fn applied(document: Value) -> Definitions {
+    let plan = plan(&Definitions::default(), read(document), false, now(), &mut ids()).unwrap();
+    carried_out(&Definitions::default(), &plan)
+}
+
+fn sample() -> Value {
+    json!({
+        "source": [{"key": "studio", "kind": "studio", "twilio_auth_tokens": ["t0ken"]}],
+        "flow": [{"name": "f", "initial": "a"}],
+        "destination": [{"key": "crm", "kind": "webhook", "shared_secret": "s3cret",
+            "urls": [{"url": "https://x.example", "headers": {"Authorization": "Bearer x", "X-Team": "t"}}]}],
+        "audience": [{"name": "VIPs", "query": "event('A').count() >= 1", "destinations": ["crm"]}],
+    })
+}
+
+#[test]
+fn ids_and_write_keys_are_made_once_and_kept() {
+    let existing = applied(sample());
+    let write_key = &existing.sources["studio"].write_key;
+    assert!(write_key.starts_with("wk_") && write_key.len() == 3 + 32, "{write_key}");
+    assert!(existing.audiences["vips"].id.starts_with("aud_"));
+
+    let mut changed = sample();
+    changed["source"][0]["properties"] = json!(["x"]);
+    changed["audience"][0]["destinations"] = json!([]);
+    let plan = plan(&existing, read(changed), false, later(60), &mut ids()).unwrap();
+    assert_eq!(plan.changed, ["source studio", "audience vips"]);
+    assert_eq!(plan.unchanged, ["flow f", "destination crm"]);
+    let after = carried_out(&existing, &plan);
+    assert_eq!(&after.sources["studio"].write_key, write_key);
+    assert_eq!(after.audiences["vips"].id, existing.audiences["vips"].id);
+    assert_eq!((after.audiences["vips"].created_at, after.audiences["vips"].updated_at), (now(), later(60)));
+    assert!(plan.puts.iter().all(|put| !put.recompute), "who is in did not change");
+}
+
+#[test]
+fn an_audience_is_recomputed_when_its_question_changes() {
+    let mut existing = applied(sample());
+    let mut live = (*existing.audiences["vips"]).clone();
+    live.status = AudienceStatus::Live;
+    existing.put(Definition::Audience(live));
+    for (key, value) in [("query", json!("event('B').count() >= 1")), ("enabled", json!(false))] {
+        let mut changed = sample();
+        changed["audience"][0][key] = value;
+        let plan = plan(&existing, read(changed), false, later(1), &mut ids()).unwrap();
+        let [Put { definition: Definition::Audience(audience), recompute: true }] = plan.puts.as_slice()
+        else {
+            panic!("{plan:?}");
+        };
+        assert_eq!(audience.status, AudienceStatus::Live, "the engine has not set it yet");
+    }
+    let mut renamed = sample();
+    renamed["audience"][0]["name"] = json!("vips");
+    let plan = plan(&existing, read(renamed), false, later(1), &mut ids()).unwrap();
+    assert!(matches!(plan.puts.as_slice(), [Put { recompute: false, .. }]));
+}
+
+#[test]
+fn pruning_removes_what_is_not_named() {
+    let existing = applied(sample());
+    let wanted = json!({"flow": [{"name": "f", "initial": "a"}]});
+    let kept = plan(&existing, read(wanted.clone()), false, later(1), &mut ids()).unwrap();
+    assert_eq!((kept.deletes.len(), kept.puts.len()), (0, 0));
+    let pruned = plan(&existing, read(wanted), true, later(1), &mut ids()).unwrap();
+    assert_eq!(pruned.removed, ["source studio", "destination crm", "audience vips"]);
+    assert_eq!(pruned.unchanged, ["flow f"]);
+    assert_eq!(carried_out(&existing, &pruned).flows.len(), 1);
+}
+
+#[test]
+fn references_have_to_hold_afterwards() {
+    let existing = applied(sample());
+    let audience = json!({"name": "VIPs", "query": "event('A').count() >= 1", "destinations": ["crm"]});
+    assert!(plan(&existing, read(json!({"audience": [audience]})), false, now(), &mut ids()).is_ok());
+    let problems =
+        plan(&existing, read(json!({"audience": [audience]})), true, now(), &mut ids()).unwrap_err();
+    assert_eq!(
+        problems,
+        [Problem::new(
+            "audience[0].destinations[0]",
+            "destination `crm` is not in the document, so pruning would remove it"
+        )]
+    );
+    let mut typo = sample();
+    typo["audience"][0]["destinations"] = json!(["crn"]);
+    let problems = plan(&Definitions::default(), read(typo), false, now(), &mut ids()).unwrap_err();
+    assert_eq!(problems[0].message, "there is no destination `crn`; did you mean `crm`?");
+
+    assert_eq!(
+        needed_by(&existing, Kind::Destination, "crm").as_deref(),
+        Some("destination `crm` is still used by audience `vips`")
+    );
+    assert_eq!(needed_by(&existing, Kind::Destination, "other"), None);
+    assert_eq!(needed_by(&existing, Kind::Source, "studio"), None);
+}
+
+#[test]
+fn write_keys_are_unique_over_all_sources() {
+    let existing = applied(json!({"source": [{"key": "a", "kind": "http", "write_key": "wk_shared"}]}));
+    let wanted = json!({"source": [
+        {"key": "b", "kind": "http", "write_key": "wk_other"},
+        {"key": "c", "kind": "http", "write_key": "wk_shared"},
+    ]});
+    let problems = plan(&existing, read(wanted.clone()), false, now(), &mut ids()).unwrap_err();
+    assert_eq!(problems, [Problem::new("source[1].write_key", "is the write key of source `a` too")]);
+    assert!(plan(&existing, read(wanted), true, now(), &mut ids()).is_ok(), "a is pruned, its key is free");
+    // Two sources may swap keys in one go.
+    let swap = |a: &str, b: &str| json!({"source": [{"key": "a", "kind": "http", "write_key": a}, {"key": "b", "kind": "http", "write_key": b}]});
+    let existing = applied(swap("wk_first1", "wk_second"));
+    let plan = plan(&existing, read(swap("wk_second", "wk_first1")), false, now(), &mut ids()).unwrap();
+    assert_eq!(plan.changed.len(), 2);
+}
+
+#[test]
+fn keys_wanted_twice_are_refused() {
+    let one = read(json!({"flow": [{"name": "f"}]}));
+    let twice = [one.clone(), one].concat();
+    let problems = plan(&Definitions::default(), twice, false, now(), &mut ids()).unwrap_err();
+    assert_eq!(problems[0].field, "flow[1].name");
+}
+
+#[test]
+fn what_is_shown_can_be_put_back() {
+    let existing = applied(sample());
+    for kind in Kind::ALL {
+        for key in existing.keys(kind) {
+            let definition = existing.get(kind, key).unwrap();
+            let shown = render::definition(&definition, 7);
+            for secret in ["s3cret", "t0ken", "Bearer"] {
+                assert!(!shown.to_string().contains(secret), "{shown}");
+            }
+            let wanted = document::read_one(kind, Some(key), &shown).unwrap();
+            let plan = plan(&existing, vec![wanted], false, later(9), &mut ids()).unwrap();
+            assert_eq!((plan.unchanged.len(), plan.puts.len()), (1, 0), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn a_kept_secret_has_to_exist_and_does_not_follow_to_another_address() {
+    let existing = applied(sample());
+    let mut shown = render::destination(&existing.destinations["crm"]);
+    shown["urls"][0]["url"] = json!("https://attacker.example");
+    let wanted = document::read_one(Kind::Destination, None, &shown).unwrap();
+    let problems = plan(&existing, vec![wanted.clone()], false, now(), &mut ids()).unwrap_err();
+    assert_eq!(problems[0].field, "destination[0].urls[0].headers.Authorization");
+    assert_eq!(problems[0].clone().of_one().field, "urls[0].headers.Authorization");
+    let problems = plan(&Definitions::default(), vec![wanted], false, now(), &mut ids()).unwrap_err();
+    assert_eq!(problems.len(), 2);
+
+    shown["urls"] = json!([{"url": "https://other.example"}]);
+    let wanted = document::read_one(Kind::Destination, None, &shown).unwrap();
+    let plan = plan(&existing, vec![wanted], false, now(), &mut ids()).unwrap();
+    let Definition::Destination(Destination { kind, .. }) = &plan.puts[0].definition else {
+        panic!("{plan:?}")
+    };
+    let DestinationKind::Webhook { shared_secret, .. } = kind;
+    assert_eq!(shared_secret.as_deref(), Some("s3cret"));
+}
+
+/// Documents over few keys, so that two of them overlap.
+fn documents() -> impl Strategy<Value = Value> {
+    let sources = proptest::collection::btree_map(0..4u8, proptest::option::of(0..2u8), 0..4);
+    let flows = proptest::collection::btree_map(0..4u8, 1..5u8, 0..4);
+    let audiences = proptest::collection::btree_map(0..4u8, (0..3u8, any::<bool>()), 0..4);
+    (sources, flows, audiences).prop_map(|(sources, flows, audiences)| {
+        let source = |(key, write_key): (u8, Option<u8>)| {
+            let write_key = write_key.map(|letter| format!("write_key_{key}_{letter}"));
+            json!({"key": format!("s{key}"), "kind": "http", "write_key": write_key})
+        };
+        let audience = |(key, (event, enabled)): (u8, (u8, bool))| {
+            let query = format!("event('e{event}').count() >= 1");
+            json!({"name": format!("a{key}"), "query": query, "enabled": enabled})
+        };
+        let flow =
+            |(key, days): (u8, u8)| json!({"name": format!("f{key}"), "expire_after": format!("{days}d")});
+        json!({
+            "source": sources.into_iter().map(source).collect::<Value>(),
+            "flow": flows.into_iter().map(flow).collect::<Value>(),
+            "audience": audiences.into_iter().map(audience).collect::<Value>(),
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn applying_twice_changes_nothing(first in documents(), second in documents(), prune: bool) {
+        // Another seed than that of the first, or the same write keys would be made again.
+        let mut ids = IdSource::new([4; 32]);
+        let before = applied(first);
+        let wanted = read(second);
+        let once = plan(&before, wanted.clone(), prune, later(1), &mut ids).unwrap();
+        prop_assert_eq!(once.created.len() + once.changed.len() + once.unchanged.len(), wanted.len());
+        prop_assert_eq!(once.created.len() + once.changed.len(), once.puts.len());
+        let after = carried_out(&before, &once);
+        let again = plan(&after, wanted.clone(), prune, later(2), &mut ids).unwrap();
+        prop_assert!(again.puts.is_empty() && again.deletes.is_empty(), "{:?}", again);
+        prop_assert_eq!(again.unchanged.len(), wanted.len());
+        if prune {
+            prop_assert_eq!(Kind::ALL.map(|kind| after.keys(kind).count()).iter().sum::<usize>(), wanted.len());
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! How a posted stage moves a user's journeys.
+//!
+//! A run is named by its execution SID where the post has one. Without one, the flow's initial stage opens a run and
+//! other stages belong to the newest open one. Posts may come late or out of order: a finished run is never reopened,
+//! and its timeline keeps them all.
+
+use super::{Journey, JourneyStatus, Step};
+use crate::domain::change::JourneyMove;
+use crate::domain::definition::Flow;
+use crate::domain::event::StudioStep;
+use crate::domain::ids::{IdSource, JourneyId, UserKey};
+use crate::domain::limits;
+use crate::domain::time::Timestamp;
+
+/// A stage post with its times.
+#[derive(Clone, Copy, Debug)]
+pub struct Post<'a> {
+    /// What it says.
+    pub step: StudioStep<'a>,
+    /// When the stage was reached; never after `received_at`.
+    pub at: Timestamp,
+    /// When the post arrived.
+    pub received_at: Timestamp,
+    /// The post's message id.
+    pub message_id: &'a str,
+}
+
+/// A user's journeys, with what is needed to move them.
+pub struct Journeys<'a> {
+    /// Whose.
+    pub user: &'a UserKey,
+    /// Open ones and the newest finished ones, in the order they were opened.
+    pub list: &'a mut Vec<Journey>,
+    /// Where changes of status are noted.
+    pub moves: &'a mut Vec<JourneyMove>,
+}
+
+impl Journeys<'_> {
+    /// Takes in one post of `flow` (`None` when no definition knows it); answers the run that it belongs to.
+    pub fn post(
+        &mut self,
+        flow: Option<&Flow>,
+        post: &Post<'_>,
+        now: Timestamp,
+        ids: &mut IdSource,
+    ) -> JourneyId {
+        let index = match self.find(flow, post) {
+            Some(index) => index,
+            None => self.open(flow, post, now, ids),
+        };
+        self.add_step(index, flow, post, now);
+        self.list[index].id
+    }
+
+    /// The run that a post belongs to, if it is one of those known.
+    fn find(&self, flow: Option<&Flow>, post: &Post<'_>) -> Option<usize> {
+        if let Some(sid) = post.step.execution_sid {
+            return self.newest(post, |journey| journey.execution_sid.as_deref() == Some(sid));
+        }
+        let initial = flow.and_then(|flow| flow.initial.as_deref());
+        if initial == Some(post.step.stage) {
+            // A late initiation: the run that it began was opened by a stage that overtook it.
+            return self.newest(post, |journey| {
+                post.at <= journey.started_at
+                    && journey.steps.iter().all(|step| Some(step.stage.as_str()) != initial)
+            });
+        }
+        self.newest(post, |journey| journey.status.is_open())
+            // Late, but it happened while that run was still going on.
+            .or_else(|| {
+                self.newest(post, |journey| journey.started_at <= post.at && post.at < journey.stage_at)
+            })
+    }
+
+    fn newest(&self, post: &Post<'_>, wanted: impl Fn(&Journey) -> bool) -> Option<usize> {
+        self.list.iter().rposition(|journey| journey.flow == post.step.flow && wanted(journey))
+    }
+
+    /// Opens a run. An initial stage without a SID takes the place of what is open in that flow, unless a newer run was
+    /// there before it: then it is itself the one that was superseded.
+    fn open(&mut self, flow: Option<&Flow>, post: &Post<'_>, now: Timestamp, ids: &mut IdSource) -> usize {
+        let begins = post.step.execution_sid.is_none()
+            && flow.is_some_and(|flow| flow.initial.as_deref() == Some(post.step.stage));
+        let overtaken = begins && self.newest(post, |journey| journey.started_at > post.at).is_some();
+        if begins && !overtaken {
+            self.supersede(now, |journey| journey.flow == post.step.flow);
+        }
+        let open = self.list.iter().filter(|journey| journey.status.is_open()).count();
+        if open >= limits::MAX_OPEN_JOURNEYS {
+            let oldest = self.list.iter().find(|journey| journey.status.is_open()).map(|journey| journey.id);
+            self.supersede(now, |journey| Some(journey.id) == oldest);
+        }
+        let id = ids.journey(now);
+        let status = if overtaken { JourneyStatus::Superseded } else { JourneyStatus::Active };
+        self.moves.push(JourneyMove { id, user: self.user.clone(), from: None, to: status });
+        self.list.push(Journey {
+            id,
+            user: self.user.clone(),
+            flow: post.step.flow.to_owned(),
+            phone_number: None,
+            execution_sid: post.step.execution_sid.map(str::to_owned),
+            status,
+            stage: post.step.stage.to_owned(),
+            stage_at: post.at,
+            started_at: post.at,
+            updated_at: now,
+            ended_at: overtaken.then_some(now),
+            steps: Vec::new(),
+            steps_left_out: 0,
+            escalations: Vec::new(),
+            acknowledged: None,
+            resolved: None,
+        });
+        self.list.len() - 1
+    }
+
+    fn supersede(&mut self, now: Timestamp, which: impl Fn(&Journey) -> bool) {
+        for journey in self.list.iter_mut().filter(|journey| journey.status.is_open()) {
+            if which(journey) {
+                close(journey, JourneyStatus::Superseded, now, now, self.moves);
+            }
+        }
+    }
+
+    fn add_step(&mut self, index: usize, flow: Option<&Flow>, post: &Post<'_>, now: Timestamp) {
+        let journey = &mut self.list[index];
+        journey.updated_at = now;
+        journey.started_at = journey.started_at.min(post.at);
+        if let Some(phone) = post.step.phone_number {
+            journey.phone_number = Some(phone.to_owned());
+        }
+        record(journey, post);
+        if flow.is_some_and(|flow| flow.is_terminal(post.step.stage)) {
+            complete(journey, post, self.moves);
+        } else if journey.status != JourneyStatus::Completed {
+            enter_stage(journey, post, self.moves);
+        }
+    }
+}
+
+/// Puts the step into the timeline, in the order of the times at which stages happened.
+fn record(journey: &mut Journey, post: &Post<'_>) {
+    if journey.steps.len() >= limits::MAX_JOURNEY_STEPS {
+        journey.steps_left_out = journey.steps_left_out.saturating_add(1);
+        return;
+    }
+    let place =
+        journey.steps.partition_point(|step| (step.at, step.received_at) <= (post.at, post.received_at));
+    journey.steps.insert(
+        place,
+        Step {
+            stage: post.step.stage.to_owned(),
+            at: post.at,
+            received_at: post.received_at,
+            message_id: post.message_id.to_owned(),
+        },
+    );
+}
+
+/// A terminal stage was reached, now or (when it comes late) earlier than what was known.
+fn complete(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMove>) {
+    let earlier = journey.status == JourneyStatus::Completed && post.at < journey.stage_at;
+    if journey.status.is_open() || earlier {
+        post.step.stage.clone_into(&mut journey.stage);
+        journey.stage_at = post.at;
+    }
+    if journey.status.is_open() {
+        close(journey, JourneyStatus::Completed, post.at, post.received_at, moves);
+    } else if earlier {
+        journey.ended_at = Some(post.at);
+    }
+}
+
+/// Another stage was posted: the stage that happened last is the one the journey is in, since its first post in a row.
+fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMove>) {
+    let (stage, since) = match journey.steps.last() {
+        Some(last) if journey.steps_left_out == 0 => {
+            let row = journey.steps.iter().rev().take_while(|step| step.stage == last.stage);
+            (last.stage.clone(), row.map(|step| step.at).min().unwrap_or(last.at))
+        }
+        _ if post.at >= journey.stage_at && post.step.stage != journey.stage => {
+            (post.step.stage.to_owned(), post.at)
+        }
+        _ => return,
+    };
+    if stage != journey.stage || since > journey.stage_at {
+        journey.acknowledged = None;
+        if journey.status == JourneyStatus::Stalled {
+            journey.status = JourneyStatus::Active;
+            moves.push(JourneyMove {
+                id: journey.id,
+                user: journey.user.clone(),
+                from: Some(JourneyStatus::Stalled),
+                to: JourneyStatus::Active,
+            });
+        }
+    }
+    journey.stage = stage;
+    journey.stage_at = since;
+}
+
+/// Ends an open journey.
+pub(super) fn close(
+    journey: &mut Journey,
+    status: JourneyStatus,
+    ended_at: Timestamp,
+    now: Timestamp,
+    moves: &mut Vec<JourneyMove>,
+) {
+    moves.push(JourneyMove {
+        id: journey.id,
+        user: journey.user.clone(),
+        from: Some(journey.status),
+        to: status,
+    });
+    journey.status = status;
+    journey.ended_at = Some(ended_at);
+    journey.updated_at = now;
+}

@@ -1,0 +1,98 @@
+//! When a journey stalls, which level of its escalation is due, and when it is given up.
+
+use super::progress::close;
+use super::{Journey, JourneyStatus, Note};
+use crate::domain::change::JourneyMove;
+use crate::domain::definition::{Flow, Level};
+use crate::domain::limits;
+use crate::domain::time::Timestamp;
+
+/// A level that is due now.
+#[derive(Clone, Copy, Debug)]
+pub struct DueLevel<'a> {
+    /// Its number among the levels of the stage.
+    pub number: u32,
+    /// How many levels the stage has.
+    pub levels: u32,
+    /// The level.
+    pub level: &'a Level,
+}
+
+impl Journey {
+    /// Whether the level with that number of that stage fired before.
+    fn fired(&self, stage: &str, number: u32) -> bool {
+        self.escalations.iter().any(|mark| mark.level == number && mark.stage == stage)
+    }
+
+    fn expires_at(&self, flow: Option<&Flow>) -> Timestamp {
+        self.stage_at.plus(flow.map_or(limits::DEFAULT_EXPIRE_AFTER, |flow| flow.expire_after))
+    }
+
+    /// Levels whose time has come and that did not fire yet.
+    pub fn due_levels<'a>(&self, flow: &'a Flow, now: Timestamp) -> Vec<DueLevel<'a>> {
+        if !self.status.is_open() || self.acknowledged.is_some() {
+            return Vec::new();
+        }
+        let levels = u32::try_from(flow.levels(&self.stage).count()).unwrap_or(u32::MAX);
+        flow.levels(&self.stage)
+            .filter(|(number, level)| {
+                self.stage_at.plus(level.after) <= now && !self.fired(&self.stage, *number)
+            })
+            .map(|(number, level)| DueLevel { number, levels, level })
+            .collect()
+    }
+
+    /// The earliest instant at which time alone changes something about this journey.
+    pub fn next_wake(&self, flow: Option<&Flow>) -> Option<Timestamp> {
+        if !self.status.is_open() {
+            return None;
+        }
+        let levels = flow.into_iter().flat_map(|flow| flow.levels(&self.stage));
+        levels
+            .filter(|(number, _)| self.acknowledged.is_none() && !self.fired(&self.stage, *number))
+            .map(|(_, level)| self.stage_at.plus(level.after))
+            .chain(std::iter::once(self.expires_at(flow)))
+            .min()
+    }
+
+    /// A rule came due.
+    pub fn stall(&mut self, now: Timestamp, moves: &mut Vec<JourneyMove>) {
+        if self.status == JourneyStatus::Active {
+            moves.push(JourneyMove {
+                id: self.id,
+                user: self.user.clone(),
+                from: Some(JourneyStatus::Active),
+                to: JourneyStatus::Stalled,
+            });
+            self.status = JourneyStatus::Stalled;
+        }
+        self.updated_at = now;
+    }
+
+    /// Gives the journey up when nothing was heard of it for long enough.
+    pub fn expire(&mut self, flow: Option<&Flow>, now: Timestamp, moves: &mut Vec<JourneyMove>) {
+        if self.status.is_open() && self.expires_at(flow) <= now {
+            close(self, JourneyStatus::Expired, now, now, moves);
+        }
+    }
+
+    /// An operator has taken notice: the ladder of this stall stops. Says whether that was possible.
+    pub fn acknowledge(&mut self, note: Note) -> bool {
+        let open = self.status.is_open();
+        if open && self.acknowledged.is_none() {
+            self.updated_at = note.at;
+            self.acknowledged = Some(note);
+        }
+        open
+    }
+
+    /// An operator closes it. Says whether that was possible.
+    pub fn resolve(&mut self, note: Note, moves: &mut Vec<JourneyMove>) -> bool {
+        let open = self.status.is_open();
+        if open {
+            close(self, JourneyStatus::Resolved, note.at, note.at, moves);
+            self.resolved = Some(note);
+        }
+        open
+    }
+}
