@@ -22,8 +22,9 @@ const AT_ONCE: usize = 8;
 /// The posts acknowledged just before the server was killed are there, once each.
 pub async fn newest_are_there(api: &Api, load: &Load) {
     for (user, message_id) in load.take_newest() {
-        let events = api.rows(&format!("/api/events?userId={user}"), "events").await;
-        let count = events.iter().filter(|event| event["messageId"] == *message_id).count();
+        let page = api.get(&format!("/api/users/{user}")).await;
+        let count =
+            array(&page["recentEvents"]).iter().filter(|event| event["messageId"] == *message_id).count();
         assert_eq!(count, 1, "{message_id} was acknowledged before the kill");
     }
 }
@@ -39,9 +40,8 @@ pub async fn settled(api: &Api) {
         let now = stagepost::clock::Clock::system().now();
         let mut cooled = true;
         for member in api.rows("/api/audiences/hot/members?", "members").await {
-            let user = text(&member["userId"]).to_owned();
-            let events = api.rows(&format!("/api/events?userId={user}&type=track"), "events").await;
-            let newest = events
+            let page = api.get(&format!("/api/users/{}", text(&member["userId"]))).await;
+            let newest = array(&page["recentEvents"])
                 .iter()
                 .filter(|event| event["event"] == "Order Completed")
                 .map(|event| at(&event["timestamp"]))
