@@ -1,0 +1,299 @@
+//! The verdict: what the server says and what left it, held against what was posted.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use stagepost::domain::time::{Span, Timestamp};
+
+use crate::load::{Load, Says, User};
+use crate::support::api::Api;
+use crate::support::receiver::{Receiver, Request};
+use crate::support::server::Server;
+use crate::support::wait::eventually;
+
+/// How long what is still to be sent, or still to come due, may take after the last start.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Requests under way at once.
+const AT_ONCE: usize = 8;
+
+/// The posts acknowledged just before the server was killed are there, once each.
+pub async fn newest_are_there(api: &Api, load: &Load) {
+    for (user, message_id) in load.take_newest() {
+        let page = api.get(&format!("/api/users/{user}")).await;
+        let count =
+            array(&page["recentEvents"]).iter().filter(|event| event["messageId"] == *message_id).count();
+        assert_eq!(count, 1, "{message_id} was acknowledged before the kill");
+    }
+}
+
+/// Waits until nothing is left to do: no stall to come, nothing to send.
+pub async fn settled(api: &Api) {
+    let empty = async |path: &str, rows: &str| api.rows(path, rows).await.is_empty().then_some(());
+    eventually("every stalled journey is seen", PATIENCE, async || {
+        empty("/api/journeys?stage=no_reply&status=active", "journeys").await
+    })
+    .await;
+    eventually("nobody is hot by an order of an hour ago", PATIENCE, async || {
+        let now = stagepost::clock::Clock::system().now();
+        let mut cooled = true;
+        for member in api.rows("/api/audiences/hot/members?", "members").await {
+            let page = api.get(&format!("/api/users/{}", text(&member["userId"]))).await;
+            let newest = array(&page["recentEvents"])
+                .iter()
+                .filter(|event| event["event"] == "Order Completed")
+                .map(|event| at(&event["timestamp"]))
+                .max();
+            cooled &= newest.is_some_and(|newest| newest.plus(Span::from_hours(1)) > now);
+        }
+        cooled.then_some(())
+    })
+    .await;
+    eventually("everything was sent", PATIENCE, async || {
+        empty("/api/deliveries?status=pending", "deliveries").await
+    })
+    .await;
+}
+
+/// Everything there is to know after the last kill.
+pub struct Facts {
+    users: Vec<User>,
+    events: Vec<Value>,
+    /// By user.
+    journeys: HashMap<String, Vec<Value>>,
+    /// By audience.
+    members: BTreeMap<&'static str, BTreeSet<String>>,
+    /// By user, in order of arrival.
+    calls: HashMap<String, Vec<Arc<Request>>>,
+    deliveries: Vec<Value>,
+    /// The `Message-ID` of each mail that was written.
+    mails: Vec<String>,
+}
+
+impl Facts {
+    /// Asks for all of it.
+    pub async fn gather(server: &Server, receiver: &Receiver, users: Vec<User>) -> Self {
+        let api = server.api();
+        let events = api.rows("/api/events?", "events").await;
+        let mut journeys = HashMap::<String, Vec<Value>>::new();
+        let listed = api.rows("/api/journeys?", "journeys").await;
+        let mut whole = stream::iter(listed)
+            .map(|journey| async move { api.get(&format!("/api/journeys/{}", text(&journey["id"]))).await })
+            .buffer_unordered(AT_ONCE);
+        while let Some(journey) = whole.next().await {
+            journeys.entry(text(&journey["userId"]).to_owned()).or_default().push(journey);
+        }
+        let mut members = BTreeMap::new();
+        for audience in ["buyers", "hot", "pros"] {
+            let rows = api.rows(&format!("/api/audiences/{audience}/members?"), "members").await;
+            members.insert(audience, rows.iter().map(|row| text(&row["userId"]).to_owned()).collect());
+        }
+        let mut calls = HashMap::<String, Vec<Arc<Request>>>::new();
+        for request in receiver.requests() {
+            calls.entry(text(&request.json()["userId"]).to_owned()).or_default().push(request);
+        }
+        let deliveries = api.rows("/api/deliveries?", "deliveries").await;
+        Self { users, events, journeys, members, calls, deliveries, mails: mails(server) }
+    }
+
+    /// Each acknowledged post is one event, and there is no other.
+    pub fn every_post_is_there_exactly_once(&self) {
+        let mut seen = HashMap::<&str, u32>::new();
+        for event in &self.events {
+            *seen.entry(text(&event["messageId"])).or_default() += 1;
+        }
+        let mut posts = 0;
+        for post in self.users.iter().flat_map(|user| &user.posts) {
+            assert_eq!(seen.get(post.message_id.as_str()), Some(&1), "{post:?}");
+            posts += 1;
+        }
+        assert_eq!(self.events.len(), posts, "events that nobody posted");
+    }
+
+    /// Each user has one journey with exactly his stages, in the state that they mean.
+    pub fn journeys_agree_with_their_events(&self) {
+        for user in &self.users {
+            let journeys = self.journeys.get(&user.id).map_or(&[][..], Vec::as_slice);
+            let [journey] = journeys else {
+                panic!("{} has {} journeys: {journeys:#?}", user.id, journeys.len())
+            };
+            let steps = array(&journey["steps"]);
+            let ids: Vec<&str> = steps.iter().map(|step| text(&step["messageId"])).collect();
+            assert_eq!(ids, user.stage_ids(), "{journey:#}");
+            let stage = *user.stages().last().expect("a stage");
+            assert_eq!(journey["stage"], stage, "{journey:#}");
+            let status = match stage {
+                "confirmed" | "cancelled" => "completed",
+                "no_reply" => "stalled",
+                _ => "active",
+            };
+            assert_eq!(journey["status"], status, "{journey:#}");
+            let marks = array(&journey["escalations"]).len();
+            match steps.iter().position(|step| step["stage"] == "no_reply") {
+                None => assert_eq!(marks, 0, "it never stood in no_reply: {journey:#}"),
+                Some(at_step) if at_step + 1 == steps.len() => {
+                    assert_eq!(marks, 1, "it stands in no_reply: {journey:#}")
+                }
+                Some(at_step) => {
+                    let stood =
+                        at(&steps[at_step + 1]["receivedAt"]).millis_since(at(&steps[at_step]["receivedAt"]));
+                    assert!(marks <= 1, "{journey:#}");
+                    assert!(stood >= 1000 || marks == 0, "it left no_reply after {stood} ms: {journey:#}");
+                }
+            }
+        }
+        assert_eq!(self.journeys.len(), self.users.len());
+    }
+
+    /// Each mark has its delivery, that delivery was written as a mail, and there are no more mails than marks.
+    pub async fn every_stall_was_mailed_under_one_id(&self, api: &Api) {
+        let marks: Vec<&Value> =
+            self.journeys.values().flatten().flat_map(|journey| array(&journey["escalations"])).collect();
+        let written: BTreeSet<&str> = self.mails.iter().map(String::as_str).collect();
+        let mut sent = BTreeSet::new();
+        let mut deliveries =
+            stream::iter(&marks)
+                .map(|mark| async move {
+                    api.get(&format!("/api/deliveries/{}", text(&mark["deliveryId"]))).await
+                })
+                .buffer_unordered(AT_ONCE);
+        while let Some(delivery) = deliveries.next().await {
+            assert_eq!(delivery["status"], "delivered", "{delivery:#}");
+            let message_id = text(&delivery["messageId"]);
+            let mail = written.iter().find(|id| id.contains(message_id));
+            let mail = mail.unwrap_or_else(|| panic!("no mail was written for {delivery:#}"));
+            assert!(sent.insert(*mail), "two deliveries under {mail}");
+        }
+        assert_eq!(sent, written, "mails that no journey knows of");
+        println!("{} stalls, {} mails", marks.len(), self.mails.len());
+    }
+
+    /// The members are those that a plain look at all events finds.
+    pub fn audiences_agree_with_their_events(&self) {
+        let orders = |user: &User, fresh_only: bool| {
+            user.posts.iter().any(|post| matches!(post.says, Says::Order { fresh } if fresh || !fresh_only))
+        };
+        let set = |test: &dyn Fn(&User) -> bool| -> BTreeSet<String> {
+            self.users.iter().filter(|user| test(user)).map(|user| user.id.clone()).collect()
+        };
+        assert_same(&self.members["buyers"], &set(&|user| orders(user, false)), "buyers");
+        assert_same(&self.members["hot"], &set(&|user| orders(user, true)), "hot");
+        assert_same(&self.members["pros"], &set(&|user| plans(user).last() == Some(&true)), "pros");
+    }
+
+    /// For each user and audience: true and false in turn, ending where the membership stands; a repetition is the same
+    /// to the byte and comes before anything newer.
+    pub fn changes_left_in_order_under_stable_ids(&self) {
+        let mut repeated = 0;
+        for user in &self.users {
+            let calls = self.calls.get(&user.id).map_or(&[][..], Vec::as_slice);
+            let mut bodies = HashMap::<String, &[u8]>::new();
+            let mut values = BTreeMap::<String, Vec<bool>>::new();
+            let mut before = String::new();
+            for call in calls {
+                let json = call.json();
+                let message_id = text(&json["messageId"]).to_owned();
+                assert_eq!(json["type"], "identify", "{json:#}");
+                if let Some(body) = bodies.insert(message_id.clone(), &call.body) {
+                    repeated += 1;
+                    assert_eq!(body, call.body, "{message_id} was sent again with another body");
+                    assert_eq!(
+                        message_id, before,
+                        "{message_id} was sent again after a newer call of {}",
+                        user.id
+                    );
+                    continue;
+                }
+                before = message_id;
+                let key = text(&json["context"]["personas"]["computation_key"]).to_owned();
+                let value =
+                    json["traits"][&key].as_bool().unwrap_or_else(|| panic!("no value of {key} in {json:#}"));
+                values.entry(key).or_default().push(value);
+            }
+            for audience in ["buyers", "hot", "pros"] {
+                let values = values.remove(audience).unwrap_or_default();
+                let turns = values.iter().enumerate().all(|(number, &value)| value == (number % 2 == 0));
+                assert!(turns, "{audience} of {}: {values:?}", user.id);
+                let member = self.members[audience].contains(&user.id);
+                assert_eq!(
+                    values.last().copied().unwrap_or(false),
+                    member,
+                    "{audience} of {}: {values:?}",
+                    user.id
+                );
+                if audience == "pros" {
+                    assert_eq!(values, plans(user), "pros of {}", user.id);
+                }
+            }
+            assert!(values.is_empty(), "calls of unknown audiences: {values:?}");
+        }
+        println!("{} calls, {repeated} of them again", self.calls.values().map(Vec::len).sum::<usize>());
+    }
+
+    /// Each delivery says that it arrived, and it did.
+    pub fn deliveries_agree_with_what_was_received(&self) {
+        let received: BTreeSet<String> =
+            self.calls.values().flatten().map(|call| text(&call.json()["messageId"]).to_owned()).collect();
+        let mut sent = BTreeSet::new();
+        for delivery in &self.deliveries {
+            assert_eq!(delivery["status"], "delivered", "{delivery:#}");
+            if delivery["destination"] == "crm" {
+                let message_id = text(&delivery["messageId"]).to_owned();
+                assert!(sent.insert(message_id), "two deliveries under one id: {delivery:#}");
+            }
+        }
+        assert_same(&received, &sent, "calls");
+    }
+}
+
+/// Whether the user is a pro after each change of that.
+fn plans(user: &User) -> Vec<bool> {
+    let mut turns = Vec::new();
+    for post in &user.posts {
+        if let Says::Plan(plan) = post.says {
+            let pro = plan == "pro";
+            if pro != turns.last().copied().unwrap_or(false) {
+                turns.push(pro);
+            }
+        }
+    }
+    turns
+}
+
+/// The `Message-ID` of each mail under the data directory.
+fn mails(server: &Server) -> Vec<String> {
+    let folder = server.folder().join("data/mail");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("a mail").path();
+        if path.extension().is_none_or(|extension| extension != "eml") {
+            continue;
+        }
+        let mail = String::from_utf8_lossy(&std::fs::read(&path).expect("a mail")).into_owned();
+        let id = mail.lines().find_map(|line| line.strip_prefix("Message-ID:"));
+        found.push(
+            id.unwrap_or_else(|| panic!("{}: no Message-ID in {mail}", path.display())).trim().to_owned(),
+        );
+    }
+    found
+}
+
+fn assert_same(found: &BTreeSet<String>, expected: &BTreeSet<String>, what: &str) {
+    let missing: Vec<_> = expected.difference(found).take(5).collect();
+    let surplus: Vec<_> = found.difference(expected).take(5).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "{what}: missing {missing:?}, too many {surplus:?}");
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}"))
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn at(value: &Value) -> Timestamp {
+    Timestamp::parse_lenient(text(value)).unwrap_or_else(|| panic!("not a time: {value}"))
+}

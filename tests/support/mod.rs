@@ -1,0 +1,10 @@
+//! What tests of the real binary share: the server itself, a client for it, an HTTP receiver and an SMTP server.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub mod api;
+pub mod peers;
+pub mod receiver;
+pub mod server;
+pub mod smtp;
+pub mod wait;

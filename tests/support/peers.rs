@@ -1,0 +1,44 @@
+//! Where `tests/run` put the programs that are not ours.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The folder of the peers: `STAGEPOST_TEST_PEERS`, else `target/peers`.
+pub fn folder() -> PathBuf {
+    std::env::var_os("STAGEPOST_TEST_PEERS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers"), PathBuf::from)
+}
+
+/// The Python that has `aiosmtpd` and Segment's client.
+pub fn python() -> PathBuf {
+    needed("python", folder().join("venv/bin/python"))
+}
+
+/// `node`, with Segment's client installed; the script finds it through `STAGEPOST_TEST_PEERS`.
+pub fn node() -> Command {
+    needed("node", folder().join("node/node_modules/@segment/analytics-node"));
+    let mut command = Command::new("node");
+    command.env("STAGEPOST_TEST_PEERS", folder());
+    command
+}
+
+/// Makes sure that strace can be started.
+pub fn strace() {
+    let there = Command::new("strace").arg("-V").output().is_ok_and(|output| output.status.success());
+    assert!(there, "strace is missing: {}", reason("strace"));
+}
+
+/// One of the scripts beside the peer tests.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
+}
+
+fn needed(peer: &str, path: PathBuf) -> PathBuf {
+    assert!(path.exists(), "{} is missing: {}", path.display(), reason(peer));
+    path
+}
+
+fn reason(peer: &str) -> String {
+    std::fs::read_to_string(folder().join(format!("{peer}.missing")))
+        .unwrap_or_else(|_| "run ./tests/run, which installs what the tests need".to_owned())
+}

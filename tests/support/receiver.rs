@@ -1,0 +1,156 @@
+//! An HTTP server inside the test that writes down every request and answers as it is told.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::wait::eventually;
+
+/// One request, as it came.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// When it had arrived whole.
+    pub at: Instant,
+    /// `POST`.
+    pub method: String,
+    /// `/hook?x=1`.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("a JSON body")
+    }
+}
+
+/// What a request is answered with.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// This status.
+    Status(u16),
+    /// This status, with a `Retry-After` in seconds.
+    RetryAfter(u16, u32),
+    /// This status, after a while.
+    Slow(Duration, u16),
+    /// The connection is closed without an answer.
+    Close,
+    /// Nothing, ever.
+    Hang,
+}
+
+type Script = dyn Fn(&Request, usize) -> Reply + Send + Sync;
+
+/// The receiver; it ends with the test's process.
+pub struct Receiver {
+    address: SocketAddr,
+    requests: Arc<Mutex<Vec<Arc<Request>>>>,
+}
+
+impl Receiver {
+    /// A receiver that asks `script` for the reply to each request and its number, from 0.
+    pub fn start(script: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the receiver");
+        let address = listener.local_addr().expect("the receiver's port");
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let script: Arc<Script> = Arc::new(script);
+        let kept = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (kept, script) = (Arc::clone(&kept), Arc::clone(&script));
+                // A client that goes away in the middle of something is no failure of the test.
+                thread::spawn(move || converse(stream, &kept, &*script));
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// A receiver that takes everything.
+    pub fn taking_all() -> Self {
+        Self::start(|_, _| Reply::Status(200))
+    }
+
+    /// Where `path` is found.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// What has come so far, in order of arrival.
+    pub fn requests(&self) -> Vec<Arc<Request>> {
+        self.requests.lock().expect("the requests").clone()
+    }
+
+    /// Waits until what has come is enough; gives it back.
+    pub async fn wait_until(
+        &self,
+        what: &str,
+        limit: Duration,
+        enough: impl Fn(&[Arc<Request>]) -> bool,
+    ) -> Vec<Arc<Request>> {
+        eventually(what, limit, async || {
+            let requests = self.requests();
+            enough(&requests).then_some(requests)
+        })
+        .await
+    }
+}
+
+fn converse(stream: TcpStream, kept: &Mutex<Vec<Arc<Request>>>, script: &Script) -> io::Result<()> {
+    let mut input = BufReader::new(stream.try_clone()?);
+    let mut output = stream;
+    while let Some(request) = read(&mut input)? {
+        let number = {
+            let mut kept = kept.lock().expect("the requests");
+            kept.push(Arc::new(request.clone()));
+            kept.len() - 1
+        };
+        let (status, more) = match script(&request, number) {
+            Reply::Status(status) => (status, String::new()),
+            Reply::RetryAfter(status, seconds) => (status, format!("Retry-After: {seconds}\r\n")),
+            Reply::Slow(time, status) => {
+                thread::sleep(time);
+                (status, String::new())
+            }
+            Reply::Close => return Ok(()),
+            Reply::Hang => loop {
+                thread::park();
+            },
+        };
+        output.write_all(format!("HTTP/1.1 {status} -\r\n{more}Content-Length: 2\r\n\r\n{{}}").as_bytes())?;
+    }
+    Ok(())
+}
+
+fn read(input: &mut impl BufRead) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    if input.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split(' ');
+    let (method, path) =
+        (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        input.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)];
+    input.read_exact(&mut body)?;
+    Ok(Some(Request { at: Instant::now(), method, path, headers, body }))
+}
