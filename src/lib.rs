@@ -6,10 +6,13 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crypto;
 pub mod delivery;
 pub mod domain;
 pub mod engine;
+pub mod file;
 pub mod http;
 pub mod metrics;
+pub mod starter;
 pub mod store;
 pub mod telemetry;

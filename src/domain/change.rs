@@ -15,7 +15,7 @@ pub struct ProfileWrite {
     pub profile: Profile,
     /// The timer that is set in the store now.
     pub wake_was: Option<Timestamp>,
-    /// Whether the store has no profile of that user yet.
+    /// Whether the store has no profile of this user yet.
     pub is_new: bool,
 }
 

@@ -250,3 +250,32 @@ impl Event {
         })
     }
 }
+
+impl Event {
+    /// About how many bytes it takes in memory and in the log.
+    pub fn weight(&self) -> usize {
+        let fields = |map: &Map<String, Value>| {
+            map.iter().map(|(name, value)| name.len() + weight(value)).sum::<usize>()
+        };
+        let call = match &self.call {
+            Call::Track { event, properties } => event.len() + fields(properties),
+            Call::Identify { traits } => fields(traits),
+            Call::Page { properties, .. } | Call::Screen { properties, .. } => fields(properties),
+            Call::Group { group_id, traits } => group_id.len() + fields(traits),
+            Call::Alias { previous_id } => previous_id.len(),
+        };
+        256 + call + fields(&self.context) + fields(&self.extra)
+    }
+}
+
+/// About how many bytes a JSON value takes.
+pub fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 2,
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| name.len() + weight(value)).sum::<usize>() + 2
+        }
+    }
+}

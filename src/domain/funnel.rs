@@ -56,7 +56,7 @@ impl FunnelBuilder {
                 firsts.push((&step.stage, step.at.millis()));
             }
         }
-        let mut before = None;
+        let mut before: Option<i64> = None;
         for (place, (stage, at)) in (0..).zip(firsts) {
             let wait = before.map(|earlier| (at - earlier).max(0));
             self.reached(stage, place, wait);

@@ -22,9 +22,9 @@ impl IdSource {
         Self { rng: StdRng::from_seed(seed), last: 0 }
     }
 
-    /// From now on, makes only ids greater than `id`, even when the clock went back.
-    pub fn start_after(&mut self, id: EventId) {
-        self.last = self.last.max(id.0);
+    /// From now on, makes only ids greater than the one of these bytes, even when the clock went back.
+    pub fn start_after(&mut self, id: [u8; 16]) {
+        self.last = self.last.max(u128::from_be_bytes(id));
     }
 
     /// A fresh 128-bit id, greater than every id made before: 48 bits of milliseconds, then random bits.

@@ -81,6 +81,8 @@ pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 // --- the engine -------------------------------------------------------------------------------------------------
 /// Commands that may wait for the writer; beyond it callers are told to come back.
 pub const QUEUE_COMMANDS: usize = 8192;
+/// Bytes of events that may wait for the writer; beyond it callers are told to come back.
+pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 /// Events that one commit may hold.
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
@@ -91,6 +93,10 @@ pub const SWEEP_TIMERS: usize = 256;
 pub const BACKFILL_STEP: usize = 512;
 /// Rejected posts remembered for the debugger.
 pub const REJECTED_KEPT: usize = 1000;
+/// How long the scheduler may be silent before the writer looks at the timers by itself.
+pub const WATCHDOG: Span = Span::from_millis(2500);
+/// Records tidied up in one step: rows of audiences that are gone, message ids past their window.
+pub const UPKEEP_STEP: usize = 1000;
 /// What a caller is told to wait when the server is too busy.
 pub const RETRY_AFTER_SECS: u64 = 1;
 
@@ -137,6 +143,8 @@ pub const MAX_FUNNEL_JOURNEYS: usize = 50_000;
 pub const MAX_FUNNEL_STAGES: usize = 200;
 /// Listeners to the debugger's feed at once.
 pub const MAX_LISTENERS: usize = 64;
+/// Previews of a query at once; each reads the whole history.
+pub const MAX_PREVIEWS: usize = 2;
 /// Different wrong tokens that one address may try in a minute.
 pub const MAX_TOKEN_GUESSES: usize = 20;
 /// Addresses whose wrong tokens are remembered at once.

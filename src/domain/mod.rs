@@ -15,4 +15,5 @@ pub mod limits;
 pub mod page;
 pub mod profile;
 pub mod query;
+pub mod retry;
 pub mod time;

@@ -1,7 +1,7 @@
 //! What the writer can be asked to do.
 
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::error::EngineError;
 use crate::domain::definition::{Definition, Kind};
@@ -85,7 +85,12 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 /// One input to the writer. Whoever sends it is answered once what it caused is on disk.
 pub(super) enum Command {
     /// Events that arrived together; answered in the same order.
-    Ingest { events: Vec<Event>, reply: Reply<Vec<Accepted>> },
+    Ingest {
+        events: Vec<Event>,
+        reply: Reply<Vec<Accepted>>,
+        /// Their share of `limits::QUEUE_BYTES`, given back when the command is done.
+        bytes: OwnedSemaphorePermit,
+    },
     /// An attempt at a delivery ended.
     Settle { settlement: Box<Settlement>, reply: Reply<()> },
     /// Definitions that are wanted.
@@ -98,4 +103,6 @@ pub(super) enum Command {
     Replay { selection: ReplaySelection, reply: Reply<u64> },
     /// A new admin token's hash.
     SetAdminToken { hash: String, reply: Reply<()> },
+    /// Stop, once everything that was sent before is done.
+    Stop { reply: Reply<()> },
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{
     Accepted, ApplyOptions, ApplyReport, Command, Operation, ReplaySelection, Reply, Settlement,
@@ -15,6 +15,7 @@ use crate::domain::definition::{Definition, Definitions, Kind};
 use crate::domain::event::Event;
 use crate::domain::ids::JourneyId;
 use crate::domain::journey::Journey;
+use crate::domain::limits;
 use crate::store::Store;
 
 /// A handle on the running engine; cheap to clone.
@@ -26,6 +27,8 @@ pub struct Engine {
 /// What handles, the writer and the sweeper share.
 pub(super) struct Shared {
     pub commands: mpsc::Sender<Command>,
+    /// What is left of `limits::QUEUE_BYTES`, in units of 1 KiB.
+    pub queue_kilobytes: Arc<Semaphore>,
     pub definitions: watch::Receiver<Arc<Definitions>>,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
@@ -64,11 +67,17 @@ impl Engine {
     /// [`EngineError::Busy`] when too much is waiting, [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn ingest(&self, events: Vec<Event>) -> Result<Vec<Accepted>, EngineError> {
         // Full means busy: the caller is told to come back, nothing grows.
+        let weight = events.iter().map(Event::weight).sum::<usize>().min(limits::QUEUE_BYTES);
+        let units = u32::try_from(weight / 1024 + 1).unwrap_or(u32::MAX);
+        let budget = Arc::clone(&self.shared.queue_kilobytes);
+        let bytes = budget.try_acquire_many_owned(units).map_err(|_| EngineError::Busy)?;
         let (reply, answer) = oneshot::channel();
-        self.shared.commands.try_send(Command::Ingest { events, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => EngineError::Busy,
-            mpsc::error::TrySendError::Closed(_) => stopped(),
-        })?;
+        self.shared.commands.try_send(Command::Ingest { events, reply, bytes }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+                mpsc::error::TrySendError::Closed(_) => stopped(),
+            },
+        )?;
         answer.await.map_err(|_| stopped())?
     }
 
@@ -132,6 +141,12 @@ impl Engine {
     /// [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn set_admin_token_hash(&self, hash: String) -> Result<(), EngineError> {
         self.ask(|reply| Command::SetAdminToken { hash, reply }).await
+    }
+
+    /// Stops the writer once everything that was handed in before is on disk.
+    pub async fn stop(&self) {
+        // An error means that it has stopped already.
+        let _ = self.ask(|reply| Command::Stop { reply }).await;
     }
 
     /// The definitions in force now.

@@ -3,17 +3,27 @@
 //! Everything that changes state is a command; the writer groups waiting commands, lets the domain decide, writes one
 //! change set, and only then answers.
 
+mod backfill;
 mod command;
 mod debugger;
+mod define;
 mod error;
+mod group;
 mod handle;
+mod jobs;
 mod preview;
 mod read;
+mod replay;
+mod scheduler;
+mod sweep;
+mod writer;
 
 pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, ReplaySelection, Settlement};
 pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};
 pub use preview::Preview;
+pub use scheduler::Ticker;
+pub use writer::{Settings, Writer};
 
 pub use crate::store::{Counts, EventFilter, Member, StoreError, StoreStats};

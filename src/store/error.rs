@@ -36,7 +36,7 @@ pub enum StoreError {
     },
     /// What is stored can't be understood.
     #[error(
-        "the data in {place} is damaged: {detail}; keep a copy of it and restore a backup, nothing was changed"
+        "the data in {place} is damaged: {detail}; keep a copy of it and restore a backup, nothing was deleted"
     )]
     Corrupt {
         /// The directory or the key.

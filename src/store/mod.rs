@@ -3,8 +3,10 @@
 //! One trait at the level of the domain, two backends behind one test suite. All writing goes through
 //! [`Store::commit`], called by one writer; reading may happen from anywhere.
 
+mod cursor;
 mod error;
 pub mod memory;
+mod paging;
 pub mod sled;
 
 use std::collections::{BTreeMap, HashSet};
@@ -13,7 +15,7 @@ use async_trait::async_trait;
 
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
-use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
@@ -35,6 +37,25 @@ pub struct EventFilter {
     pub user: Option<UserKey>,
 }
 
+impl EventFilter {
+    /// Whether `event` is wanted.
+    pub fn accepts(&self, event: &Event) -> bool {
+        self.type_name.as_ref().is_none_or(|name| name == event.call.type_name())
+            && self.user.as_ref().is_none_or(|user| *user == event.user_key())
+    }
+}
+
+/// Statuses that stores keep an index of: those that call for somebody's eyes, and are few beside the delivered ones.
+pub(crate) fn is_indexed(status: DeliveryStatus) -> bool {
+    match status {
+        DeliveryStatus::Failed
+        | DeliveryStatus::Dead
+        | DeliveryStatus::Ambiguous
+        | DeliveryStatus::Superseded => true,
+        DeliveryStatus::Pending | DeliveryStatus::Delivered => false,
+    }
+}
+
 /// A member of an audience.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -44,7 +65,7 @@ pub struct Member {
     pub since: Timestamp,
 }
 
-/// Running totals that a store keeps in step with its commits.
+/// Running totals that a store keeps in step with its commits. What counts nothing is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Events in the log.

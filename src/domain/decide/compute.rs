@@ -70,20 +70,23 @@ impl Decision<'_> {
         wake
     }
 
-    /// Evaluates one audience for a profile whose turn has come in its first computation.
-    pub fn evaluate_first(&mut self, profile: &mut Profile, audience: &Audience) {
+    /// Evaluates one audience for a profile whose turn has come in its first computation; says whether that changed the
+    /// profile.
+    pub fn evaluate_first(&mut self, profile: &mut Profile, audience: &Audience) -> bool {
         if profile.key.user_id().is_none() {
-            return;
+            return false;
         }
+        let armed = profile.wake_at;
         let evaluation = evaluate(audience, profile, self.now);
-        let mut wake = evaluation.holds_until;
-        if self.set_membership(profile, audience, evaluation.value, &Cause::Backfill) {
-            let rules = Arc::clone(&self.rules);
-            let dependents = rules.audiences_by_trait.get(&audience.key).into_iter().flatten().copied();
-            let others = self.evaluate(profile, dependents.collect(), &Cause::Backfill);
-            wake = earliest(wake, others);
+        arm(profile, evaluation.holds_until);
+        let changed = self.set_membership(profile, audience, evaluation.value, &Cause::Backfill);
+        if changed {
+            let dependents =
+                self.rules.audiences_by_trait.get(&audience.key).into_iter().flatten().copied().collect();
+            let wake = self.evaluate(profile, dependents, &Cause::Backfill);
+            arm(profile, wake);
         }
-        arm(profile, wake);
+        changed || profile.wake_at != armed
     }
 
     /// Adds a past event to the leaves of one audience, in its first computation.
@@ -113,7 +116,7 @@ impl Decision<'_> {
         profile.leaves.retain(|leaf, _| self.rules.audiences_by_leaf.contains_key(leaf));
     }
 
-    /// Says whether the membership changed.
+    /// Says whether the trait of the audience's key changed.
     fn set_membership(
         &mut self,
         profile: &mut Profile,
@@ -121,10 +124,13 @@ impl Decision<'_> {
         member: bool,
         cause: &Cause,
     ) -> bool {
-        let known = profile.memberships.get(&audience.key).filter(|known| known.audience_id == audience.id);
-        let was = known.is_some_and(|known| known.member);
+        let known = profile.memberships.get(&audience.key);
+        let of_this_audience = known.is_some_and(|known| known.audience_id == audience.id);
+        let was = of_this_audience && known.is_some_and(|known| known.member);
         if was == member {
-            return false;
+            // What an earlier audience of that name left behind is no longer the truth, but nobody was told of it by this one.
+            let left_behind = known.is_some() && !of_this_audience;
+            return left_behind && profile.memberships.remove(&audience.key).is_some();
         }
         profile.memberships.insert(
             audience.key.clone(),

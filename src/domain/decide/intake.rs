@@ -9,7 +9,7 @@ use super::Decision;
 use super::compute::{Touched, arm, count_event};
 use crate::domain::change::SeenWrite;
 use crate::domain::delivery::{Cause, Payload};
-use crate::domain::event::{Call, Event};
+use crate::domain::event::{Call, Event, weight};
 use crate::domain::ids::JourneyId;
 use crate::domain::journey::{Journeys, Post};
 use crate::domain::limits;
@@ -186,9 +186,9 @@ fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) ->
         }
     }
     let others = profile.traits.iter().filter(|(other, _)| *other != name);
-    let bytes: usize = others.map(|(other, known)| other.len() + size(&known.value)).sum();
+    let bytes: usize = others.map(|(other, known)| other.len() + weight(&known.value)).sum();
     let is_new = !profile.traits.contains_key(name);
-    if bytes + name.len() + size(value) > limits::MAX_PROFILE_TRAIT_BYTES
+    if bytes + name.len() + weight(value) > limits::MAX_PROFILE_TRAIT_BYTES
         || (is_new && profile.traits.len() >= limits::MAX_PROFILE_TRAITS)
     {
         return SetTrait::NoRoom;
@@ -203,18 +203,6 @@ enum SetTrait {
     Same,
     /// The profile is full; the event keeps it.
     NoRoom,
-}
-
-/// About how many bytes a value takes.
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::Array(items) => items.iter().map(size).sum::<usize>() + 2,
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| name.len() + size(value)).sum::<usize>() + 2
-        }
-    }
 }
 
 fn note_phone(profile: &mut Profile, phone: &str, at: Timestamp) {

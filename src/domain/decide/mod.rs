@@ -39,22 +39,12 @@ impl<'a> Decision<'a> {
         Self { rules, now, ids, changes: ChangeSet::default(), traits_left_out: 0 }
     }
 
-    /// Goes on under other rules: a definition changed within the group.
-    pub fn set_rules(&mut self, rules: Arc<Rules>) {
-        self.rules = rules;
-    }
-
     /// The rules it goes by.
-    pub fn rules(&self) -> &Arc<Rules> {
+    pub fn rules(&self) -> &Rules {
         &self.rules
     }
 
-    /// The instant it is made at.
-    pub fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    /// The source of ids.
+    /// The source of ids and jitter.
     pub fn ids(&mut self) -> &mut IdSource {
         self.ids
     }

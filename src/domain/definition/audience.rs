@@ -1,5 +1,7 @@
 //! Audiences: a query over a user's events and traits that yields true or false.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::ids::{EventId, LeafId, UserKey};
@@ -36,6 +38,8 @@ pub enum Phase {
         after: Option<EventId>,
         /// The last event to read; later ones update the leaves as they arrive.
         until: EventId,
+        /// The leaves that are filled; the others of the query are shared with live audiences.
+        fresh: BTreeSet<LeafId>,
     },
     /// Evaluating the profiles in the order of their keys.
     Profiles {

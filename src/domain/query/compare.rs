@@ -21,15 +21,15 @@ impl Comparator {
             // Everything but these two is false for a value that is not there, `!=` and `none_of` included.
             return matches!(self, Self::Absent | Self::Omits(_));
         };
-        let text = text_of(value);
+        let text = || text_of(value);
         match self {
-            Self::Relation(relation, literal) => related(*relation, value, &text, literal),
-            Self::Contains(list) => contains_any(&text, list),
-            Self::Omits(list) => !contains_any(&text, list),
-            Self::OneOf(list) => list.iter().any(|literal| equal(&text, literal)),
-            Self::NoneOf(list) => !list.iter().any(|literal| equal(&text, literal)),
-            Self::StartsWith(literal) => text.starts_with(literal.text()),
-            Self::EndsWith(literal) => text.ends_with(literal.text()),
+            Self::Relation(relation, literal) => related(*relation, value, &text(), literal),
+            Self::Contains(list) => contains_any(&text(), list),
+            Self::Omits(list) => !contains_any(&text(), list),
+            Self::OneOf(list) => equal_to_any(&text(), list),
+            Self::NoneOf(list) => !equal_to_any(&text(), list),
+            Self::StartsWith(literal) => text().starts_with(literal.text()),
+            Self::EndsWith(literal) => text().ends_with(literal.text()),
             Self::BeforeDate(date) => instant_of(value).is_some_and(|at| at < *date),
             Self::AfterDate(date) => instant_of(value).is_some_and(|at| at > *date),
             Self::Exists => true,
@@ -55,6 +55,10 @@ fn equal(text: &str, literal: &Literal) -> bool {
         (Some(left), Some(right)) => left == right,
         (_, _) => text == literal.text(),
     }
+}
+
+fn equal_to_any(text: &str, list: &[Literal]) -> bool {
+    list.iter().any(|literal| equal(text, literal))
 }
 
 /// As numbers if both are, else as texts if both are (UTF-8 bytes sort in code point order), else not at all.

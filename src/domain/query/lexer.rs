@@ -126,7 +126,7 @@ impl<'a> Lexer<'a> {
 
     fn number_or_date(&mut self) -> Result<Kind<'a>, QueryError> {
         let start = self.at;
-        if is_date(self.text[start..].as_bytes()) {
+        if is_date(&self.text.as_bytes()[start..]) {
             let wanted = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '+' | '.');
             return Ok(Kind::Date(self.take_while(wanted)));
         }

@@ -3,7 +3,7 @@
 mod comparators;
 mod streams;
 
-use super::ast::{Comparison, Condition, EventScalar, Logic, Scalar};
+use super::ast::{Comparison, EventScalar, Logic, Scalar};
 use super::error::QueryError;
 use super::leaf::LeafSpec;
 use super::lexer::{Kind, Lexer, Token, shorten};
@@ -95,7 +95,7 @@ impl<'a> Parser<'a> {
     fn nested<T>(&mut self, start: usize, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.depth += 1;
         if self.depth > MAX_NESTING {
-            return Err(self.error_at(start, format!("nested too deeply (more than {MAX_NESTING} levels)")));
+            return Err(self.too_deep(start));
         }
         let inner = read(self)?;
         self.depth -= 1;
@@ -266,6 +266,10 @@ impl Parser<'_> {
         self.error_at(self.token.start, message)
     }
 
+    fn too_deep(&self, start: usize) -> QueryError {
+        self.error_at(start, format!("nested too deeply (more than {MAX_NESTING} levels)"))
+    }
+
     fn unexpected(&self) -> QueryError {
         self.error(format!("unexpected {}", self.token.kind.describe()))
     }
@@ -313,9 +317,4 @@ impl Parser<'_> {
         };
         error.expecting(expected.iter().copied())
     }
-}
-
-/// The condition of all `where` filters of a stream.
-fn condition(mut filters: Vec<Logic<Comparison<EventScalar>>>) -> Option<Condition> {
-    if filters.is_empty() { None } else { Some(Condition(Logic::and(std::mem::take(&mut filters)))) }
 }

@@ -1,1 +1,169 @@
-//! The memory backend.
+//! The memory backend: for tests and for the simulation. It keeps nothing beyond the process.
+
+mod lists;
+mod state;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Counts, EventFilter, Member, Result, Store, StoreStats};
+use crate::domain::change::ChangeSet;
+use crate::domain::definition::Definition;
+use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::journey::{Journey, JourneyFilter};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::time::Timestamp;
+
+use state::State;
+
+/// A store in memory. A clone is another handle to the same data: what was committed outlives an engine that "crashed".
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    state: Arc<Mutex<State>>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A store of its own that begins with what this one holds now.
+    pub fn fork(&self) -> Self {
+        Self { state: Arc::new(Mutex::new(self.state().clone())) }
+    }
+
+    /// A commit changes the state only by calls that can't fail, so a poisoned lock guards a whole state.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MemoryStore")
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn describe(&self) -> String {
+        "memory".to_owned()
+    }
+
+    async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>> {
+        let state = self.state();
+        Ok(users.iter().map(|user| state.profiles.get(user).cloned()).collect())
+    }
+
+    async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>> {
+        let state = self.state();
+        Ok(messages.iter().map(|message| state.seen.get(message).copied()).collect())
+    }
+
+    async fn commit(&self, changes: &ChangeSet) -> Result<()> {
+        self.state().apply(changes);
+        Ok(())
+    }
+
+    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>> {
+        let state = self.state();
+        Ok(state.timers.iter().take_while(|(at, _)| *at <= now).take(limit).cloned().collect())
+    }
+
+    async fn next_timer(&self) -> Result<Option<Timestamp>> {
+        Ok(self.state().timers.first().map(|(at, _)| *at))
+    }
+
+    async fn due_deliveries(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        Ok(self.state().due_deliveries(destination, now, busy, limit))
+    }
+
+    async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>> {
+        Ok(self.state().next_delivery(destination, busy))
+    }
+
+    async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>> {
+        Ok(self.state().event_log(after, until, limit))
+    }
+
+    async fn last_event(&self) -> Result<Option<EventId>> {
+        Ok(self.state().events.last_key_value().map(|(id, _)| *id))
+    }
+
+    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>> {
+        Ok(self.state().profiles_after(after, limit))
+    }
+
+    async fn expired_seen(&self, before: Timestamp, limit: usize) -> Result<Vec<(UserKey, MessageHash)>> {
+        Ok(self.state().expired_seen(before, limit))
+    }
+
+    async fn audiences_with_members(&self) -> Result<Vec<String>> {
+        Ok(self.state().members.keys().cloned().collect())
+    }
+
+    async fn definitions(&self) -> Result<Vec<Definition>> {
+        Ok(self.state().definitions.values().cloned().collect())
+    }
+
+    async fn admin_token_hash(&self) -> Result<Option<String>> {
+        Ok(self.state().admin_token_hash.clone())
+    }
+
+    async fn profile(&self, user: &UserKey) -> Result<Option<Profile>> {
+        Ok(self.state().profiles.get(user).cloned())
+    }
+
+    async fn journey(&self, id: JourneyId) -> Result<Option<Journey>> {
+        Ok(self.state().journey(id).cloned())
+    }
+
+    async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
+        self.state().list_journeys(filter, page)
+    }
+
+    async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>> {
+        let state = self.state();
+        Ok(ids.iter().filter_map(|id| state.events.get(id).map(|logged| logged.event.clone())).collect())
+    }
+
+    async fn newest_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
+        self.state().list_events(filter, page)
+    }
+
+    async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
+        self.state().list_members(audience_id, page)
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        Ok(self.state().deliveries.get(&id).cloned())
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
+        self.state().list_deliveries(filter, page)
+    }
+
+    async fn unknown_flows(&self) -> Result<Vec<String>> {
+        Ok(self.state().unknown_flows.iter().cloned().collect())
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        Ok(self.state().counts())
+    }
+
+    async fn stats(&self) -> Result<StoreStats> {
+        Ok(StoreStats::default())
+    }
+}

@@ -39,6 +39,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Option<Flow> {
         terminal,
         expire_after,
         escalation,
+        revisit: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     })

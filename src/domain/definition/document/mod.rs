@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use self::reader::{Field, Problems, Table, not_available};
+use self::reader::{Field, Problems, Table};
 use super::{Definition, Kind, Problem};
 use crate::domain::limits::MAX_DEFINITIONS;
 
@@ -158,9 +158,4 @@ pub(super) fn twice<'a>(kind: Kind, keys: impl Iterator<Item = (usize, &'a str)>
         ));
     }
     problems
-}
-
-/// What is said of a table that a later version will have.
-pub fn later_table(name: &str) -> Option<String> {
-    LATER_TABLES.contains(&name).then(|| not_available(&format!("`{name}`")))
 }

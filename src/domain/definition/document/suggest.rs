@@ -7,7 +7,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
         return String::new();
     }
     let word = word.to_lowercase();
-    let closest = known.into_iter().map(|known| (distance(&word, known), known)).min();
+    let closest = known.into_iter().map(|known| (distance(&word, &known.to_lowercase()), known)).min();
     match closest {
         Some((distance, known)) if distance <= 1 + known.len() / 4 => format!("; did you mean `{known}`?"),
         Some(_) | None => String::new(),

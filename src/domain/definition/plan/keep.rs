@@ -34,6 +34,7 @@ pub(super) fn complete(
             audience.leaves.clone_from(&before.leaves);
         }
         (Definition::Audience(audience), _) => audience.id = ids.ksuid("aud_", now),
+        (Definition::Flow(flow), Some(Definition::Flow(before))) => flow.revisit.clone_from(&before.revisit),
         (Definition::Flow(_), _) => {}
     }
     wanted.set_created_at(before.map_or(now, Definition::created_at));

@@ -1,11 +1,11 @@
 //! What stands to the right of a value: a relation or a comparator function, and its literals.
 
-use crate::domain::query::MAX_COUNT_THRESHOLD;
 use crate::domain::query::ast::{Comparator, Literal, Relation};
 use crate::domain::query::instant::instant;
 use crate::domain::query::lexer::{Kind, Token, shorten};
 use crate::domain::query::number::Decimal;
 use crate::domain::query::words::{self, COUNT_FUNCTIONS, RELATIONS, VALUE_FUNCTIONS};
+use crate::domain::query::{MAX_COUNT_THRESHOLD, QueryError};
 use crate::domain::time::Timestamp;
 
 use super::{Parser, Result};
@@ -167,7 +167,7 @@ fn shortest(number: &str) -> String {
 // Errors.
 impl Parser<'_> {
     /// A value stands alone where a condition is wanted.
-    fn not_compared(&self, left: Left) -> crate::domain::query::QueryError {
+    fn not_compared(&self, left: Left) -> QueryError {
         let (what, functions): (&str, &[&'static str]) = match left {
             Left::Trait => ("a trait", &[".exists()", ".absent()", ".contains(…)"]),
             Left::Property => ("a property", &[".exists()", ".absent()", ".contains(…)"]),
@@ -177,12 +177,7 @@ impl Parser<'_> {
         self.error(message).expecting(RELATIONS.into_iter().chain(functions.iter().copied()))
     }
 
-    fn wrong_comparator(
-        &self,
-        name: &str,
-        left: Left,
-        allowed: &[&'static str],
-    ) -> crate::domain::query::QueryError {
+    fn wrong_comparator(&self, name: &str, left: Left, allowed: &[&'static str]) -> QueryError {
         let place = match left {
             Left::Trait => "follow a trait",
             Left::Property => "follow a property",
@@ -191,7 +186,7 @@ impl Parser<'_> {
         self.wrong_function(name, allowed, allowed, place)
     }
 
-    fn not_a_literal(&self, word: &str) -> crate::domain::query::QueryError {
+    fn not_a_literal(&self, word: &str) -> QueryError {
         if matches!(word, "trait" | "property" | "event" | "context" | "literal") {
             let message = format!("`{word}` on the right of a comparison is not available in this version");
             return self.error(message).expecting(expected_literals(Left::Trait).iter().copied());
@@ -202,7 +197,7 @@ impl Parser<'_> {
         error.suggesting(Some(&meant))
     }
 
-    fn not_a_date(&self, start: usize, text: &str) -> crate::domain::query::QueryError {
+    fn not_a_date(&self, start: usize, text: &str) -> QueryError {
         let message = format!("`{}` is no date, or has no time zone", shorten(text).escape_debug());
         self.error_at(start, message).expecting(DATES)
     }

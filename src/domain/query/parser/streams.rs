@@ -1,13 +1,13 @@
 //! `event('…')` with its filters, its window and its reducer.
 
-use crate::domain::query::ast::Reducer;
+use crate::domain::query::ast::{Condition, Reducer};
 use crate::domain::query::leaf::LeafSpec;
 use crate::domain::query::lexer::Kind;
 use crate::domain::query::words::{self, STREAM_FUNCTIONS, STREAM_STEPS};
 use crate::domain::query::{MAX_NESTING, MAX_WINDOW, MIN_WINDOW};
 use crate::domain::time::Span;
 
-use super::{Comparison, EventScalar, Logic, Parser, Result, condition};
+use super::{Comparison, EventScalar, Logic, Parser, Result};
 
 type Filter = Logic<Comparison<EventScalar>>;
 
@@ -16,6 +16,7 @@ const UNITS: [&str; 4] = ["hour", "hours", "day", "days"];
 impl Parser<'_> {
     /// `('…')`, filters and a window in any order, and the reducer; the word `event` has been taken.
     pub(super) fn stream(&mut self) -> Result<LeafSpec> {
+        let first = self.token.start;
         let (event, _) = self.text_argument("a quoted event name")?;
         let mut filters: Vec<Filter> = Vec::new();
         let mut window = None;
@@ -41,7 +42,7 @@ impl Parser<'_> {
                     self.advance()?;
                     self.expect_symbol("(")?;
                     self.expect_symbol(")")?;
-                    let filter = condition(filters);
+                    let filter = self.condition(filters, first)?;
                     return Ok(LeafSpec { event, filter, window, reducer: Reducer::Count, keep: 1 });
                 }
                 name => {
@@ -67,12 +68,20 @@ impl Parser<'_> {
             self.close("}", brace)?;
         }
         self.close(")", open)?;
-        // Several filters become one condition, in which an OR needs parentheses it did not have: a level more.
-        let joined: &Filter = &Logic::and(filters.clone());
-        if self.depth + 1 + joined.nesting() > MAX_NESTING {
-            return Err(self.error_at(start, format!("nested too deeply (more than {MAX_NESTING} levels)")));
-        }
         Ok(())
+    }
+
+    /// All filters of the stream at `start` as one condition.
+    fn condition(&self, filters: Vec<Filter>, start: usize) -> Result<Option<Condition>> {
+        if filters.is_empty() {
+            return Ok(None);
+        }
+        let joined = Logic::and(filters);
+        // In one condition, an OR that was a filter of its own needs parentheses: a level that was not written.
+        if self.depth + 1 + joined.nesting() > MAX_NESTING {
+            return Err(self.too_deep(start));
+        }
+        Ok(Some(Condition(joined)))
     }
 
     /// `(7 days)`

@@ -1,0 +1,80 @@
+//! The servers under load, as processes of their own.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::client::Connection;
+
+/// The admin token of the benchmarked server.
+pub const TOKEN: &str = "benchmark-benchmark-benchmark-00";
+
+/// A running server; dropping it kills it.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: String,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("a bound address").to_string()
+}
+
+impl Server {
+    /// The bare handler.
+    pub async fn bare() -> Self {
+        let address = free_port();
+        let mut command = Command::new(std::env::current_exe().expect("this program"));
+        command.arg("bare-server").arg(&address);
+        Self::start(command, address).await
+    }
+
+    /// stagepost over `data`, with these definitions.
+    pub async fn stagepost(data: &Path, definitions: &str) -> Self {
+        let address = free_port();
+        let file = data.with_extension("toml");
+        std::fs::write(&file, definitions).expect("a writable directory");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stagepost"));
+        command.args(["serve", "--listen", &address, "--data-dir"]).arg(data);
+        command.arg("--definitions").arg(&file);
+        command.env("STAGEPOST_ADMIN_TOKEN", TOKEN).env("STAGEPOST_LOG", "warn");
+        command.env("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS", "true");
+        Self::start(command, address).await
+    }
+
+    async fn start(mut command: Command, address: String) -> Self {
+        let child = command.stdout(Stdio::null()).spawn().expect("the server starts");
+        let server = Self { child, address };
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect(&server.address).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "the server does not listen");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server
+    }
+
+    /// Waits until it is ready to take posts.
+    pub async fn ready(&self) {
+        let mut connection = Connection::open(&self.address).await;
+        while connection.send(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Resident memory in MiB.
+    pub fn resident_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is there");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number");
+        kib / 1024
+    }
+}

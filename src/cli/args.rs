@@ -1,0 +1,104 @@
+//! The arguments of each command, and their help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::settings;
+
+/// Tracks the journeys of Twilio Studio flows, escalates those that stall, computes audiences and sends their changes on.
+#[derive(Debug, Parser)]
+#[command(
+    name = "stagepost",
+    version,
+    about,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  \
+        stagepost                                      serve on 127.0.0.1:8080, everything kept in ./data\n  \
+        stagepost --listen 0.0.0.0:80 --definitions stagepost.toml\n  \
+        stagepost check stagepost.toml                 find every mistake, offline\n  \
+        stagepost apply stagepost.toml --dry-run       see what a running server would change\n\n\
+        `stagepost serve --help` lists every setting."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub serve: ServeArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server (what happens without a command, too)
+    Serve(ServeArguments),
+    /// Check files of definitions and settings, offline
+    Check(CheckArguments),
+    /// Bring a running server's definitions in line with a file
+    Apply(ApplyArguments),
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = settings_help())]
+pub(super) struct ServeArguments {
+    /// File of settings; it may hold definitions too
+    #[arg(long, value_name = "FILE", env = "STAGEPOST_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// File of definitions, applied at each start; can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub definitions: Vec<PathBuf>,
+    /// Directory of everything that is kept [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+impl ServeArguments {
+    /// The settings among the flags.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let flags = [("data_dir", &self.data_dir), ("listen", &self.listen)];
+        flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
+    }
+}
+
+fn settings_help() -> String {
+    format!(
+        "Settings, by their key in the file of --config and their name in the environment. Flags go before the \
+         environment, and that before the file.\n\n{}",
+        settings::help()
+    )
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Prints each problem as FILE:LINE: KEY: MESSAGE and ends with 1 if there is any.\n\n\
+    Example:\n  stagepost check stagepost.toml destinations.toml")]
+pub(super) struct CheckArguments {
+    /// Files of definitions, settings or both; several are checked as one
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Shows what was created (+), changed (~), removed (-) and left as it was (=).\n\
+    Ends with 0 if it was applied, 1 if something is wrong with the file, 2 if the server is not reached or refuses \
+    the token.\n\n\
+    Examples:\n  stagepost apply stagepost.toml --dry-run\n  \
+    STAGEPOST_ADMIN_TOKEN=… stagepost apply stagepost.toml --server https://stagepost.example.com --prune")]
+pub(super) struct ApplyArguments {
+    /// File of definitions
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Where the server is
+    #[arg(long, value_name = "URL", env = "STAGEPOST_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub server: String,
+    /// Admin token of the server
+    #[arg(long, value_name = "TOKEN", env = "STAGEPOST_ADMIN_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Remove what the file does not name
+    #[arg(long)]
+    pub prune: bool,
+    /// Only show what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}

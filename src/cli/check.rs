@@ -1,0 +1,55 @@
+//! `stagepost check`: every problem of some files, without a server.
+
+use std::process::ExitCode;
+
+use super::args::CheckArguments;
+use super::{FAILED, load, print_problems, setting_problems, shown_all, tidy};
+use crate::config::{Config, Said};
+use crate::domain::definition::Kind;
+use crate::file::{Bundle, FileProblem};
+
+pub(super) fn run(arguments: &CheckArguments, environment: &[(String, String)]) -> ExitCode {
+    let files = arguments.files.iter().map(|path| load(path, environment)).collect();
+    match check(&Bundle::new(files), environment) {
+        Ok(found) => {
+            println!("ok: {found} ({})", shown_all(&arguments.files));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            print_problems(&problems);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// What was found, in words; or everything that is wrong with it.
+pub(super) fn check(bundle: &Bundle, environment: &[(String, String)]) -> Result<String, Vec<FileProblem>> {
+    let mut problems = bundle.problems();
+    let mut settings = 0;
+    for file in bundle.files().iter().filter(|file| !file.settings.is_empty()) {
+        settings += file.settings.len();
+        // The environment goes before the file, here as when serving: it may complete what the file leaves open.
+        if let Err(found) = Config::load(Said { file: Some(&file.settings), environment, flags: &[] }) {
+            problems.extend(setting_problems(&found, Some(file)));
+        }
+    }
+    // Where definitions are missing because they are wrong, references to them say nothing.
+    if bundle.problems().is_empty() {
+        problems.extend(bundle.loose_ends());
+    }
+    if problems.is_empty() { Ok(counted(bundle, settings)) } else { Err(tidy(problems)) }
+}
+
+fn counted(bundle: &Bundle, settings: usize) -> String {
+    let of = |kind: Kind| bundle.definitions().filter(|definition| definition.kind() == kind).count();
+    let mut words: Vec<String> = Kind::ALL.into_iter().map(|kind| count(of(kind), kind.as_str())).collect();
+    if settings > 0 {
+        words.push(count(settings, "setting"));
+    }
+    words.join(", ")
+}
+
+/// `1 flow`, `2 flows`.
+pub(super) fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,86 @@
+use std::fs;
+
+use clap::CommandFactory;
+
+use super::*;
+
+fn serve_arguments(line: &[&str]) -> ServeArguments {
+    let arguments = Arguments::try_parse_from(line).unwrap();
+    match arguments.command {
+        None => arguments.serve,
+        Some(Command::Serve(arguments)) => arguments,
+        Some(Command::Check(_) | Command::Apply(_)) => panic!("another command"),
+    }
+}
+
+#[test]
+fn serve_is_what_happens_without_a_command() {
+    Arguments::command().debug_assert();
+    let flags = ["--listen", "0.0.0.0:80", "--definitions", "a", "--definitions", "b", "--data-dir", "d"];
+    for words in [&["stagepost"][..], &["stagepost", "serve"]] {
+        let arguments = serve_arguments(&[words, &flags].concat());
+        assert_eq!(arguments.definitions, [PathBuf::from("a"), "b".into()]);
+        assert_eq!(arguments.settings(), [("data_dir", "d".to_owned()), ("listen", "0.0.0.0:80".to_owned())]);
+    }
+    assert!(Arguments::try_parse_from(["stagepost", "check"]).is_err());
+    assert!(Arguments::try_parse_from(["stagepost", "apply", "f", "--prune", "--dry-run"]).is_ok());
+}
+
+#[test]
+fn a_config_file_may_hold_definitions() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, more) = (directory.path().join("stagepost.toml"), directory.path().join("more.toml"));
+    let prepared = |line: &[&str]| {
+        let paths = [config.to_str().unwrap(), more.to_str().unwrap()];
+        let words: Vec<&str> = line
+            .iter()
+            .map(|word| match *word {
+                "CONFIG" => paths[0],
+                "MORE" => paths[1],
+                word => word,
+            })
+            .collect();
+        prepare(&serve_arguments(&words), &[])
+    };
+    fs::write(&config, "log_format = \"json\"\n").unwrap();
+    fs::write(&more, "[[flow]]\nname = \"g\"\n").unwrap();
+    assert!(prepared(&["stagepost"]).unwrap().definitions.is_none());
+    assert!(prepared(&["stagepost", "--config", "CONFIG"]).unwrap().definitions.is_none());
+    let both = ["stagepost", "--config", "CONFIG", "--definitions", "MORE"];
+    assert_eq!(prepared(&both).unwrap().definitions.map(|d| d.len()), Some(1));
+
+    fs::write(&config, "log_format = \"json\"\n[[flow]]\nname = \"f\"\n").unwrap();
+    assert_eq!(prepared(&both).unwrap().definitions.map(|d| d.len()), Some(2));
+
+    fs::write(&config, "log_format = \"xml\"\n[[flow]]\nname = \"g\"\n").unwrap();
+    fs::write(&more, "listen = \"127.0.0.1:1\"\n[[flow]]\nname = \"g\"\n").unwrap();
+    let problems: Vec<String> = prepared(&both)
+        .unwrap_err()
+        .iter()
+        .map(|problem| problem.to_string().replace(&shown(directory.path()), ""))
+        .collect();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert_eq!(problems[0], "/stagepost.toml:1: log_format: must be text or json");
+    assert_eq!(
+        problems[1],
+        "/more.toml:1: listen: is a setting, and has no effect here; give the file with --config"
+    );
+    assert!(problems[2].starts_with("/more.toml:2: flow[0]: flow `g` is defined in "), "{problems:?}");
+}
+
+#[test]
+fn settings_and_definitions_are_checked_together() {
+    let text = "lisen = \"x\"\n[[flow]]\nname = \"f\"\n[[audience]]\nname = \"A\"\n\
+                query = \"event('A').count() >= 1\"\ndestinations = [\"crm\"]\n";
+    let check = |text: &str| check::check(&Bundle::new(vec![File::parse("d.toml", text, &|_| None)]), &[]);
+    let problems: Vec<String> = check(text).unwrap_err().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "d.toml:1: lisen: unknown key `lisen`; did you mean `listen`?",
+            "d.toml:7: audience[0].destinations[0]: there is no destination `crm`",
+        ]
+    );
+    let good = "log = \"debug\"\n[[flow]]\nname = \"f\"\n[[flow]]\nname = \"g\"\n";
+    assert_eq!(check(good).unwrap(), "0 sources, 2 flows, 0 destinations, 0 audiences, 1 setting");
+}

@@ -1,0 +1,124 @@
+//! What the texts of settings mean. Messages never show a text that may hold a secret.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{LogFormat, Secret, StoreChoice};
+use crate::domain::definition::document::check_http_url;
+
+/// Shortest admin token.
+const MIN_TOKEN: usize = 16;
+/// Longest admin token.
+const MAX_TOKEN: usize = 512;
+
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    // Names are not looked up: what is listened on must not depend on a resolver.
+    let text = text.strip_prefix("localhost:").map_or(text.to_owned(), |port| format!("127.0.0.1:{port}"));
+    text.parse().map_err(|_| "is not an address with a port such as 127.0.0.1:8080 or [::]:8080".to_owned())
+}
+
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
+    if text.contains('\0') { Err("is not a path".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+pub(super) fn store(text: &str) -> Result<StoreChoice, String> {
+    match text.split_once(':') {
+        Some(("memory", "")) => Ok(StoreChoice::Memory),
+        Some(("sled", "")) => Err("write the path after `sled:`".to_owned()),
+        Some(("sled", path)) => Ok(StoreChoice::Sled(PathBuf::from(path))),
+        Some(("postgres" | "postgresql", _)) => {
+            Err("PostgreSQL is not available in this version; write sled:PATH or memory:".to_owned())
+        }
+        Some(_) | None => Err("must be sled:PATH or memory:".to_owned()),
+    }
+}
+
+pub(super) fn cache_mb(text: &str) -> Result<u64, String> {
+    number(text, 16, 1024 * 1024)
+}
+
+pub(super) fn shutdown_secs(text: &str) -> Result<u64, String> {
+    number(text, 1, 30)
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+}
+
+pub(super) fn smtp_url(text: &str) -> Result<Secret, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if !matches!(url.scheme(), "smtp" | "smtps") {
+        return Err("must begin with smtp:// or smtps://".to_owned());
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("names no host".to_owned());
+    }
+    if !url.username().is_empty() && url.password().is_none() {
+        return Err("names a user without a password".to_owned());
+    }
+    for (name, value) in url.query_pairs() {
+        let known = name == "tls" && matches!(&*value, "required" | "opportunistic");
+        if !known {
+            return Err("after `?`, only tls=required or tls=opportunistic can stand".to_owned());
+        }
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn mail_from(text: &str) -> Result<String, String> {
+    let mailbox = text.parse::<lettre::message::Mailbox>();
+    mailbox.map(|_| text.to_owned()).map_err(|_| "is not a sender such as Name <name@example.com>".to_owned())
+}
+
+pub(super) fn public_url(text: &str) -> Result<String, String> {
+    check_http_url(text)?;
+    if text.contains(['?', '#']) {
+        return Err("must not have a query or fragment".to_owned());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+pub(super) fn private_destinations(text: &str) -> Result<String, String> {
+    if matches!(text, "true" | "false") {
+        return Ok(text.to_owned());
+    }
+    let networks: Result<Vec<String>, String> = text.split(',').map(str::trim).map(network).collect();
+    Ok(networks?.join(","))
+}
+
+/// A network, or one address as the network of that address alone.
+fn network(text: &str) -> Result<String, String> {
+    let alone = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| alone());
+    network
+        .map(|network| network.to_string())
+        .map_err(|_| format!("`{text}` is not true, false or a network such as 10.0.0.0/8"))
+}
+
+pub(super) fn admin_token(text: &str) -> Result<Secret, String> {
+    if !(MIN_TOKEN..=MAX_TOKEN).contains(&text.len()) {
+        return Err(format!("must have {MIN_TOKEN} to {MAX_TOKEN} characters, not {}", text.chars().count()));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("must be printable ASCII without spaces, so that it can be sent".to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn log(text: &str) -> Result<String, String> {
+    let filter = EnvFilter::try_new(text).map(|_| text.to_owned());
+    filter.map_err(|error| format!("is not a log filter such as info or stagepost=debug,warn: {error}"))
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json".to_owned()),
+    }
+}

@@ -1,0 +1,185 @@
+//! What an attempt makes of a delivery: done, again later, or a dead letter.
+//!
+//! Waits grow from `limits::RETRY_BASE` by doubling up to `limits::RETRY_CAP`; jitter takes up to half of each away, so
+//! that deliveries which failed together do not come back together. A receiver's `Retry-After` is a lower bound.
+
+use super::delivery::{Attempt, Delivery, DeliveryStatus, Outcome};
+use super::limits::{MAX_ATTEMPTS_KEPT, RETRY_AFTER_CAP, RETRY_BASE, RETRY_CAP};
+use super::time::{Span, Timestamp};
+
+/// The delivery as it is after `attempt`.
+///
+/// `retry_for` is the destination's time for retries, counted from `retry_from`; `jitter` is a fraction in `0.0..=1.0`.
+/// A delivery that stopped being pending while the attempt was under way (superseded, say) keeps its status, unless
+/// the attempt went through: then that is the truth.
+pub fn settle(
+    delivery: &Delivery,
+    attempt: Attempt,
+    outcome: &Outcome,
+    retry_for: Span,
+    jitter: f64,
+    now: Timestamp,
+) -> Delivery {
+    let mut settled = delivery.clone();
+    keep(&mut settled.attempts, attempt);
+    settled.tries = delivery.tries.saturating_add(1);
+    settled.updated_at = now;
+    if delivery.status != DeliveryStatus::Pending && *outcome != Outcome::Delivered {
+        return settled;
+    }
+    settled.status = match outcome {
+        Outcome::Delivered => DeliveryStatus::Delivered,
+        Outcome::Failed => DeliveryStatus::Failed,
+        Outcome::Ambiguous => DeliveryStatus::Ambiguous,
+        Outcome::Retry { after } => {
+            let next = now.plus(wait(delivery.tries, *after, jitter));
+            if next > delivery.retry_from.plus(retry_for) {
+                DeliveryStatus::Dead
+            } else {
+                settled.next_attempt_at = next;
+                DeliveryStatus::Pending
+            }
+        }
+    };
+    settled
+}
+
+/// How long to wait after `tries` earlier attempts and one more that failed.
+fn wait(tries: u32, after: Option<Span>, jitter: f64) -> Span {
+    let factor = 1_i64.checked_shl(tries.min(62)).unwrap_or(i64::MAX);
+    let step = RETRY_BASE.millis().saturating_mul(factor).min(RETRY_CAP.millis());
+    // Per mille keeps the sum exact in integers.
+    #[allow(clippy::cast_possible_truncation, reason = "clamped to 0..=1000 first")]
+    let share = (jitter.clamp(0.0, 1.0) * 1000.0) as i64;
+    let spread = step / 2 + step / 2 * share / 1000;
+    let asked = after.map_or(0, |after| after.min(RETRY_AFTER_CAP).millis());
+    Span::from_millis(spread.max(asked))
+}
+
+/// Adds `attempt`; past the bound, the oldest of the newer half goes: how it began stays visible.
+fn keep(attempts: &mut Vec<Attempt>, attempt: Attempt) {
+    while attempts.len() >= MAX_ATTEMPTS_KEPT {
+        attempts.remove(MAX_ATTEMPTS_KEPT / 2);
+    }
+    attempts.push(attempt);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::delivery::{Cause, Payload};
+    use crate::domain::ids::{IdSource, UserKey};
+    use crate::domain::limits::RETRY_FOR;
+
+    const START: i64 = 1_790_000_000_000;
+
+    fn pending() -> Delivery {
+        let start = Timestamp::from_millis(START);
+        Delivery {
+            id: IdSource::new([3; 32]).delivery(start),
+            destination: "crm".to_owned(),
+            user: UserKey::user("u1"),
+            message_id: "personas_1".to_owned(),
+            cause: Cause::Time,
+            payload: Payload::Call(serde_json::Map::new()),
+            status: DeliveryStatus::Pending,
+            created_at: start,
+            updated_at: start,
+            next_attempt_at: start,
+            retry_from: start,
+            tries: 0,
+            replays: 0,
+            attempts: Vec::new(),
+        }
+    }
+
+    fn attempt(at: Timestamp) -> Attempt {
+        Attempt {
+            at,
+            status: "retry".to_owned(),
+            http_status: Some(503),
+            duration_ms: 3,
+            response_snippet: None,
+            error: None,
+        }
+    }
+
+    #[test]
+    fn the_first_waits_double_up_to_the_cap() {
+        let waits: Vec<i64> = (0..9).map(|tries| wait(tries, None, 1.0).millis() / 1000).collect();
+        assert_eq!(waits, [10, 20, 40, 80, 160, 320, 640, 1200, 1200]);
+        assert_eq!(wait(0, None, 0.0).millis(), 5000, "half of the step at least");
+        assert_eq!(wait(u32::MAX, None, 1.0), RETRY_CAP);
+    }
+
+    #[test]
+    fn retry_after_is_a_lower_bound_up_to_an_hour() {
+        assert_eq!(wait(0, Some(Span::from_secs(90)), 0.3).millis(), 90_000);
+        assert_eq!(wait(4, Some(Span::from_secs(1)), 1.0).millis(), 160_000);
+        assert_eq!(wait(0, Some(Span::from_days(2)), 0.3), RETRY_AFTER_CAP);
+    }
+
+    #[test]
+    fn final_outcomes_end_it() {
+        let delivery = pending();
+        let now = Timestamp::from_millis(START + 20);
+        for (outcome, status) in [
+            (Outcome::Delivered, DeliveryStatus::Delivered),
+            (Outcome::Failed, DeliveryStatus::Failed),
+            (Outcome::Ambiguous, DeliveryStatus::Ambiguous),
+        ] {
+            let settled = settle(&delivery, attempt(now), &outcome, RETRY_FOR, 0.5, now);
+            assert_eq!((settled.status, settled.tries, settled.updated_at), (status, 1, now));
+        }
+    }
+
+    #[test]
+    fn what_was_superseded_meanwhile_stays_so_unless_it_arrived() {
+        let delivery = Delivery { status: DeliveryStatus::Superseded, ..pending() };
+        let now = Timestamp::from_millis(START + 20);
+        let again = settle(&delivery, attempt(now), &Outcome::Retry { after: None }, RETRY_FOR, 0.5, now);
+        assert_eq!(again.status, DeliveryStatus::Superseded);
+        assert_eq!(again.attempts.len(), 1);
+        let arrived = settle(&delivery, attempt(now), &Outcome::Delivered, RETRY_FOR, 0.5, now);
+        assert_eq!(arrived.status, DeliveryStatus::Delivered);
+    }
+
+    proptest! {
+        /// A receiver that is down for good: tried many times, never past the end of its time, then dead.
+        #[test]
+        fn a_receiver_that_stays_down_ends_in_a_dead_letter(
+            jitters in proptest::collection::vec(0.0..=1.0_f64, 8),
+            asked in proptest::option::of(0_i64..10_000),
+        ) {
+            let mut delivery = pending();
+            let end = delivery.retry_from.plus(RETRY_FOR);
+            let outcome = Outcome::Retry { after: asked.map(Span::from_secs) };
+            let mut rounds = 0_usize;
+            while delivery.status == DeliveryStatus::Pending {
+                let now = delivery.next_attempt_at;
+                prop_assert!(now <= end);
+                let jitter = jitters[rounds % jitters.len()];
+                let settled = settle(&delivery, attempt(now), &outcome, RETRY_FOR, jitter, now);
+                prop_assert!(settled.status == DeliveryStatus::Dead || settled.next_attempt_at > now);
+                delivery = settled;
+                rounds += 1;
+            }
+            prop_assert_eq!(delivery.status, DeliveryStatus::Dead);
+            prop_assert!((4..60).contains(&rounds), "{} rounds", rounds);
+            prop_assert_eq!(delivery.tries as usize, rounds);
+            prop_assert!(delivery.attempts.len() <= MAX_ATTEMPTS_KEPT);
+            prop_assert_eq!(delivery.attempts[0].at, Timestamp::from_millis(START));
+            prop_assert!(delivery.attempts.is_sorted_by_key(|attempt| attempt.at));
+        }
+
+        #[test]
+        fn a_wait_is_within_half_and_whole_of_its_step(tries in 0_u32..100, jitter in 0.0..=1.0_f64) {
+            let full = wait(tries, None, 1.0);
+            let some = wait(tries, None, jitter);
+            prop_assert!(some <= full && some.millis() >= full.millis() / 2);
+            prop_assert!(full <= RETRY_CAP);
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! The one writer: takes what is waiting, lets the domain decide, commits once, and only then answers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+
+use super::command::{Command, Operation, Settlement};
+use super::debugger::Debugger;
+use super::error::EngineError;
+use super::group::{Answer, Group};
+use super::handle::{Engine, Pulse, Shared};
+use crate::clock::Clock;
+use crate::domain::change::{ChangeSet, DeliveryWrite};
+use crate::domain::decide::{OperateError, Rules};
+use crate::domain::definition::Definitions;
+use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
+use crate::domain::event::Event;
+use crate::domain::ids::{IdSource, JourneyId, UserKey};
+use crate::domain::journey::{Journey, JourneyFilter, Note};
+use crate::domain::limits;
+use crate::domain::page::PageRequest;
+use crate::domain::retry;
+use crate::store::{Store, StoreError};
+
+/// What an engine needs to run.
+pub struct Settings {
+    /// The clock.
+    pub clock: Clock,
+    /// Seed of ids and jitter, from `clock::entropy`.
+    pub seed: [u8; 32],
+    /// Where people reach this server, without a trailing slash.
+    pub public_url: Option<String>,
+}
+
+/// The one writer. [`Writer::step`] does what there is to do now; [`Writer::run`] only waits in between.
+pub struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) ids: IdSource,
+    pub(super) rules: Arc<Rules>,
+    pub(super) published: watch::Sender<Arc<Definitions>>,
+    commands: mpsc::Receiver<Command>,
+    /// Taken from the channel, but not to be handled in the present group.
+    waiting: VecDeque<Command>,
+    /// There may be timers that are due.
+    pub(super) timers_due: bool,
+    /// There may be something to compute or to tidy up.
+    pub(super) jobs: bool,
+    stopping: bool,
+}
+
+impl Writer {
+    /// An engine over `store`, with the definitions found there. Nothing runs before [`Writer::run`].
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn open(store: Arc<dyn Store>, settings: Settings) -> Result<(Engine, Self), StoreError> {
+        let mut definitions = Definitions::default();
+        for definition in store.definitions().await? {
+            definitions.put(definition);
+        }
+        let definitions = Arc::new(definitions);
+        let mut ids = IdSource::new(settings.seed);
+        start_after_newest(&mut ids, &*store).await?;
+        let rules = Arc::new(Rules::new(Arc::clone(&definitions), settings.public_url));
+        let (sender, commands) = mpsc::channel(limits::QUEUE_COMMANDS);
+        let (published, watched) = watch::channel(definitions);
+        let shared = Arc::new(Shared {
+            commands: sender,
+            queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
+            definitions: watched,
+            store,
+            clock: settings.clock,
+            debugger: Debugger::default(),
+            pulse: Pulse::default(),
+            deliveries_made: Notify::new(),
+        });
+        let writer = Self {
+            shared: Arc::clone(&shared),
+            ids,
+            rules,
+            published,
+            commands,
+            waiting: VecDeque::new(),
+            timers_due: true,
+            jobs: true,
+            stopping: false,
+        };
+        writer.beat();
+        Ok((Engine { shared }, writer))
+    }
+
+    /// Works until [`Engine::stop`] is called. `ticks` says when to look at the timers; should it fall silent, the writer
+    /// looks by itself.
+    ///
+    /// # Errors
+    /// When the store fails: nothing more is accepted then, and the process should end.
+    pub async fn run(mut self, mut ticks: mpsc::Receiver<()>) -> Result<(), StoreError> {
+        loop {
+            if !self.step().await? {
+                if self.stopping {
+                    return Ok(());
+                }
+                tokio::select! {
+                    command = self.commands.recv() => match command {
+                        Some(command) => self.waiting.push_back(command),
+                        None => return Ok(()),
+                    },
+                    Some(()) = ticks.recv() => self.tick(),
+                    () = tokio::time::sleep(limits::WATCHDOG.to_std()) => {
+                        tracing::warn!("the scheduler is silent; looking at the timers without it");
+                        self.tick();
+                    }
+                }
+            }
+            if ticks.try_recv().is_ok() {
+                self.tick();
+            }
+        }
+    }
+
+    /// Time has passed: timers may be due.
+    pub fn tick(&mut self) {
+        self.timers_due = true;
+        self.jobs = true;
+    }
+
+    /// Does one bounded piece of what there is to do: a group of commands, then a sweep of timers, then a piece of a
+    /// computation. Says whether there may be more.
+    ///
+    /// # Errors
+    /// When the store fails; whoever waited was told.
+    pub async fn step(&mut self) -> Result<bool, StoreError> {
+        let done = self.step_inner().await;
+        if let Err(error) = &done {
+            self.shared.pulse.failed.store(true, Ordering::Relaxed);
+            tracing::error!(%error, "the store failed; nothing more is accepted");
+        }
+        self.beat();
+        done
+    }
+
+    async fn step_inner(&mut self) -> Result<bool, StoreError> {
+        self.handle_commands().await?;
+        if self.timers_due {
+            self.timers_due = self.sweep().await?;
+        }
+        if self.jobs {
+            self.jobs = self.work_on_jobs().await?;
+        }
+        let more = self.timers_due || self.jobs || !self.waiting.is_empty() || !self.commands.is_empty();
+        Ok(more)
+    }
+
+    fn beat(&self) {
+        self.shared.pulse.writer.store(self.shared.clock.now().millis(), Ordering::Relaxed);
+    }
+
+    /// Handles what is waiting: commands that go together as one group, any other alone.
+    async fn handle_commands(&mut self) -> Result<(), StoreError> {
+        let mut group = Vec::new();
+        let (mut events, mut bytes) = (0, 0);
+        while events < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES {
+            let Some(command) = self.waiting.pop_front().or_else(|| self.commands.try_recv().ok()) else {
+                break;
+            };
+            match &command {
+                Command::Ingest { events: new, .. } => {
+                    events += new.len();
+                    bytes += new.iter().map(Event::weight).sum::<usize>();
+                }
+                Command::Settle { .. } | Command::Operate { .. } => events += 1,
+                Command::Apply { .. }
+                | Command::Remove { .. }
+                | Command::Replay { .. }
+                | Command::SetAdminToken { .. }
+                | Command::Stop { .. } => {
+                    if group.is_empty() {
+                        return self.handle_alone(command).await;
+                    }
+                    self.waiting.push_front(command);
+                    break;
+                }
+            }
+            group.push(command);
+        }
+        if group.is_empty() { Ok(()) } else { self.handle_group(group).await }
+    }
+
+    async fn handle_alone(&mut self, command: Command) -> Result<(), StoreError> {
+        match command {
+            Command::Apply { wanted, options, reply } => {
+                let answer = self.apply(wanted, options).await;
+                answer_alone(reply, answer)
+            }
+            Command::Remove { kind, key, reply } => {
+                let answer = self.remove(kind, &key).await;
+                answer_alone(reply, answer)
+            }
+            Command::Replay { selection, reply } => {
+                let answer = self.replay(selection).await;
+                answer_alone(reply, answer)
+            }
+            Command::SetAdminToken { hash, reply } => {
+                let changes = ChangeSet { admin_token_hash: Some(hash), ..ChangeSet::default() };
+                let answer = self.commit(&changes).await.map_err(EngineError::from);
+                answer_alone(reply, answer)
+            }
+            Command::Stop { reply } => {
+                self.stopping = true;
+                self.commands.close();
+                drop(reply.send(Ok(())));
+                Ok(())
+            }
+            Command::Ingest { .. } | Command::Settle { .. } | Command::Operate { .. } => {
+                self.handle_group(vec![command]).await
+            }
+        }
+    }
+
+    async fn handle_group(&mut self, commands: Vec<Command>) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.now();
+        let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
+        let mut answers = Vec::with_capacity(commands.len());
+        let decided = decide(&mut group, commands, &mut answers).await;
+        let changes = group.finish();
+        let written = match decided {
+            Ok(()) if changes.is_empty() => Ok(()),
+            Ok(()) => self.commit(&changes).await,
+            Err(error) => Err(error),
+        };
+        let failure = written.as_ref().err().map(ToString::to_string);
+        for answer in answers {
+            answer.send(failure.as_deref());
+        }
+        written
+    }
+
+    /// Writes a change set and tells whom it concerns.
+    pub(super) async fn commit(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        self.shared.store.commit(changes).await?;
+        metrics::histogram!("stagepost_commit_duration_seconds").record(begun.elapsed().as_secs_f64());
+        if !changes.events.is_empty() {
+            let events = u32::try_from(changes.events.len()).unwrap_or(u32::MAX);
+            metrics::histogram!("stagepost_commit_events").record(f64::from(events));
+            self.shared.debugger.accepted(&changes.events);
+        }
+        if changes.deliveries.iter().any(|write| write.delivery.status == DeliveryStatus::Pending) {
+            self.shared.deliveries_made.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Ids go on rising after a restart, even if the clock went back meanwhile: the order of deliveries hangs on it.
+async fn start_after_newest(ids: &mut IdSource, store: &dyn Store) -> Result<(), StoreError> {
+    let newest = PageRequest { limit: 1, cursor: None };
+    if let Some(event) = store.last_event().await? {
+        ids.start_after(event.to_bytes());
+    }
+    for journey in store.journeys(&JourneyFilter::default(), &newest).await?.rows {
+        ids.start_after(journey.id.to_bytes());
+    }
+    for delivery in store.deliveries(&DeliveryFilter::default(), &newest).await?.rows {
+        ids.start_after(delivery.id.to_bytes());
+    }
+    Ok(())
+}
+
+fn answer_alone<T>(
+    reply: super::command::Reply<T>,
+    answer: Result<T, EngineError>,
+) -> Result<(), StoreError> {
+    match answer {
+        // A failed store stops the writer; the caller hears the same text.
+        Err(EngineError::Store(error)) => {
+            drop(reply.send(Err(EngineError::Unavailable(error.to_string()))));
+            Err(error)
+        }
+        answer => {
+            drop(reply.send(answer));
+            Ok(())
+        }
+    }
+}
+
+/// Lets the domain decide on each command in turn.
+async fn decide(
+    group: &mut Group<'_>,
+    commands: Vec<Command>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StoreError> {
+    let mut journeys: Vec<(JourneyId, Option<UserKey>)> = Vec::new();
+    let mut events = Vec::new();
+    for command in &commands {
+        if let Command::Ingest { events: new, .. } = command {
+            events.extend(new);
+        }
+    }
+    group.load(events.iter().map(|event| event.user_key())).await?;
+    group.load_spilled(&events).await?;
+    drop(events);
+    for command in &commands {
+        if let Command::Operate { id, .. } = command {
+            let user = group.user_of(*id).await?;
+            group.load(user.clone()).await?;
+            journeys.push((*id, user));
+        }
+    }
+    for command in commands {
+        match command {
+            Command::Ingest { events, reply, bytes } => {
+                let accepted = events.into_iter().map(|event| group.take_in(event)).collect();
+                answers.push(Answer::Ingested { reply, accepted, _bytes: bytes });
+            }
+            Command::Settle { settlement, reply } => {
+                settle(group, &settlement).await?;
+                answers.push(Answer::Done(reply));
+            }
+            Command::Operate { id, operation, by, reason, reply } => {
+                let user = journeys.iter().find(|(known, _)| *known == id).and_then(|(_, user)| user.clone());
+                let note = Note { by, reason, at: group.now };
+                match operate(group, user.as_ref(), id, operation, note) {
+                    Ok(journey) => answers.push(Answer::Operated(reply, Box::new(journey))),
+                    Err(error) => drop(reply.send(Err(error))),
+                }
+            }
+            Command::Apply { .. }
+            | Command::Remove { .. }
+            | Command::Replay { .. }
+            | Command::SetAdminToken { .. }
+            | Command::Stop { .. } => unreachable!("these are handled alone"),
+        }
+    }
+    Ok(())
+}
+
+fn operate(
+    group: &mut Group<'_>,
+    user: Option<&UserKey>,
+    id: JourneyId,
+    operation: Operation,
+    note: Note,
+) -> Result<Journey, EngineError> {
+    let not_found = || EngineError::NotFound { what: "journey", key: id.to_string() };
+    let user = user.ok_or_else(not_found)?;
+    let done = group.with_profile(user, |decision, profile| {
+        let done = match operation {
+            Operation::Acknowledge => decision.acknowledge(profile, id, note),
+            Operation::Resolve => decision.resolve(profile, id, note),
+        };
+        (done.is_ok(), done)
+    });
+    match done.ok_or_else(not_found)? {
+        Ok(journey) => Ok(journey),
+        // It is known, but no longer in the profile: finished long ago.
+        Err(OperateError::NotFound | OperateError::NotOpen) => {
+            Err(EngineError::Conflict(format!("journey {id} is finished; there is nothing left to do")))
+        }
+    }
+}
+
+async fn settle(group: &mut Group<'_>, settlement: &Settlement) -> Result<(), StoreError> {
+    let Some(DeliveryWrite { delivery, was }) = group.delivery(settlement.id).await? else {
+        tracing::warn!(delivery = %settlement.id, "an attempt ended at a delivery that is not there");
+        return Ok(());
+    };
+    let retry_for = group.retry_for(&delivery.destination);
+    let jitter = group.jitter();
+    let delivery = retry::settle(
+        &delivery,
+        settlement.attempt.clone(),
+        &settlement.outcome,
+        retry_for,
+        jitter,
+        group.now,
+    );
+    group.put_delivery(DeliveryWrite { delivery, was });
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Cursors: the key of the last row looked at, in hex behind a letter for the list. Opaque to callers.
+
+use super::{Result, StoreError};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+
+/// A row's key that a list can go on after.
+pub(super) trait Place: Sized {
+    /// The list's letter, so that a cursor of one list is refused by another.
+    const LIST: char;
+    /// The key as bytes.
+    fn to_key(&self) -> Vec<u8>;
+    /// The inverse of [`Self::to_key`].
+    fn from_key(bytes: &[u8]) -> Option<Self>;
+}
+
+macro_rules! id_place {
+    ($id:ty, $letter:literal) => {
+        impl Place for $id {
+            const LIST: char = $letter;
+            fn to_key(&self) -> Vec<u8> {
+                self.to_bytes().to_vec()
+            }
+            fn from_key(bytes: &[u8]) -> Option<Self> {
+                Some(Self::from_bytes(bytes.try_into().ok()?))
+            }
+        }
+    };
+}
+
+id_place!(EventId, 'e');
+id_place!(JourneyId, 'j');
+id_place!(DeliveryId, 'd');
+
+impl Place for UserKey {
+    const LIST: char = 'm';
+    fn to_key(&self) -> Vec<u8> {
+        self.as_str().as_bytes().to_vec()
+    }
+    fn from_key(bytes: &[u8]) -> Option<Self> {
+        Self::from_key_text(std::str::from_utf8(bytes).ok()?)
+    }
+}
+
+/// The cursor that goes on after `place`.
+pub(super) fn write<P: Place>(place: &P) -> String {
+    format!("{}{}", P::LIST, hex::encode(place.to_key()))
+}
+
+/// What [`write()`] made a cursor of; `None` for the first page.
+pub(super) fn read<P: Place>(cursor: Option<&str>) -> Result<Option<P>> {
+    let Some(text) = cursor else { return Ok(None) };
+    text.strip_prefix(P::LIST)
+        .and_then(|digits| hex::decode(digits).ok())
+        .and_then(|bytes| P::from_key(&bytes))
+        .map(Some)
+        .ok_or_else(|| StoreError::Cursor(text.chars().take(100).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_known_by_its_own_list_only() {
+        let event = EventId::from_bytes([7; 16]);
+        let cursor = write(&event);
+        assert_eq!(read::<EventId>(Some(&cursor)).unwrap(), Some(event));
+        assert_eq!(read::<EventId>(None).unwrap(), None);
+        assert!(matches!(read::<JourneyId>(Some(&cursor)), Err(StoreError::Cursor(_))));
+        for wrong in ["", "e", "e0", "ezz", "é", "e0707"] {
+            assert!(matches!(read::<EventId>(Some(wrong)), Err(StoreError::Cursor(_))), "{wrong}");
+        }
+        let user = UserKey::user("\0naïve");
+        assert_eq!(read::<UserKey>(Some(&write(&user))).unwrap(), Some(user));
+    }
+}

@@ -1,0 +1,177 @@
+//! What the memory backend holds, and how a change set changes it. Written the plain way: it is the model that the other
+//! backends are held to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite, ProfileWrite};
+use crate::domain::definition::{Definition, Kind};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::journey::{Journey, JourneyStatus};
+use crate::domain::limits;
+use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::time::Timestamp;
+
+/// An event in the log.
+#[derive(Clone)]
+pub(super) struct Logged {
+    pub event: Event,
+    /// Whether it was the last one of its commit.
+    pub ends_commit: bool,
+}
+
+/// Where a journey is kept.
+#[derive(Clone)]
+pub(super) enum Kept {
+    Profile(UserKey),
+    Archive(Box<Journey>),
+}
+
+/// The pending deliveries of one user to one destination.
+type Lane = BTreeMap<DeliveryId, Timestamp>;
+
+#[derive(Clone, Default)]
+pub(super) struct State {
+    pub events: BTreeMap<EventId, Logged>,
+    pub profiles: BTreeMap<UserKey, Profile>,
+    pub journeys: BTreeMap<JourneyId, Kept>,
+    pub journey_counts: BTreeMap<JourneyStatus, u64>,
+    pub stalled: BTreeSet<JourneyId>,
+    pub archived: BTreeMap<UserKey, BTreeSet<JourneyId>>,
+    pub timers: BTreeSet<(Timestamp, UserKey)>,
+    pub members: BTreeMap<String, BTreeMap<UserKey, Timestamp>>,
+    pub deliveries: BTreeMap<DeliveryId, Delivery>,
+    pub lanes: BTreeMap<String, BTreeMap<UserKey, Lane>>,
+    /// Per destination the head of each lane.
+    pub due: BTreeMap<String, BTreeSet<(Timestamp, UserKey, DeliveryId)>>,
+    pub definitions: BTreeMap<(Kind, String), Definition>,
+    pub seen: BTreeMap<(UserKey, MessageHash), Timestamp>,
+    pub unknown_flows: BTreeSet<String>,
+    pub admin_token_hash: Option<String>,
+}
+
+impl State {
+    pub(super) fn apply(&mut self, changes: &ChangeSet) {
+        for (index, event) in changes.events.iter().enumerate() {
+            let ends_commit = index + 1 == changes.events.len();
+            self.events.insert(event.id, Logged { event: event.clone(), ends_commit });
+        }
+        changes.profiles.iter().for_each(|write| self.put_profile(write));
+        self.apply_journeys(changes);
+        changes.memberships.iter().for_each(|write| self.put_membership(write));
+        for audience_id in &changes.drop_members {
+            self.drop_members(audience_id, changes.drop_members_limit);
+        }
+        changes.deliveries.iter().for_each(|write| self.put_delivery(write));
+        for write in &changes.definitions {
+            match write {
+                DefinitionWrite::Put(definition) => {
+                    let key = (definition.kind(), definition.key().to_owned());
+                    self.definitions.insert(key, (**definition).clone());
+                }
+                DefinitionWrite::Delete { kind, key } => {
+                    self.definitions.remove(&(*kind, key.clone()));
+                }
+            }
+        }
+        for write in &changes.seen {
+            self.seen.insert((write.user.clone(), write.message), write.at);
+        }
+        for message in &changes.forget_seen {
+            self.seen.remove(message);
+        }
+        for flow in &changes.unknown_flows {
+            if self.unknown_flows.len() < limits::MAX_UNKNOWN_FLOWS {
+                self.unknown_flows.insert(flow.clone());
+            }
+        }
+        if let Some(hash) = &changes.admin_token_hash {
+            self.admin_token_hash = Some(hash.clone());
+        }
+    }
+
+    fn put_profile(&mut self, write: &ProfileWrite) {
+        let user = &write.profile.key;
+        if write.wake_was != write.profile.wake_at {
+            if let Some(was) = write.wake_was {
+                self.timers.remove(&(was, user.clone()));
+            }
+            if let Some(at) = write.profile.wake_at {
+                self.timers.insert((at, user.clone()));
+            }
+        }
+        self.profiles.insert(user.clone(), write.profile.clone());
+    }
+
+    fn apply_journeys(&mut self, changes: &ChangeSet) {
+        for step in &changes.journeys {
+            match step.from {
+                Some(from) => {
+                    let count = self.journey_counts.entry(from).or_default();
+                    *count = count.saturating_sub(1);
+                }
+                None => {
+                    self.journeys.insert(step.id, Kept::Profile(step.user.clone()));
+                }
+            }
+            *self.journey_counts.entry(step.to).or_default() += 1;
+            if step.to == JourneyStatus::Stalled {
+                self.stalled.insert(step.id);
+            } else {
+                self.stalled.remove(&step.id);
+            }
+        }
+        for journey in &changes.archived {
+            self.archived.entry(journey.user.clone()).or_default().insert(journey.id);
+            self.journeys.insert(journey.id, Kept::Archive(Box::new(journey.clone())));
+        }
+    }
+
+    fn put_membership(&mut self, write: &MembershipWrite) {
+        match write.since {
+            Some(since) => {
+                self.members.entry(write.audience_id.clone()).or_default().insert(write.user.clone(), since);
+            }
+            None => {
+                if let Some(members) = self.members.get_mut(&write.audience_id) {
+                    members.remove(&write.user);
+                    if members.is_empty() {
+                        self.members.remove(&write.audience_id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drop_members(&mut self, audience_id: &str, limit: usize) {
+        let Some(members) = self.members.get_mut(audience_id) else { return };
+        for _ in 0..limit {
+            members.pop_first();
+        }
+        if members.is_empty() {
+            self.members.remove(audience_id);
+        }
+    }
+
+    fn put_delivery(&mut self, write: &DeliveryWrite) {
+        let delivery = &write.delivery;
+        let lanes = self.lanes.entry(delivery.destination.clone()).or_default();
+        let lane = lanes.entry(delivery.user.clone()).or_default();
+        let due = self.due.entry(delivery.destination.clone()).or_default();
+        let head = |lane: &Lane| lane.first_key_value().map(|(id, at)| (*at, delivery.user.clone(), *id));
+        if let Some(head) = head(lane) {
+            due.remove(&head);
+        }
+        if delivery.status == DeliveryStatus::Pending {
+            lane.insert(delivery.id, delivery.next_attempt_at);
+        } else {
+            lane.remove(&delivery.id);
+        }
+        due.extend(head(lane));
+        if lane.is_empty() {
+            lanes.remove(&delivery.user);
+        }
+        self.deliveries.insert(delivery.id, delivery.clone());
+    }
+}

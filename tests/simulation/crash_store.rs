@@ -1,0 +1,149 @@
+//! A store that fails one commit on command: before it is written, or after, when only the answer is lost.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use stagepost::domain::change::ChangeSet;
+use stagepost::domain::definition::Definition;
+use stagepost::domain::delivery::{Delivery, DeliveryFilter};
+use stagepost::domain::event::Event;
+use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use stagepost::domain::journey::{Journey, JourneyFilter};
+use stagepost::domain::page::{Page, PageRequest};
+use stagepost::domain::profile::{MessageHash, Profile};
+use stagepost::domain::time::Timestamp;
+use stagepost::store::{Counts, EventFilter, Member, Result, Store, StoreError, StoreStats};
+
+/// Where a commit breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// Nothing is written.
+    Before,
+    /// All is written, but nobody is told.
+    After,
+}
+
+/// A store whose next commits can be made to fail.
+pub struct CrashStore {
+    inner: Arc<dyn Store>,
+    /// After how many further commits, and how.
+    armed: Mutex<Option<(u32, Crash)>>,
+}
+
+impl CrashStore {
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, armed: Mutex::new(None) }
+    }
+
+    pub fn arm(&self, after: u32, crash: Crash) {
+        *self.armed.lock().unwrap() = Some((after, crash));
+    }
+
+    fn next(&self) -> Option<Crash> {
+        let mut armed = self.armed.lock().unwrap();
+        match armed.take() {
+            Some((0, crash)) => Some(crash),
+            Some((after, crash)) => {
+                *armed = Some((after - 1, crash));
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Store for CrashStore {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+    async fn commit(&self, changes: &ChangeSet) -> Result<()> {
+        let crash = self.next();
+        if crash != Some(Crash::Before) {
+            self.inner.commit(changes).await?;
+        }
+        match crash {
+            None => Ok(()),
+            Some(crash) => Err(StoreError::Stopped(format!("a simulated crash ({crash:?})"))),
+        }
+    }
+    async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>> {
+        self.inner.profiles(users).await
+    }
+    async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>> {
+        self.inner.seen(messages).await
+    }
+    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>> {
+        self.inner.due_timers(now, limit).await
+    }
+    async fn next_timer(&self) -> Result<Option<Timestamp>> {
+        self.inner.next_timer().await
+    }
+    async fn due_deliveries(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.inner.due_deliveries(destination, now, busy, limit).await
+    }
+    async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>> {
+        self.inner.next_delivery(destination, busy).await
+    }
+    async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>> {
+        self.inner.event_log(after, until, limit).await
+    }
+    async fn last_event(&self) -> Result<Option<EventId>> {
+        self.inner.last_event().await
+    }
+    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>> {
+        self.inner.profiles_after(after, limit).await
+    }
+    async fn expired_seen(&self, before: Timestamp, limit: usize) -> Result<Vec<(UserKey, MessageHash)>> {
+        self.inner.expired_seen(before, limit).await
+    }
+    async fn audiences_with_members(&self) -> Result<Vec<String>> {
+        self.inner.audiences_with_members().await
+    }
+    async fn definitions(&self) -> Result<Vec<Definition>> {
+        self.inner.definitions().await
+    }
+    async fn admin_token_hash(&self) -> Result<Option<String>> {
+        self.inner.admin_token_hash().await
+    }
+    async fn profile(&self, user: &UserKey) -> Result<Option<Profile>> {
+        self.inner.profile(user).await
+    }
+    async fn journey(&self, id: JourneyId) -> Result<Option<Journey>> {
+        self.inner.journey(id).await
+    }
+    async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
+        self.inner.journeys(filter, page).await
+    }
+    async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>> {
+        self.inner.events(ids).await
+    }
+    async fn newest_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
+        self.inner.newest_events(filter, page).await
+    }
+    async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
+        self.inner.members(audience_id, page).await
+    }
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        self.inner.delivery(id).await
+    }
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
+        self.inner.deliveries(filter, page).await
+    }
+    async fn unknown_flows(&self) -> Result<Vec<String>> {
+        self.inner.unknown_flows().await
+    }
+    async fn counts(&self) -> Result<Counts> {
+        self.inner.counts().await
+    }
+    async fn stats(&self) -> Result<StoreStats> {
+        self.inner.stats().await
+    }
+}
