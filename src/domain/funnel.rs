@@ -56,7 +56,7 @@ impl FunnelBuilder {
                 firsts.push((&step.stage, step.at.millis()));
             }
         }
-        let mut before = None;
+        let mut before: Option<i64> = None;
         for (place, (stage, at)) in (0..).zip(firsts) {
             let wait = before.map(|earlier: i64| (at - earlier).max(0));
             self.reached(stage, place, wait);
@@ -124,7 +124,7 @@ fn rank(stage: &str, initial: Option<&str>, terminal: &[String]) -> u8 {
 fn median_doubled(values: &mut [i64]) -> Option<i64> {
     values.sort_unstable();
     let upper = *values.get(values.len() / 2)?;
-    let lower = if values.len() % 2 == 0 { values[values.len() / 2 - 1] } else { upper };
+    let lower = if values.len().is_multiple_of(2) { values[values.len() / 2 - 1] } else { upper };
     Some(upper.saturating_add(lower))
 }
 

@@ -149,6 +149,8 @@ pub const MAX_FUNNEL_JOURNEYS: usize = 50_000;
 pub const MAX_FUNNEL_STAGES: usize = 200;
 /// Listeners to the debugger's feed at once.
 pub const MAX_LISTENERS: usize = 64;
+/// Previews of a query at once; each reads the whole history.
+pub const MAX_PREVIEWS: usize = 2;
 /// Different wrong tokens that one address may try in a minute.
 pub const MAX_TOKEN_GUESSES: usize = 20;
 /// Addresses whose wrong tokens are remembered at once.

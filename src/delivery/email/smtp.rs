@@ -123,7 +123,9 @@ impl Smtp {
             Security::Opportunistic => connection.can_starttls(),
             Security::StartTls if connection.can_starttls() => true,
             Security::StartTls => {
-                return Err(Refusal::again("the mail server does not offer STARTTLS, which `tls=required` asks for"));
+                return Err(Refusal::again(
+                    "the mail server does not offer STARTTLS, which `tls=required` asks for",
+                ));
             }
         };
         if upgrade {

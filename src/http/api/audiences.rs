@@ -32,6 +32,10 @@ async fn preview(state: web::Data<ApiState>, _: NoParams, body: Body) -> Answer 
         return Err(ApiProblem::field(Code::InvalidBody, "query", "is missing"));
     };
     let query = Query::parse(text).map_err(|error| ApiProblem::query(&error, text))?;
+    let _permit = state
+        .previews
+        .try_acquire()
+        .map_err(|_| ApiProblem::new(Code::Busy, "other previews are under way; try again in a moment"))?;
     let found = state.engine.preview(query).await?;
     let sample: Vec<_> = found.sample.iter().map(name).collect();
     Ok(HttpResponse::Ok().json(json!({

@@ -36,15 +36,6 @@ fn refused(error: &actix_web::Error) -> ApiProblem {
 }
 
 impl Body {
-    /// The body as text.
-    ///
-    /// # Errors
-    /// It is not UTF-8.
-    pub fn text(&self) -> Result<&str, ApiProblem> {
-        std::str::from_utf8(&self.0)
-            .map_err(|error| ApiProblem::new(Code::InvalidBody, format!("the body is not UTF-8: {error}")))
-    }
-
     /// The body as JSON.
     ///
     /// # Errors

@@ -75,10 +75,8 @@ impl Guard {
     async fn expected(&self, engine: &Engine) -> Result<Option<String>, EngineError> {
         {
             let kept = self.hash.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((read_at, hash)) = kept.as_ref() {
-                if read_at.elapsed() < FRESH {
-                    return Ok(Some(hash.clone()));
-                }
+            if let Some((_, hash)) = kept.as_ref().filter(|(read_at, _)| read_at.elapsed() < FRESH) {
+                return Ok(Some(hash.clone()));
             }
         }
         let hash = engine.admin_token_hash().await?;

@@ -25,6 +25,9 @@ mod test_send;
 mod traits;
 mod users;
 
+#[cfg(test)]
+mod tests;
+
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};

@@ -32,6 +32,8 @@ pub struct ApiState {
     pub(super) guard: Guard,
     /// One permit per listener to the debugger's feed.
     pub(super) listeners: Arc<Semaphore>,
+    /// One permit per preview under way.
+    pub(super) previews: Semaphore,
     stopping: watch::Sender<bool>,
 }
 
@@ -47,6 +49,7 @@ impl ApiState {
             checks: Vec::new(),
             guard: Guard::default(),
             listeners: Arc::new(Semaphore::new(limits::MAX_LISTENERS)),
+            previews: Semaphore::new(limits::MAX_PREVIEWS),
             stopping: watch::Sender::new(false),
         }
     }
