@@ -7,6 +7,7 @@ pub mod definition;
 pub mod delivery;
 pub mod event;
 pub mod ids;
+pub mod ingest;
 pub mod journey;
 pub mod limits;
 pub mod page;
