@@ -1,1 +1,4 @@
-//! (being built)
+//! The top floor: what comes in and what is shown over HTTP.
+
+pub mod ingest;
+pub mod reply;

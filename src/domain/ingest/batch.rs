@@ -100,7 +100,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Reads every item.
-    pub fn read(self, arrival: &mut Arrival<'_>) -> Outcome {
+    pub fn read(&self, arrival: &mut Arrival<'_>) -> Outcome {
         let mut outcome = Outcome { events: Vec::with_capacity(self.items.len()), rejected: Vec::new() };
         for (index, item) in self.items.iter().enumerate() {
             match read_item(item, &self.root, arrival) {
