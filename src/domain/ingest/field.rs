@@ -110,7 +110,7 @@ mod tests {
         ] {
             assert_eq!(id(Some(number.clone()), "userId"), Ok(Some(wanted.to_owned())), "{number}");
         }
-        for lost in [json!(1e22), json!(-9.1e15), json!(1.8e308)] {
+        for lost in [json!(1e22), json!(-9.1e15), json!(1.7e308)] {
             assert_eq!(id(Some(lost), "userId").unwrap_err().code, Code::InvalidField);
         }
     }
