@@ -5,6 +5,7 @@ mod apply;
 mod args;
 mod check;
 pub mod serve;
+mod tls;
 
 #[cfg(test)]
 mod tests;

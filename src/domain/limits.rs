@@ -19,6 +19,16 @@ pub const MAX_NAME_BYTES: usize = 500;
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Most properties or traits on one event that are applied to a profile (Segment: 300).
 pub const MAX_TRAITS_PER_EVENT: usize = 300;
+/// Longest phone number or other address of a person, in bytes.
+pub const MAX_ADDRESS_BYTES: usize = 256;
+/// Most bytes that a batch may come to once its root `context` and `integrations` are merged into each item.
+pub const MAX_MERGED_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a sender may take to send a body.
+pub const BODY_READ: Span = Span::from_secs(20);
+/// Bytes of a body that is too large which are still read, so that its sender gets to read the answer.
+pub const MAX_DRAINED_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a refused body that the debugger shows.
+pub const REJECTED_BODY_BYTES: usize = 2 * 1024;
 /// How long a message id is remembered; Segment promises at least 24 hours.
 pub const DEDUPE_WINDOW: Span = Span::from_hours(25);
 

@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod event;
 pub mod funnel;
 pub mod ids;
+pub mod ingest;
 pub mod journey;
 pub mod key;
 pub mod limits;
