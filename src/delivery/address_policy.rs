@@ -97,7 +97,8 @@ impl AddressPolicy {
             Allow::Networks(networks) => networks,
         };
         let real = unwrap_v4(address);
-        is_public(real) || networks.iter().any(|network| network.contains(&real) || network.contains(&address))
+        is_public(real)
+            || networks.iter().any(|network| network.contains(&real) || network.contains(&address))
     }
 
     /// Why `host` is not dialled, for the attempt's record.

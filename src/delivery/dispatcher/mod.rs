@@ -180,8 +180,7 @@ impl Inner {
             error!(delivery = %delivery.id, destination = %lane.key, "an attempt panicked");
             Verdict::retry(None, "an internal error; the server's log has more").into_sent(at, 0)
         });
-        let labels =
-            [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
+        let labels = [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
         metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
         metrics::histogram!("stagepost_delivery_duration_seconds", "destination" => lane.key.clone())
             .record(begun.elapsed().as_secs_f64());

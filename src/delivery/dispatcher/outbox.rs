@@ -30,11 +30,8 @@ pub trait Outbox: Send + Sync + 'static {
     ) -> Result<Vec<Delivery>, StoreError>;
 
     /// When [`Self::due`] will have something next; see [`Store::next_delivery`].
-    async fn next(
-        &self,
-        destination: &str,
-        busy: &HashSet<UserKey>,
-    ) -> Result<Option<Timestamp>, StoreError>;
+    async fn next(&self, destination: &str, busy: &HashSet<UserKey>)
+    -> Result<Option<Timestamp>, StoreError>;
 
     /// Writes down what came of an attempt; returns once it is on disk.
     async fn settle(&self, settlement: Settlement) -> Result<(), EngineError>;

@@ -59,10 +59,9 @@ impl Mailer {
     /// # Errors
     /// A message, when the sender's address or a certificate file can't be used.
     pub fn new(settings: MailSettings, templates: Arc<Templates>) -> Result<Self, String> {
-        let from = settings
-            .from
-            .parse()
-            .map_err(|error| format!("the sender of mails, `{}`, is not an address: {error}", settings.from))?;
+        let from = settings.from.parse().map_err(|error| {
+            format!("the sender of mails, `{}`, is not an address: {error}", settings.from)
+        })?;
         let way = match settings.smtp {
             Some(smtp) => Way::Server(Box::new(Smtp::new(smtp)?)),
             None => Way::Files(settings.folder),
@@ -127,8 +126,11 @@ impl Mailer {
 
     async fn hand_in(&self, smtp: &Smtp, id: DeliveryId, to: &[Mailbox], mail: &[u8]) -> Verdict {
         let done = self.partly_sent().get(&id).cloned().unwrap_or_default();
-        let rest: Vec<Address> =
-            to.iter().map(|mailbox| mailbox.email.clone()).filter(|address| !done.contains(address)).collect();
+        let rest: Vec<Address> = to
+            .iter()
+            .map(|mailbox| mailbox.email.clone())
+            .filter(|address| !done.contains(address))
+            .collect();
         match smtp.send(&self.from.email, &rest, mail).await {
             Ok(taken) => self.taken(id, done, taken),
             Err(refusal) => {

@@ -49,7 +49,9 @@ impl SmtpSettings {
         let mut security = match url.scheme() {
             "smtp" => Security::Opportunistic,
             "smtps" => Security::Implicit,
-            other => return Err(format!("the SMTP URL has to begin with smtp:// or smtps://, not {other}://")),
+            other => {
+                return Err(format!("the SMTP URL has to begin with smtp:// or smtps://, not {other}://"));
+            }
         };
         let host = url.host_str().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -62,7 +64,11 @@ impl SmtpSettings {
                 "tls" => security = tls(&value, security)?,
                 "ca" => ca = Some(PathBuf::from(value.as_ref())),
                 "pool" => pool = connections(&value)?,
-                other => return Err(format!("the SMTP URL has an unknown parameter `{other}`; known are tls, ca, pool")),
+                other => {
+                    return Err(format!(
+                        "the SMTP URL has an unknown parameter `{other}`; known are tls, ca, pool"
+                    ));
+                }
             }
         }
         let port = url.port().unwrap_or(if security == Security::Implicit { 465 } else { 587 });
@@ -126,7 +132,10 @@ mod tests {
     #[test]
     fn urls_read_as_documented() {
         let plain = SmtpSettings::parse("smtp://127.0.0.1:2525").unwrap();
-        assert_eq!((plain.host.as_str(), plain.port, plain.security), ("127.0.0.1", 2525, Security::Opportunistic));
+        assert_eq!(
+            (plain.host.as_str(), plain.port, plain.security),
+            ("127.0.0.1", 2525, Security::Opportunistic)
+        );
         assert_eq!((plain.credentials.clone(), plain.pool), (None, MAIL_CONNECTIONS));
         assert!(plain.is_loopback());
         let secure = SmtpSettings::parse("smtps://us%40er:p%3Da%26s%2Fs+%25@mail.example.com").unwrap();
@@ -134,7 +143,8 @@ mod tests {
         assert_eq!(secure.credentials, Some(("us@er".to_owned(), "p=a&s/s+%".to_owned())));
         assert!(!secure.is_loopback());
         assert!(!format!("{secure:?}").contains("p=a"), "no password in logs");
-        let submission = SmtpSettings::parse("smtp://mail.example.com?tls=required&ca=/etc/ca.pem&pool=2").unwrap();
+        let submission =
+            SmtpSettings::parse("smtp://mail.example.com?tls=required&ca=/etc/ca.pem&pool=2").unwrap();
         assert_eq!((submission.port, submission.security, submission.pool), (587, Security::StartTls, 2));
         assert_eq!(submission.ca, Some(PathBuf::from("/etc/ca.pem")));
         assert!(SmtpSettings::parse("smtp://[::1]:25?tls=none").unwrap().is_loopback());

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use include_dir::{Dir, include_dir};
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
 };
@@ -72,7 +73,7 @@ impl Templates {
     pub fn render(&self, name: &str, context: &Map<String, Value>) -> Result<Mail, String> {
         check_name(name)?;
         let env = self.environment();
-        let context = minijinja::Value::from_serialize(complete(context));
+        let context = minijinja::Value::from(Serde(complete(context)));
         let part = |file: &str| {
             let template = env.get_template(&format!("{name}/{file}")).map_err(|error| explain(&error))?;
             template.render(context.clone()).map_err(|error| explain(&error))
@@ -103,7 +104,11 @@ impl Templates {
 }
 
 /// As usual, but slashes stay as they are in HTML: links are readable in the source, and no less safe.
-fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &minijinja::Value) -> Result<(), Error> {
+fn write_value(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &minijinja::Value,
+) -> Result<(), Error> {
     if !matches!(state.auto_escape(), AutoEscape::Html) || value.is_safe() || value.is_undefined() {
         return escape_formatter(out, state, value);
     }
@@ -187,7 +192,9 @@ fn complete(context: &Map<String, Value>) -> Map<String, Value> {
     }
     let journey = whole.entry("journey").or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(journey) = journey {
-        for key in ["id", "userId", "phoneNumber", "flow", "stage", "status", "executionSid", "startedAt", "stageAt"] {
+        for key in
+            ["id", "userId", "phoneNumber", "flow", "stage", "status", "executionSid", "startedAt", "stageAt"]
+        {
             journey.entry(key).or_insert(Value::Null);
         }
         journey.entry("steps").or_insert_with(|| Value::Array(Vec::new()));
@@ -197,9 +204,7 @@ fn complete(context: &Map<String, Value>) -> Map<String, Value> {
 
 /// A journey with everything, and one of which little is known.
 pub(super) fn samples() -> [Map<String, Value>; 2] {
-    let step = |stage: &str, at: &str, received: &str| {
-        json!({ "stage": stage, "at": format!("2026-11-21T{at}.000Z"), "receivedAt": format!("2026-11-21T{received}.000Z") })
-    };
+    let step = |stage: &str, at: &str, received: &str| json!({ "stage": stage, "at": format!("2026-11-21T{at}.000Z"), "receivedAt": format!("2026-11-21T{received}.000Z") });
     let full = json!({
         "journey": {
             "id": "jny_01m8x3q4r5s6t7v8w9x0y1z2a3",

@@ -36,7 +36,8 @@ pub async fn send(
     now: Timestamp,
 ) -> Verdict {
     let body = json::stringify_object(call);
-    let signature = shared_secret.filter(|secret| !secret.is_empty()).map(|secret| signature::sign(secret, &body));
+    let signature =
+        shared_secret.filter(|secret| !secret.is_empty()).map(|secret| signature::sign(secret, &body));
     let body = bytes::Bytes::from(body);
     let tries = urls.iter().map(|target| {
         let request = request(target, signature.as_deref(), body.clone(), timeout);

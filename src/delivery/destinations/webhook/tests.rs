@@ -7,8 +7,10 @@ use crate::delivery::test_server::{Reply, TestServer};
 use crate::domain::limits::RESPONSE_SNIPPET_BYTES;
 
 fn call() -> Map<String, Value> {
-    serde_json::from_str(r#"{"type":"track","event":"Café","userId":"u1","properties":{"total":10.0,"rate":0.1}}"#)
-        .unwrap()
+    serde_json::from_str(
+        r#"{"type":"track","event":"Café","userId":"u1","properties":{"total":10.0,"rate":0.1}}"#,
+    )
+    .unwrap()
 }
 
 fn target(url: &str) -> WebhookUrl {
