@@ -202,13 +202,10 @@ fn explain(error: reqwest::Error, timeout: Duration) -> HttpError {
         if let Some(refused) = at.downcast_ref::<AddressRefused>() {
             return HttpError::Refused(refused.to_string());
         }
-        // An io::Error shows its inner error's source, not the inner error itself.
-        let inner = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = at.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
-        if let Some(rustls::Error::InvalidCertificate(problem)) = tls {
+        if let Some(rustls::Error::InvalidCertificate(problem)) = at.downcast_ref() {
             return HttpError::Certificate(problem.to_string());
         }
-        cause = at.source();
+        cause = deeper(at);
     }
     let text = innermost(&error);
     if error.is_builder() {
@@ -223,12 +220,20 @@ fn explain(error: reqwest::Error, timeout: Duration) -> HttpError {
 }
 
 /// The text of the first cause, which is the one that says something.
-pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+fn innermost(error: &(dyn StdError + 'static)) -> String {
     let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
+    while let Some(next) = deeper(cause) {
+        cause = next;
     }
     cause.to_string()
+}
+
+/// The next cause. An `io::Error` names its inner error's source but not the inner error, so that is asked for first.
+fn deeper<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! the middle of a conversation. Here a connection goes back only after a conversation that ended well.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -65,6 +66,8 @@ pub(super) struct Smtp {
     settings: SmtpSettings,
     tls: TlsParameters,
     hello: ClientId,
+    /// For the whole conversation, connecting included.
+    pub timeout: Duration,
     idle: Mutex<Vec<AsyncSmtpConnection>>,
     slots: Semaphore,
 }
@@ -75,6 +78,7 @@ impl Smtp {
         Ok(Self {
             tls: tls_parameters(&settings)?,
             hello: ClientId::default(),
+            timeout: MAIL_TIMEOUT.to_std(),
             idle: Mutex::new(Vec::new()),
             slots: Semaphore::new(settings.pool),
             settings,
@@ -88,9 +92,9 @@ impl Smtp {
     pub async fn send(&self, from: &Address, to: &[Address], mail: &[u8]) -> Result<Taken, Refusal> {
         let _slot = self.slots.acquire().await.map_err(|_| Refusal::again("the mailer is closed"))?;
         // Given up on, the connection is dropped with the conversation.
-        match tokio::time::timeout(MAIL_TIMEOUT.to_std(), self.converse(from, to, mail)).await {
+        match tokio::time::timeout(self.timeout, self.converse(from, to, mail)).await {
             Ok(result) => result,
-            Err(_) => Err(Refusal::again(format!("the mail server was not done within {MAIL_TIMEOUT}"))),
+            Err(_) => Err(Refusal::again(format!("the mail server was not done within {:?}", self.timeout))),
         }
     }
 
@@ -99,6 +103,11 @@ impl Smtp {
         let taken = hand_in(&mut connection, from, to, mail).await?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         Ok(taken)
+    }
+
+    #[cfg(test)]
+    pub fn idle_connections(&self) -> usize {
+        self.idle.lock().unwrap().len()
     }
 
     async fn connection(&self) -> Result<AsyncSmtpConnection, Refusal> {
@@ -115,7 +124,7 @@ impl Smtp {
         let SmtpSettings { host, port, security, .. } = &self.settings;
         let implicit = (*security == Security::Implicit).then(|| self.tls.clone());
         let server = (host.as_str(), *port);
-        let timeout = Some(MAIL_TIMEOUT.to_std());
+        let timeout = Some(self.timeout);
         let mut connection =
             AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, implicit, None).await?;
         let upgrade = match security {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use include_dir::{Dir, include_dir};
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, escape_formatter,
 };
@@ -72,7 +73,7 @@ impl Templates {
     pub fn render(&self, name: &str, context: &Map<String, Value>) -> Result<Mail, String> {
         check_name(name)?;
         let env = self.environment();
-        let context = minijinja::Value::from(minijinja::value::Serde(complete(context)));
+        let context = minijinja::Value::from(Serde(complete(context)));
         let part = |file: &str| {
             let template = env.get_template(&format!("{name}/{file}")).map_err(|error| explain(&error))?;
             template.render(context.clone()).map_err(|error| explain(&error))
