@@ -115,9 +115,12 @@ impl<'a> Batch<'a> {
 fn read_item(item: &RawValue, root: &Root, arrival: &mut Arrival<'_>) -> Result<Event, IngestError> {
     let text = item.get();
     check_size(text.len())?;
-    let object = json::object(text).map_err(|error| match error.code {
-        Code::NotAnObject => IngestError::new(Code::NotAnObject, "the item must be a JSON object: {…}"),
-        _ => error,
+    let object = json::object(text).map_err(|error| {
+        if error.code == Code::NotAnObject {
+            IngestError::new(error.code, "the item must be a JSON object: {…}")
+        } else {
+            error
+        }
     })?;
     let fields = Fields::new(object);
     let call_type = fields.call_type()?;
@@ -148,7 +151,7 @@ struct Envelope<'a> {
 
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
-enum Key {
+enum Part {
     Batch,
     WriteKey,
     SentAt,
@@ -175,14 +178,14 @@ impl<'de> Visitor<'de> for EnvelopeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
         let mut envelope = Envelope::default();
-        while let Some(key) = map.next_key::<Key>()? {
+        while let Some(key) = map.next_key::<Part>()? {
             match key {
-                Key::Batch => envelope.items = map.next_value()?,
-                Key::WriteKey => envelope.write_key = key_text(map.next_value()?),
-                Key::SentAt => envelope.sent_at = map.next_value()?,
-                Key::Context => envelope.context = map.next_value()?,
-                Key::Integrations => envelope.integrations = map.next_value()?,
-                Key::Other => {
+                Part::Batch => envelope.items = map.next_value()?,
+                Part::WriteKey => envelope.write_key = key_text(map.next_value()?),
+                Part::SentAt => envelope.sent_at = map.next_value()?,
+                Part::Context => envelope.context = map.next_value()?,
+                Part::Integrations => envelope.integrations = map.next_value()?,
+                Part::Other => {
                     map.next_value::<IgnoredAny>()?;
                 }
             }

@@ -1,8 +1,8 @@
 //! A refused request: what is answered, counted and shown in the debugger.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::{ConnectionType, StatusCode};
 use metrics::counter;
 use serde_json::{Map, Value};
 
@@ -89,20 +89,19 @@ pub(super) fn error_response(error: &IngestError) -> HttpResponse {
     describe(error, &mut body);
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = reply::json(status, Value::Object(body).to_string());
-    let after = || HeaderValue::from(RETRY_AFTER_SECS);
-    match error.code {
-        Code::Busy => {
-            response.headers_mut().insert(RETRY_AFTER, after());
-            response.headers_mut().insert(HeaderName::from_static("x-ratelimit-reset"), after());
-        }
-        Code::Unavailable => {
-            response.headers_mut().insert(RETRY_AFTER, after());
-        }
-        // A part of the body may be unread.
-        Code::BodyTimeout | Code::IncompleteBody | Code::BodyTooLarge | Code::EventTooLarge => {
-            response.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
-        }
-        _ => {}
+    let headers = response.headers_mut();
+    if matches!(error.code, Code::Busy | Code::Unavailable) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECS));
+    }
+    if error.code == Code::Busy {
+        headers.insert(HeaderName::from_static("x-ratelimit-reset"), HeaderValue::from(RETRY_AFTER_SECS));
+    }
+    // A part of the body may be unread, and would be taken for the next request.
+    if matches!(
+        error.code,
+        Code::BodyTimeout | Code::IncompleteBody | Code::BodyTooLarge | Code::EventTooLarge
+    ) {
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
     response
 }
