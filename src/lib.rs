@@ -12,6 +12,8 @@ pub mod domain;
 pub mod engine;
 pub mod file;
 pub mod http;
+pub mod metrics;
+
 pub mod starter;
 pub mod store;
 pub mod telemetry;

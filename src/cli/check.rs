@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::CheckArguments;
-use super::{FAILED, load, print_problems, setting_problems, shown_all, tidy};
+use super::{FAILED, count, load, setting_problems, shown_all, tidy};
 use crate::config::{Config, Said};
 use crate::domain::definition::Kind;
 use crate::file::{Bundle, FileProblem};
@@ -16,7 +16,11 @@ pub(super) fn run(arguments: &CheckArguments, environment: &[(String, String)]) 
             ExitCode::SUCCESS
         }
         Err(problems) => {
-            print_problems(&problems);
+            // The problems are what was asked for: they are the output, as of any linter.
+            for problem in &problems {
+                println!("{problem}");
+            }
+            eprintln!("{}", count(problems.len(), "problem"));
             ExitCode::from(FAILED)
         }
     }
@@ -47,9 +51,4 @@ fn counted(bundle: &Bundle, settings: usize) -> String {
         words.push(count(settings, "setting"));
     }
     words.join(", ")
-}
-
-/// `1 flow`, `2 flows`.
-pub(super) fn count(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

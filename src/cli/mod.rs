@@ -5,6 +5,7 @@ mod apply;
 mod args;
 mod check;
 pub mod serve;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -171,8 +172,12 @@ fn print_problems(problems: &[FileProblem]) {
     for problem in problems {
         eprintln!("{problem}");
     }
-    let count = problems.len();
-    eprintln!("{count} problem{}", if count == 1 { "" } else { "s" });
+    eprintln!("{}", count(problems.len(), "problem"));
+}
+
+/// `1 flow`, `2 flows`.
+fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How a path is shown in a sentence.

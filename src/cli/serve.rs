@@ -1,14 +1,284 @@
 //! `stagepost serve`: wires the floors together and runs until it is told to stop.
 
-use crate::config::Config;
-use crate::domain::definition::Definition;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use url::Url;
+
+use super::tls;
+
+use crate::clock::{self, Clock};
+use crate::config::{Config, Secret, StoreChoice};
+use crate::delivery::address_policy::AddressPolicy;
+use crate::delivery::dispatcher::{Dispatcher, EngineOutbox};
+use crate::delivery::email::templates::Templates;
+use crate::delivery::email::{MailSettings, Mailer, SmtpSettings};
+use crate::delivery::http_client::HttpClient;
+use crate::delivery::sender::RealSender;
+use crate::domain::definition::{Channel, Definition, SourceKind};
+use crate::domain::delivery::Attempt;
+use crate::domain::ids::IdSource;
+use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Ticker, Writer};
+use crate::http::api::{ApiState, DestinationTester, token_hash};
+use crate::http::ingest::IngestConfig;
+use crate::store::memory::MemoryStore;
+use crate::store::{Store, StoreError};
+use crate::{http, metrics, starter};
 
 /// Runs the server. `definitions` is `None` when no file was given that could hold any: an empty store then begins with
-/// [`crate::starter::starter`].
+/// [`starter::starter`].
 ///
 /// # Errors
 /// Why it could not start, or ended early.
 pub fn run(config: Config, definitions: Option<Vec<Definition>>) -> Result<(), String> {
-    drop((config, definitions));
-    Err("this build has no server".to_owned())
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("can't start threads: {error}"))?;
+    runtime.block_on(serve(config, definitions))
+}
+
+/// The writer on its thread.
+struct WriterThread {
+    ended: oneshot::Receiver<Result<(), StoreError>>,
+}
+
+async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(), String> {
+    let listener = TcpListener::bind(config.listen).map_err(|error| {
+        format!("can't listen on {}: {error}; give another address with --listen", config.listen)
+    })?;
+    let bound = listener.local_addr().map_err(|error| format!("can't listen: {error}"))?;
+    let base_url = config.base_url(bound);
+    let metrics = metrics::install().map_err(|error| format!("can't set up metrics: {error}"))?;
+    tokio::spawn(metrics.clone().upkeep());
+
+    let store = open_store(&config)?;
+    let clock = Clock::system();
+    let settings =
+        Settings { clock: clock.clone(), seed: clock::entropy(), public_url: Some(base_url.clone()) };
+    let (engine, writer) =
+        Writer::open(Arc::clone(&store), settings).await.map_err(|error| error.to_string())?;
+    let (ticker, ticks) =
+        Ticker::start().await.map_err(|error| format!("can't start the scheduler: {error}"))?;
+    let mut writer = start_writer(writer, ticks)?;
+
+    let templates = Arc::new(Templates::new(config.templates_dir.clone()));
+    let is_first_start = apply_definitions(&engine, &templates, definitions).await?;
+    let new_token = settle_admin_token(&engine, config.admin_token.as_ref()).await?;
+    let dispatcher = dispatcher(&config, &engine, &store, templates, &clock)?;
+    dispatcher.start();
+
+    let state = ApiState::new(engine.clone(), metrics, base_url.clone())
+        .with_tester(Arc::new(Tester(dispatcher.clone())));
+    let tls = config.tls.as_ref().map(tls::load).transpose()?;
+    let ingest =
+        IngestConfig { public_url: config.public_url.as_deref().and_then(|url| Url::parse(url).ok()) };
+    let grace = Duration::from_secs(config.shutdown_secs);
+    let server = http::Server::start(listener, tls, engine.clone(), ingest, state, grace / 2)
+        .map_err(|error| format!("can't serve on {bound}: {error}"))?;
+    greet(&config, &engine, &base_url, new_token.as_ref(), is_first_start);
+
+    let failure = tokio::select! {
+        signal = stop_signal() => { tracing::info!(signal, "stopping"); None }
+        ended = &mut writer.ended => Some(match ended {
+            Ok(Err(error)) => format!("the store failed: {error}"),
+            Ok(Ok(())) | Err(_) => "the writer ended".to_owned(),
+        }),
+    };
+    stop(grace, server, dispatcher, &engine, ticker, writer, failure.is_none()).await;
+    failure.map_or(Ok(()), Err)
+}
+
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
+    let begun = Instant::now();
+    let store: Arc<dyn Store> = match &config.store {
+        StoreChoice::Memory => {
+            tracing::warn!("the store is in memory: everything is gone when the process ends");
+            Arc::new(MemoryStore::new())
+        }
+        StoreChoice::Sled(_) => return Err("sled is being built".into()),
+    };
+    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(store = store.describe(), took_ms, "store opened");
+    Ok(store)
+}
+
+/// The writer has a thread of its own: it reads and syncs the disk, and nobody else waits for that.
+fn start_writer(writer: Writer, ticks: mpsc::Receiver<()>) -> Result<WriterThread, String> {
+    let (done, ended) = oneshot::channel();
+    let run = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let result = match runtime {
+            Ok(runtime) => runtime.block_on(writer.run(ticks)),
+            Err(error) => Err(StoreError::Stopped(format!("no runtime for the writer: {error}"))),
+        };
+        // Nobody listening means that the process is ending anyway.
+        let _ = done.send(result);
+    };
+    thread::Builder::new()
+        .name("writer".to_owned())
+        .spawn(run)
+        .map_err(|error| format!("can't start the writer's thread: {error}"))?;
+    Ok(WriterThread { ended })
+}
+
+/// Applies what was given, or on an empty store the starter definitions; says whether it was the latter.
+async fn apply_definitions(
+    engine: &Engine,
+    templates: &Templates,
+    definitions: Option<Vec<Definition>>,
+) -> Result<bool, String> {
+    let known = engine.definitions();
+    let is_empty = known.sources.is_empty()
+        && known.flows.is_empty()
+        && known.destinations.is_empty()
+        && known.audiences.is_empty();
+    let is_first_start = definitions.is_none() && is_empty;
+    let wanted = match definitions {
+        Some(definitions) => definitions,
+        None if is_empty => starter::starter().map_err(|problems| in_lines(&problems))?,
+        None => Vec::new(),
+    };
+    for definition in &wanted {
+        check_templates(definition, templates)?;
+    }
+    match engine.apply(wanted, ApplyOptions::default()).await {
+        Ok(_) => Ok(is_first_start),
+        Err(EngineError::Invalid(problems)) => Err(in_lines(&problems)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn in_lines<T: std::fmt::Display>(problems: &[T]) -> String {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    format!("the definitions do not fit together:{}", lines.concat())
+}
+
+fn check_templates(definition: &Definition, templates: &Templates) -> Result<(), String> {
+    let Definition::Flow(flow) = definition else { return Ok(()) };
+    for level in &flow.escalation {
+        let Channel::Email { template, .. } = &level.channel;
+        templates
+            .check(template)
+            .map_err(|error| format!("flow {}: template `{template}` can't be used: {error}", flow.name))?;
+    }
+    Ok(())
+}
+
+/// Sets the token that was configured, or makes one when there is none; answers what was made.
+async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Result<Option<Secret>, String> {
+    let known = engine.admin_token_hash().await.map_err(|error| error.to_string())?;
+    let (token, is_new) = match configured {
+        Some(token) => (token.clone(), false),
+        None if known.is_some() => return Ok(None),
+        None => (Secret::new(IdSource::new(clock::entropy()).secret("sp_", 24)), true),
+    };
+    let hash = token_hash(token.expose());
+    if known.as_deref() != Some(hash.as_str()) {
+        engine.set_admin_token_hash(hash).await.map_err(|error| error.to_string())?;
+    }
+    Ok(is_new.then_some(token))
+}
+
+fn dispatcher(
+    config: &Config,
+    engine: &Engine,
+    store: &Arc<dyn Store>,
+    templates: Arc<Templates>,
+    clock: &Clock,
+) -> Result<Dispatcher, String> {
+    let smtp = config.smtp_url.as_ref().map(|url| SmtpSettings::parse(url.expose())).transpose()?;
+    let folder = config.data_dir.join("mail");
+    if smtp.is_none() {
+        tracing::info!(folder = %folder.display(), "no mail server is set: mails are written as files");
+    }
+    let mailer = Mailer::new(MailSettings { smtp, from: config.mail_from.clone(), folder }, templates)?;
+    let http = HttpClient::new(AddressPolicy::parse(&config.allow_private_destinations)?)?;
+    let sender = RealSender::new(engine.watch_definitions(), http, Arc::new(mailer), clock.clone());
+    let outbox = EngineOutbox::new(engine.clone(), Arc::clone(store));
+    Ok(Dispatcher::new(Arc::new(outbox), Arc::new(sender), clock.clone()))
+}
+
+/// Lets the API send samples.
+struct Tester(Dispatcher);
+
+#[async_trait]
+impl DestinationTester for Tester {
+    async fn test(&self, key: &str) -> Result<Attempt, String> {
+        self.0.test(key).await
+    }
+}
+
+/// Says where it listens and how to try it.
+fn greet(config: &Config, engine: &Engine, base_url: &str, new_token: Option<&Secret>, is_first_start: bool) {
+    let definitions = engine.definitions();
+    println!("stagepost {} listening on {base_url}", env!("CARGO_PKG_VERSION"));
+    if let Some(token) = new_token {
+        println!("\nAdmin token (shown once, kept only as a hash):\n  {}", token.expose());
+    }
+    let studio = definitions.sources.values().find(|source| source.kind == SourceKind::Studio);
+    if let Some(source) = studio {
+        let url = format!("{base_url}/studio/{}", source.write_key);
+        let flow = definitions.flows.keys().next().map_or("appointment_confirmation", String::as_str);
+        println!("\nStudio posts to:\n  {url}");
+        println!(
+            "\nTry it:\n  curl -d userID=u1 -d phoneNumber=+15551234567 -d flow={flow} -d stage=no_reply {url}"
+        );
+    }
+    if is_first_start {
+        println!("\nThese are starter definitions; see `stagepost apply --help` for your own.");
+    }
+    if config.smtp_url.is_none() {
+        println!("\nMails are written to {}", config.data_dir.join("mail").display());
+    }
+}
+
+async fn stop_signal() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let wait = async |kind| match signal(kind) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        Err(error) => {
+            tracing::error!(%error, "can't listen to a signal");
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => "SIGTERM",
+        () = wait(SignalKind::interrupt()) => "SIGINT",
+    }
+}
+
+/// Stops in the order of the data: nothing new comes in, what was claimed is sent, what was handed in is written.
+async fn stop(
+    grace: Duration,
+    server: http::Server,
+    dispatcher: Dispatcher,
+    engine: &Engine,
+    ticker: Ticker,
+    writer: WriterThread,
+    writer_runs: bool,
+) {
+    server.stop().await;
+    let unfinished = dispatcher.shutdown(grace / 3).await;
+    if unfinished > 0 {
+        tracing::info!(unfinished, "attempts under way are made again at the next start");
+    }
+    if writer_runs {
+        let ended = async {
+            engine.stop().await;
+            // It answered the stop; all that is left is to leave its loop.
+            let _ = writer.ended.await;
+        };
+        if tokio::time::timeout(grace / 6, ended).await.is_err() {
+            tracing::warn!("the writer did not stop in time");
+        }
+    }
+    ticker.stop().await;
+    tracing::info!("stopped");
 }

@@ -1,1 +1,17 @@
-//! (being built)
+//! The second floor, outward: sends what the engine put into the outbox.
+//!
+//! The [`dispatcher`] claims what is due, a [`sender`] makes one attempt, the engine keeps what came of it. Nothing here
+//! decides what is sent: that was decided, and stored, with its cause.
+
+pub mod address_policy;
+pub mod destinations;
+pub mod dispatcher;
+pub mod email;
+pub mod http_client;
+pub mod json;
+mod resolver;
+pub mod sender;
+pub mod signature;
+#[cfg(test)]
+mod test_server;
+mod tls;

@@ -19,6 +19,16 @@ pub const MAX_NAME_BYTES: usize = 500;
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Most properties or traits on one event that are applied to a profile (Segment: 300).
 pub const MAX_TRAITS_PER_EVENT: usize = 300;
+/// Longest phone number or other address of a person, in bytes.
+pub const MAX_ADDRESS_BYTES: usize = 256;
+/// Most bytes that a batch may come to once its root `context` and `integrations` are merged into each item.
+pub const MAX_MERGED_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a sender may take to send a body.
+pub const BODY_READ: Span = Span::from_secs(20);
+/// Bytes of a body that is too large which are still read, so that its sender gets to read the answer.
+pub const MAX_DRAINED_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of a refused body that the debugger shows.
+pub const REJECTED_BODY_BYTES: usize = 2 * 1024;
 /// How long a message id is remembered; Segment promises at least 24 hours.
 pub const DEDUPE_WINDOW: Span = Span::from_hours(25);
 
@@ -105,6 +115,12 @@ pub const RETRY_AFTER_SECS: u64 = 1;
 pub const WEBHOOK_TIMEOUT: Span = Span::from_secs(5);
 /// How long one mail may take, the whole conversation included.
 pub const MAIL_TIMEOUT: Span = Span::from_secs(30);
+/// Connections to the mail server at once, unless its URL says otherwise.
+pub const MAIL_CONNECTIONS: usize = 4;
+/// Longest subject of a mail, in characters.
+pub const MAIL_SUBJECT_CHARS: usize = 250;
+/// Steps that the making of one mail may take (minijinja's fuel).
+pub const TEMPLATE_FUEL: u64 = 200_000;
 /// How long a delivery is tried before it is a dead letter (Segment: four hours).
 pub const RETRY_FOR: Span = Span::from_hours(4);
 /// First wait between two attempts; it doubles.
@@ -137,3 +153,19 @@ pub const MAX_PAGE: usize = 1000;
 pub const MAX_SCAN: usize = 20_000;
 /// Largest body of a management call, in bytes.
 pub const MAX_API_BODY: usize = MAX_DEFINITIONS_BYTES;
+/// Journeys looked through for one funnel; the newest ones, and the answer says that there are more.
+pub const MAX_FUNNEL_JOURNEYS: usize = 50_000;
+/// Different stages in one funnel.
+pub const MAX_FUNNEL_STAGES: usize = 200;
+/// Listeners to the debugger's feed at once.
+pub const MAX_LISTENERS: usize = 64;
+/// Previews of a query at once; each reads the whole history.
+pub const MAX_PREVIEWS: usize = 2;
+/// Different wrong tokens that one address may try in a minute.
+pub const MAX_TOKEN_GUESSES: usize = 20;
+/// Addresses whose wrong tokens are remembered at once.
+pub const MAX_GUESSING_ADDRESSES: usize = 4096;
+/// Longest name of who acknowledges or resolves a journey, in characters.
+pub const MAX_BY: usize = 255;
+/// Longest reason given with it, in characters.
+pub const MAX_REASON: usize = 1000;

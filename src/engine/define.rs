@@ -69,16 +69,8 @@ impl Writer {
         if existing.get(kind, key).is_none() {
             return Err(EngineError::NotFound { what: kind.as_str(), key: key.to_owned() });
         }
-        if kind == Kind::Destination {
-            let users =
-                existing.audiences.values().filter(|audience| audience.destinations.iter().any(|d| d == key));
-            let users: Vec<&str> = users.map(|audience| audience.key.as_str()).collect();
-            if !users.is_empty() {
-                return Err(EngineError::Conflict(format!(
-                    "destination `{key}` is used by {}; take it out of them first",
-                    users.join(", ")
-                )));
-            }
+        if let Some(conflict) = plan::needed_by(&existing, kind, key) {
+            return Err(EngineError::Conflict(conflict));
         }
         let write = DefinitionWrite::Delete { kind, key: key.to_owned() };
         self.commit_definitions(ChangeSet { definitions: vec![write], ..ChangeSet::default() }).await?;

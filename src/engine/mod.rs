@@ -25,3 +25,5 @@ pub use handle::{Engine, Health};
 pub use preview::Preview;
 pub use scheduler::Ticker;
 pub use writer::{Settings, Writer};
+
+pub use crate::store::{Counts, EventFilter, Member, StoreError, StoreStats};

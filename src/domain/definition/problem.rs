@@ -1,5 +1,7 @@
 //! What is wrong with a definition.
 
+use std::fmt;
+
 use serde::Serialize;
 
 /// One thing that is wrong with what was written.
@@ -30,5 +32,15 @@ impl Problem {
             Some(_) | None => return self,
         };
         Self { field, ..self }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            f.write_str(&self.message)
+        } else {
+            write!(f, "{}: {}", self.field, self.message)
+        }
     }
 }

@@ -20,18 +20,16 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Option<Source> {
             field.problem("only a source of the kind studio has this");
         }
     }
+    let tokens = tokens.and_then(|field| field.items(MAX_AUTH_TOKENS)).unwrap_or_default();
+    let tokens = tokens.iter().filter_map(|item| item.parse(check::secret)).map(str::to_owned).collect();
+    let properties = properties.and_then(|field| field.texts(MAX_PROPERTY_NAMES, check::name));
     Some(Source {
         key: key?.to_owned(),
         kind: kind?,
         // An empty key means: keep the one there is, or make one.
         write_key: write_key.unwrap_or_default().to_owned(),
-        twilio_auth_tokens: tokens
-            .and_then(|field| {
-                let tokens = field.items(MAX_AUTH_TOKENS)?;
-                Some(tokens.iter().filter_map(|item| item.parse(check::secret)).map(str::to_owned).collect())
-            })
-            .unwrap_or_default(),
-        properties: properties.and_then(|field| field.texts(MAX_PROPERTY_NAMES, check::name)),
+        twilio_auth_tokens: tokens,
+        properties,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
     })

@@ -1,0 +1,195 @@
+//! Escalation mails: made from a template when they are sent, handed to a mail server or written as files.
+
+mod eml;
+mod filters;
+mod message;
+mod settings;
+mod smtp;
+pub mod templates;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lettre::Address;
+use lettre::message::Mailbox;
+use serde_json::{Map, Value};
+use tracing::{info, warn};
+
+pub use self::settings::{Security, SmtpSettings};
+use self::smtp::{Refusal, Smtp, Taken, describe};
+use self::templates::{Mail, Templates};
+use super::sender::Verdict;
+use crate::domain::delivery::{Delivery, Outcome};
+use crate::domain::ids::DeliveryId;
+
+/// Mails that went to some of their recipients and are remembered as such; beyond it, a repetition goes to all again.
+const PARTLY_SENT_KEPT: usize = 1000;
+
+/// How mails leave.
+#[derive(Clone, Debug)]
+pub struct MailSettings {
+    /// The mail server; without one, mails become files.
+    pub smtp: Option<SmtpSettings>,
+    /// The sender: `ops@example.com` or `Stagepost <ops@example.com>`.
+    pub from: String,
+    /// Where the files go: `<data-dir>/mail`.
+    pub folder: PathBuf,
+}
+
+/// Sends mails.
+pub struct Mailer {
+    way: Way,
+    from: Mailbox,
+    templates: Arc<Templates>,
+    /// Who has a mail already of which another recipient was refused for now.
+    partly_sent: Mutex<HashMap<DeliveryId, BTreeSet<Address>>>,
+}
+
+enum Way {
+    Server(Box<Smtp>),
+    Files(PathBuf),
+}
+
+impl Mailer {
+    /// A mailer; connects to nothing yet.
+    ///
+    /// # Errors
+    /// A message, when the sender's address or a certificate file can't be used.
+    pub fn new(settings: MailSettings, templates: Arc<Templates>) -> Result<Self, String> {
+        let from = settings.from.parse().map_err(|error| {
+            format!("the sender of mails, `{}`, is not an address: {error}", settings.from)
+        })?;
+        let way = match settings.smtp {
+            Some(smtp) => Way::Server(Box::new(Smtp::new(smtp)?)),
+            None => Way::Files(settings.folder),
+        };
+        Ok(Self { way, from, templates, partly_sent: Mutex::default() })
+    }
+
+    /// Makes the mail of `delivery` and sends it to `to`.
+    pub async fn send(
+        &self,
+        delivery: &Delivery,
+        template: &str,
+        to: &[String],
+        context: &Map<String, Value>,
+    ) -> Verdict {
+        let (to, mut notes) = recipients(to);
+        if to.is_empty() {
+            notes.push("nobody is left to send it to".to_owned());
+            return Verdict::failed(notes.join("; "));
+        }
+        let mail = match self.render(template, context).await {
+            Ok((mail, note)) => {
+                notes.extend(note);
+                mail
+            }
+            Err(error) => return Verdict::failed(error),
+        };
+        let bytes = match message::build(delivery, &self.from, &to, &mail, context) {
+            Ok(message) => message.formatted(),
+            Err(error) => return Verdict::failed(format!("the mail could not be put together: {error}")),
+        };
+        let mut verdict = match &self.way {
+            Way::Server(smtp) => self.hand_in(smtp, delivery.id, &to, &bytes).await,
+            Way::Files(folder) => write_file(folder.clone(), delivery.id, bytes).await,
+        };
+        notes.extend(verdict.error.take());
+        verdict.error = (!notes.is_empty()).then(|| notes.join("; "));
+        verdict
+    }
+
+    /// The mail from its template. A template that was broken after it was checked must not keep the alarm from going
+    /// out: the built-in one takes its place, and the attempt says so.
+    async fn render(
+        &self,
+        template: &str,
+        context: &Map<String, Value>,
+    ) -> Result<(Mail, Option<String>), String> {
+        let (templates, name, context) = (self.templates.clone(), template.to_owned(), context.clone());
+        let rendered = tokio::task::spawn_blocking(move || match templates.render(&name, &context) {
+            Ok(mail) => Ok((mail, None)),
+            Err(problem) => {
+                warn!(template = name, "a mail template failed, the built-in one is used: {problem}");
+                let note = format!("the template `{name}` failed, the built-in mail was used: {problem}");
+                Templates::built_in().render(templates::FALLBACK, &context).map(|mail| (mail, Some(note)))
+            }
+        });
+        match rendered.await {
+            Ok(result) => result.map_err(|error| format!("no mail could be made: {error}")),
+            Err(_) => Err("no mail could be made: the template engine panicked".to_owned()),
+        }
+    }
+
+    async fn hand_in(&self, smtp: &Smtp, id: DeliveryId, to: &[Mailbox], mail: &[u8]) -> Verdict {
+        let done = self.partly_sent().get(&id).cloned().unwrap_or_default();
+        let rest: Vec<Address> = to
+            .iter()
+            .map(|mailbox| mailbox.email.clone())
+            .filter(|address| !done.contains(address))
+            .collect();
+        match smtp.send(&self.from.email, &rest, mail).await {
+            Ok(taken) => self.taken(id, done, taken),
+            Err(refusal) => {
+                if refusal.permanent {
+                    self.partly_sent().remove(&id);
+                }
+                verdict(refusal)
+            }
+        }
+    }
+
+    /// Taken for all, or only for some: those that were refused for now are tried again, alone.
+    fn taken(&self, id: DeliveryId, mut done: BTreeSet<Address>, taken: Taken) -> Verdict {
+        let error = (!taken.refused.is_empty()).then(|| describe(&taken.refused));
+        let outcome = if taken.refused.iter().any(|(_, refusal)| !refusal.permanent) {
+            done.extend(taken.accepted);
+            let mut partly_sent = self.partly_sent();
+            if partly_sent.len() < PARTLY_SENT_KEPT {
+                partly_sent.insert(id, done);
+            }
+            Outcome::Retry { after: None }
+        } else {
+            self.partly_sent().remove(&id);
+            Outcome::Delivered
+        };
+        let snippet = Some(format!("{} {}", taken.code, taken.answer).trim_end().to_owned());
+        Verdict { outcome, status: Some(taken.code), snippet, error }
+    }
+
+    fn partly_sent(&self) -> std::sync::MutexGuard<'_, HashMap<DeliveryId, BTreeSet<Address>>> {
+        self.partly_sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn verdict(refusal: Refusal) -> Verdict {
+    let outcome = if refusal.permanent { Outcome::Failed } else { Outcome::Retry { after: None } };
+    Verdict { outcome, status: refusal.code, snippet: None, error: Some(refusal.error) }
+}
+
+/// The recipients that are addresses, and a note for each that is none.
+fn recipients(to: &[String]) -> (Vec<Mailbox>, Vec<String>) {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for text in to {
+        match text.parse::<Mailbox>() {
+            Ok(mailbox) => good.push(mailbox),
+            Err(error) => bad.push(format!("`{text}` is not an address: {error}")),
+        }
+    }
+    (good, bad)
+}
+
+async fn write_file(folder: PathBuf, id: DeliveryId, mail: Vec<u8>) -> Verdict {
+    match tokio::task::spawn_blocking(move || eml::write(&folder, id, &mail)).await {
+        Ok(Ok(path)) => {
+            info!(delivery = %id, "no mail server is set; the mail was written to {}", path.display());
+            let snippet = Some(format!("written to {}", path.display()));
+            Verdict { snippet, ..Verdict::delivered() }
+        }
+        Ok(Err(error)) => Verdict::retry(None, format!("the mail could not be written as a file: {error}")),
+        Err(_) => Verdict::retry(None, "the mail could not be written as a file"),
+    }
+}

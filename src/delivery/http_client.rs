@@ -1,0 +1,285 @@
+//! The one client for outgoing HTTP: bounded in time and size, no redirects, no proxy from the environment, and only
+//! addresses that the policy permits.
+
+use std::error::Error as StdError;
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, Response, redirect};
+use url::{Host, Url};
+
+use super::address_policy::AddressPolicy;
+use super::resolver::{AddressRefused, GuardedResolver};
+use super::tls;
+use crate::domain::limits::{RESPONSE_SNIPPET_BYTES, WEBHOOK_TIMEOUT};
+
+/// What every call says it is from.
+pub const USER_AGENT: &str = concat!("stagepost/", env!("CARGO_PKG_VERSION"));
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// An http or https URL.
+    pub url: Url,
+    /// Its headers; a user agent is added where there is none.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: bytes::Bytes,
+    /// How long it may take, from the connection to the end of the answer.
+    pub timeout: Duration,
+}
+
+/// What a receiver answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The `Retry-After` header, as it came.
+    pub retry_after: Option<String>,
+    /// The beginning of the body, at most `limits::RESPONSE_SNIPPET_BYTES`.
+    pub snippet: String,
+    /// Why the body ended early, if it did: the receiver broke off after its status.
+    pub broken_off: Option<String>,
+}
+
+/// Why there is no answer. The texts carry neither credentials nor query parameters.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The address is not to be dialled.
+    #[error("{0}")]
+    Refused(String),
+    /// No request can be made of this.
+    #[error("no request could be made: {0}")]
+    Unsendable(String),
+    /// It took too long.
+    #[error("no complete answer within {0:?}")]
+    Timeout(Duration),
+    /// The receiver's certificate can't be trusted; nothing was sent.
+    #[error("the receiver's certificate is not valid: {0}; nothing was sent")]
+    Certificate(String),
+    /// No connection came about.
+    #[error("could not connect: {0}")]
+    Connect(String),
+    /// The connection broke before the answer.
+    #[error("the connection broke before an answer came: {0}")]
+    Network(String),
+}
+
+/// The one client for outgoing HTTP; cheap to clone, with one pool of connections.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client,
+    policy: AddressPolicy,
+}
+
+impl HttpClient {
+    /// A client that dials what `policy` permits. Needs no network to be made.
+    ///
+    /// # Errors
+    /// A message, when TLS could not be set up.
+    pub fn new(policy: AddressPolicy) -> Result<Self, String> {
+        tls::install_provider();
+        let config = tls::http_config().map_err(|error| format!("TLS could not be set up: {error}"))?;
+        let client = Client::builder()
+            .tls_backend_preconfigured(config)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(WEBHOOK_TIMEOUT.to_std())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .tcp_nodelay(true)
+            .dns_resolver(GuardedResolver::new(policy.clone()))
+            .user_agent(USER_AGENT)
+            .build()
+            .map_err(|error| format!("the HTTP client could not be made: {}", innermost(&error)))?;
+        Ok(Self { client, policy })
+    }
+
+    /// Sends `request` once.
+    ///
+    /// # Errors
+    /// [`HttpError`], when no status came back in time.
+    pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
+        self.check_literal(&request.url)?;
+        let timeout = request.timeout;
+        let mut seen = None;
+        let exchange = async {
+            let sent = self
+                .client
+                .request(request.method, request.url)
+                .headers(request.headers)
+                .body(request.body)
+                .send()
+                .await;
+            let mut response = sent.map_err(|error| explain(error, timeout))?;
+            let answer = seen.insert(head(&response));
+            read_snippet(&mut response, answer).await;
+            Ok(())
+        };
+        let ended = tokio::time::timeout(timeout, exchange).await;
+        match (ended, seen) {
+            (Ok(Ok(())), Some(answer)) => Ok(answer),
+            (Ok(Err(error)), _) => Err(error),
+            (Err(_), Some(mut answer)) => {
+                answer.broken_off = Some(HttpError::Timeout(timeout).to_string());
+                Ok(answer)
+            }
+            (Err(_) | Ok(Ok(())), None) => Err(HttpError::Timeout(timeout)),
+        }
+    }
+
+    /// Hosts that are addresses never meet the resolver, so they are checked here.
+    fn check_literal(&self, url: &Url) -> Result<(), HttpError> {
+        let address = match url.host() {
+            Some(Host::Ipv4(address)) => IpAddr::V4(address),
+            Some(Host::Ipv6(address)) => IpAddr::V6(address),
+            Some(Host::Domain(_)) => return Ok(()),
+            None => return Err(HttpError::Unsendable("the URL names no host".to_owned())),
+        };
+        if self.policy.permits(address) {
+            Ok(())
+        } else {
+            Err(HttpError::Refused(AddressPolicy::refusal(&address.to_string())))
+        }
+    }
+}
+
+/// `url` for people: without credentials, query and fragment.
+pub fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    match url.port() {
+        Some(port) => format!("{}://{host}:{port}{}", url.scheme(), url.path()),
+        None => format!("{}://{host}{}", url.scheme(), url.path()),
+    }
+}
+
+fn head(response: &Response) -> Answer {
+    let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
+    Answer {
+        status: response.status().as_u16(),
+        retry_after: retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned),
+        snippet: String::new(),
+        broken_off: None,
+    }
+}
+
+/// Reads up to the bound and drops the rest: nobody reads a megabyte of error page.
+async fn read_snippet(response: &mut Response, answer: &mut Answer) {
+    let mut body = Vec::new();
+    while body.len() < RESPONSE_SNIPPET_BYTES {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                body.extend_from_slice(&chunk[..chunk.len().min(RESPONSE_SNIPPET_BYTES - body.len())]);
+                answer.snippet = lossy(&body);
+            }
+            Ok(None) => return,
+            Err(error) => {
+                answer.broken_off = Some(format!("the answer broke off: {}", innermost(&error)));
+                return;
+            }
+        }
+    }
+}
+
+/// As text; a character that the bound cut in two is left out.
+fn lossy(body: &[u8]) -> String {
+    let whole = match std::str::from_utf8(body) {
+        Err(error) if error.error_len().is_none() => &body[..error.valid_up_to()],
+        Ok(_) | Err(_) => body,
+    };
+    String::from_utf8_lossy(whole).into_owned()
+}
+
+/// Sorts an error of the client by its cause, by type and never by text.
+fn explain(error: reqwest::Error, timeout: Duration) -> HttpError {
+    let error = error.without_url();
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(at) = cause {
+        if let Some(refused) = at.downcast_ref::<AddressRefused>() {
+            return HttpError::Refused(refused.to_string());
+        }
+        // An io::Error shows its inner error's source, not the inner error itself.
+        let inner = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        let tls = at.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
+        if let Some(rustls::Error::InvalidCertificate(problem)) = tls {
+            return HttpError::Certificate(problem.to_string());
+        }
+        cause = at.source();
+    }
+    let text = innermost(&error);
+    if error.is_builder() {
+        HttpError::Unsendable(text)
+    } else if error.is_timeout() && !error.is_connect() {
+        HttpError::Timeout(timeout)
+    } else if error.is_connect() {
+        HttpError::Connect(text)
+    } else {
+        HttpError::Network(text)
+    }
+}
+
+/// The text of the first cause, which is the one that says something.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(url: &str) -> Request {
+        Request {
+            method: Method::POST,
+            url: url.parse().unwrap(),
+            headers: HeaderMap::new(),
+            body: bytes::Bytes::new(),
+            timeout: Duration::from_secs(2),
+        }
+    }
+
+    #[tokio::test]
+    async fn private_addresses_are_refused_by_literal_and_by_name() {
+        let client = HttpClient::new(AddressPolicy::public_only()).unwrap();
+        for url in [
+            "http://127.0.0.1:9/",
+            "http://[::1]:9/",
+            "http://[::ffff:10.0.0.1]/",
+            "http://0x7f000001/",
+            "http://2130706433/",
+            "http://0177.1/",
+            "http://localhost:9/",
+        ] {
+            let error = client.send(get(url)).await.unwrap_err();
+            assert!(matches!(error, HttpError::Refused(_)), "{url}: {error:?}");
+            assert!(error.to_string().contains("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_is_a_connection_error() {
+        let client = HttpClient::new(AddressPolicy::allow_all()).unwrap();
+        let error = client.send(get("http://127.0.0.1:1/")).await.unwrap_err();
+        assert!(matches!(error, HttpError::Connect(_)), "{error:?}");
+    }
+
+    #[test]
+    fn urls_are_shown_without_their_secrets() {
+        let url: Url = "https://user:pass@crm.example.com:8443/hook?token=s3cr3t#x".parse().unwrap();
+        assert_eq!(shown(&url), "https://crm.example.com:8443/hook");
+    }
+
+    #[test]
+    fn a_snippet_never_ends_in_half_a_character() {
+        assert_eq!(lossy("caf\u{e9}".as_bytes()), "caf\u{e9}");
+        assert_eq!(lossy(&"caf\u{e9}".as_bytes()[..4]), "caf");
+        assert_eq!(lossy(b"\xff ok"), "\u{fffd} ok");
+    }
+}

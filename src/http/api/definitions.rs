@@ -1,0 +1,175 @@
+//! `/api/{sources,flows,destinations,audiences}` and `/api/apply`: what the people who run stagepost tell it to do.
+//!
+//! The four kinds have the same calls; they differ only in their reading and showing, which the domain does.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::Answer;
+use super::body::Body;
+use super::endpoint::Endpoint;
+use super::params::{NoParams, Params};
+use super::state::ApiState;
+use crate::domain::definition::{Definition, Definitions, Kind, Problem, document, render};
+use crate::engine::{ApplyOptions, ApplyReport, Counts, Engine, EngineError};
+use crate::http::problem::{ApiProblem, Code};
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let mut endpoints = vec![Endpoint::at("/api/apply").post(apply)];
+    for kind in Kind::ALL {
+        let (all, single) = paths(kind);
+        let list_all = move |state: web::Data<ApiState>, _: NoParams| async move { list(&state, kind).await };
+        let get = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams| async move {
+            get(&state.engine, kind, &key).await
+        };
+        let put = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams, body: Body| async move {
+            put(&state.engine, kind, &key, &body).await
+        };
+        let delete = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams| async move {
+            delete(&state.engine, kind, &key).await
+        };
+        let mut collection = Endpoint::at(all).get(list_all);
+        if kind == Kind::Audience {
+            // Only an audience's key comes from its name; the others are put where their key says.
+            collection = collection.post(create_audience);
+        }
+        endpoints.push(collection);
+        endpoints.push(Endpoint::at(single).get(get).put(put).delete(delete));
+    }
+    endpoints
+}
+
+fn paths(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Source => ("/api/sources", "/api/sources/{key}"),
+        Kind::Flow => ("/api/flows", "/api/flows/{name}"),
+        Kind::Destination => ("/api/destinations", "/api/destinations/{key}"),
+        Kind::Audience => ("/api/audiences", "/api/audiences/{key}"),
+    }
+}
+
+async fn list(state: &ApiState, kind: Kind) -> Answer {
+    let engine = &state.engine;
+    let (definitions, counts) = (engine.definitions(), counts(engine, kind).await?);
+    let rows: Vec<Value> = match kind {
+        Kind::Source => definitions.sources.values().map(|source| render::source(source)).collect(),
+        Kind::Flow => {
+            let unknown = engine.unknown_flows().await?;
+            let unknown = unknown.iter().map(|name| json!({ "name": name, "configured": false }));
+            definitions.flows.values().map(|flow| render::flow(flow)).chain(unknown).collect()
+        }
+        Kind::Destination => definitions.destinations.values().map(|it| render::destination(it)).collect(),
+        Kind::Audience => {
+            let size = |id: &str| counts.members.get(id).copied().unwrap_or(0);
+            definitions.audiences.values().map(|it| render::audience(it, size(&it.id))).collect()
+        }
+    };
+    Ok(HttpResponse::Ok().json(json!({ plural(kind): rows })))
+}
+
+async fn get(engine: &Engine, kind: Kind, key: &str) -> Answer {
+    Ok(HttpResponse::Ok().json(show(engine, kind, key).await?))
+}
+
+async fn put(engine: &Engine, kind: Kind, key: &str, body: &Body) -> Answer {
+    let wanted = read_one(kind, Some(key), &body.json()?)?;
+    let report = apply_one(engine, wanted).await?;
+    let shown = show(engine, kind, key).await?;
+    let mut answer = if report.created.is_empty() { HttpResponse::Ok() } else { HttpResponse::Created() };
+    Ok(answer.json(shown))
+}
+
+async fn delete(engine: &Engine, kind: Kind, key: &str) -> Answer {
+    engine.remove(kind, key).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn create_audience(state: web::Data<ApiState>, _: NoParams, body: Body) -> Answer {
+    let engine = &state.engine;
+    let wanted = read_one(Kind::Audience, None, &body.json()?)?;
+    let key = wanted.key().to_owned();
+    if engine.definitions().audiences.contains_key(&key) {
+        let detail = format!("there is an audience `{key}` already; PUT /api/audiences/{key} changes it");
+        return Err(ApiProblem::new(Code::Conflict, detail));
+    }
+    apply_one(engine, wanted).await?;
+    let shown = show(engine, Kind::Audience, &key).await?;
+    Ok(HttpResponse::Created().insert_header(("Location", format!("/api/audiences/{key}"))).json(shown))
+}
+
+async fn apply(state: web::Data<ApiState>, request: HttpRequest, body: Body) -> Answer {
+    let params = Params::read(&request, &["dry_run", "prune"])?;
+    let options = ApplyOptions { prune: params.flag("prune")?, dry_run: params.flag("dry_run")? };
+    let wanted = document::read(&body.json()?)
+        .map_err(|problems| ApiProblem::fields(Code::InvalidDefinition, problems))?;
+    let report = state.engine.apply(wanted, options).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "created": report.created,
+        "changed": report.changed,
+        "removed": report.removed,
+        "unchanged": report.unchanged,
+        "dryRun": options.dry_run,
+    })))
+}
+
+/// Applies one definition. Fields that are wrong are named as in its own body, not as in a document.
+async fn apply_one(engine: &Engine, wanted: Definition) -> Result<ApplyReport, ApiProblem> {
+    let place = format!("{}[0]", wanted.kind().as_str());
+    engine.apply(vec![wanted], ApplyOptions::default()).await.map_err(|error| match error {
+        EngineError::Invalid(problems) => {
+            let problems = problems.into_iter().map(|problem| without_place(problem, &place)).collect();
+            EngineError::Invalid(problems).into()
+        }
+        other => other.into(),
+    })
+}
+
+fn without_place(problem: Problem, place: &str) -> Problem {
+    match problem.field.strip_prefix(place) {
+        Some(rest) => Problem::new(rest.trim_start_matches('.'), problem.message),
+        None => problem,
+    }
+}
+
+fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definition, ApiProblem> {
+    document::read_one(kind, key, body)
+        .map_err(|problems| ApiProblem::fields(Code::InvalidDefinition, problems))
+}
+
+/// One definition as it is in force, or that there is none.
+async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProblem> {
+    let definitions = engine.definitions();
+    let size = match audience_id(&definitions, kind, key) {
+        Some(id) => counts(engine, kind).await?.members.get(id).copied().unwrap_or(0),
+        None => 0,
+    };
+    if let Some(found) = definitions.get(kind, key) {
+        return Ok(render::definition(&found, size));
+    }
+    if kind == Kind::Flow && engine.unknown_flows().await?.iter().any(|name| name == key) {
+        return Ok(json!({ "name": key, "configured": false }));
+    }
+    Err(ApiProblem::not_found(kind.as_str(), key))
+}
+
+fn audience_id<'a>(definitions: &'a Definitions, kind: Kind, key: &str) -> Option<&'a str> {
+    (kind == Kind::Audience).then(|| definitions.audiences.get(key).map(|it| it.id.as_str())).flatten()
+}
+
+/// Only audiences show a count.
+async fn counts(engine: &Engine, kind: Kind) -> Result<Counts, EngineError> {
+    match kind {
+        Kind::Audience => engine.counts().await,
+        Kind::Source | Kind::Flow | Kind::Destination => Ok(Counts::default()),
+    }
+}
+
+/// The name of the list in answers.
+fn plural(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Source => "sources",
+        Kind::Flow => "flows",
+        Kind::Destination => "destinations",
+        Kind::Audience => "audiences",
+    }
+}

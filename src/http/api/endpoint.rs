@@ -1,0 +1,106 @@
+//! One path of the API with its methods: what is registered, and what the OpenAPI document is checked against.
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::http::Method;
+use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard, web};
+
+use crate::http::problem::ApiProblem;
+
+/// One path with its methods.
+pub struct Endpoint {
+    path: &'static str,
+    routes: Vec<(Method, Route)>,
+    /// Whether other methods are for a later path that fits too.
+    yields: bool,
+}
+
+impl Endpoint {
+    /// A path without methods yet.
+    pub fn at(path: &'static str) -> Self {
+        Self { path, routes: Vec::new(), yields: false }
+    }
+
+    /// Leaves methods that it does not take to a path registered later, with a placeholder where this one has a word.
+    pub fn yielding(self) -> Self {
+        Self { yields: true, ..self }
+    }
+
+    /// The whole path, as in the OpenAPI document.
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// Its methods.
+    pub fn methods(&self) -> impl Iterator<Item = &Method> {
+        self.routes.iter().map(|(method, _)| method)
+    }
+
+    fn on<F, Args>(mut self, method: Method, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        let route = web::method(method.clone()).to(handler);
+        self.routes.push((method, route));
+        self
+    }
+
+    /// Takes GET.
+    pub fn get<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::GET, handler)
+    }
+
+    /// Takes POST.
+    pub fn post<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::POST, handler)
+    }
+
+    /// Takes PUT.
+    pub fn put<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::PUT, handler)
+    }
+
+    /// Takes DELETE.
+    pub fn delete<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::DELETE, handler)
+    }
+
+    /// As a service inside a scope whose prefix is `prefix`; other methods are answered with 405 and `Allow`.
+    pub fn service(self, prefix: &str) -> impl HttpServiceFactory + 'static {
+        let allow = self.methods().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let mut resource = Resource::new(self.path.strip_prefix(prefix).unwrap_or(self.path));
+        if self.yields {
+            let methods: Vec<Method> = self.methods().cloned().collect();
+            resource =
+                resource.guard(guard::fn_guard(move |request| methods.contains(&request.head().method)));
+        }
+        for (_, route) in self.routes {
+            resource = resource.route(route);
+        }
+        resource.default_service(web::to(move |request: HttpRequest| {
+            let problem = ApiProblem::method_not_allowed(request.method().as_str(), allow.clone());
+            async move { Err::<&'static str, _>(problem) }
+        }))
+    }
+}

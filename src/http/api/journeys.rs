@@ -1,0 +1,181 @@
+//! `/api/journeys`: what became of whom, and an operator's word on it.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::body::Body;
+use super::endpoint::Endpoint;
+use super::params::{NoParams, Params};
+use super::state::ApiState;
+use super::{Answer, listed};
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::ids::{DeliveryId, JourneyId};
+use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::limits;
+use crate::engine::{Engine, EngineError, Operation};
+use crate::http::problem::ApiProblem;
+
+/// Who spoke, where he does not say.
+const BY_DEFAULT: &str = "api";
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::at("/api/journeys").get(list),
+        Endpoint::at("/api/journeys/{id}").get(one),
+        Endpoint::at("/api/journeys/{id}/acknowledge").post(acknowledge),
+        Endpoint::at("/api/journeys/{id}/resolve").post(resolve),
+    ]
+}
+
+async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
+    let params =
+        Params::read(&request, &["flow", "stage", "status", "userId", "from", "to", "limit", "cursor"])?;
+    let (from, to) = params.range()?;
+    let names = JourneyStatus::ALL.map(JourneyStatus::as_str);
+    let filter = JourneyFilter {
+        flow: params.owned("flow"),
+        stage: params.owned("stage"),
+        status: params.choice("status", &names, JourneyStatus::from_name)?,
+        user: params.user(),
+        from,
+        to,
+    };
+    let page = state.engine.journeys(&filter, &params.page()?).await?;
+    let rows = show_all(&state.engine, &page.rows).await?;
+    Ok(HttpResponse::Ok().json(listed("journeys", rows, page.cursor)))
+}
+
+async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
+    let found = state.engine.journey(parse_id(&id)?).await?;
+    let journey = found.ok_or_else(|| ApiProblem::not_found("journey", &id))?;
+    Ok(HttpResponse::Ok().json(show(&state.engine, &journey).await?))
+}
+
+async fn acknowledge(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+    operate(&state.engine, &id, Operation::Acknowledge, &body).await
+}
+
+async fn resolve(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+    operate(&state.engine, &id, Operation::Resolve, &body).await
+}
+
+async fn operate(engine: &Engine, id: &str, operation: Operation, body: &Body) -> Answer {
+    let words = body.optional_object(&["by", "reason"])?;
+    let by = words.text("by", limits::MAX_BY)?.filter(|by| !by.is_empty()).unwrap_or(BY_DEFAULT);
+    let reason = words.text("reason", limits::MAX_REASON)?.unwrap_or_default();
+    let journey = engine.operate(parse_id(id)?, operation, by, reason).await?;
+    Ok(HttpResponse::Ok().json(show(engine, &journey).await?))
+}
+
+/// A text that is no id names no journey.
+fn parse_id(id: &str) -> Result<JourneyId, ApiProblem> {
+    id.parse().map_err(|_| ApiProblem::not_found("journey", id))
+}
+
+/// Journeys as the API shows them.
+pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Vec<Value>, EngineError> {
+    let mut rows = Vec::with_capacity(journeys.len());
+    for journey in journeys {
+        rows.push(show(engine, journey).await?);
+    }
+    Ok(rows)
+}
+
+/// A journey as the API shows it: each escalation with the status that its delivery has now.
+pub(super) async fn show(engine: &Engine, journey: &Journey) -> Result<Value, EngineError> {
+    let mut statuses = HashMap::new();
+    for escalation in &journey.escalations {
+        if let Some(delivery) = engine.delivery(escalation.delivery_id).await? {
+            statuses.insert(delivery.id, delivery.status);
+        }
+    }
+    Ok(render(journey, &statuses))
+}
+
+fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> Value {
+    let escalations: Vec<_> = journey
+        .escalations
+        .iter()
+        .map(|escalation| {
+            let status = statuses.get(&escalation.delivery_id).copied().map(DeliveryStatus::as_str);
+            json!({
+                "level": escalation.level,
+                "stage": escalation.stage,
+                "channel": escalation.channel,
+                "at": escalation.at,
+                "deliveryId": escalation.delivery_id,
+                "status": status,
+            })
+        })
+        .collect();
+    json!({
+        "id": journey.id,
+        "userId": journey.user.user_id(),
+        "anonymousId": journey.user.anonymous_id(),
+        "phoneNumber": journey.phone_number,
+        "flow": journey.flow,
+        "stage": journey.stage,
+        "status": journey.status.as_str(),
+        "executionSid": journey.execution_sid,
+        "startedAt": journey.started_at,
+        "updatedAt": journey.updated_at,
+        "endedAt": journey.ended_at,
+        "steps": journey.steps,
+        "stepsLeftOut": journey.steps_left_out,
+        "escalations": escalations,
+        "acknowledged": journey.acknowledged,
+        "resolved": journey.resolved,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::UserKey;
+    use crate::domain::journey::{Escalation, Step};
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn a_journey_is_shown_with_the_status_of_its_deliveries() {
+        let at = Timestamp::from_millis(1_790_000_000_000);
+        let delivery_id = DeliveryId::floor(at);
+        let journey = Journey {
+            id: JourneyId::floor(at),
+            user: UserKey::user("u1"),
+            flow: "f".to_owned(),
+            phone_number: Some("+1".to_owned()),
+            execution_sid: None,
+            status: JourneyStatus::Stalled,
+            stage: "no_reply".to_owned(),
+            stage_at: at,
+            started_at: at,
+            updated_at: at,
+            ended_at: None,
+            steps: vec![Step {
+                stage: "no_reply".to_owned(),
+                at,
+                received_at: at,
+                message_id: "m".to_owned(),
+            }],
+            steps_left_out: 0,
+            escalations: vec![Escalation {
+                stage: "no_reply".to_owned(),
+                level: 1,
+                channel: "email".to_owned(),
+                at,
+                delivery_id,
+            }],
+            acknowledged: None,
+            resolved: None,
+        };
+        let shown = render(&journey, &HashMap::from([(delivery_id, DeliveryStatus::Delivered)]));
+        assert_eq!(shown["userId"], "u1");
+        assert_eq!(shown["executionSid"], Value::Null);
+        assert_eq!(shown["steps"][0]["receivedAt"], at.to_rfc3339());
+        assert_eq!(shown["escalations"][0]["status"], "delivered");
+        assert_eq!(shown["escalations"][0]["deliveryId"], delivery_id.to_string());
+        assert_eq!(render(&journey, &HashMap::new())["escalations"][0]["status"], Value::Null);
+    }
+}

@@ -1,0 +1,97 @@
+//! The management API: definitions, journeys, users, audiences, deliveries and the debugger, behind the admin token.
+//!
+//! One file per resource, each with its `endpoints()`; [`configure`] registers them, and a test holds the OpenAPI
+//! document to them.
+
+mod audiences;
+mod auth;
+mod body;
+mod csv;
+mod definitions;
+mod deliveries;
+mod destinations;
+mod docs;
+mod endpoint;
+mod events;
+mod feed;
+mod funnels;
+mod guard;
+mod journeys;
+mod openapi;
+mod params;
+mod state;
+mod stream;
+mod test_send;
+mod traits;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::problem::{ApiProblem, Code};
+use crate::domain::limits;
+
+pub use endpoint::Endpoint;
+pub use guard::token_hash;
+pub use params::NoParams;
+pub use state::{ApiState, Check};
+pub use test_send::DestinationTester;
+
+/// What a handler answers.
+type Answer = Result<HttpResponse, ApiProblem>;
+
+const PREFIX: &str = "/api";
+
+/// The calls that need the token. A path of fixed words stands before one with a placeholder in the same place.
+fn endpoints() -> Vec<Endpoint> {
+    let mut all = Vec::new();
+    all.extend(audiences::endpoints());
+    all.extend(definitions::endpoints());
+    all.extend(traits::endpoints());
+    all.extend(destinations::endpoints());
+    all.extend(funnels::endpoints());
+    all.extend(journeys::endpoints());
+    all.extend(users::endpoints());
+    all.extend(deliveries::endpoints());
+    all.extend(events::endpoints());
+    all
+}
+
+/// The calls that don't.
+fn open_endpoints() -> Vec<Endpoint> {
+    vec![Endpoint::at("/api/openapi.json").get(openapi::document), Endpoint::at("/api/docs").get(docs::page)]
+}
+
+/// Registers the management API; the state has to be there as `web::Data<ApiState>`.
+pub fn configure(config: &mut web::ServiceConfig) {
+    for endpoint in open_endpoints() {
+        config.service(endpoint.service(""));
+    }
+    let mut scope = web::scope(PREFIX).app_data(web::PayloadConfig::new(limits::MAX_API_BODY));
+    for endpoint in endpoints() {
+        scope = scope.service(endpoint.service(PREFIX));
+    }
+    // The last one wrapped is the first one asked: headers come onto refusals too.
+    config.service(
+        scope.default_service(web::to(no_such_path)).wrap(from_fn(auth::require_token)).wrap(headers()),
+    );
+}
+
+/// What every answer bears: it is for the caller alone, and nothing but what it says it is.
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new().add(("Cache-Control", "no-store")).add(("X-Content-Type-Options", "nosniff"))
+}
+
+async fn no_such_path(request: HttpRequest) -> Answer {
+    let path: String = request.path().chars().take(200).collect();
+    Err(ApiProblem::new(Code::NotFound, format!("there is no `{path}`; /api/docs lists what there is")))
+}
+
+/// One page of a list: the rows under the list's name, and where to go on.
+fn listed(name: &str, rows: Vec<Value>, cursor: Option<String>) -> Value {
+    json!({ name: rows, "cursor": cursor })
+}

@@ -1,0 +1,113 @@
+//! One request on its way in: its source, its events, the engine.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::web;
+use metrics::counter;
+
+use super::auth::Basic;
+use super::refusal::{Refusal, of_engine};
+use super::{IngestConfig, WorkerIds};
+use crate::clock::entropy;
+use crate::domain::definition::{Source, SourceKind};
+use crate::domain::event::Event;
+use crate::domain::ids::IdSource;
+use crate::domain::ingest::{Arrival, Code, IngestError};
+use crate::domain::time::Timestamp;
+use crate::engine::{Accepted, Engine};
+
+/// A request and what it is answered with.
+pub(super) struct Incoming<'a> {
+    pub request: &'a HttpRequest,
+    pub engine: &'a Engine,
+    /// When it arrived.
+    pub now: Timestamp,
+}
+
+impl<'a> Incoming<'a> {
+    pub(super) fn new(request: &'a HttpRequest, engine: &'a Engine) -> Self {
+        Self { request, engine, now: engine.clock().now() }
+    }
+
+    /// The settings of ingest.
+    pub(super) fn config(&self) -> Option<&IngestConfig> {
+        self.request.app_data::<web::Data<IngestConfig>>().map(|config| &***config)
+    }
+
+    /// Where the request was sent, as it says itself.
+    pub(super) fn host(&self) -> Option<&str> {
+        let header = self.request.headers().get(actix_web::http::header::HOST);
+        let host = header.and_then(|host| host.to_str().ok());
+        host.or_else(|| self.request.uri().authority().map(|authority| authority.as_str()))
+    }
+
+    /// The Basic authorization.
+    ///
+    /// # Errors
+    /// `invalid_write_key` where it cannot be decoded.
+    pub(super) fn basic(&self) -> Result<Option<Basic>, IngestError> {
+        Basic::of(self.request.headers())
+    }
+
+    /// The source of that kind with that write key.
+    ///
+    /// # Errors
+    /// `missing_write_key`, `invalid_write_key`.
+    pub(super) fn source(&self, key: Option<&str>, kind: SourceKind) -> Result<Arc<Source>, IngestError> {
+        let Some(key) = key.filter(|key| !key.is_empty()) else {
+            let message = match kind {
+                SourceKind::Http => {
+                    "no write key: send it as the user of a Basic authorization, or as `writeKey` in the body"
+                }
+                SourceKind::Studio => {
+                    "no write key: put it into the path, /studio/<write key>, or send it as the user of a Basic \
+                     authorization"
+                }
+            };
+            return Err(IngestError::at(Code::MissingWriteKey, "writeKey", message));
+        };
+        let definitions = self.engine.definitions();
+        let wrong = |message: &str| IngestError::at(Code::InvalidWriteKey, "writeKey", message);
+        let source =
+            definitions.source_by_write_key(key).ok_or_else(|| wrong("no source has this write key"))?;
+        match (source.kind, kind) {
+            (SourceKind::Studio, SourceKind::Http) => {
+                Err(wrong("this write key belongs to a studio source: post stages to /studio/<write key>"))
+            }
+            (SourceKind::Http, SourceKind::Studio) => {
+                Err(wrong("this write key belongs to an http source: post calls to /v1/track and the like"))
+            }
+            (SourceKind::Http, SourceKind::Http) | (SourceKind::Studio, SourceKind::Studio) => {
+                Ok(Arc::clone(source))
+            }
+        }
+    }
+
+    /// Reads with what makes ids on this worker.
+    pub(super) fn arrival<T>(&self, source: &Source, read: impl FnOnce(&mut Arrival<'_>) -> T) -> T {
+        let now = self.now;
+        match self.request.app_data::<WorkerIds>().and_then(|ids| ids.0.try_borrow_mut().ok()) {
+            Some(mut ids) => read(&mut Arrival { source, now, ids: &mut ids }),
+            // Never so in an app that `configure` made; a fresh source is as good, only slower.
+            None => read(&mut Arrival { source, now, ids: &mut IdSource::new(entropy()) }),
+        }
+    }
+
+    /// Hands events in; returns once they are on disk.
+    ///
+    /// # Errors
+    /// `busy`, `unavailable`.
+    pub(super) async fn ingest(
+        &self,
+        source: &Source,
+        events: Vec<Event>,
+        body: &[u8],
+    ) -> Result<Vec<Accepted>, Refusal> {
+        let accepted = self.engine.ingest(events).await;
+        let accepted = accepted.map_err(|error| Refusal::of(of_engine(error), &source.key, body))?;
+        let count = u64::try_from(accepted.len()).unwrap_or(u64::MAX);
+        counter!("stagepost_ingest_events_total", "source" => source.key.clone()).increment(count);
+        Ok(accepted)
+    }
+}

@@ -1,0 +1,102 @@
+//! What is measured while running, kept for `/metrics`: the recorder, and the name and meaning of every metric.
+
+use std::fmt;
+use std::time::Duration;
+
+use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Events that a source handed in and that were kept: label `source`.
+pub const INGEST_EVENTS: &str = "stagepost_ingest_events_total";
+/// Posts, and items of batches, that were refused: label `code`.
+pub const INGEST_REJECTED: &str = "stagepost_ingest_rejected_total";
+/// Seconds from the last byte of a post to its answer.
+pub const INGEST_DURATION: &str = "stagepost_ingest_duration_seconds";
+/// Events in one commit.
+pub const COMMIT_EVENTS: &str = "stagepost_commit_events";
+/// Seconds that one commit took, its sync included.
+pub const COMMIT_DURATION: &str = "stagepost_commit_duration_seconds";
+/// Timers that were looked at because they were due.
+pub const TIMERS_FIRED: &str = "stagepost_timers_fired_total";
+/// Seconds between a timer's time and when it was looked at.
+pub const TIMER_LATENESS: &str = "stagepost_timer_lateness_seconds";
+/// Timers that were due at the last sweep.
+pub const TIMERS_DUE: &str = "stagepost_timers_due";
+/// Attempts at deliveries: labels `destination` and `outcome`.
+pub const DELIVERY_ATTEMPTS: &str = "stagepost_delivery_attempts_total";
+/// Seconds that one attempt took: label `destination`.
+pub const DELIVERY_DURATION: &str = "stagepost_delivery_duration_seconds";
+
+/// Upper bounds of the buckets of times, in seconds: from a commit's half millisecond to a mail's half minute.
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// Upper bounds of the buckets of a timer's lateness, which after a standstill may be hours.
+const LATENESS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0, 3600.0, 21_600.0, 86_400.0];
+/// Upper bounds of the buckets of events per commit.
+const EVENTS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 1000.0, 2500.0];
+/// How often what was measured is added up.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// What was measured, for whoever renders it; cheap to clone.
+#[derive(Clone)]
+pub struct Handle(PrometheusHandle);
+
+impl Handle {
+    /// Everything measured, as Prometheus text.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Adds up what was measured every few seconds, for ever; spawn it once. Without it the single measurements of
+    /// histograms would pile up as long as nobody asks for `/metrics`.
+    pub async fn upkeep(self) {
+        let mut tick = tokio::time::interval(UPKEEP);
+        loop {
+            tick.tick().await;
+            self.0.run_upkeep();
+        }
+    }
+
+    /// A handle on a recorder of its own, that nothing is reported to: for tests.
+    pub fn detached() -> Self {
+        Self(PrometheusBuilder::new().build_recorder().handle())
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("metrics::Handle")
+    }
+}
+
+/// Why nothing can be measured.
+#[derive(Debug, thiserror::Error)]
+#[error("can't measure anything: {0}")]
+pub struct InstallError(#[from] BuildError);
+
+/// Takes in what the whole process measures from now on; once per process.
+///
+/// # Errors
+/// It was done before.
+pub fn install() -> Result<Handle, InstallError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(COMMIT_EVENTS.to_owned()), &EVENTS)?
+        .set_buckets_for_metric(Matcher::Full(TIMER_LATENESS.to_owned()), &LATENESS)?
+        .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".to_owned()), &SECONDS)?
+        .install_recorder()?;
+    describe();
+    Ok(Handle(handle))
+}
+
+fn describe() {
+    describe_counter!(INGEST_EVENTS, "Events accepted, by source");
+    describe_counter!(INGEST_REJECTED, "Posts and items of batches refused, by code");
+    describe_histogram!(INGEST_DURATION, Unit::Seconds, "Time from a whole post to its answer");
+    describe_histogram!(COMMIT_EVENTS, "Events written by one commit");
+    describe_histogram!(COMMIT_DURATION, Unit::Seconds, "Time of one commit, its sync included");
+    describe_counter!(TIMERS_FIRED, "Timers looked at because they were due");
+    describe_histogram!(TIMER_LATENESS, Unit::Seconds, "Time between when a timer was due and its look");
+    describe_gauge!(TIMERS_DUE, "Timers that were due at the last sweep");
+    describe_counter!(DELIVERY_ATTEMPTS, "Attempts at deliveries, by destination and outcome");
+    describe_histogram!(DELIVERY_DURATION, Unit::Seconds, "Time of one attempt, by destination");
+}
