@@ -19,6 +19,7 @@ write_key = "wk_studio"
 const CALLS: &str = "trace=fdatasync,fsync,read,readv,recvfrom,recvmsg,write,writev,sendto,sendmsg";
 
 /// One line of the trace: what a thread did. A call that others interrupted is two lines, `unfinished` and `resumed`.
+#[derive(Debug)]
 struct Call<'a> {
     thread: &'a str,
     text: &'a str,
@@ -54,20 +55,25 @@ impl Call<'_> {
     }
 }
 
-/// Whether a sync began after the post had arrived and ended well before its answer left.
-fn synced(trace: &str, marker: &str) -> Option<bool> {
-    let calls: Vec<Call<'_>> = trace
+/// What was done from the post's arrival to its answer; `None` until the answer is in the trace.
+fn between<'a>(trace: &'a str, marker: &str) -> Option<Vec<Call<'a>>> {
+    let mut calls: Vec<Call<'a>> = trace
         .lines()
         .filter_map(|line| line.split_once(' '))
         .map(|(thread, text)| Call { thread, text: text.trim() })
         .collect();
     let arrived = calls.iter().position(|call| call.receives(marker))?;
     let answered = arrived + calls[arrived..].iter().position(|call| call.sends(marker))?;
-    let between = &calls[arrived..answered];
-    Some(between.iter().enumerate().any(|(number, begin)| {
+    calls.truncate(answered);
+    Some(calls.split_off(arrived))
+}
+
+/// Whether one of the threads began a sync and ended it well.
+fn synced(calls: &[Call<'_>]) -> bool {
+    calls.iter().enumerate().any(|(number, begin)| {
         begin.begins_sync()
-            && between[number..].iter().find(|call| call.thread == begin.thread && call.ends_sync()).is_some()
-    }))
+            && calls[number..].iter().any(|call| call.thread == begin.thread && call.ends_sync())
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,14 +102,13 @@ async fn an_answer_comes_after_the_disk_has_it() {
         let marker = format!("on-disk-{number}");
         let body = json!({"userID": "ada", "flow": "visit", "stage": "initiation", "messageId": marker});
         server.api().post("/studio/wk_studio", &body).await;
-        let synced = eventually("the answer is in the trace", Duration::from_secs(10), async || {
-            synced(&String::from_utf8_lossy(&std::fs::read(trace).ok()?), &marker)
+        eventually("the answer is in the trace", Duration::from_secs(10), async || {
+            let trace = std::fs::read(trace).ok()?;
+            let trace = String::from_utf8_lossy(&trace);
+            let calls = between(&trace, &marker)?;
+            assert!(synced(&calls), "{marker} was answered without a sync:\n{calls:#?}");
+            Some(())
         })
         .await;
-        assert!(
-            synced,
-            "{marker} was answered without a sync:\n{}",
-            std::fs::read_to_string(trace).unwrap_or_default()
-        );
     }
 }

@@ -127,7 +127,7 @@ async fn killed_at_any_moment_it_keeps_its_word() {
     println!("{} users, {posts} posts, {} of them sent again", users.len(), load.repeated());
     assert!(posts > 500, "too little load to mean anything: {posts} posts");
 
-    verdict::settled(server.api()).await;
+    verdict::settled(server.api(), &users).await;
     let facts = verdict::Facts::gather(&server, &receiver, users).await;
     facts.every_post_is_there_exactly_once();
     facts.journeys_agree_with_their_events();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
-use stagepost::domain::time::{Span, Timestamp};
+use stagepost::domain::time::Timestamp;
 
 use crate::load::{Load, Says, User};
 use crate::support::api::Api;
@@ -30,25 +30,16 @@ pub async fn newest_are_there(api: &Api, load: &Load) {
 }
 
 /// Waits until nothing is left to do: no stall to come, nothing to send.
-pub async fn settled(api: &Api) {
+pub async fn settled(api: &Api, users: &[User]) {
     let empty = async |path: &str, rows: &str| api.rows(path, rows).await.is_empty().then_some(());
     eventually("every stalled journey is seen", PATIENCE, async || {
         empty("/api/journeys?stage=no_reply&status=active", "journeys").await
     })
     .await;
-    eventually("nobody is hot by an order of an hour ago", PATIENCE, async || {
-        let now = stagepost::clock::Clock::system().now();
-        let mut cooled = true;
-        for member in api.rows("/api/audiences/hot/members?", "members").await {
-            let page = api.get(&format!("/api/users/{}", text(&member["userId"]))).await;
-            let newest = array(&page["recentEvents"])
-                .iter()
-                .filter(|event| event["event"] == "Order Completed")
-                .map(|event| at(&event["timestamp"]))
-                .max();
-            cooled &= newest.is_some_and(|newest| newest.plus(Span::from_hours(1)) > now);
-        }
-        cooled.then_some(())
+    // Orders of nearly an hour ago stop counting soon after the last of them.
+    let hot = those(users, |user| ordered(user, true));
+    eventually("only fresh orders make hot", PATIENCE, async || {
+        (members(api, "hot").await == hot).then_some(())
     })
     .await;
     eventually("everything was sent", PATIENCE, async || {
@@ -85,17 +76,16 @@ impl Facts {
         while let Some(journey) = whole.next().await {
             journeys.entry(text(&journey["userId"]).to_owned()).or_default().push(journey);
         }
-        let mut members = BTreeMap::new();
+        let mut sets = BTreeMap::new();
         for audience in ["buyers", "hot", "pros"] {
-            let rows = api.rows(&format!("/api/audiences/{audience}/members?"), "members").await;
-            members.insert(audience, rows.iter().map(|row| text(&row["userId"]).to_owned()).collect());
+            sets.insert(audience, members(api, audience).await);
         }
         let mut calls = HashMap::<String, Vec<Arc<Request>>>::new();
         for request in receiver.requests() {
             calls.entry(text(&request.json()["userId"]).to_owned()).or_default().push(request);
         }
         let deliveries = api.rows("/api/deliveries?", "deliveries").await;
-        Self { users, events, journeys, members, calls, deliveries, mails: mails(server) }
+        Self { users, events, journeys, members: sets, calls, deliveries, mails: mails(server) }
     }
 
     /// Each acknowledged post is one event, and there is no other.
@@ -172,15 +162,10 @@ impl Facts {
 
     /// The members are those that a plain look at all events finds.
     pub fn audiences_agree_with_their_events(&self) {
-        let orders = |user: &User, fresh_only: bool| {
-            user.posts.iter().any(|post| matches!(post.says, Says::Order { fresh } if fresh || !fresh_only))
-        };
-        let set = |test: &dyn Fn(&User) -> bool| -> BTreeSet<String> {
-            self.users.iter().filter(|user| test(user)).map(|user| user.id.clone()).collect()
-        };
-        assert_same(&self.members["buyers"], &set(&|user| orders(user, false)), "buyers");
-        assert_same(&self.members["hot"], &set(&|user| orders(user, true)), "hot");
-        assert_same(&self.members["pros"], &set(&|user| plans(user).last() == Some(&true)), "pros");
+        let expected = |test: &dyn Fn(&User) -> bool| those(&self.users, test);
+        assert_same(&self.members["buyers"], &expected(&|user| ordered(user, false)), "buyers");
+        assert_same(&self.members["hot"], &expected(&|user| ordered(user, true)), "hot");
+        assert_same(&self.members["pros"], &expected(&|user| plans(user).last() == Some(&true)), "pros");
     }
 
     /// For each user and audience: true and false in turn, ending where the membership stands; a repetition is the same
@@ -198,7 +183,8 @@ impl Facts {
                 assert_eq!(json["type"], "identify", "{json:#}");
                 if let Some(body) = bodies.insert(message_id.clone(), &call.body) {
                     repeated += 1;
-                    assert_eq!(body, call.body, "{message_id} was sent again with another body");
+                    let (first, again) = (String::from_utf8_lossy(body), String::from_utf8_lossy(&call.body));
+                    assert_eq!(first, again, "{message_id} was sent again with another body");
                     assert_eq!(
                         message_id, before,
                         "{message_id} was sent again after a newer call of {}",
@@ -246,6 +232,21 @@ impl Facts {
         }
         assert_same(&received, &sent, "calls");
     }
+}
+
+/// The ids of the users that pass `test`.
+fn those(users: &[User], test: impl Fn(&User) -> bool) -> BTreeSet<String> {
+    users.iter().filter(|user| test(user)).map(|user| user.id.clone()).collect()
+}
+
+/// Whether the user ordered; just now, if only that counts.
+fn ordered(user: &User, fresh_only: bool) -> bool {
+    user.posts.iter().any(|post| matches!(post.says, Says::Order { fresh } if fresh || !fresh_only))
+}
+
+async fn members(api: &Api, audience: &str) -> BTreeSet<String> {
+    let rows = api.rows(&format!("/api/audiences/{audience}/members?"), "members").await;
+    rows.iter().map(|row| text(&row["userId"]).to_owned()).collect()
 }
 
 /// Whether the user is a pro after each change of that.
