@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Events that a source handed in and that were kept: label `source`.
@@ -79,13 +79,16 @@ pub struct InstallError(#[from] BuildError);
 /// # Errors
 /// It was done before.
 pub fn install() -> Result<Handle, InstallError> {
-    let handle = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Full(COMMIT_EVENTS.to_owned()), &EVENTS)?
-        .set_buckets_for_metric(Matcher::Full(TIMER_LATENESS.to_owned()), &LATENESS)?
-        .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".to_owned()), &SECONDS)?
-        .install_recorder()?;
+    let handle = builder()?.install_recorder()?;
     describe();
     Ok(Handle(handle))
+}
+
+fn builder() -> Result<PrometheusBuilder, BuildError> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(COMMIT_EVENTS.to_owned()), &EVENTS)?
+        .set_buckets_for_metric(Matcher::Full(TIMER_LATENESS.to_owned()), &LATENESS)?
+        .set_buckets_for_metric(Matcher::Suffix("_duration_seconds".to_owned()), &SECONDS)
 }
 
 fn describe() {
@@ -99,4 +102,39 @@ fn describe() {
     describe_gauge!(TIMERS_DUE, "Timers that were due at the last sweep");
     describe_counter!(DELIVERY_ATTEMPTS, "Attempts at deliveries, by destination and outcome");
     describe_histogram!(DELIVERY_DURATION, Unit::Seconds, "Time of one attempt, by destination");
+    // Those without labels are there from the first scrape on, so that a rate over them begins at nought.
+    counter!(TIMERS_FIRED).absolute(0);
+    gauge!(TIMERS_DUE).set(0.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use ::metrics::{histogram, with_local_recorder};
+
+    use super::*;
+
+    #[test]
+    fn times_fall_into_buckets_and_have_a_meaning() {
+        let recorder = builder().unwrap().build_recorder();
+        with_local_recorder(&recorder, || {
+            describe();
+            histogram!(COMMIT_DURATION).record(0.002);
+            histogram!(TIMER_LATENESS).record(90.0);
+            histogram!(COMMIT_EVENTS).record(3.0);
+            counter!(INGEST_EVENTS, "source" => "studio").increment(2);
+        });
+        let text = Handle(recorder.handle()).render();
+        for line in [
+            "# HELP stagepost_commit_duration_seconds ",
+            "stagepost_commit_duration_seconds_bucket{le=\"0.001\"} 0",
+            "stagepost_commit_duration_seconds_bucket{le=\"0.0025\"} 1",
+            "stagepost_timer_lateness_seconds_bucket{le=\"300\"} 1",
+            "stagepost_commit_events_bucket{le=\"5\"} 1",
+            "stagepost_ingest_events_total{source=\"studio\"} 2",
+            "stagepost_timers_fired_total 0",
+            "stagepost_timers_due 0",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+    }
 }

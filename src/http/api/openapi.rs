@@ -36,7 +36,6 @@ mod tests {
     use super::*;
     use crate::http::api::{endpoints, open_endpoints};
     use crate::http::operations;
-    use crate::http::problem;
 
     fn described(document: &Value) -> BTreeSet<(String, String)> {
         let mut calls = BTreeSet::new();
@@ -110,7 +109,7 @@ mod tests {
     fn lists_every_code() {
         let document = filled_in("").unwrap();
         let listed = &document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"];
-        let codes: Vec<_> = problem::Code::ALL.into_iter().map(problem::Code::as_str).collect();
+        let codes: Vec<_> = Code::ALL.into_iter().map(Code::as_str).collect();
         assert_eq!(*listed, serde_json::json!(codes));
     }
 

@@ -75,7 +75,39 @@ fn line(event: &str, data: &Value) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::StreamExt;
+    use tokio::sync::Semaphore;
+
     use super::*;
+    use crate::domain::time::Timestamp;
+    use crate::engine::{Debugger, Rejection};
+
+    #[tokio::test]
+    async fn a_listener_is_greeted_told_and_let_go() {
+        let (debugger, stop) = (Debugger::default(), watch::Sender::new(false));
+        let permits = Arc::new(Semaphore::new(1));
+        let listener = Listener {
+            feed: debugger.listen(),
+            stopping: stop.subscribe(),
+            _permit: Arc::clone(&permits).try_acquire_owned().unwrap(),
+        };
+        debugger.reject(Rejection {
+            at: Timestamp::from_millis(0),
+            source: None,
+            code: "missing_field".to_owned(),
+            field: Some("userID".to_owned()),
+            message: "is missing".to_owned(),
+            body: String::new(),
+        });
+        let mut lines = Box::pin(lines(listener));
+        assert!(lines.next().await.unwrap().unwrap().starts_with(b": connected"));
+        let told = lines.next().await.unwrap().unwrap();
+        assert!(told.starts_with(b"event: rejected\ndata: {"), "{told:?}");
+        stop.send_replace(true);
+        assert!(lines.next().await.is_none());
+        drop(lines);
+        assert_eq!(permits.available_permits(), 1, "the place is free again");
+    }
 
     #[test]
     fn a_line_is_one_server_sent_event() {

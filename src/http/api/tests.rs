@@ -1,10 +1,13 @@
 //! The calls over a running engine, without a network.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use actix_web::dev::{Service, ServiceResponse};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::Method;
-use actix_web::{App, Error, test, web};
+use actix_web::{App, test, web};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
@@ -20,15 +23,17 @@ use crate::metrics;
 const TOKEN: &str = "the admin token";
 const NOW: i64 = 1_790_000_000_000;
 
+type Answered = Pin<Box<dyn Future<Output = ServiceResponse>>>;
+
 /// A running engine with the API in front of it.
-struct Api<S> {
+struct Api {
     engine: Engine,
     clock: Clock,
-    service: S,
+    service: Box<dyn Fn(test::TestRequest) -> Answered>,
     _ticks: mpsc::Sender<()>,
 }
 
-async fn start() -> Api<impl Service<actix_http::Request, Response = ServiceResponse, Error = Error>> {
+async fn start() -> Api {
     let clock = Clock::manual(Timestamp::from_millis(NOW));
     let store = Arc::new(crate::store::memory::MemoryStore::new());
     let settings = Settings { clock: clock.clone(), seed: [3; 32], public_url: None };
@@ -39,11 +44,11 @@ async fn start() -> Api<impl Service<actix_http::Request, Response = ServiceResp
     let state =
         web::Data::new(ApiState::new(engine.clone(), metrics::Handle::detached(), "http://s.example"));
     let app = App::new().app_data(state).configure(configure).configure(operations::configure);
-    // Answers come with different bodies (refused or not); tests read them all alike.
-    let service = test::init_service(
-        app.wrap(actix_web::middleware::Compat::new(actix_web::middleware::DefaultHeaders::new())),
-    )
-    .await;
+    let app = Rc::new(test::init_service(app).await);
+    let service = Box::new(move |request: test::TestRequest| -> Answered {
+        let app = Rc::clone(&app);
+        Box::pin(async move { test::call_service(&*app, request.to_request()).await.map_into_boxed_body() })
+    });
     Api { engine, clock, service, _ticks: ticks }
 }
 
@@ -62,7 +67,7 @@ impl Got {
     }
 }
 
-impl<S: Service<actix_http::Request, Response = ServiceResponse, Error = Error>> Api<S> {
+impl Api {
     async fn send(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> Got {
         let mut request = test::TestRequest::with_uri(path)
             .method(method.parse().unwrap())
@@ -71,7 +76,7 @@ impl<S: Service<actix_http::Request, Response = ServiceResponse, Error = Error>>
         if let Some(token) = token {
             request = request.insert_header(("Authorization", format!("Bearer {token}")));
         }
-        let answer = test::call_service(&self.service, request.to_request()).await;
+        let answer = (self.service)(request).await;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = String::from_utf8(test::read_body(answer).await.to_vec()).unwrap();
         Got { status, headers, text }
