@@ -74,17 +74,11 @@ impl State {
     pub(super) fn journey(&self, id: JourneyId) -> Option<&Journey> {
         match self.journeys.get(&id)? {
             Kept::Archive(journey) => Some(journey),
-            Kept::Profile(user) => {
-                self.profiles.get(user)?.journeys.iter().find(|journey| journey.id == id)
-            }
+            Kept::Profile(user) => self.profiles.get(user)?.journeys.iter().find(|journey| journey.id == id),
         }
     }
 
-    pub(super) fn list_journeys(
-        &self,
-        filter: &JourneyFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Journey>> {
+    pub(super) fn list_journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
         let start: Option<JourneyId> = cursor::read(page.cursor.as_deref())?;
         let ids: BTreeSet<JourneyId> = match (&filter.user, filter.status) {
             (Some(user), _) => {

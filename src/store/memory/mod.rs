@@ -106,11 +106,7 @@ impl Store for MemoryStore {
         Ok(self.state().profiles_after(after, limit))
     }
 
-    async fn expired_seen(
-        &self,
-        before: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<(UserKey, MessageHash)>> {
+    async fn expired_seen(&self, before: Timestamp, limit: usize) -> Result<Vec<(UserKey, MessageHash)>> {
         Ok(self.state().expired_seen(before, limit))
     }
 

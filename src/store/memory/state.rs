@@ -131,10 +131,7 @@ impl State {
     fn put_membership(&mut self, write: &MembershipWrite) {
         match write.since {
             Some(since) => {
-                self.members
-                    .entry(write.audience_id.clone())
-                    .or_default()
-                    .insert(write.user.clone(), since);
+                self.members.entry(write.audience_id.clone()).or_default().insert(write.user.clone(), since);
             }
             None => {
                 if let Some(members) = self.members.get_mut(&write.audience_id) {
