@@ -101,7 +101,10 @@ impl Disk {
     }
 
     /// The rows whose keys begin with `prefix`.
-    pub(super) fn rows_of(&self, prefix: &[u8]) -> impl DoubleEndedIterator<Item = Result<(IVec, IVec)>> {
+    pub(super) fn rows_of<'d>(
+        &'d self,
+        prefix: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<(IVec, IVec)>> + use<'d> {
         self.rows(prefix.to_vec(), keys::end(prefix))
     }
 

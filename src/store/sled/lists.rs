@@ -32,12 +32,12 @@ fn failed<'a, T: 'a>(
 
 impl Disk {
     /// Ids under `prefix` from `from` up to, not including, `to`, the highest first.
-    fn ids_down(
-        &self,
+    fn ids_down<'d>(
+        &'d self,
         prefix: &[u8],
         from: Option<[u8; 16]>,
         to: Option<[u8; 16]>,
-    ) -> impl Iterator<Item = Result<[u8; 16]>> {
+    ) -> impl Iterator<Item = Result<[u8; 16]>> + use<'d> {
         let from = from.map_or_else(|| prefix.to_vec(), |id| keys::join(prefix, &[&id]));
         let to = to.map_or_else(|| keys::end(prefix), |id| keys::join(prefix, &[&id]));
         self.rows(from, to).rev().map(id_at_end)

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, RwLock};
 use std::thread;
@@ -184,7 +184,7 @@ fn open_sled(path: &Path, cache_bytes: u64) -> Result<Db> {
     // No flusher thread: every commit flushes, and the thread dies silently on an error. sled's `mode` does nothing in 0.34.
     let config = Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
     let damaged = |detail: String| StoreError::Corrupt { place: path.display().to_string(), detail };
-    match catch_unwind(|| config.open()) {
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(db)) => Ok(db),
         Ok(Err(::sled::Error::Io(source))) => Err(StoreError::Unreadable { path: path.to_owned(), source }),
         Ok(Err(error)) => Err(damaged(error.to_string())),
