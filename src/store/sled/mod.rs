@@ -1,1 +1,201 @@
-//! The sled backend.
+//! The sled backend: one tree, one batch and one sync per commit.
+//!
+//! What sled 0.34 needs from whoever uses it, and where it is done: a real sync after its flush ([`commit`]), reads between
+//! big batches ([`commit`]), rows small enough to stay in the log ([`disk`]), a look at the log before it is opened
+//! ([`segments`]), and no answer of its own on whether there was data ([`marker`]).
+
+mod codec;
+mod commit;
+mod counts;
+mod disk;
+mod keys;
+mod lanes;
+mod lists;
+mod marker;
+mod members;
+mod open;
+mod read;
+mod segments;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Counts, EventFilter, Member, Result, Store, StoreError, StoreStats};
+use crate::domain::change::ChangeSet;
+use crate::domain::definition::Definition;
+use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::journey::{Journey, JourneyFilter};
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::time::Timestamp;
+
+use disk::{Disk, panic_text};
+
+/// Bytes of memory that sled's cache gets unless the settings say otherwise.
+pub const DEFAULT_CACHE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// A store in a directory.
+pub struct SledStore {
+    disk: Arc<Disk>,
+}
+
+impl std::fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SledStore").field(&self.disk.path).finish()
+    }
+}
+
+impl SledStore {
+    /// Opens the data directory `path`, and makes it where there is none. `cache_bytes` bounds sled's cache.
+    ///
+    /// Blocks the calling thread. Fails with [`StoreError::Locked`], [`StoreError::Unreadable`], [`StoreError::Newer`],
+    /// [`StoreError::Corrupt`] or [`StoreError::Write`]; what is in the directory is never deleted.
+    pub fn open(path: &Path, cache_bytes: u64) -> Result<Self> {
+        Ok(Self { disk: Arc::new(Disk::open(path, cache_bytes)?) })
+    }
+
+    /// Runs a reader's call on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Disk) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let disk = Arc::clone(&self.disk);
+        let place = self.disk.path.clone();
+        tokio::task::spawn_blocking(move || disk.guarded(read)).await.unwrap_or_else(|error| {
+            let detail = match error.try_into_panic() {
+                Ok(panic) => panic_text(panic.as_ref()),
+                // The runtime is shutting down.
+                Err(error) => return Err(StoreError::Stopped(error.to_string())),
+            };
+            Err(StoreError::Corrupt { place: place.display().to_string(), detail })
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    fn describe(&self) -> String {
+        format!("sled:{}", self.disk.path.display())
+    }
+
+    async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>> {
+        self.disk.guarded(|disk| users.iter().map(|user| disk.profile(user)).collect())
+    }
+
+    async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>> {
+        self.disk.guarded(|disk| messages.iter().map(|(user, message)| disk.seen(user, message)).collect())
+    }
+
+    async fn commit(&self, changes: &ChangeSet) -> Result<()> {
+        self.disk.commit(changes)
+    }
+
+    async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>> {
+        self.disk.guarded(|disk| disk.due_timers(now, limit))
+    }
+
+    async fn next_timer(&self) -> Result<Option<Timestamp>> {
+        self.disk.guarded(Disk::next_timer)
+    }
+
+    async fn due_deliveries(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.disk.guarded(|disk| disk.due_deliveries(destination, now, busy, limit))
+    }
+
+    async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>> {
+        self.disk.guarded(|disk| disk.next_delivery(destination, busy))
+    }
+
+    async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>> {
+        self.disk.guarded(|disk| disk.event_log(after, until, limit))
+    }
+
+    async fn last_event(&self) -> Result<Option<EventId>> {
+        self.disk.guarded(Disk::last_event)
+    }
+
+    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>> {
+        self.disk.guarded(|disk| disk.profiles_after(after, limit))
+    }
+
+    async fn expired_seen(&self, before: Timestamp, limit: usize) -> Result<Vec<(UserKey, MessageHash)>> {
+        self.disk.guarded(|disk| disk.expired_seen(before, limit))
+    }
+
+    async fn audiences_with_members(&self) -> Result<Vec<String>> {
+        Ok(self.disk.totals().audiences())
+    }
+
+    async fn definitions(&self) -> Result<Vec<Definition>> {
+        self.read(Disk::definitions).await
+    }
+
+    async fn admin_token_hash(&self) -> Result<Option<String>> {
+        self.read(Disk::admin_token_hash).await
+    }
+
+    async fn profile(&self, user: &UserKey) -> Result<Option<Profile>> {
+        let user = user.clone();
+        self.read(move |disk| disk.profile(&user)).await
+    }
+
+    async fn journey(&self, id: JourneyId) -> Result<Option<Journey>> {
+        self.read(move |disk| disk.journey(id)).await
+    }
+
+    async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |disk| disk.list_journeys(&filter, &page)).await
+    }
+
+    async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>> {
+        let ids = ids.to_vec();
+        self.read(move |disk| ids.iter().filter_map(|id| disk.event(*id).transpose()).collect()).await
+    }
+
+    async fn newest_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |disk| disk.list_events(&filter, &page)).await
+    }
+
+    async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
+        let (audience_id, page) = (audience_id.to_owned(), page.clone());
+        self.read(move |disk| disk.list_members(&audience_id, &page)).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        self.read(move |disk| disk.delivery(id)).await
+    }
+
+    async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
+        let (filter, page) = (filter.clone(), page.clone());
+        self.read(move |disk| disk.list_deliveries(&filter, &page)).await
+    }
+
+    async fn unknown_flows(&self) -> Result<Vec<String>> {
+        Ok(self.disk.totals().unknown_flows.iter().cloned().collect())
+    }
+
+    async fn counts(&self) -> Result<Counts> {
+        Ok(self.disk.totals().to_counts())
+    }
+
+    async fn stats(&self) -> Result<StoreStats> {
+        self.read(|disk| {
+            let disk_bytes = disk.db().size_on_disk().map_err(|error| disk.read_error(error))?;
+            Ok(StoreStats { disk_bytes })
+        })
+        .await
+    }
+}

@@ -1,0 +1,166 @@
+//! Records as bytes: a version byte, then MessagePack with named fields, which a newer stagepost can add to.
+//!
+//! Definitions are JSON instead: they hold flattened and tagged parts, which serde buffers and thereby forgets that the
+//! format is a binary one.
+
+use ::sled::IVec;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::domain::event::Event;
+use crate::domain::ids::EventId;
+use crate::store::{Result, StoreError};
+
+/// The damage error of the row at `key`.
+pub(super) fn corrupt(key: &[u8], detail: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { place: format!("the record `{}`", key.escape_ascii()), detail: detail.to_string() }
+}
+
+pub(super) fn encode<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>> {
+    rmp_serde::to_vec_named(record).map_err(|error| corrupt(key, error))
+}
+
+pub(super) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {
+    rmp_serde::from_slice(bytes).map_err(|error| corrupt(key, error))
+}
+
+pub(super) fn encode_json<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(record).map_err(|error| corrupt(key, error))
+}
+
+pub(super) fn decode_json<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| corrupt(key, error))
+}
+
+/// Text that is a row's whole value.
+pub(super) fn text(key: &[u8], bytes: &[u8]) -> Result<String> {
+    String::from_utf8(bytes.to_vec()).map_err(|error| corrupt(key, error))
+}
+
+/// The fixed-size value of an index row.
+pub(super) fn fixed<const N: usize>(key: &[u8], value: &IVec) -> Result<[u8; N]> {
+    value.as_ref().try_into().map_err(|_| corrupt(key, format!("{} bytes instead of {N}", value.len())))
+}
+
+/// Set on the last block of a commit.
+const ENDS_COMMIT: u8 = 1;
+/// Bytes in front of each event of a block: its id and its length.
+const EVENT_HEAD: usize = 16 + 4;
+
+/// A block of events as it is being filled: a flag byte, then per event its id, its length and its record, so that one
+/// event is found without reading the others.
+#[derive(Default)]
+pub(super) struct BlockBuilder {
+    bytes: Vec<u8>,
+    first: Option<EventId>,
+}
+
+impl BlockBuilder {
+    /// Whether an event of that many bytes would make the block longer than `most`.
+    pub(super) fn is_full_for(&self, bytes: usize, most: usize) -> bool {
+        self.first.is_some() && self.bytes.len() + EVENT_HEAD + bytes > most
+    }
+
+    pub(super) fn push(&mut self, id: EventId, record: &[u8]) {
+        if self.first.is_none() {
+            self.first = Some(id);
+            self.bytes = vec![0];
+        }
+        let len = u32::try_from(record.len()).expect("limits::MAX_EVENT_BYTES fits 32 bits");
+        self.bytes.extend_from_slice(&id.to_bytes());
+        self.bytes.extend_from_slice(&len.to_be_bytes());
+        self.bytes.extend_from_slice(record);
+    }
+
+    /// The block's first id and its bytes; the builder is empty again.
+    pub(super) fn finish(&mut self, ends_commit: bool) -> Option<(EventId, Vec<u8>)> {
+        let first = self.first.take()?;
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if ends_commit {
+            bytes[0] |= ENDS_COMMIT;
+        }
+        Some((first, bytes))
+    }
+}
+
+/// A block that was read.
+pub(super) struct Block {
+    pub ends_commit: bool,
+    /// Each event's id and record, in the order of ids.
+    pub events: Vec<(EventId, Vec<u8>)>,
+}
+
+impl Block {
+    pub(super) fn read(key: &[u8], bytes: &[u8]) -> Result<Self> {
+        let cut = || corrupt(key, "a block of events ends in the middle");
+        let (flags, mut rest) = bytes.split_first().ok_or_else(cut)?;
+        let mut events = Vec::new();
+        while !rest.is_empty() {
+            let (id, tail) = rest.split_first_chunk::<16>().ok_or_else(cut)?;
+            let (len, tail) = tail.split_first_chunk::<4>().ok_or_else(cut)?;
+            let len = usize::try_from(u32::from_be_bytes(*len)).map_err(|_| cut())?;
+            let (record, tail) = tail.split_at_checked(len).ok_or_else(cut)?;
+            events.push((EventId::from_bytes(*id), record.to_vec()));
+            rest = tail;
+        }
+        Ok(Self { ends_commit: flags & ENDS_COMMIT != 0, events })
+    }
+}
+
+/// One event of a block.
+pub(super) fn event(id: EventId, record: &[u8]) -> Result<Event> {
+    let event: Event =
+        rmp_serde::from_slice(record).map_err(|error| corrupt(id.to_string().as_bytes(), error))?;
+    Ok(event)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    #[test]
+    fn json_values_come_back_as_they_were() {
+        let value = json!({
+            "zebra": 1, "apple": [null, true, -1, 0, 1.0, -0.5, 1e300],
+            "max": u64::MAX, "min": i64::MIN, "float": 3.0,
+            "nested": {"z": {"a": "é\u{0}😀"}, "b": []}, "empty": {}, "": "",
+        });
+        let Value::Object(map) = &value else { panic!() };
+        let back: Map<String, Value> = decode(b"k", &encode(b"k", map).unwrap()).unwrap();
+        assert_eq!(&back, map);
+        assert_eq!(serde_json::to_string(&back).unwrap(), value.to_string(), "order and number forms too");
+    }
+
+    #[test]
+    fn a_field_may_be_added_later() {
+        #[derive(Serialize)]
+        struct Old {
+            a: u32,
+        }
+        #[derive(serde::Deserialize)]
+        struct New {
+            a: u32,
+            #[serde(default)]
+            b: Option<String>,
+        }
+        let new: New = decode(b"k", &encode(b"k", &Old { a: 7 }).unwrap()).unwrap();
+        assert_eq!((new.a, new.b), (7, None));
+    }
+
+    #[test]
+    fn a_cut_block_is_an_error() {
+        let mut builder = BlockBuilder::default();
+        builder.push(EventId::from_bytes([1; 16]), b"one");
+        builder.push(EventId::from_bytes([2; 16]), b"two");
+        let (_, bytes) = builder.finish(true).unwrap();
+        let block = Block::read(b"k", &bytes).unwrap();
+        assert!(block.ends_commit);
+        assert_eq!(block.events[1], (EventId::from_bytes([2; 16]), b"two".to_vec()));
+        for cut in 2..bytes.len() {
+            let whole_first = cut == 1 + 20 + 3;
+            assert_eq!(Block::read(b"k", &bytes[..cut]).is_ok(), whole_first, "{cut}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! One change set into one batch, and the batch onto the disk.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
+
+use ::sled::Batch;
+
+use super::codec::{self, BlockBuilder};
+use super::counts::Delta;
+use super::disk::{Disk, Old, PIECE, Writes, panic_text};
+use super::{keys, lanes, members};
+use crate::domain::change::{ChangeSet, DefinitionWrite, ProfileWrite};
+use crate::domain::event::Event;
+use crate::domain::journey::JourneyStatus;
+use crate::domain::limits;
+use crate::store::{Result, StoreError};
+
+impl Disk {
+    /// Writes all of `changes` or nothing; returns once it is on the disk itself.
+    pub(super) fn commit(&self, changes: &ChangeSet) -> Result<()> {
+        let _alone = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(why) = self.stopped.get() {
+            return Err(StoreError::Stopped(why.clone()));
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let (batch, written, delta) = self.guarded(|disk| disk.prepare(changes))?;
+        if let Err(source) = self.write(batch) {
+            // From here on nobody knows what sled holds in memory and what on disk: nothing more is taken.
+            let _ = self.stopped.set(source.to_string());
+            return Err(StoreError::Write { path: self.path.clone(), source });
+        }
+        self.totals().settle(delta);
+        self.reclaim(written)
+    }
+
+    /// Everything that `changes` writes. Nothing is written yet, so an error leaves the store as it was.
+    fn prepare(&self, changes: &ChangeSet) -> Result<(Batch, usize, Delta)> {
+        let mut writes = Writes::new(self);
+        let mut delta = Delta::default();
+        log_events(&changes.events, &mut writes, &mut delta)?;
+        for write in &changes.profiles {
+            put_profile(write, &mut writes, &mut delta)?;
+        }
+        put_journeys(changes, &mut writes, &mut delta)?;
+        members::write(changes, &mut writes, &mut delta)?;
+        lanes::write(&changes.deliveries, &mut writes, &mut delta)?;
+        put_definitions(&changes.definitions, &mut writes)?;
+        put_seen(changes, &mut writes)?;
+        let totals = self.totals();
+        for flow in &changes.unknown_flows {
+            let known = totals.unknown_flows.contains(flow) || delta.unknown_flows.contains(flow);
+            let count = totals.unknown_flows.len() + delta.unknown_flows.len();
+            if !known && count < limits::MAX_UNKNOWN_FLOWS {
+                writes.set(keys::join(keys::UNKNOWN_FLOWS, &[flow.as_bytes()]), &[]);
+                delta.unknown_flows.push(flow.clone());
+            }
+        }
+        if let Some(hash) = &changes.admin_token_hash {
+            writes.put(keys::ADMIN.to_vec(), hash.as_bytes(), Old::Unknown)?;
+        }
+        totals.write(&delta, &mut writes)?;
+        Ok((writes.batch, writes.written, delta))
+    }
+
+    /// Applies the batch and syncs it.
+    pub(super) fn write(&self, batch: Batch) -> std::io::Result<()> {
+        let apply = || -> ::sled::Result<()> {
+            {
+                let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+                self.db().apply_batch(batch)?;
+            }
+            self.db().flush()?;
+            Ok(())
+        };
+        match catch_unwind(AssertUnwindSafe(apply)) {
+            // sled's flush hands the bytes to the kernel and no further: this is what makes them outlive a power cut.
+            Ok(Ok(())) => self.log.sync_data(),
+            Ok(Err(::sled::Error::Io(source))) => Err(source),
+            Ok(Err(error)) => Err(std::io::Error::other(error.to_string())),
+            Err(panic) => Err(std::io::Error::other(panic_text(panic.as_ref()))),
+        }
+    }
+
+    /// sled frees what a batch replaced only as later calls pass by; after a big batch alone it keeps gigabytes. One cheap
+    /// read for every two rows written is enough to keep up.
+    fn reclaim(&self, written: usize) -> Result<()> {
+        for _ in 0..written.div_ceil(2) {
+            self.get(keys::VERSION)?;
+        }
+        Ok(())
+    }
+}
+
+/// Cuts the events into blocks of one row each; an event longer than that has a block of its own.
+fn log_events(events: &[Event], writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
+    let mut block = BlockBuilder::default();
+    for event in events {
+        let record = codec::encode(event.id.to_string().as_bytes(), event)?;
+        if block.is_full_for(record.len(), PIECE) {
+            finish_block(&mut block, false, writes)?;
+        }
+        block.push(event.id, &record);
+        delta.events += 1;
+    }
+    finish_block(&mut block, true, writes)
+}
+
+fn finish_block(block: &mut BlockBuilder, ends_commit: bool, writes: &mut Writes<'_>) -> Result<()> {
+    match block.finish(ends_commit) {
+        Some((first, bytes)) => writes.put(keys::event(first), &bytes, Old::Nothing),
+        None => Ok(()),
+    }
+}
+
+fn put_profile(write: &ProfileWrite, writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
+    let profile = &write.profile;
+    let key = keys::profile(&profile.key);
+    let record = codec::encode(&key, profile)?;
+    writes.put(key, &record, if write.is_new { Old::Nothing } else { Old::Unknown })?;
+    if write.wake_was != profile.wake_at {
+        if let Some(was) = write.wake_was {
+            writes.remove(keys::timer(was, &profile.key));
+        }
+        if let Some(at) = profile.wake_at {
+            writes.set(keys::timer(at, &profile.key), &[]);
+        }
+    }
+    delta.profiles += u64::from(write.is_new);
+    Ok(())
+}
+
+/// First byte of a journey's row: the user whose profile holds it follows.
+pub(super) const IN_PROFILE: u8 = 0;
+
+fn put_journeys(changes: &ChangeSet, writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
+    for step in &changes.journeys {
+        match step.from {
+            None => writes
+                .set(keys::journey(step.id), keys::join(&[IN_PROFILE], &[step.user.as_str().as_bytes()])),
+            Some(JourneyStatus::Stalled) => writes.remove(keys::stalled(step.id)),
+            Some(_) => {}
+        }
+        if step.to == JourneyStatus::Stalled {
+            writes.set(keys::stalled(step.id), &[]);
+        }
+        if let Some(from) = step.from {
+            *delta.journeys.entry(from).or_default() -= 1;
+        }
+        *delta.journeys.entry(step.to).or_default() += 1;
+    }
+    for journey in &changes.archived {
+        let key = keys::journey(journey.id);
+        let record = codec::encode(&key, journey)?;
+        writes.put(key, &record, Old::Unknown)?;
+        writes.set(keys::join(&keys::archive(&journey.user), &[&journey.id.to_bytes()]), &[]);
+    }
+    Ok(())
+}
+
+fn put_definitions(changes: &[DefinitionWrite], writes: &mut Writes<'_>) -> Result<()> {
+    let mut last = BTreeMap::new();
+    for write in changes {
+        match write {
+            DefinitionWrite::Put(definition) => {
+                last.insert((definition.kind(), definition.key()), Some(definition));
+            }
+            DefinitionWrite::Delete { kind, key } => {
+                last.insert((*kind, key), None);
+            }
+        }
+    }
+    for ((kind, name), definition) in last {
+        let key = keys::definition(kind, name);
+        match definition {
+            Some(definition) => {
+                let record = codec::encode_json(&key, definition)?;
+                writes.put(key, &record, Old::Unknown)?;
+            }
+            None => writes.delete(key)?,
+        }
+    }
+    Ok(())
+}
+
+fn put_seen(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {
+    let mut last = BTreeMap::new();
+    for write in &changes.seen {
+        last.insert((&write.user, &write.message), Some(write.at));
+    }
+    for (user, message) in &changes.forget_seen {
+        last.insert((user, message), None);
+    }
+    for ((user, message), at) in last {
+        let key = keys::seen(user, message);
+        if let Some(was) = writes.disk.get(&key)? {
+            writes.remove(keys::join(keys::SEEN_BY_AGE, &[&was, user.as_str().as_bytes(), message]));
+        }
+        match at {
+            Some(at) => {
+                writes.set(keys::seen_by_age(at, user, message), &[]);
+                writes.set(key, &keys::time(at));
+            }
+            None => writes.remove(key),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! The tree, read and written as records. A record longer than [`PIECE`] is kept in several rows.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use ::sled::{Batch, Db, IVec};
+
+use super::codec::corrupt;
+use super::counts::Totals;
+use super::keys;
+use crate::store::{Result, StoreError};
+
+/// Most bytes in one row. sled writes a leaf of the tree, up to 17 rows, in one message; over 128 KB a message goes to a
+/// file of its own that sled never syncs and may never remove. Rows of this size keep every leaf below that.
+pub(super) const PIECE: usize = 5 * 1024;
+/// Most bytes of one record.
+pub(super) const MAX_RECORD: usize = 1024 * 1024;
+
+/// First byte of a record in one row: the version of its form.
+const WHOLE: u8 = 1;
+/// First byte of a record in several rows; the number of further ones follows.
+const PIECES: u8 = 0x81;
+
+/// An open database.
+pub(super) struct Disk {
+    pub path: PathBuf,
+    /// `None` only while dropping.
+    pub db: Option<Db>,
+    /// sled's log, opened once more: sled's own flush does not sync it.
+    pub log: File,
+    /// Held while a batch is applied, so that whoever reads several rows of one record sees them all of one commit.
+    pub gate: RwLock<()>,
+    /// Held through a commit: no two overlap.
+    pub commit: Mutex<()>,
+    pub totals: Mutex<Totals>,
+    /// Why nothing is taken any more.
+    pub stopped: OnceLock<String>,
+    /// Keeps other processes out; let go after the database.
+    pub _lock: File,
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.stopped.get().is_some() {
+            // sled would try to write and sync once more, and panic where it can't.
+            std::mem::forget(self.db.take());
+        }
+    }
+}
+
+/// The text of a panic.
+pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic in sled".to_owned())
+}
+
+impl Disk {
+    pub(super) fn db(&self) -> &Db {
+        self.db.as_ref().expect("taken only by drop")
+    }
+
+    pub(super) fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `read`; a panic of sled's (it asserts on what it reads from the disk) becomes an error.
+    pub(super) fn guarded<T>(&self, read: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        catch_unwind(AssertUnwindSafe(|| read(self))).unwrap_or_else(|panic| {
+            Err(StoreError::Corrupt {
+                place: self.path.display().to_string(),
+                detail: panic_text(panic.as_ref()),
+            })
+        })
+    }
+
+    /// What a failed read means.
+    pub(super) fn read_error(&self, error: ::sled::Error) -> StoreError {
+        match error {
+            ::sled::Error::Io(source) => StoreError::Unreadable { path: self.path.clone(), source },
+            other => {
+                StoreError::Corrupt { place: self.path.display().to_string(), detail: other.to_string() }
+            }
+        }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<IVec>> {
+        self.db().get(key).map_err(|error| self.read_error(error))
+    }
+
+    /// The rows from `from` up to, not including, `to`.
+    pub(super) fn rows(
+        &self,
+        from: Vec<u8>,
+        to: Vec<u8>,
+    ) -> impl DoubleEndedIterator<Item = Result<(IVec, IVec)>> {
+        // sled panics on a range that ends before it begins.
+        let to = to.max(from.clone());
+        self.db().range(from..to).map(|row| row.map_err(|error| self.read_error(error)))
+    }
+
+    /// The rows whose keys begin with `prefix`.
+    pub(super) fn rows_of<'d>(
+        &'d self,
+        prefix: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<(IVec, IVec)>> + use<'d> {
+        self.rows(prefix.to_vec(), keys::end(prefix))
+    }
+
+    /// The record at `key`.
+    pub(super) fn record(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.get(key)? {
+            Some(row) => self.rest_of(key, &row),
+            None => Ok(None),
+        }
+    }
+
+    /// The record at `key`, of which `row` was just read; `None` where it is gone meanwhile.
+    pub(super) fn rest_of(&self, key: &[u8], row: &IVec) -> Result<Option<Vec<u8>>> {
+        if let Some((&WHOLE, record)) = row.split_first() {
+            return Ok(Some(record.to_vec()));
+        }
+        // In several rows: all read between two commits, the first one too.
+        let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(row) = self.get(key)? else { return Ok(None) };
+        let (further, first) = read_head(key, &row)?;
+        let mut record = first.to_vec();
+        for number in 0..further {
+            let piece = self.get(&keys::piece(key, number))?;
+            let piece = piece.ok_or_else(|| corrupt(key, format!("its piece {number} is missing")))?;
+            record.extend_from_slice(&piece);
+        }
+        Ok(Some(record))
+    }
+}
+
+/// How many further rows a record has, and what the first one holds of it.
+fn read_head<'r>(key: &[u8], row: &'r IVec) -> Result<(u16, &'r [u8])> {
+    match row.as_ref() {
+        [WHOLE, record @ ..] => Ok((0, record)),
+        [PIECES, high, low, first @ ..] => Ok((u16::from_be_bytes([*high, *low]), first)),
+        [form, ..] => Err(corrupt(key, format!("unknown form {form} of a record"))),
+        [] => Err(corrupt(key, "empty")),
+    }
+}
+
+/// What was at a key before.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Old {
+    /// Nothing: the record is new.
+    Nothing,
+    /// Perhaps a record.
+    Unknown,
+}
+
+/// The writes of one commit, as they come together.
+pub(super) struct Writes<'d> {
+    pub disk: &'d Disk,
+    pub batch: Batch,
+    /// Rows in the batch.
+    pub written: usize,
+}
+
+impl<'d> Writes<'d> {
+    pub(super) fn new(disk: &'d Disk) -> Self {
+        Self { disk, batch: Batch::default(), written: 0 }
+    }
+
+    /// Sets a row that is no record: of an index, a pointer, a piece.
+    pub(super) fn set(&mut self, key: Vec<u8>, value: impl Into<IVec>) {
+        self.written += 1;
+        self.batch.insert(key, value);
+    }
+
+    /// Removes a row.
+    pub(super) fn remove(&mut self, key: Vec<u8>) {
+        self.written += 1;
+        self.batch.remove(key);
+    }
+
+    /// Writes a record.
+    pub(super) fn put(&mut self, key: Vec<u8>, record: &[u8], old: Old) -> Result<()> {
+        if record.len() > MAX_RECORD {
+            let key = key.escape_ascii().to_string();
+            return Err(StoreError::TooLarge { key, bytes: record.len() });
+        }
+        let first = record.len().min(PIECE);
+        let pieces = record[first..].chunks(PIECE);
+        let further = u16::try_from(pieces.len()).expect("MAX_RECORD / PIECE fits 16 bits");
+        self.drop_pieces(&key, further, old)?;
+        for (number, piece) in (0..).zip(pieces) {
+            self.set(keys::piece(&key, number), piece);
+        }
+        let mut row = Vec::with_capacity(first + 3);
+        if further == 0 {
+            row.push(WHOLE);
+        } else {
+            row.push(PIECES);
+            row.extend_from_slice(&further.to_be_bytes());
+        }
+        row.extend_from_slice(&record[..first]);
+        self.set(key, row);
+        Ok(())
+    }
+
+    /// Removes a record.
+    pub(super) fn delete(&mut self, key: Vec<u8>) -> Result<()> {
+        self.drop_pieces(&key, 0, Old::Unknown)?;
+        self.remove(key);
+        Ok(())
+    }
+
+    /// Removes the old record's pieces from number `kept` on.
+    fn drop_pieces(&mut self, key: &[u8], kept: u16, old: Old) -> Result<()> {
+        if old == Old::Nothing {
+            return Ok(());
+        }
+        let Some(row) = self.disk.get(key)? else { return Ok(()) };
+        if let [PIECES, high, low, ..] = row.as_ref() {
+            for number in kept..u16::from_be_bytes([*high, *low]) {
+                self.remove(keys::piece(key, number));
+            }
+        }
+        Ok(())
+    }
+}

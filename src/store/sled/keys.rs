@@ -1,0 +1,205 @@
+//! Keys of the one tree. A letter says what a row is; what follows sorts as the list that it is read in.
+//!
+//! | key | value |
+//! |---|---|
+//! | `v` | data version |
+//! | `k` | hash of the admin token |
+//! | `ct`, `cm` audience, `cd` destination | running totals |
+//! | `e` id of its first event | block of events |
+//! | `p` user | profile |
+//! | `t` due, user | (timer) |
+//! | `j` journey | pointer to the user, or the archived journey |
+//! | `s` journey | (index of the stalled ones) |
+//! | `a` user, journey | (index of the archived ones) |
+//! | `m` audience, user | since |
+//! | `d` delivery | delivery |
+//! | `q` destination, user, delivery | the pending ones of a lane, each with its next attempt |
+//! | `w` destination, next attempt, user | head of the lane; one row per lane that is not empty |
+//! | `x` status, delivery | (index of the statuses that call for somebody's eyes) |
+//! | `h` user, message | arrival |
+//! | `H` arrival, user, message | (index by age) |
+//! | `f` kind, key | definition |
+//! | `u` flow | (posted, but not defined) |
+//! | `+` any key above, number | the further pieces of a long record |
+
+use crate::domain::definition::Kind;
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::profile::MessageHash;
+use crate::domain::time::Timestamp;
+
+pub(super) const VERSION: &[u8] = b"v";
+pub(super) const ADMIN: &[u8] = b"k";
+pub(super) const TOTALS: &[u8] = b"ct";
+pub(super) const MEMBER_COUNTS: &[u8] = b"cm";
+pub(super) const DELIVERY_COUNTS: &[u8] = b"cd";
+pub(super) const EVENTS: &[u8] = b"e";
+pub(super) const PROFILES: &[u8] = b"p";
+pub(super) const TIMERS: &[u8] = b"t";
+pub(super) const JOURNEYS: &[u8] = b"j";
+pub(super) const STALLED: &[u8] = b"s";
+pub(super) const DELIVERIES: &[u8] = b"d";
+pub(super) const SEEN_BY_AGE: &[u8] = b"H";
+pub(super) const DEFINITIONS: &[u8] = b"f";
+pub(super) const UNKNOWN_FLOWS: &[u8] = b"u";
+
+/// Bytes whose order is the order of time, also before 1970.
+pub(super) fn time(at: Timestamp) -> [u8; 8] {
+    (at.millis().cast_unsigned() ^ (1 << 63)).to_be_bytes()
+}
+
+/// The inverse of [`time`].
+pub(super) fn read_time(bytes: &[u8]) -> Option<Timestamp> {
+    let bits = u64::from_be_bytes(bytes.try_into().ok()?) ^ (1 << 63);
+    Some(Timestamp::from_millis(bits.cast_signed()))
+}
+
+/// A user from the end of a key.
+pub(super) fn read_user(bytes: &[u8]) -> Option<UserKey> {
+    UserKey::from_key_text(std::str::from_utf8(bytes).ok()?)
+}
+
+/// Sixteen bytes of an id.
+pub(super) fn read_id(bytes: &[u8]) -> Option<[u8; 16]> {
+    bytes.try_into().ok()
+}
+
+/// `prefix` and `parts`, one behind the other.
+pub(super) fn join(prefix: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(prefix.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+    key.extend_from_slice(prefix);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+/// A text in front of other parts: its length first, so that no text is the beginning of another.
+fn sized(prefix: u8, text: &str) -> Vec<u8> {
+    let len = u16::try_from(text.len()).expect("limits::MAX_ID_BYTES and MAX_DEFINITION_NAME fit 16 bits");
+    join(&[prefix], &[&len.to_be_bytes(), text.as_bytes()])
+}
+
+/// The first key behind all that begin with `prefix`.
+pub(super) fn end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    unreachable!("every prefix begins with a letter")
+}
+
+pub(super) fn event(id: EventId) -> Vec<u8> {
+    join(EVENTS, &[&id.to_bytes()])
+}
+
+pub(super) fn profile(user: &UserKey) -> Vec<u8> {
+    join(PROFILES, &[user.as_str().as_bytes()])
+}
+
+pub(super) fn timer(at: Timestamp, user: &UserKey) -> Vec<u8> {
+    join(TIMERS, &[&time(at), user.as_str().as_bytes()])
+}
+
+pub(super) fn journey(id: JourneyId) -> Vec<u8> {
+    join(JOURNEYS, &[&id.to_bytes()])
+}
+
+pub(super) fn stalled(id: JourneyId) -> Vec<u8> {
+    join(STALLED, &[&id.to_bytes()])
+}
+
+/// What the keys of a user's archived journeys begin with.
+pub(super) fn archive(user: &UserKey) -> Vec<u8> {
+    sized(b'a', user.as_str())
+}
+
+/// What the keys of an audience's members begin with.
+pub(super) fn members(audience_id: &str) -> Vec<u8> {
+    sized(b'm', audience_id)
+}
+
+pub(super) fn member(audience_id: &str, user: &UserKey) -> Vec<u8> {
+    join(&members(audience_id), &[user.as_str().as_bytes()])
+}
+
+pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
+    join(DELIVERIES, &[&id.to_bytes()])
+}
+
+/// What the keys of a lane begin with.
+pub(super) fn lane(destination: &str, user: &UserKey) -> Vec<u8> {
+    join(&sized(b'q', destination), &[&sized(b'/', user.as_str())])
+}
+
+/// What the keys of a destination's lane heads begin with.
+pub(super) fn due(destination: &str) -> Vec<u8> {
+    sized(b'w', destination)
+}
+
+/// What the keys of the index of `status` begin with.
+pub(super) fn by_status(status: DeliveryStatus) -> Vec<u8> {
+    let letter = match status {
+        DeliveryStatus::Pending => b'p',
+        DeliveryStatus::Delivered => b'd',
+        DeliveryStatus::Failed => b'f',
+        DeliveryStatus::Dead => b'x',
+        DeliveryStatus::Ambiguous => b'a',
+        DeliveryStatus::Superseded => b's',
+    };
+    vec![b'x', letter]
+}
+
+pub(super) fn seen(user: &UserKey, message: &MessageHash) -> Vec<u8> {
+    join(b"h", &[user.as_str().as_bytes(), message])
+}
+
+pub(super) fn seen_by_age(at: Timestamp, user: &UserKey, message: &MessageHash) -> Vec<u8> {
+    join(SEEN_BY_AGE, &[&time(at), user.as_str().as_bytes(), message])
+}
+
+pub(super) fn definition(kind: Kind, key: &str) -> Vec<u8> {
+    let letter = match kind {
+        Kind::Source => b's',
+        Kind::Flow => b'f',
+        Kind::Destination => b'd',
+        Kind::Audience => b'a',
+    };
+    join(DEFINITIONS, &[&[letter], key.as_bytes()])
+}
+
+/// A further piece of a long record. The number has a fixed width, so two records' pieces never share a key.
+pub(super) fn piece(key: &[u8], number: u16) -> Vec<u8> {
+    join(b"+", &[key, &number.to_be_bytes()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_sorts_as_time() {
+        let instants = [i64::MIN, -1, 0, 1, 1_790_000_000_000, i64::MAX].map(Timestamp::from_millis);
+        assert!(instants.windows(2).all(|pair| time(pair[0]) < time(pair[1])));
+        for at in instants {
+            assert_eq!(read_time(&time(at)), Some(at));
+        }
+    }
+
+    #[test]
+    fn no_lane_is_the_beginning_of_another() {
+        let texts = ["", "a", "ab", "a\0", "\0", "\0\0", "/", "a/\0\u{1}b"];
+        let mut lanes = Vec::new();
+        for destination in texts {
+            for user in texts {
+                lanes.push(lane(destination, &UserKey::user(user)));
+            }
+        }
+        for (i, a) in lanes.iter().enumerate() {
+            for (k, b) in lanes.iter().enumerate() {
+                assert!(i == k || !b.starts_with(a), "{a:?} {b:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The readers' pages.
+
+use std::collections::BTreeMap;
+use std::iter;
+
+use ::sled::IVec;
+
+use super::disk::Disk;
+use super::{codec, keys};
+use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::page::{Page, PageRequest};
+use crate::store::{EventFilter, Member, Result, cursor, is_indexed, paging};
+
+/// The id that a row's key ends with.
+fn id_at_end(row: Result<(IVec, IVec)>) -> Result<[u8; 16]> {
+    let (key, _) = row?;
+    key.last_chunk::<16>().copied().ok_or_else(|| codec::corrupt(&key, "no id"))
+}
+
+/// One error in place of a list.
+fn failed<'a, T: 'a>(
+    rows: Result<impl Iterator<Item = Result<T>> + 'a>,
+) -> Box<dyn Iterator<Item = Result<T>> + 'a> {
+    match rows {
+        Ok(rows) => Box::new(rows),
+        Err(error) => Box::new(iter::once(Err(error))),
+    }
+}
+
+impl Disk {
+    /// Ids under `prefix` from `from` up to, not including, `to`, the highest first.
+    fn ids_down<'d>(
+        &'d self,
+        prefix: &[u8],
+        from: Option<[u8; 16]>,
+        to: Option<[u8; 16]>,
+    ) -> impl Iterator<Item = Result<[u8; 16]>> + use<'d> {
+        let from = from.map_or_else(|| prefix.to_vec(), |id| keys::join(prefix, &[&id]));
+        let to = to.map_or_else(|| keys::end(prefix), |id| keys::join(prefix, &[&id]));
+        self.rows(from, to).rev().map(id_at_end)
+    }
+
+    pub(super) fn list_journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
+        let start: Option<JourneyId> = cursor::read(page.cursor.as_deref())?;
+        let from = filter.from.map(JourneyId::floor);
+        let to = [start, filter.to.map(JourneyId::floor)].into_iter().flatten().min();
+        if let Some(user) = &filter.user {
+            return self.list_journeys_of(user, filter, page, from, to);
+        }
+        let prefix =
+            if filter.status == Some(JourneyStatus::Stalled) { keys::STALLED } else { keys::JOURNEYS };
+        let ids = self.ids_down(prefix, from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
+        paging::page(
+            page,
+            ids.map(|id| {
+                let id = JourneyId::from_bytes(id?);
+                Ok((id, self.journey(id)?.filter(|journey| filter.accepts(journey))))
+            }),
+        )
+    }
+
+    /// A user's journeys: those in his profile and those in the archive.
+    fn list_journeys_of(
+        &self,
+        user: &UserKey,
+        filter: &JourneyFilter,
+        page: &PageRequest,
+        from: Option<JourneyId>,
+        to: Option<JourneyId>,
+    ) -> Result<Page<Journey>> {
+        // The profile first: a journey that a commit moves meanwhile is then seen twice rather than not at all.
+        let profile = self.profile(user)?;
+        let own = profile.map(|profile| profile.journeys).unwrap_or_default().into_iter();
+        let inside = own
+            .map(|journey| (journey.id, Some(journey)))
+            .filter(|(id, _)| from.is_none_or(|from| *id >= from) && to.is_none_or(|to| *id < to));
+        let mut found: BTreeMap<JourneyId, Option<Journey>> = inside.collect();
+        // More than a page's worth of ids, and one to know whether there are more, is never needed from the archive.
+        let most = crate::domain::limits::MAX_SCAN + 1;
+        let prefix = keys::archive(user);
+        let archived = self.ids_down(&prefix, from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
+        for id in archived.take(most) {
+            found.entry(JourneyId::from_bytes(id?)).or_insert(None);
+        }
+        paging::page(
+            page,
+            found.into_iter().rev().map(|(id, journey)| {
+                let journey = match journey {
+                    Some(journey) => Some(journey),
+                    None => self.journey(id)?,
+                };
+                Ok((id, journey.filter(|journey| filter.accepts(journey))))
+            }),
+        )
+    }
+
+    pub(super) fn list_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
+        let start: Option<EventId> = cursor::read(page.cursor.as_deref())?;
+        let to = start.map_or_else(|| keys::end(keys::EVENTS), keys::event);
+        let blocks = self.rows(keys::EVENTS.to_vec(), to).rev();
+        let events = blocks.flat_map(|row| {
+            failed(row.and_then(|(key, row)| self.block(&key, &row)).map(|block| {
+                let newest_first = block.events.into_iter().rev();
+                newest_first.filter(|(id, _)| start.is_none_or(|start| *id < start)).map(|(id, record)| {
+                    let event = codec::event(id, &record)?;
+                    Ok((id, Some(event).filter(|event| filter.accepts(event))))
+                })
+            }))
+        });
+        paging::page(page, events)
+    }
+
+    pub(super) fn list_members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
+        let start: Option<UserKey> = cursor::read(page.cursor.as_deref())?;
+        let prefix = keys::members(audience_id);
+        let mut from = prefix.clone();
+        if let Some(last) = start {
+            from.extend_from_slice(last.as_str().as_bytes());
+            from.push(0);
+        }
+        let rows = self.rows(from, keys::end(&prefix));
+        paging::page(
+            page,
+            rows.map(|row| {
+                let (key, value) = row?;
+                match (keys::read_user(&key[prefix.len()..]), keys::read_time(&value)) {
+                    (Some(user), Some(since)) => Ok((user.clone(), Some(Member { user, since }))),
+                    _ => Err(codec::corrupt(&key, "no member")),
+                }
+            }),
+        )
+    }
+
+    pub(super) fn list_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Delivery>> {
+        let start: Option<DeliveryId> = cursor::read(page.cursor.as_deref())?;
+        // An id is never made with an earlier time than the delivery's own, so `since` bounds the ids too.
+        let from = filter.since.map(|since| DeliveryId::floor(since).to_bytes());
+        let prefix = match filter.status {
+            Some(status) if is_indexed(status) => keys::by_status(status),
+            _ => keys::DELIVERIES.to_vec(),
+        };
+        let ids = self.ids_down(&prefix, from, start.map(DeliveryId::to_bytes));
+        paging::page(
+            page,
+            ids.map(|id| {
+                let id = DeliveryId::from_bytes(id?);
+                Ok((id, self.delivery(id)?.filter(|delivery| filter.accepts(delivery))))
+            }),
+        )
+    }
+}

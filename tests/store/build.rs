@@ -1,0 +1,156 @@
+//! Small builders of what the tests store.
+
+use serde_json::{Map, Value, json};
+use stagepost::domain::change::{ChangeSet, DeliveryWrite, JourneyMove, MembershipWrite, ProfileWrite};
+use stagepost::domain::definition::{Definition, Source, SourceKind};
+use stagepost::domain::delivery::{Cause, Delivery, DeliveryStatus, Payload};
+use stagepost::domain::event::{Call, Event};
+use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use stagepost::domain::journey::{Journey, JourneyStatus};
+use stagepost::domain::page::PageRequest;
+use stagepost::domain::profile::Profile;
+use stagepost::domain::time::Timestamp;
+
+pub fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millis(ms)
+}
+
+pub fn user(id: &str) -> UserKey {
+    UserKey::user(id)
+}
+
+fn id_bytes(ms: i64, n: u64) -> [u8; 16] {
+    let high = u128::from(u64::try_from(ms).unwrap()) << 80;
+    (high | u128::from(n)).to_be_bytes()
+}
+
+pub fn event_id(ms: i64, n: u64) -> EventId {
+    EventId::from_bytes(id_bytes(ms, n))
+}
+
+pub fn journey_id(ms: i64, n: u64) -> JourneyId {
+    JourneyId::from_bytes(id_bytes(ms, n))
+}
+
+pub fn delivery_id(ms: i64, n: u64) -> DeliveryId {
+    DeliveryId::from_bytes(id_bytes(ms, n))
+}
+
+/// A JSON object with a text of that many bytes in it.
+pub fn object(bytes: usize) -> Map<String, Value> {
+    let Value::Object(map) = json!({"z": 1, "a": {"deep": [1.0, -2, null]}, "text": "x".repeat(bytes)})
+    else {
+        unreachable!()
+    };
+    map
+}
+
+pub fn event(id: EventId, user: &UserKey, call: Call) -> Event {
+    Event {
+        id,
+        message_id: format!("m-{id}"),
+        dedupe: true,
+        source: "studio".into(),
+        user_id: user.user_id().map(Into::into),
+        anonymous_id: user.anonymous_id().map(Into::into),
+        call,
+        context: Map::new(),
+        integrations: Map::new(),
+        extra: Map::new(),
+        channel: "server".into(),
+        timestamp: id.made_at(),
+        original_timestamp: id.made_at(),
+        sent_at: None,
+        received_at: id.made_at(),
+    }
+}
+
+pub fn track(id: EventId, user: &UserKey, bytes: usize) -> Event {
+    event(id, user, Call::Track { event: "Tried".into(), properties: object(bytes) })
+}
+
+pub fn profile(user: &UserKey) -> Profile {
+    Profile::new(user.clone(), at(1000))
+}
+
+pub fn new_profile(profile: Profile) -> ProfileWrite {
+    ProfileWrite { profile, wake_was: None, is_new: true }
+}
+
+pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey {
+    Journey {
+        id,
+        user: user.clone(),
+        flow: "order".into(),
+        phone_number: None,
+        execution_sid: None,
+        status,
+        stage: "initiation".into(),
+        stage_at: id.made_at(),
+        started_at: id.made_at(),
+        updated_at: id.made_at(),
+        ended_at: None,
+        steps: Vec::new(),
+        steps_left_out: 0,
+        escalations: Vec::new(),
+        acknowledged: None,
+        resolved: None,
+    }
+}
+
+pub fn opened(journey: &Journey) -> JourneyMove {
+    JourneyMove { id: journey.id, user: journey.user.clone(), from: None, to: journey.status }
+}
+
+pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) -> Delivery {
+    Delivery {
+        id,
+        destination: destination.into(),
+        user: user.clone(),
+        message_id: format!("m-{id}"),
+        cause: Cause::Event(event_id(1, 1)),
+        payload: Payload::Call(object(10)),
+        status: DeliveryStatus::Pending,
+        created_at: id.made_at(),
+        updated_at: id.made_at(),
+        next_attempt_at: at(next),
+        retry_from: id.made_at(),
+        tries: 0,
+        replays: 0,
+        attempts: Vec::new(),
+    }
+}
+
+pub fn new_delivery(delivery: Delivery) -> DeliveryWrite {
+    DeliveryWrite { delivery, was: None }
+}
+
+/// The write that gives `was` another status and next attempt.
+pub fn changed(was: &Delivery, status: DeliveryStatus, next: i64) -> DeliveryWrite {
+    let delivery = Delivery { status, next_attempt_at: at(next), ..was.clone() };
+    DeliveryWrite { delivery, was: Some((was.status, was.next_attempt_at)) }
+}
+
+pub fn member(audience: &str, user: &UserKey, since: Option<i64>) -> MembershipWrite {
+    MembershipWrite { audience_id: audience.into(), user: user.clone(), since: since.map(at) }
+}
+
+pub fn source(key: &str) -> Definition {
+    Definition::Source(Source {
+        key: key.into(),
+        kind: SourceKind::Studio,
+        write_key: format!("write-{key}"),
+        twilio_auth_tokens: Vec::new(),
+        properties: None,
+        created_at: at(5),
+        updated_at: at(6),
+    })
+}
+
+pub fn first(limit: usize) -> PageRequest {
+    PageRequest { limit, cursor: None }
+}
+
+pub fn changes() -> ChangeSet {
+    ChangeSet::default()
+}

@@ -1,0 +1,256 @@
+//! Random change sets through both backends: they have to answer every question alike, the sled one also after it was
+//! opened anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use stagepost::domain::change::{
+    ChangeSet, DefinitionWrite, DeliveryWrite, JourneyMove, MembershipWrite, ProfileWrite, SeenWrite,
+};
+use stagepost::domain::definition::Kind;
+use stagepost::domain::delivery::{Delivery, DeliveryStatus};
+use stagepost::domain::event::Call;
+use stagepost::domain::ids::{DeliveryId, JourneyId, UserKey};
+use stagepost::domain::journey::{Journey, JourneyStatus};
+use stagepost::domain::profile::Profile;
+use stagepost::store::Store;
+use stagepost::store::memory::MemoryStore;
+use stagepost::store::sled::SledStore;
+
+use crate::build::*;
+use crate::picture::{Cast, picture};
+
+/// One thing that happens; the numbers pick among what there is.
+#[derive(Clone, Debug)]
+enum Op {
+    Touch { user: usize, wake: Option<i64>, bytes: usize },
+    Event { user: usize, bytes: usize, identify: bool },
+    Open { user: usize },
+    Move { pick: usize, to: usize },
+    Archive { pick: usize },
+    Member { audience: usize, user: usize, since: Option<i64> },
+    Drop { audience: usize, limit: usize },
+    Deliver { destination: usize, user: usize, next: i64, status: usize, bytes: usize },
+    Settle { pick: usize, status: usize, next: i64 },
+    Define { key: usize, put: bool },
+    Seen { user: usize, message: u8, at: i64 },
+    Forget { user: usize, message: u8 },
+    Unknown { flow: u8 },
+}
+
+const USERS: [&str; 6] = ["a", "a\0", "a\0\u{1}", "ab", "", "ÿ"];
+const AUDIENCES: [&str; 3] = ["aud_1", "aud_1\0", "b"];
+const DESTINATIONS: [&str; 3] = ["email", "email\0", "z"];
+
+fn op() -> impl Strategy<Value = Op> {
+    let users = USERS.len();
+    let size = || prop_oneof![4 => 0..200_usize, 1 => 4_000..6_000_usize, 1 => 9_000..30_000_usize];
+    prop_oneof![
+        2 => (0..users, proptest::option::of(-3..9_i64), size())
+            .prop_map(|(user, wake, bytes)| Op::Touch { user, wake, bytes }),
+        3 => (0..users, size(), any::<bool>())
+            .prop_map(|(user, bytes, identify)| Op::Event { user, bytes, identify }),
+        2 => (0..users).prop_map(|user| Op::Open { user }),
+        3 => (any::<usize>(), 0..6_usize).prop_map(|(pick, to)| Op::Move { pick, to }),
+        1 => any::<usize>().prop_map(|pick| Op::Archive { pick }),
+        3 => (0..3_usize, 0..users, proptest::option::of(0..9_i64))
+            .prop_map(|(audience, user, since)| Op::Member { audience, user, since }),
+        1 => (0..3_usize, 0..4_usize).prop_map(|(audience, limit)| Op::Drop { audience, limit }),
+        5 => (0..3_usize, 0..users, 0..9_i64, 0..9_usize, size())
+            .prop_map(|(destination, user, next, status, bytes)| {
+                // Most begin as pending.
+                Op::Deliver { destination, user, next, status: status.saturating_sub(3), bytes }
+            }),
+        6 => (any::<usize>(), 0..6_usize, 0..9_i64)
+            .prop_map(|(pick, status, next)| Op::Settle { pick, status, next }),
+        1 => (0..3_usize, any::<bool>()).prop_map(|(key, put)| Op::Define { key, put }),
+        1 => (0..users, 0..3_u8, 0..9_i64).prop_map(|(user, message, at)| Op::Seen { user, message, at }),
+        1 => (0..users, 0..3_u8).prop_map(|(user, message)| Op::Forget { user, message }),
+        1 => (0..9_u8).prop_map(|flow| Op::Unknown { flow }),
+    ]
+}
+
+/// What an engine would know: enough to make change sets that keep the contract.
+#[derive(Default)]
+struct Engine {
+    clock: i64,
+    ids: u64,
+    profiles: BTreeMap<UserKey, Profile>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+}
+
+impl Engine {
+    fn change_set(&mut self, ops: &[Op]) -> ChangeSet {
+        self.clock += 1;
+        let (profiles, deliveries) = (self.profiles.clone(), self.deliveries.clone());
+        let mut set = ChangeSet { drop_members_limit: 3, ..changes() };
+        let mut touched = (BTreeSet::new(), BTreeSet::new());
+        for op in ops {
+            self.apply(op, &mut set, &mut touched);
+        }
+        for key in touched.0 {
+            let was = profiles.get(&key);
+            let wake_was = was.and_then(|profile| profile.wake_at);
+            set.profiles.push(ProfileWrite {
+                profile: self.profiles[&key].clone(),
+                wake_was,
+                is_new: was.is_none(),
+            });
+        }
+        for id in touched.1 {
+            let was = deliveries.get(&id).map(|one| (one.status, one.next_attempt_at));
+            set.deliveries.push(DeliveryWrite { delivery: self.deliveries[&id].clone(), was });
+        }
+        set
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    fn touch(&mut self, key: &UserKey, users: &mut BTreeSet<UserKey>) -> &mut Profile {
+        users.insert(key.clone());
+        self.profiles.entry(key.clone()).or_insert_with(|| profile(key))
+    }
+
+    fn journey_ids(&self) -> Vec<(UserKey, JourneyId)> {
+        let all = self.profiles.values();
+        all.flat_map(|p| p.journeys.iter().map(|journey| (p.key.clone(), journey.id))).collect()
+    }
+
+    fn apply(
+        &mut self,
+        op: &Op,
+        set: &mut ChangeSet,
+        touched: &mut (BTreeSet<UserKey>, BTreeSet<DeliveryId>),
+    ) {
+        let now = 2_000 + self.clock;
+        match op {
+            Op::Touch { user: n, wake, bytes } => {
+                let profile = self.touch(&user(USERS[*n]), &mut touched.0);
+                profile.wake_at = wake.map(at);
+                profile.anonymous_ids = vec!["n".repeat(*bytes)];
+            }
+            Op::Event { user: n, bytes, identify } => {
+                let (id, call) = (event_id(now, self.next_id()), object(*bytes));
+                let call = match identify {
+                    true => Call::Identify { traits: call },
+                    false => Call::Page { name: None, category: Some("c".into()), properties: call },
+                };
+                set.events.push(event(id, &user(USERS[*n]), call));
+            }
+            Op::Open { user: n } => {
+                let made = journey(journey_id(now, self.next_id()), &user(USERS[*n]), JourneyStatus::Active);
+                set.journeys.push(opened(&made));
+                self.touch(&made.user.clone(), &mut touched.0).journeys.push(made);
+            }
+            Op::Move { pick, to } => self.move_journey(*pick, JourneyStatus::ALL[*to], set, &mut touched.0),
+            Op::Archive { pick } => self.archive(*pick, set, &mut touched.0),
+            Op::Member { audience, user: n, since } => set.memberships.push(MembershipWrite {
+                audience_id: AUDIENCES[*audience].into(),
+                user: user(USERS[*n]),
+                since: since.map(at),
+            }),
+            Op::Drop { audience, limit } => {
+                let id = AUDIENCES[*audience].to_owned();
+                if !set.drop_members.contains(&id) {
+                    set.drop_members.push(id);
+                }
+                set.drop_members_limit = *limit;
+            }
+            Op::Deliver { destination, user: n, next, status, bytes } => {
+                let id = delivery_id(now, self.next_id());
+                let mut made = delivery(id, DESTINATIONS[*destination], &user(USERS[*n]), *next);
+                made.status = DeliveryStatus::ALL[*status];
+                made.message_id = "m".repeat(*bytes);
+                self.deliveries.insert(id, made);
+                touched.1.insert(id);
+            }
+            Op::Settle { pick, status, next } => {
+                if let Some(id) = self.deliveries.keys().nth(pick % self.deliveries.len().max(1)).copied() {
+                    let known = self.deliveries.get_mut(&id).unwrap();
+                    known.status = DeliveryStatus::ALL[*status];
+                    known.next_attempt_at = at(*next);
+                    known.message_id.truncate(100);
+                    touched.1.insert(id);
+                }
+            }
+            Op::Define { key, put } => set.definitions.push(match put {
+                true => DefinitionWrite::Put(Box::new(source(DESTINATIONS[*key]))),
+                false => DefinitionWrite::Delete { kind: Kind::Source, key: DESTINATIONS[*key].into() },
+            }),
+            Op::Seen { user: n, message, at: ms } => {
+                set.seen.push(SeenWrite { user: user(USERS[*n]), message: [*message; 16], at: at(*ms) });
+            }
+            Op::Forget { user: n, message } => set.forget_seen.push((user(USERS[*n]), [*message; 16])),
+            Op::Unknown { flow } => set.unknown_flows.push(format!("flow {flow}")),
+        }
+    }
+
+    fn move_journey(
+        &mut self,
+        pick: usize,
+        to: JourneyStatus,
+        set: &mut ChangeSet,
+        users: &mut BTreeSet<UserKey>,
+    ) {
+        let all = self.journey_ids();
+        let Some((user, id)) = all.get(pick % all.len().max(1)).cloned() else { return };
+        let profile = self.touch(&user, users);
+        let journey = profile.journeys.iter_mut().find(|journey| journey.id == id).unwrap();
+        set.journeys.push(JourneyMove { id, user, from: Some(journey.status), to });
+        journey.status = to;
+    }
+
+    fn archive(&mut self, pick: usize, set: &mut ChangeSet, users: &mut BTreeSet<UserKey>) {
+        let all = self.journey_ids();
+        let Some((user, id)) = all.get(pick % all.len().max(1)).cloned() else { return };
+        let profile = self.touch(&user, users);
+        let place = profile.journeys.iter().position(|journey| journey.id == id).unwrap();
+        if !profile.journeys[place].status.is_open() {
+            let gone: Journey = profile.journeys.remove(place);
+            set.archived.push(gone);
+        }
+    }
+}
+
+async fn compare(groups: Vec<(Vec<Op>, bool)>) {
+    let cast = Cast {
+        users: USERS.map(user).to_vec(),
+        audiences: AUDIENCES.map(str::to_owned).to_vec(),
+        destinations: DESTINATIONS.map(str::to_owned).to_vec(),
+        messages: (0..3).map(|n| [n; 16]).collect(),
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let open = || SledStore::open(dir.path(), 1 << 20).unwrap();
+    let (memory, mut sled) = (MemoryStore::new(), open());
+    let mut engine = Engine::default();
+    for (ops, reopen) in groups {
+        let set = engine.change_set(&ops);
+        memory.commit(&set).await.unwrap();
+        sled.commit(&set).await.unwrap();
+        if reopen {
+            drop(sled);
+            sled = open();
+        }
+        let (model, real) = (picture(&memory, &cast).await, picture(&sled, &cast).await);
+        for (model, real) in model.iter().zip(&real) {
+            assert_eq!(model, real);
+        }
+        assert_eq!(model.len(), real.len());
+    }
+    let blobs = std::fs::read_dir(dir.path().join("blobs")).unwrap().count();
+    assert_eq!(blobs, 0, "sled never syncs its blob files");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn both_backends_answer_alike(
+        groups in proptest::collection::vec((proptest::collection::vec(op(), 1..25), proptest::bool::weighted(0.2)), 1..10)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(compare(groups));
+    }
+}

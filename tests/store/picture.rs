@@ -1,0 +1,162 @@
+//! Everything that a store answers, as one value to compare.
+
+use std::collections::HashSet;
+use std::future::Future;
+
+use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
+use stagepost::domain::event::Event;
+use stagepost::domain::ids::{EventId, UserKey};
+use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
+use stagepost::domain::page::{Page, PageRequest};
+use stagepost::domain::profile::MessageHash;
+use stagepost::store::{EventFilter, Result, Store};
+
+use crate::build::{at, event_id};
+
+/// What to ask about.
+pub struct Cast {
+    pub users: Vec<UserKey>,
+    pub audiences: Vec<String>,
+    pub destinations: Vec<String>,
+    pub messages: Vec<MessageHash>,
+}
+
+/// All rows of a list, page by page.
+pub async fn walk<T, F: Future<Output = Result<Page<T>>>>(
+    limit: usize,
+    mut ask: impl FnMut(PageRequest) -> F,
+) -> Vec<T> {
+    let mut rows = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = ask(PageRequest { limit, cursor }).await.unwrap();
+        assert!(page.rows.len() <= limit);
+        rows.extend(page.rows);
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return rows;
+        }
+    }
+}
+
+/// The whole log, asked for `limit` events at a time.
+pub async fn whole_log(store: &dyn Store, limit: usize) -> Vec<Vec<Event>> {
+    let (mut parts, mut after): (Vec<Vec<Event>>, Option<EventId>) = (Vec::new(), None);
+    loop {
+        let part = store.event_log(after, EventId::from_bytes([255; 16]), limit).await.unwrap();
+        let Some(last) = part.last() else { return parts };
+        after = Some(last.id);
+        parts.push(part);
+    }
+}
+
+/// One line per question, with its answer.
+pub async fn picture(store: &dyn Store, cast: &Cast) -> Vec<String> {
+    let mut lines = Vec::new();
+    macro_rules! note {
+        ($question:expr, $answer:expr) => {
+            lines.push(format!("{}: {:?}", $question, $answer))
+        };
+    }
+    note!("counts", store.counts().await.unwrap());
+    note!("definitions", store.definitions().await.unwrap());
+    note!("admin", store.admin_token_hash().await.unwrap());
+    note!("unknown flows", store.unknown_flows().await.unwrap());
+    note!("audiences", store.audiences_with_members().await.unwrap());
+    note!("profiles", store.profiles(&cast.users).await.unwrap());
+    note!("next timer", store.next_timer().await.unwrap());
+    for now in [0, 3, 1_000] {
+        note!(format!("timers {now}"), store.due_timers(at(now), 3).await.unwrap());
+        note!(format!("expired {now}"), store.expired_seen(at(now), 3).await.unwrap());
+    }
+    for user in &cast.users {
+        note!(format!("profile {user}"), store.profile(user).await.unwrap());
+        note!(format!("after {user}"), store.profiles_after(Some(user), 2).await.unwrap());
+        for message in &cast.messages {
+            note!(format!("seen {user}"), store.seen(&[(user.clone(), *message)]).await.unwrap());
+        }
+    }
+    for audience in &cast.audiences {
+        note!(format!("members {audience}"), walk(2, async |p| store.members(audience, &p).await).await);
+    }
+    lines.extend(log_lines(store, cast).await);
+    lines.extend(journey_lines(store, cast).await);
+    lines.extend(delivery_lines(store, cast).await);
+    lines
+}
+
+async fn log_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
+    let mut lines = vec![format!("last event: {:?}", store.last_event().await.unwrap())];
+    for limit in [1, 4, 1000] {
+        lines.push(format!("log by {limit}: {:?}", whole_log(store, limit).await));
+    }
+    let all: Vec<EventId> = whole_log(store, 1000).await.concat().iter().map(|event| event.id).collect();
+    if let Some(middle) = all.get(all.len() / 2) {
+        lines
+            .push(format!("until: {:?}", store.event_log(all.get(1).copied(), *middle, 1000).await.unwrap()));
+    }
+    let asked: Vec<EventId> = all.iter().rev().step_by(2).copied().chain([event_id(1, 0)]).collect();
+    lines.push(format!("events: {:?}", store.events(&asked).await.unwrap()));
+    let mut filters = vec![EventFilter::default()];
+    filters.extend(cast.users.iter().map(|user| EventFilter { user: Some(user.clone()), type_name: None }));
+    filters.push(EventFilter { type_name: Some("identify".into()), user: None });
+    for filter in filters {
+        let found = walk(3, async |p| store.newest_events(&filter, &p).await).await;
+        lines.push(format!("{filter:?}: {found:?}"));
+    }
+    lines
+}
+
+async fn journey_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
+    let mut filters = vec![JourneyFilter::default()];
+    for status in JourneyStatus::ALL {
+        filters.push(JourneyFilter { status: Some(status), ..Default::default() });
+    }
+    for user in &cast.users {
+        filters.push(JourneyFilter { user: Some(user.clone()), ..Default::default() });
+        let status = Some(JourneyStatus::Completed);
+        filters.push(JourneyFilter { user: Some(user.clone()), status, ..Default::default() });
+    }
+    filters.push(JourneyFilter { from: Some(at(2_005)), to: Some(at(2_020)), ..Default::default() });
+    filters.push(JourneyFilter { from: Some(at(9)), to: Some(at(-9)), ..Default::default() });
+    let mut lines = Vec::new();
+    for filter in filters {
+        let found = walk(2, async |p| store.journeys(&filter, &p).await).await;
+        for journey in &found {
+            assert_eq!(store.journey(journey.id).await.unwrap().as_ref(), Some(journey));
+        }
+        lines.push(format!("{filter:?}: {found:?}"));
+    }
+    lines
+}
+
+async fn delivery_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
+    let mut filters = vec![DeliveryFilter::default()];
+    for status in DeliveryStatus::ALL {
+        filters.push(DeliveryFilter { status: Some(status), ..Default::default() });
+    }
+    for user in &cast.users {
+        filters.push(DeliveryFilter { user: Some(user.clone()), ..Default::default() });
+    }
+    filters.push(DeliveryFilter { since: Some(at(2_010)), ..Default::default() });
+    let mut lines = Vec::new();
+    for filter in filters {
+        let found = walk(2, async |p| store.deliveries(&filter, &p).await).await;
+        for delivery in &found {
+            assert_eq!(store.delivery(delivery.id).await.unwrap().as_ref(), Some(delivery));
+        }
+        lines.push(format!("{filter:?}: {found:?}"));
+    }
+    let busy: [HashSet<UserKey>; 2] = [HashSet::new(), cast.users.iter().step_by(2).cloned().collect()];
+    for destination in &cast.destinations {
+        for busy in &busy {
+            let next = store.next_delivery(destination, busy).await.unwrap();
+            lines.push(format!("next {destination:?} {}: {next:?}", busy.len()));
+            for (now, limit) in [(0, 9), (3, 1), (3, 9), (1_000, 2), (1_000, 99)] {
+                let due = store.due_deliveries(destination, at(now), busy, limit).await.unwrap();
+                lines.push(format!("due {destination:?} {} {now} {limit}: {due:?}", busy.len()));
+            }
+        }
+    }
+    lines
+}

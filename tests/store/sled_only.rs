@@ -1,0 +1,315 @@
+//! What only a store on a disk has to show: it survives, and it refuses what it can't trust.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use stagepost::domain::change::ChangeSet;
+use stagepost::domain::ids::{EventId, UserKey};
+use stagepost::store::sled::SledStore;
+use stagepost::store::{Store, StoreError};
+
+use crate::build::*;
+
+const CACHE: u64 = 8 << 20;
+/// Where a child process finds the store of its parent.
+const DIR: &str = "STAGEPOST_TEST_DIR";
+
+fn open(dir: &Path) -> Result<SledStore, StoreError> {
+    SledStore::open(dir, CACHE)
+}
+
+/// The n-th of a row of commits that are easily told apart: two profiles and three events each.
+fn numbered(n: u64) -> ChangeSet {
+    let mut set = changes();
+    for half in ["x", "y"] {
+        let mut profile = profile(&user(&format!("{n:05}{half}")));
+        profile.wake_at = Some(at(5));
+        set.profiles.push(new_profile(profile));
+    }
+    set.events = (0..3).map(|k| track(event_id(10, 3 * n + k), &user("a"), 3_000)).collect();
+    set
+}
+
+/// How many numbered commits there are; panics unless exactly the first ones are there, and whole.
+async fn whole_commits(store: &SledStore) -> u64 {
+    let counts = store.counts().await.unwrap();
+    let commits = counts.events / 3;
+    assert_eq!((counts.events, counts.profiles), (3 * commits, 2 * commits));
+    let events = store.event_log(None, EventId::from_bytes([255; 16]), usize::MAX).await.unwrap();
+    let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+    assert_eq!(ids, (0..3 * commits).map(|k| event_id(10, k)).collect::<Vec<_>>());
+    let profiles = store.profiles_after(None, usize::MAX).await.unwrap();
+    let keys: Vec<UserKey> = profiles.into_iter().map(|profile| profile.key).collect();
+    let expected = (0..commits).flat_map(|n| ["x", "y"].map(|half| user(&format!("{n:05}{half}"))));
+    assert_eq!(keys, expected.collect::<Vec<_>>());
+    let timers = store.due_timers(at(5), usize::MAX).await.unwrap();
+    assert_eq!(timers.len(), keys.len());
+    commits
+}
+
+/// Every file under `dir` with its bytes.
+fn files(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.push((path.clone(), fs::read(&path).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for (path, bytes) in files(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::write(target, bytes).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_every_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("not/yet/there");
+    for n in 0..5 {
+        let store = open(&path).unwrap();
+        assert_eq!(whole_commits(&store).await, n);
+        store.commit(&numbered(n)).await.unwrap();
+        assert!(store.stats().await.unwrap().disk_bytes > 0);
+        assert!(store.describe().starts_with("sled:"));
+    }
+    assert_eq!(whole_commits(&open(&path).unwrap()).await, 5);
+}
+
+#[tokio::test]
+async fn a_newer_version_is_refused_and_not_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).unwrap().commit(&numbered(0)).await.unwrap();
+    let marker = dir.path().join("stagepost.json");
+    let known = fs::read(&marker).unwrap();
+    fs::write(&marker, r#"{"version":2,"commits":1,"something":"new"}"#).unwrap();
+    let before = files(dir.path());
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert_eq!(files(dir.path()), before);
+
+    // The record in the data counts as well.
+    fs::write(&marker, known).unwrap();
+    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    raw.insert("v", &7_u32.to_be_bytes()).unwrap();
+    drop(raw);
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 1, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    store.commit(&numbered(0)).await.unwrap();
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+    let child = child("sled_only::child_finds_the_directory_in_use", dir.path(), "");
+    assert!(child.success());
+    assert_eq!(whole_commits(&store).await, 1);
+}
+
+/// Runs one ignored test of this binary in a process of its own, after the shell ran `before`.
+fn child(test: &str, dir: &Path, before: &str) -> std::process::ExitStatus {
+    let me = std::env::current_exe().unwrap();
+    let script = format!("{before} exec '{}' --exact {test} --ignored --nocapture", me.display());
+    Command::new("sh").arg("-c").arg(script).env(DIR, dir).status().unwrap()
+}
+
+#[test]
+#[ignore = "run by a_directory_in_use_is_refused"]
+fn child_finds_the_directory_in_use() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let error = open(Path::new(&dir)).unwrap_err();
+    assert!(matches!(error, StoreError::Locked { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_the_store_and_keeps_what_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    // A file size limit stands for the full disk: the system refuses the write in the same place.
+    let child =
+        child("sled_only::child_writes_until_the_disk_is_full", dir.path(), "trap '' XFSZ; ulimit -f 4000;");
+    assert!(child.success());
+    let acknowledged: u64 = fs::read_to_string(dir.path().join("acknowledged")).unwrap().parse().unwrap();
+    let found = whole_commits(&open(&dir.path().join("data")).unwrap()).await;
+    assert!(acknowledged > 10 && found >= acknowledged, "{acknowledged} acknowledged, {found} found");
+}
+
+#[tokio::test]
+#[ignore = "run by a_full_disk_stops_the_store_and_keeps_what_was_acknowledged"]
+async fn child_writes_until_the_disk_is_full() {
+    let Some(dir) = std::env::var_os(DIR) else { return };
+    let dir = Path::new(&dir);
+    let store = open(&dir.join("data")).unwrap();
+    let mut n = 0;
+    let error = loop {
+        match store.commit(&numbered(n)).await {
+            Ok(()) => n += 1,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::Write { .. }), "{error}");
+    let error = store.commit(&numbered(n)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Stopped(_)), "{error}");
+    fs::write(dir.join("acknowledged"), n.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "text").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let error = open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
+    }
+    assert_eq!(fs::read(&file).unwrap(), b"text");
+}
+
+#[tokio::test]
+async fn damage_is_named_and_nothing_is_touched() {
+    let dir = tempfile::tempdir().unwrap();
+    let sound = dir.path().join("sound");
+    let store = open(&sound).unwrap();
+    for n in 0..200 {
+        store.commit(&numbered(n)).await.unwrap();
+    }
+    drop(store);
+    let log = fs::read(sound.join("db")).unwrap();
+    assert!(log.len() > 1 << 20, "more than two segments");
+    let garbage: Vec<u8> = (0..log.len()).map(|n| u8::try_from(n * 31 % 251).unwrap()).collect();
+    let mut bad_segment = log.clone();
+    bad_segment[512 * 1024..512 * 1024 + 64].copy_from_slice(&garbage[..64]);
+    let damages: [(&str, Option<&[u8]>); 5] = [
+        ("garbage", Some(&garbage)),
+        ("one segment", Some(&bad_segment)),
+        ("emptied", Some(&[])),
+        ("zeroes", Some(&[0; 1 << 20])),
+        ("removed", None),
+    ];
+    for (name, bytes) in damages {
+        let path = dir.path().join(name);
+        copy(&sound, &path);
+        match bytes {
+            Some(bytes) => fs::write(path.join("db"), bytes).unwrap(),
+            None => fs::remove_file(path.join("db")).unwrap(),
+        }
+        let before = files(&path);
+        let error = open(&path).unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{name}: {error}");
+        assert_eq!(files(&path), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn commits_that_vanished_are_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, old) = (dir.path().join("data"), dir.path().join("old"));
+    open(&data).unwrap().commit(&numbered(0)).await.unwrap();
+    copy(&data, &old);
+    open(&data).unwrap().commit(&numbered(1)).await.unwrap();
+    drop(open(&data).unwrap());
+    // An older log under the newer marker.
+    fs::copy(data.join("stagepost.json"), old.join("stagepost.json")).unwrap();
+    let error = open(&old).unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { detail, .. } if detail.contains("commits")), "{error}");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_an_error_that_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).unwrap().commit(&numbered(0)).await.unwrap();
+    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    raw.insert("pu:00000x", &b"\x01\xc1\xff"[..]).unwrap();
+    raw.insert("pu:00000y", &b"\x63"[..]).unwrap();
+    drop(raw);
+    let store = open(dir.path()).unwrap();
+    for who in ["00000x", "00000y"] {
+        let error = store.profile(&user(who)).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Corrupt { place, .. } if place.contains(who)), "{error}");
+        assert!(store.profiles(&[user(who)]).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn another_programs_database_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    raw.insert("theirs", "value").unwrap();
+    drop(raw);
+    let error = open(dir.path()).unwrap_err();
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    store.commit(&numbered(0)).await.unwrap();
+    let mut set = numbered(1);
+    set.profiles[1].profile.anonymous_ids = vec!["n".repeat(1 << 20)];
+    let error = store.commit(&set).await.unwrap_err();
+    assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    assert_eq!(whole_commits(&store).await, 1);
+    store.commit(&numbered(1)).await.unwrap();
+    assert_eq!(whole_commits(&store).await, 2, "it goes on");
+}
+
+/// A power cut leaves the log without its end, wherever the disk happened to be.
+#[tokio::test]
+async fn a_log_cut_anywhere_opens_with_whole_commits_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let store = open(&data).unwrap();
+    let mut sizes = Vec::new();
+    for n in 0..60 {
+        store.commit(&numbered(n)).await.unwrap();
+        sizes.push(fs::metadata(data.join("db")).unwrap().len());
+    }
+    // A copy of the running store is what the disk holds when the power goes.
+    let running = dir.path().join("running");
+    copy(&data, &running);
+    drop(store);
+    let log = fs::read(running.join("db")).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for step in 0..40_u64 {
+        let len = sizes[0] + (log.len() as u64 - sizes[0]) * step / 40 + step % 7;
+        let cut = dir.path().join(format!("cut{step}"));
+        copy(&running, &cut);
+        fs::write(cut.join("db"), &log[..usize::try_from(len).unwrap()]).unwrap();
+        let commits = whole_commits(&open(&cut).unwrap()).await;
+        let written = sizes.iter().filter(|size| **size <= len).count() as u64;
+        assert!(commits >= written, "{len}: {commits} of {written} that were on the disk");
+        seen.insert(commits);
+        fs::remove_dir_all(&cut).unwrap();
+    }
+    assert!(seen.len() > 5, "the cuts fell into different commits: {seen:?}");
+}
+
+#[tokio::test]
+async fn values_of_any_size_stay_in_the_synced_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    for n in 0..400_u64 {
+        let mut set = changes();
+        let who = user(&format!("{:03}", n * 37 % 50));
+        let mut profile = profile(&who);
+        profile.anonymous_ids = vec!["n".repeat(usize::try_from(n * 997 % 30_000).unwrap())];
+        set.profiles.push(new_profile(profile));
+        set.events.push(track(event_id(10, n), &who, usize::try_from(n * 131 % 9_000).unwrap()));
+        set.deliveries.push(new_delivery(delivery(delivery_id(1, n), "d", &who, 5)));
+        store.commit(&set).await.unwrap();
+    }
+    assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
+}

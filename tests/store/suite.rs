@@ -1,0 +1,509 @@
+//! What every backend does, one behaviour per test.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use stagepost::domain::change::{DefinitionWrite, JourneyMove, ProfileWrite, SeenWrite};
+use stagepost::domain::definition::Kind;
+use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
+use stagepost::domain::event::Call;
+use stagepost::domain::ids::{EventId, UserKey};
+use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
+use stagepost::domain::limits;
+use stagepost::domain::page::PageRequest;
+use stagepost::store::memory::MemoryStore;
+use stagepost::store::sled::SledStore;
+use stagepost::store::{EventFilter, Store, StoreError};
+
+use crate::build::*;
+use crate::picture::{walk, whole_log};
+
+/// An open store, and what has to stay alive with it.
+struct Opened {
+    store: Arc<dyn Store>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+fn memory() -> Opened {
+    Opened { store: Arc::new(MemoryStore::new()), _dir: None }
+}
+
+fn sled() -> Opened {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&dir.path().join("data"), 8 << 20).unwrap();
+    Opened { store: Arc::new(store), _dir: Some(dir) }
+}
+
+macro_rules! on_every_backend {
+    ($($behaviour:ident),* $(,)?) => {
+        mod on_memory {
+            $(#[tokio::test] async fn $behaviour() { super::$behaviour(&*super::memory().store).await })*
+        }
+        mod on_sled {
+            $(#[tokio::test] async fn $behaviour() { super::$behaviour(&*super::sled().store).await })*
+        }
+    };
+}
+
+on_every_backend!(
+    an_empty_store_answers_everything_with_nothing,
+    profiles_come_back_whole_and_in_order,
+    long_profiles_grow_and_shrink,
+    timers_follow_the_profile,
+    the_log_hands_out_whole_commits,
+    events_are_found_by_id_and_by_filter,
+    a_journey_is_found_in_the_profile_and_in_the_archive,
+    stalled_journeys_are_listed_while_they_are_stalled,
+    a_journey_opened_and_archived_at_once_is_whole,
+    journeys_are_listed_by_time,
+    memberships_keep_rows_and_count_in_step,
+    members_of_a_gone_audience_go_bit_by_bit,
+    a_lane_hands_out_its_lowest_id_only,
+    a_replayed_delivery_goes_to_the_head_of_its_lane,
+    one_change_set_may_settle_and_make_deliveries_of_one_lane,
+    busy_users_are_passed_over,
+    due_deliveries_come_earliest_first,
+    deliveries_are_found_by_status,
+    message_ids_are_remembered_and_expire,
+    definitions_are_set_and_removed,
+    unknown_flows_are_listed_up_to_the_limit,
+    a_wrong_cursor_is_refused,
+    a_scan_that_finds_little_hands_out_what_it_has,
+    ids_may_hold_any_bytes,
+);
+
+async fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
+    store.commit(&changes()).await.unwrap();
+    assert_eq!(store.counts().await.unwrap(), Default::default());
+    assert_eq!(store.last_event().await.unwrap(), None);
+    assert_eq!(store.next_timer().await.unwrap(), None);
+    assert_eq!(store.admin_token_hash().await.unwrap(), None);
+    assert_eq!(store.next_delivery("d", &HashSet::new()).await.unwrap(), None);
+    assert_eq!(store.profiles(&[user("a")]).await.unwrap(), [None]);
+    let page = store.newest_events(&EventFilter::default(), &first(10)).await.unwrap();
+    assert!(page.rows.is_empty() && page.cursor.is_none());
+    assert!(!store.describe().is_empty());
+    store.stats().await.unwrap();
+}
+
+async fn profiles_come_back_whole_and_in_order(store: &dyn Store) {
+    let mut set = changes();
+    for id in ["b", "a", "c"] {
+        let mut profile = profile(&user(id));
+        profile.recent.push_back(event_id(7, 7));
+        profile.seen.recent.push_back(([9; 16], at(4)));
+        profile.journeys.push(journey(journey_id(5, 5), &user(id), JourneyStatus::Active));
+        set.profiles.push(new_profile(profile));
+    }
+    store.commit(&set).await.unwrap();
+    let wanted = set.profiles[1].profile.clone();
+    assert_eq!(store.profile(&user("a")).await.unwrap(), Some(wanted.clone()));
+    let some = store.profiles(&[user("c"), user("x"), user("a")]).await.unwrap();
+    assert_eq!(some[0].as_ref().map(|profile| &profile.key), Some(&user("c")));
+    assert_eq!((&some[1], &some[2]), (&None, &Some(wanted)));
+    let keys = |profiles: Vec<stagepost::domain::profile::Profile>| -> Vec<UserKey> {
+        profiles.into_iter().map(|profile| profile.key).collect()
+    };
+    assert_eq!(keys(store.profiles_after(None, 2).await.unwrap()), [user("a"), user("b")]);
+    assert_eq!(keys(store.profiles_after(Some(&user("a")), 9).await.unwrap()), [user("b"), user("c")]);
+    assert_eq!(store.counts().await.unwrap().profiles, 3);
+}
+
+async fn long_profiles_grow_and_shrink(store: &dyn Store) {
+    let key = user("long");
+    for (round, bytes) in [10, 90_000, 20_000, 6_000, 300_000, 5_000, 10].into_iter().enumerate() {
+        let mut profile = profile(&key);
+        profile.anonymous_ids = vec!["n".repeat(bytes)];
+        let write = ProfileWrite { profile: profile.clone(), wake_was: None, is_new: round == 0 };
+        store
+            .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
+            .await
+            .unwrap();
+        assert_eq!(store.profile(&key).await.unwrap(), Some(profile.clone()));
+        assert_eq!(store.profiles_after(None, 5).await.unwrap(), [profile]);
+    }
+    assert_eq!(store.counts().await.unwrap().profiles, 1);
+}
+
+async fn timers_follow_the_profile(store: &dyn Store) {
+    let set_timer = async |id: &str, was: Option<i64>, wake: Option<i64>| {
+        let mut profile = profile(&user(id));
+        profile.wake_at = wake.map(at);
+        let write = ProfileWrite { profile, wake_was: was.map(at), is_new: was.is_none() };
+        store
+            .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
+            .await
+            .unwrap();
+    };
+    set_timer("a", None, Some(20)).await;
+    set_timer("b", None, Some(10)).await;
+    set_timer("c", None, Some(-5)).await;
+    assert_eq!(store.next_timer().await.unwrap(), Some(at(-5)));
+    let due = store.due_timers(at(10), 9).await.unwrap();
+    assert_eq!(due, [(at(-5), user("c")), (at(10), user("b"))]);
+    assert_eq!(store.due_timers(at(99), 1).await.unwrap(), [(at(-5), user("c"))]);
+    set_timer("c", Some(-5), None).await;
+    set_timer("b", Some(10), Some(30)).await;
+    let due = store.due_timers(at(99), 9).await.unwrap();
+    assert_eq!(due, [(at(20), user("a")), (at(30), user("b"))]);
+}
+
+async fn the_log_hands_out_whole_commits(store: &dyn Store) {
+    let mut n = 0;
+    for size in [1, 40, 2, 3] {
+        let mut set = changes();
+        for _ in 0..size {
+            n += 1;
+            // Some longer than a row of the sled backend.
+            let bytes = if n % 7 == 0 { 20_000 } else { 300 };
+            set.events.push(track(event_id(10, n), &user("a"), bytes));
+        }
+        store.commit(&set).await.unwrap();
+    }
+    let sizes = async |limit| whole_log(store, limit).await.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!(sizes(1).await, [1, 40, 2, 3]);
+    assert_eq!(sizes(2).await, [41, 2, 3]);
+    assert_eq!(sizes(42).await, [43, 3]);
+    assert_eq!(sizes(1000).await, [46]);
+    let ids: Vec<_> = whole_log(store, 1).await.concat().iter().map(|event| event.id).collect();
+    assert_eq!(ids, (1..=46).map(|n| event_id(10, n)).collect::<Vec<_>>());
+    let part = store.event_log(Some(event_id(10, 5)), event_id(10, 20), 100).await.unwrap();
+    assert_eq!(part.len(), 15, "cut where it was asked to be");
+    assert_eq!(store.event_log(Some(event_id(10, 46)), EventId::from_bytes([255; 16]), 5).await.unwrap(), []);
+    assert_eq!(store.last_event().await.unwrap(), Some(event_id(10, 46)));
+    assert_eq!(store.counts().await.unwrap().events, 46);
+}
+
+async fn events_are_found_by_id_and_by_filter(store: &dyn Store) {
+    let mut set = changes();
+    for n in 0..30 {
+        let who = if n % 3 == 0 { UserKey::anonymous("a") } else { user("a") };
+        let call = match n % 2 {
+            0 => Call::Identify { traits: object(600) },
+            _ => Call::Alias { previous_id: "old".into() },
+        };
+        set.events.push(event(event_id(10, n), &who, call));
+    }
+    store.commit(&set).await.unwrap();
+    let ids = [event_id(10, 29), event_id(10, 30), event_id(9, 1), event_id(10, 0)];
+    assert_eq!(store.events(&ids).await.unwrap(), [set.events[29].clone(), set.events[0].clone()]);
+    let all = walk(7, async |p| store.newest_events(&EventFilter::default(), &p).await).await;
+    assert_eq!(all, set.events.iter().rev().cloned().collect::<Vec<_>>());
+    let filter = EventFilter { type_name: Some("alias".into()), user: Some(UserKey::anonymous("a")) };
+    let some = walk(2, async |p| store.newest_events(&filter, &p).await).await;
+    let expected = [27, 21, 15, 9, 3].map(|n| event_id(10, n));
+    assert_eq!(some.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
+}
+
+async fn a_journey_is_found_in_the_profile_and_in_the_archive(store: &dyn Store) {
+    let (a, b) = (journey_id(10, 1), journey_id(20, 2));
+    let mut owner = profile(&user("a"));
+    owner.journeys.push(journey(a, &user("a"), JourneyStatus::Completed));
+    owner.journeys.push(journey(b, &user("a"), JourneyStatus::Active));
+    let mut set = changes();
+    set.journeys.extend(owner.journeys.iter().map(opened));
+    set.profiles.push(new_profile(owner.clone()));
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.journey(a).await.unwrap().as_ref(), Some(&owner.journeys[0]));
+    assert_eq!(store.journey(journey_id(1, 1)).await.unwrap(), None);
+
+    let mut set = changes();
+    let mut gone = owner.journeys.remove(0);
+    gone.flow = "f".repeat(30_000);
+    set.archived.push(gone.clone());
+    set.profiles.push(ProfileWrite { profile: owner.clone(), wake_was: None, is_new: false });
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.journey(a).await.unwrap(), Some(gone.clone()));
+    let filter = JourneyFilter { user: Some(user("a")), ..Default::default() };
+    let his = walk(1, async |p| store.journeys(&filter, &p).await).await;
+    assert_eq!(his, [owner.journeys[0].clone(), gone]);
+    let counts = store.counts().await.unwrap().journeys;
+    assert_eq!(
+        counts.into_iter().collect::<Vec<_>>(),
+        [(JourneyStatus::Active, 1), (JourneyStatus::Completed, 1)]
+    );
+}
+
+async fn stalled_journeys_are_listed_while_they_are_stalled(store: &dyn Store) {
+    let id = journey_id(10, 1);
+    let steps = [
+        (None, JourneyStatus::Active),
+        (Some(JourneyStatus::Active), JourneyStatus::Stalled),
+        (Some(JourneyStatus::Stalled), JourneyStatus::Completed),
+    ];
+    let filter = JourneyFilter { status: Some(JourneyStatus::Stalled), ..Default::default() };
+    for (from, to) in steps {
+        let mut owner = profile(&user("a"));
+        owner.journeys.push(journey(id, &user("a"), to));
+        let mut set = changes();
+        set.profiles.push(ProfileWrite { profile: owner, wake_was: None, is_new: from.is_none() });
+        set.journeys.push(JourneyMove { id, user: user("a"), from, to });
+        store.commit(&set).await.unwrap();
+        let stalled = store.journeys(&filter, &first(5)).await.unwrap().rows;
+        assert_eq!(stalled.len(), usize::from(to == JourneyStatus::Stalled));
+        assert_eq!(store.counts().await.unwrap().journeys.into_iter().collect::<Vec<_>>(), [(to, 1)]);
+    }
+}
+
+async fn a_journey_opened_and_archived_at_once_is_whole(store: &dyn Store) {
+    let gone = journey(journey_id(10, 1), &user("a"), JourneyStatus::Expired);
+    let mut set = changes();
+    set.journeys.push(opened(&gone));
+    set.archived.push(gone.clone());
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.journey(gone.id).await.unwrap(), Some(gone));
+}
+
+async fn journeys_are_listed_by_time(store: &dyn Store) {
+    let mut set = changes();
+    for n in 0..9 {
+        let who = user(&n.to_string());
+        let mut owner = profile(&who);
+        owner.journeys.push(journey(journey_id(100 + n, 5), &who, JourneyStatus::Active));
+        set.journeys.push(opened(&owner.journeys[0]));
+        set.profiles.push(new_profile(owner));
+    }
+    store.commit(&set).await.unwrap();
+    let times = async |from: Option<i64>, to: Option<i64>| {
+        let filter = JourneyFilter { from: from.map(at), to: to.map(at), ..Default::default() };
+        let found = walk(2, async |p| store.journeys(&filter, &p).await).await;
+        found.into_iter().map(|journey| journey.id.made_at().millis()).collect::<Vec<_>>()
+    };
+    assert_eq!(times(None, None).await, (100..109).rev().collect::<Vec<_>>());
+    assert_eq!(times(Some(103), Some(106)).await, [105, 104, 103]);
+    assert_eq!(times(Some(106), Some(103)).await, [0; 0]);
+    assert_eq!(times(Some(108), None).await, [108]);
+}
+
+async fn memberships_keep_rows_and_count_in_step(store: &dyn Store) {
+    let (a, b) = (user("a"), user("b"));
+    let mut set = changes();
+    set.memberships = vec![
+        member("x", &a, Some(1)),
+        member("x", &b, Some(2)),
+        member("x", &b, None),
+        member("y", &a, Some(3)),
+    ];
+    store.commit(&set).await.unwrap();
+    set.memberships = vec![member("x", &a, Some(9)), member("x", &b, None), member("z", &b, None)];
+    store.commit(&set).await.unwrap();
+    let members = store.members("x", &first(9)).await.unwrap().rows;
+    assert_eq!(members.iter().map(|row| (&row.user, row.since)).collect::<Vec<_>>(), [(&a, at(9))]);
+    assert_eq!(store.audiences_with_members().await.unwrap(), ["x", "y"]);
+    let counts = store.counts().await.unwrap().members;
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("x".to_owned(), 1), ("y".to_owned(), 1)]);
+    set.memberships = vec![member("x", &a, None)];
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.audiences_with_members().await.unwrap(), ["y"]);
+}
+
+async fn members_of_a_gone_audience_go_bit_by_bit(store: &dyn Store) {
+    let mut set = changes();
+    set.memberships = (0..5).map(|n| member("x", &user(&n.to_string()), Some(n))).collect();
+    store.commit(&set).await.unwrap();
+    for left in [3, 1, 0, 0] {
+        let mut set = changes();
+        set.drop_members = vec!["x".into(), "none".into()];
+        set.drop_members_limit = 2;
+        store.commit(&set).await.unwrap();
+        assert_eq!(store.members("x", &first(9)).await.unwrap().rows.len(), left);
+        let count = store.counts().await.unwrap().members.get("x").copied().unwrap_or(0);
+        assert_eq!(usize::try_from(count).unwrap(), left);
+    }
+    assert!(store.audiences_with_members().await.unwrap().is_empty());
+}
+
+/// The ids that are due for `d`, by their number.
+async fn due(store: &dyn Store, now: i64) -> Vec<stagepost::domain::ids::DeliveryId> {
+    let due = store.due_deliveries("d", at(now), &HashSet::new(), 99).await.unwrap();
+    due.into_iter().map(|delivery| delivery.id).collect()
+}
+
+async fn commit_deliveries(store: &dyn Store, writes: Vec<stagepost::domain::change::DeliveryWrite>) {
+    store.commit(&stagepost::domain::change::ChangeSet { deliveries: writes, ..changes() }).await.unwrap();
+}
+
+async fn a_lane_hands_out_its_lowest_id_only(store: &dyn Store) {
+    let one = delivery(delivery_id(1, 1), "d", &user("a"), 50);
+    let two = delivery(delivery_id(1, 2), "d", &user("a"), 10);
+    commit_deliveries(store, vec![new_delivery(two.clone()), new_delivery(one.clone())]).await;
+    assert_eq!(due(store, 49).await, [], "the second waits for the first");
+    assert_eq!(store.next_delivery("d", &HashSet::new()).await.unwrap(), Some(at(50)));
+    assert_eq!(due(store, 50).await, [one.id]);
+    commit_deliveries(store, vec![changed(&one, DeliveryStatus::Delivered, 50)]).await;
+    assert_eq!(due(store, 10).await, [two.id]);
+    commit_deliveries(store, vec![changed(&two, DeliveryStatus::Pending, 70)]).await;
+    assert_eq!(due(store, 69).await, []);
+    assert_eq!(store.next_delivery("d", &HashSet::new()).await.unwrap(), Some(at(70)));
+    assert_eq!(store.next_delivery("other", &HashSet::new()).await.unwrap(), None);
+}
+
+async fn a_replayed_delivery_goes_to_the_head_of_its_lane(store: &dyn Store) {
+    let mut one = delivery(delivery_id(1, 1), "d", &user("a"), 5);
+    let two = delivery(delivery_id(1, 2), "d", &user("a"), 5);
+    one.status = DeliveryStatus::Dead;
+    commit_deliveries(store, vec![new_delivery(one.clone()), new_delivery(two.clone())]).await;
+    assert_eq!(due(store, 9).await, [two.id]);
+    commit_deliveries(store, vec![changed(&one, DeliveryStatus::Pending, 5)]).await;
+    assert_eq!(due(store, 9).await, [one.id], "same instant, other head");
+    let replayed = changed(&one, DeliveryStatus::Pending, 5).delivery;
+    commit_deliveries(store, vec![changed(&replayed, DeliveryStatus::Delivered, 5)]).await;
+    assert_eq!(due(store, 9).await, [two.id]);
+}
+
+async fn one_change_set_may_settle_and_make_deliveries_of_one_lane(store: &dyn Store) {
+    let made: Vec<_> = (0..6).map(|n| delivery(delivery_id(1, n), "d", &user("a"), 5)).collect();
+    commit_deliveries(store, made[..4].iter().cloned().map(new_delivery).collect()).await;
+    commit_deliveries(
+        store,
+        vec![
+            changed(&made[2], DeliveryStatus::Superseded, 5),
+            changed(&made[0], DeliveryStatus::Delivered, 5),
+            new_delivery(made[5].clone()),
+            changed(&made[1], DeliveryStatus::Failed, 5),
+            new_delivery(made[4].clone()),
+        ],
+    )
+    .await;
+    assert_eq!(due(store, 9).await, [made[3].id]);
+    let rest = [3, 4, 5].map(|n: usize| changed(&made[n], DeliveryStatus::Delivered, 5));
+    commit_deliveries(store, rest.to_vec()).await;
+    assert_eq!(due(store, 9).await, []);
+    assert_eq!(store.next_delivery("d", &HashSet::new()).await.unwrap(), None);
+    let counts: Vec<_> = store.counts().await.unwrap().deliveries.into_iter().collect();
+    let key = |status| ("d".to_owned(), status);
+    assert_eq!(counts, [(key("delivered"), 4), (key("failed"), 1), (key("superseded"), 1)]);
+}
+
+async fn busy_users_are_passed_over(store: &dyn Store) {
+    let deliveries: Vec<_> = ["a", "b", "c"]
+        .into_iter()
+        .zip(1..)
+        .map(|(id, n)| delivery(delivery_id(1, n), "d", &user(id), i64::try_from(n).unwrap() * 10))
+        .collect();
+    commit_deliveries(store, deliveries.iter().cloned().map(new_delivery).collect()).await;
+    let busy = HashSet::from([user("a")]);
+    let found = store.due_deliveries("d", at(99), &busy, 1).await.unwrap();
+    assert_eq!(found, [deliveries[1].clone()], "the limit counts those that are handed out");
+    assert_eq!(store.next_delivery("d", &busy).await.unwrap(), Some(at(20)));
+    let all = HashSet::from(["a", "b", "c"].map(user));
+    assert_eq!(store.next_delivery("d", &all).await.unwrap(), None);
+}
+
+async fn due_deliveries_come_earliest_first(store: &dyn Store) {
+    let writes = [("a", 30), ("b", 10), ("c", 20), ("d", 40)].into_iter().zip(1..);
+    let writes =
+        writes.map(|((id, next), n)| new_delivery(delivery(delivery_id(1, n), "d", &user(id), next)));
+    commit_deliveries(store, writes.collect()).await;
+    assert_eq!(due(store, 30).await, [2, 3, 1].map(|n| delivery_id(1, n)));
+}
+
+async fn deliveries_are_found_by_status(store: &dyn Store) {
+    let mut made = Vec::new();
+    for (n, status) in (0..12).zip(DeliveryStatus::ALL.into_iter().cycle()) {
+        let mut delivery = delivery(delivery_id(10 + i64::try_from(n).unwrap(), n), "d", &user("a"), 5);
+        delivery.status = status;
+        made.push(delivery);
+    }
+    commit_deliveries(store, made.iter().cloned().map(new_delivery).collect()).await;
+    for status in DeliveryStatus::ALL {
+        let filter = DeliveryFilter { status: Some(status), ..Default::default() };
+        let found = walk(1, async |p| store.deliveries(&filter, &p).await).await;
+        let expected: Vec<_> = made.iter().rev().filter(|one| one.status == status).cloned().collect();
+        assert_eq!(found, expected);
+    }
+    let dead = made.iter().find(|one| one.status == DeliveryStatus::Dead).unwrap();
+    commit_deliveries(store, vec![changed(dead, DeliveryStatus::Failed, 5)]).await;
+    let filter = DeliveryFilter { status: Some(DeliveryStatus::Dead), ..Default::default() };
+    assert_eq!(store.deliveries(&filter, &first(9)).await.unwrap().rows.len(), 1);
+    let filter = DeliveryFilter { since: Some(at(20)), ..Default::default() };
+    assert_eq!(store.deliveries(&filter, &first(9)).await.unwrap().rows.len(), 2);
+}
+
+async fn message_ids_are_remembered_and_expire(store: &dyn Store) {
+    let seen = |id: &str, n: u8, ms| SeenWrite { user: user(id), message: [n; 16], at: at(ms) };
+    let mut set = changes();
+    set.seen = vec![seen("a", 1, 30), seen("a", 2, 10), seen("b", 1, 20), seen("b", 3, 5), seen("b", 3, 40)];
+    store.commit(&set).await.unwrap();
+    let asked = [(user("a"), [1; 16]), (user("c"), [1; 16]), (user("b"), [3; 16])];
+    assert_eq!(store.seen(&asked).await.unwrap(), [Some(at(30)), None, Some(at(40))]);
+    let expired = store.expired_seen(at(30), 9).await.unwrap();
+    assert_eq!(expired, [(user("a"), [2; 16]), (user("b"), [1; 16])], "oldest first, not the bound itself");
+    let mut set = changes();
+    set.forget_seen = store.expired_seen(at(99), 3).await.unwrap();
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.expired_seen(at(99), 9).await.unwrap(), [(user("b"), [3; 16])]);
+    assert_eq!(store.seen(&asked).await.unwrap(), [None, None, Some(at(40))]);
+}
+
+async fn definitions_are_set_and_removed(store: &dyn Store) {
+    let mut set = changes();
+    set.definitions = vec![
+        DefinitionWrite::Put(Box::new(source("b"))),
+        DefinitionWrite::Put(Box::new(source("a"))),
+        DefinitionWrite::Put(Box::new(source("c"))),
+        DefinitionWrite::Delete { kind: Kind::Source, key: "c".into() },
+        DefinitionWrite::Delete { kind: Kind::Flow, key: "a".into() },
+    ];
+    set.admin_token_hash = Some("hash".into());
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.definitions().await.unwrap(), [source("a"), source("b")]);
+    assert_eq!(store.admin_token_hash().await.unwrap().as_deref(), Some("hash"));
+}
+
+async fn unknown_flows_are_listed_up_to_the_limit(store: &dyn Store) {
+    let mut set = changes();
+    set.unknown_flows = vec!["b".into(), "a".into(), "b".into()];
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.unknown_flows().await.unwrap(), ["a", "b"]);
+    set.unknown_flows = (0..=limits::MAX_UNKNOWN_FLOWS).map(|n| format!("flow {n}")).collect();
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.unknown_flows().await.unwrap().len(), limits::MAX_UNKNOWN_FLOWS);
+}
+
+async fn a_wrong_cursor_is_refused(store: &dyn Store) {
+    for cursor in ["", "nonsense", "j00", "é"] {
+        let page = PageRequest { limit: 5, cursor: Some(cursor.into()) };
+        let wrong = |error: StoreError| assert!(matches!(error, StoreError::Cursor(_)), "{error}");
+        wrong(store.newest_events(&EventFilter::default(), &page).await.unwrap_err());
+        wrong(store.journeys(&JourneyFilter::default(), &page).await.unwrap_err());
+        wrong(store.deliveries(&DeliveryFilter::default(), &page).await.unwrap_err());
+        wrong(store.members("x", &page).await.unwrap_err());
+    }
+}
+
+async fn a_scan_that_finds_little_hands_out_what_it_has(store: &dyn Store) {
+    let mut set = changes();
+    let total = u64::try_from(limits::MAX_SCAN).unwrap() + 50;
+    for n in 0..total {
+        let call = Call::Alias { previous_id: "o".into() };
+        set.events.push(event(event_id(10, n), &user(if n == 3 { "rare" } else { "a" }), call));
+    }
+    store.commit(&set).await.unwrap();
+    let filter = EventFilter { user: Some(user("rare")), type_name: None };
+    let page = store.newest_events(&filter, &first(5)).await.unwrap();
+    assert!(page.rows.is_empty() && page.cursor.is_some());
+    let page = store.newest_events(&filter, &PageRequest { limit: 5, cursor: page.cursor }).await.unwrap();
+    assert!(page.rows.len() == 1 && page.cursor.is_none());
+}
+
+async fn ids_may_hold_any_bytes(store: &dyn Store) {
+    let users = ["", "\0", "\0\0", "a", "a\0", "a\0b", "ÿ\u{10ffff}", "a:b", "u:"].map(user);
+    let mut set = changes();
+    for (n, who) in (1..).zip(&users) {
+        let mut owner = profile(who);
+        owner.wake_at = Some(at(5));
+        set.profiles.push(new_profile(owner));
+        set.memberships.push(member("x", who, Some(1)));
+        set.memberships.push(member("x\0", who, Some(1)));
+        set.deliveries.push(new_delivery(delivery(delivery_id(1, n), "d", who, 5)));
+        set.deliveries.push(new_delivery(delivery(delivery_id(2, n), "d\0", who, 5)));
+    }
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.due_timers(at(5), 99).await.unwrap().len(), users.len());
+    assert_eq!(walk(2, async |p| store.members("x", &p).await).await.len(), users.len());
+    assert_eq!(due(store, 5).await.len(), users.len());
+    for who in &users {
+        assert_eq!(store.profile(who).await.unwrap().unwrap().key, *who);
+    }
+}
