@@ -26,6 +26,7 @@ use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Ticker, Writer}
 use crate::http::api::{ApiState, DestinationTester, token_hash};
 use crate::http::ingest::IngestConfig;
 use crate::store::memory::MemoryStore;
+use crate::store::sled::SledStore;
 use crate::store::{Store, StoreError};
 use crate::{http, metrics, starter};
 
@@ -100,7 +101,10 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
             tracing::warn!("the store is in memory: everything is gone when the process ends");
             Arc::new(MemoryStore::new())
         }
-        StoreChoice::Sled(_) => return Err("sled is being built".into()),
+        StoreChoice::Sled(path) => {
+            let cache_bytes = config.cache_mb * 1024 * 1024;
+            Arc::new(SledStore::open(path, cache_bytes).map_err(|error| error.to_string())?)
+        }
     };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(store = store.describe(), took_ms, "store opened");
