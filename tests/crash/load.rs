@@ -188,13 +188,13 @@ fn request(user: &str, post: &Post) -> (&'static str, Value) {
             let at = if fresh { now } else { now.minus(Span::from_hours(1)).plus(LEFT) };
             (
                 "/v1/track",
-                json!({"writeKey": "wk_shop", "userId": user, "event": "Order Completed", "properties": {"total": 9.5},
+                json!({"writeKey": "wk_webshop", "userId": user, "event": "Order Completed", "properties": {"total": 9.5},
                     "timestamp": at.to_rfc3339(), "messageId": id}),
             )
         }
         Says::Plan(plan) => (
             "/v1/identify",
-            json!({"writeKey": "wk_shop", "userId": user, "traits": {"plan": plan}, "messageId": id}),
+            json!({"writeKey": "wk_webshop", "userId": user, "traits": {"plan": plan}, "messageId": id}),
         ),
     }
 }

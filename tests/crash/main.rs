@@ -37,7 +37,7 @@ write_key = "wk_studio"
 [[source]]
 key = "shop"
 kind = "http"
-write_key = "wk_shop"
+write_key = "wk_webshop"
 
 [[flow]]
 name = "appointment_confirmation"

@@ -151,8 +151,8 @@ impl Facts {
                 .buffer_unordered(AT_ONCE);
         while let Some(delivery) = deliveries.next().await {
             assert_eq!(delivery["status"], "delivered", "{delivery:#}");
-            let message_id = text(&delivery["messageId"]);
-            let mail = written.iter().find(|id| id.contains(message_id));
+            let id = text(&delivery["id"]);
+            let mail = written.iter().find(|message_id| message_id.contains(id));
             let mail = mail.unwrap_or_else(|| panic!("no mail was written for {delivery:#}"));
             assert!(sent.insert(*mail), "two deliveries under {mail}");
         }

@@ -12,7 +12,7 @@ const DEFINITIONS: &str = r#"
 [[source]]
 key = "app"
 kind = "http"
-write_key = "wk_app"
+write_key = "wk_application"
 "#;
 
 /// Runs a client to its end, off the test's own thread.
@@ -67,7 +67,7 @@ async fn assert_stored(server: &Server, user: &str, library: &str) -> Vec<Value>
 #[tokio::test(flavor = "multi_thread")]
 async fn the_node_client_is_taken_at_its_word() {
     let server = Server::new(DEFINITIONS).started().await;
-    let output = run(node(server.api().base(), "wk_app", "node-user")).await;
+    let output = run(node(server.api().base(), "wk_application", "node-user")).await;
     assert!(output.status.success(), "{}", said(&output));
     let events = assert_stored(&server, "node-user", "@segment/analytics-node").await;
     for line in String::from_utf8_lossy(&output.stdout).lines() {
@@ -91,7 +91,7 @@ async fn the_node_client_is_taken_at_its_word() {
 async fn the_python_client_is_taken_at_its_word() {
     let server = Server::new(DEFINITIONS).started().await;
     for (user, options) in [("python-user", &[][..]), ("gzip-user", &["gzip"][..])] {
-        let output = run(python(server.api().base(), "wk_app", user, options)).await;
+        let output = run(python(server.api().base(), "wk_application", user, options)).await;
         assert!(output.status.success(), "{}", said(&output));
         assert_stored(&server, user, "analytics-python").await;
     }
