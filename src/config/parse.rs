@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
-use url::Url;
 
 use super::{LogFormat, Secret, StoreChoice};
+use crate::delivery::email::SmtpSettings;
 use crate::domain::definition::document::check_http_url;
 
 /// Shortest admin token.
@@ -50,24 +50,9 @@ fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
     number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
 }
 
+/// Checked by who will use it; kept as text, so that the password has one place.
 pub(super) fn smtp_url(text: &str) -> Result<Secret, String> {
-    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
-    if !matches!(url.scheme(), "smtp" | "smtps") {
-        return Err("must begin with smtp:// or smtps://".to_owned());
-    }
-    if url.host_str().is_none_or(str::is_empty) {
-        return Err("names no host".to_owned());
-    }
-    if !url.username().is_empty() && url.password().is_none() {
-        return Err("names a user without a password".to_owned());
-    }
-    for (name, value) in url.query_pairs() {
-        let known = name == "tls" && matches!(&*value, "required" | "opportunistic");
-        if !known {
-            return Err("after `?`, only tls=required or tls=opportunistic can stand".to_owned());
-        }
-    }
-    Ok(Secret::new(text))
+    SmtpSettings::parse(text).map(|_| Secret::new(text))
 }
 
 pub(super) fn mail_from(text: &str) -> Result<String, String> {

@@ -140,7 +140,8 @@ pub struct Delivery {
     pub destination: String,
     /// Whose it is: deliveries of one user to one destination leave in the order of their ids.
     pub user: UserKey,
-    /// The stable id under which the receiver can know a repetition (the call's `messageId`, the mail's Message-ID).
+    /// The stable name of what is said: the call's `messageId`, or journey, stage and level of an escalation. (A mail's
+    /// Message-ID is made from `id`.)
     pub message_id: String,
     /// Why it exists.
     pub cause: Cause,
