@@ -1,5 +1,7 @@
 //! One suite for every store backend, a model test between the two, and what only sled has to show.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod build;
 mod model;
 mod picture;
