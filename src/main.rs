@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// The writer's work is many small allocations freed on other threads (sled's pages); see docs/PERFORMANCE.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     stagepost::cli::run()
 }

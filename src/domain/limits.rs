@@ -38,15 +38,15 @@ pub const MAX_PROFILE_TRAITS: usize = 1000;
 /// Most bytes of trait names and values on one profile.
 pub const MAX_PROFILE_TRAIT_BYTES: usize = 48 * 1024;
 /// Newest events of a user that his page lists.
-pub const RECENT_EVENTS: usize = 20;
+pub const RECENT_EVENTS: usize = 10;
 /// Message ids remembered inside the profile; older ones of a busy user move to records of their own.
-pub const SEEN_IN_PROFILE: usize = 64;
+pub const SEEN_IN_PROFILE: usize = 32;
 
 // --- journeys ---------------------------------------------------------------------------------------------------
 /// Most journeys kept inside the profile, open ones included; the oldest finished ones move to the archive.
-pub const JOURNEYS_IN_PROFILE: usize = 16;
+pub const JOURNEYS_IN_PROFILE: usize = 8;
 /// Most open journeys of one user; a further one supersedes the oldest.
-pub const MAX_OPEN_JOURNEYS: usize = 12;
+pub const MAX_OPEN_JOURNEYS: usize = 8;
 /// Most steps kept on one journey; later ones still change its stage, and the journey says how many it left out.
 pub const MAX_JOURNEY_STEPS: usize = 100;
 /// When an open journey without news expires, unless its flow says otherwise.

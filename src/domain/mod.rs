@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod journey;
 pub mod key;
 pub mod limits;
+pub mod packed;
 pub mod page;
 pub mod profile;
 pub mod query;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::ids::{EventId, LeafId, UserKey};
 use super::journey::Journey;
+use super::packed::{self, Packed};
 use super::query::LeafState;
 use super::time::Timestamp;
 
@@ -42,11 +43,44 @@ pub type MessageHash = [u8; 16];
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     /// The newest ones, oldest first, with their arrival.
-    #[serde(rename = "r", default)]
+    #[serde(rename = "r", default, with = "packed", skip_serializing_if = "VecDeque::is_empty")]
     pub recent: VecDeque<(MessageHash, Timestamp)>,
     /// Until when some that moved to records of their own still count.
-    #[serde(rename = "s", default)]
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub spilled_until: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.recent.is_empty() && self.spilled_until.is_none()
+    }
+}
+
+impl Packed<24> for (MessageHash, Timestamp) {
+    fn pack(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&self.0);
+        bytes[16..].copy_from_slice(&self.1.millis().to_be_bytes());
+        bytes
+    }
+
+    fn unpack(bytes: [u8; 24]) -> Self {
+        let (mut hash, mut at) = (MessageHash::default(), [0; 8]);
+        hash.copy_from_slice(&bytes[..16]);
+        at.copy_from_slice(&bytes[16..]);
+        (hash, Timestamp::from_millis(i64::from_be_bytes(at)))
+    }
+}
+
+impl Packed<16> for EventId {
+    fn pack(&self) -> [u8; 16] {
+        self.to_bytes()
+    }
+
+    fn unpack(bytes: [u8; 16]) -> Self {
+        Self::from_bytes(bytes)
+    }
 }
 
 /// What is known of one user.
@@ -80,10 +114,10 @@ pub struct Profile {
     #[serde(rename = "j", default, skip_serializing_if = "Vec::is_empty")]
     pub journeys: Vec<Journey>,
     /// His newest events, oldest first.
-    #[serde(rename = "e", default, skip_serializing_if = "VecDeque::is_empty")]
+    #[serde(rename = "e", default, with = "packed", skip_serializing_if = "VecDeque::is_empty")]
     pub recent: VecDeque<EventId>,
     /// Message ids seen lately.
-    #[serde(rename = "s", default)]
+    #[serde(rename = "s", default, skip_serializing_if = "Seen::is_empty")]
     pub seen: Seen,
     /// When his timer is set to wake; what there is to do then is decided from his state.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]

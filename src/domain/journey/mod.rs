@@ -1,4 +1,7 @@
 //! Journeys: one run of one flow by one user.
+//!
+//! Stored names are short: a profile is written whole with each of its posts, and its size is what a post costs. The API
+//! has names of its own.
 
 mod progress;
 mod stall;
@@ -62,37 +65,43 @@ impl JourneyStatus {
 
 /// One stage that was posted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Step {
     /// The stage's name.
+    #[serde(rename = "s")]
     pub stage: String,
     /// When it happened.
+    #[serde(rename = "a")]
     pub at: Timestamp,
     /// When it was told.
+    #[serde(rename = "r")]
     pub received_at: Timestamp,
     /// The post.
+    #[serde(rename = "m")]
     pub message_id: String,
 }
 
 /// One level of the escalation that fired. A level fires once per journey, ever: this is its mark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Escalation {
     /// The stage whose rule it was.
+    #[serde(rename = "s")]
     pub stage: String,
     /// 1 for the first level of that stage in rising `after`, and so on.
+    #[serde(rename = "l")]
     pub level: u32,
     /// How it was sent: `email`.
+    #[serde(rename = "c")]
     pub channel: String,
     /// When it fired.
+    #[serde(rename = "a")]
     pub at: Timestamp,
     /// What was sent.
+    #[serde(rename = "d")]
     pub delivery_id: DeliveryId,
 }
 
 /// An operator's word on a journey.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Note {
     /// Who.
     pub by: String,
@@ -104,47 +113,60 @@ pub struct Note {
 
 /// One run of one flow by one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Journey {
     /// Its id.
+    #[serde(rename = "i")]
     pub id: JourneyId,
     /// Whose it is.
+    #[serde(rename = "u")]
     pub user: UserKey,
     /// The flow's name.
+    #[serde(rename = "f")]
     pub flow: String,
     /// The person's address, as last posted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub phone_number: Option<String>,
     /// The Studio execution that it is, where posted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
     pub execution_sid: Option<String>,
     /// Where it stands.
+    #[serde(rename = "z")]
     pub status: JourneyStatus,
     /// The stage it is in: the one that happened last.
+    #[serde(rename = "s")]
     pub stage: String,
     /// Since when it is in that stage.
+    #[serde(rename = "a")]
     pub stage_at: Timestamp,
     /// When its first stage happened.
+    #[serde(rename = "b")]
     pub started_at: Timestamp,
     /// When something about it changed last, by the server's clock.
+    #[serde(rename = "c")]
     pub updated_at: Timestamp,
     /// When it was closed, if it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// Its stages in the order they happened.
+    #[serde(rename = "t")]
     pub steps: Vec<Step>,
     /// Steps that were posted but are not kept, past `limits::MAX_JOURNEY_STEPS`.
-    #[serde(default)]
+    #[serde(rename = "o", default, skip_serializing_if = "is_zero")]
     pub steps_left_out: u32,
     /// Levels that fired.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     pub escalations: Vec<Escalation>,
     /// Set when an operator acknowledged the present stall; a new stage clears it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub acknowledged: Option<Note>,
     /// Set when an operator resolved the journey.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Note>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Which journeys are wanted; an absent field means any.

@@ -110,6 +110,18 @@ fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> 
             })
         })
         .collect();
+    let steps: Vec<_> = journey
+        .steps
+        .iter()
+        .map(|step| {
+            json!({
+                "stage": step.stage,
+                "at": step.at,
+                "receivedAt": step.received_at,
+                "messageId": step.message_id,
+            })
+        })
+        .collect();
     json!({
         "id": journey.id,
         "userId": journey.user.user_id(),
@@ -122,7 +134,7 @@ fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> 
         "startedAt": journey.started_at,
         "updatedAt": journey.updated_at,
         "endedAt": journey.ended_at,
-        "steps": journey.steps,
+        "steps": steps,
         "stepsLeftOut": journey.steps_left_out,
         "escalations": escalations,
         "acknowledged": journey.acknowledged,
