@@ -63,25 +63,26 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         Settings { clock: clock.clone(), seed: clock::entropy(), public_url: Some(base_url.clone()) };
     let (engine, writer) =
         Writer::open(Arc::clone(&store), settings).await.map_err(|error| error.to_string())?;
-    let (ticker, ticks) =
-        Ticker::start().await.map_err(|error| format!("can't start the scheduler: {error}"))?;
+    let (nudge, ticks) = Ticker::channel();
     let mut writer = start_writer(writer, ticks)?;
 
     let templates = Arc::new(Templates::new(config.templates_dir.clone()));
     let is_first_start = apply_definitions(&engine, &templates, definitions).await?;
-    let new_token = settle_admin_token(&engine, config.admin_token.as_ref()).await?;
+    // Time begins to act only now: by the definitions of this start, not by those of the last one.
+    let ticker = Ticker::start(nudge).await.map_err(|error| format!("can't start the scheduler: {error}"))?;
+    let tls = config.tls.as_ref().map(tls::load).transpose()?;
     let dispatcher = dispatcher(&config, &engine, &store, templates, &clock)?;
+    settle_admin_token(&engine, config.admin_token.as_ref()).await?;
     dispatcher.start();
 
     let state = ApiState::new(engine.clone(), metrics, base_url.clone())
         .with_tester(Arc::new(Tester(dispatcher.clone())));
-    let tls = config.tls.as_ref().map(tls::load).transpose()?;
     let ingest =
         IngestConfig { public_url: config.public_url.as_deref().and_then(|url| Url::parse(url).ok()) };
     let grace = Duration::from_secs(config.shutdown_secs);
     let server = http::Server::start(listener, tls, engine.clone(), ingest, state, grace / 2)
         .map_err(|error| format!("can't serve on {bound}: {error}"))?;
-    greet(&config, &engine, &base_url, new_token.as_ref(), is_first_start);
+    greet(&config, &engine, &base_url, is_first_start);
 
     let failure = tokio::select! {
         signal = stop_signal() => { tracing::info!(signal, "stopping"); None }
@@ -173,19 +174,22 @@ fn check_templates(definition: &Definition, templates: &Templates) -> Result<(),
     Ok(())
 }
 
-/// Sets the token that was configured, or makes one when there is none; answers what was made.
-async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Result<Option<Secret>, String> {
+/// Sets the token that was configured, or makes one when there is none: it is shown at once, for only its hash is kept.
+async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Result<(), String> {
     let known = engine.admin_token_hash().await.map_err(|error| error.to_string())?;
     let (token, is_new) = match configured {
         Some(token) => (token.clone(), false),
-        None if known.is_some() => return Ok(None),
+        None if known.is_some() => return Ok(()),
         None => (Secret::new(IdSource::new(clock::entropy()).secret("sp_", 24)), true),
     };
     let hash = token_hash(token.expose());
     if known.as_deref() != Some(hash.as_str()) {
         engine.set_admin_token_hash(hash).await.map_err(|error| error.to_string())?;
     }
-    Ok(is_new.then_some(token))
+    if is_new {
+        println!("Admin token (shown this once, only its hash is kept):\n  {}\n", token.expose());
+    }
+    Ok(())
 }
 
 fn dispatcher(
@@ -218,12 +222,9 @@ impl DestinationTester for Tester {
 }
 
 /// Says where it listens and how to try it.
-fn greet(config: &Config, engine: &Engine, base_url: &str, new_token: Option<&Secret>, is_first_start: bool) {
+fn greet(config: &Config, engine: &Engine, base_url: &str, is_first_start: bool) {
     let definitions = engine.definitions();
     println!("stagepost {} listening on {base_url}", env!("CARGO_PKG_VERSION"));
-    if let Some(token) = new_token {
-        println!("\nAdmin token (shown once, kept only as a hash):\n  {}", token.expose());
-    }
     let studio = definitions.sources.values().find(|source| source.kind == SourceKind::Studio);
     if let Some(source) = studio {
         let url = format!("{base_url}/studio/{}", source.write_key);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::ids::{EventId, UserKey};
+use super::limits;
 use super::time::Timestamp;
 
 /// The event that a posted stage becomes.
@@ -235,13 +236,18 @@ pub struct StudioStep<'a> {
 }
 
 impl Event {
-    /// The stage post in this event, if it is one: a track `Studio Flow Step` with `flow` and `stage`.
+    /// The stage post in this event, if it is one: a track `Studio Flow Step` with `flow` and `stage`, none of them longer
+    /// than `limits::MAX_NAME_BYTES` (the Studio source refuses such a post; sent as a track it is an event and no more).
     pub fn studio_step(&self) -> Option<StudioStep<'_>> {
         let Call::Track { event, properties } = &self.call else { return None };
         if event != STUDIO_STEP {
             return None;
         }
         let text = |key: &str| properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let fits = |key: &str| text(key).is_none_or(|text| text.len() <= limits::MAX_NAME_BYTES);
+        if !["flow", "stage", "phoneNumber", "executionSid"].into_iter().all(fits) {
+            return None;
+        }
         Some(StudioStep {
             flow: text("flow")?,
             stage: text("stage")?,
@@ -260,11 +266,20 @@ impl Event {
         let call = match &self.call {
             Call::Track { event, properties } => event.len() + fields(properties),
             Call::Identify { traits } => fields(traits),
-            Call::Page { properties, .. } | Call::Screen { properties, .. } => fields(properties),
+            Call::Page { name, category, properties } | Call::Screen { name, category, properties } => {
+                let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+                text(name) + text(category) + fields(properties)
+            }
             Call::Group { group_id, traits } => group_id.len() + fields(traits),
             Call::Alias { previous_id } => previous_id.len(),
         };
-        256 + call + fields(&self.context) + fields(&self.extra)
+        let ids = [&self.user_id, &self.anonymous_id].into_iter().flatten().map(String::len).sum::<usize>();
+        256 + ids
+            + self.message_id.len()
+            + call
+            + fields(&self.context)
+            + fields(&self.integrations)
+            + fields(&self.extra)
     }
 }
 

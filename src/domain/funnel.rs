@@ -172,7 +172,7 @@ mod tests {
             steps,
             steps_left_out: 0,
             escalations: Vec::new(),
-            acknowledged: None,
+            acknowledged: Vec::new(),
             resolved: None,
         }
     }

@@ -37,6 +37,9 @@ pub const DEDUPE_WINDOW: Span = Span::from_hours(25);
 pub const MAX_PROFILE_TRAITS: usize = 1000;
 /// Most bytes of trait names and values on one profile.
 pub const MAX_PROFILE_TRAIT_BYTES: usize = 48 * 1024;
+/// Most timestamps that all leaves of one profile keep together; a leaf that would need more stops counting for that
+/// user, which is logged and counted.
+pub const MAX_LEAF_TIMES: usize = 50_000;
 /// Newest events of a user that his page lists.
 pub const RECENT_EVENTS: usize = 10;
 /// Message ids remembered inside the profile; older ones of a busy user move to records of their own.
@@ -49,6 +52,10 @@ pub const JOURNEYS_IN_PROFILE: usize = 8;
 pub const MAX_OPEN_JOURNEYS: usize = 8;
 /// Most steps kept on one journey; later ones still change its stage, and the journey says how many it left out.
 pub const MAX_JOURNEY_STEPS: usize = 100;
+/// Most bytes of steps on all journeys of one profile; later ones are left out in the same way.
+pub const MAX_TIMELINE_BYTES: usize = 128 * 1024;
+/// Most acknowledgements kept on one journey.
+pub const MAX_ACKNOWLEDGEMENTS: usize = 10;
 /// When an open journey without news expires, unless its flow says otherwise.
 pub const DEFAULT_EXPIRE_AFTER: Span = Span::from_days(30);
 /// Most flow names that no definition knows which are listed as not configured.
@@ -85,6 +92,8 @@ pub const MAX_HEADERS: usize = 50;
 pub const MAX_HEADER_BYTES: usize = 4096;
 /// Most destinations of one audience.
 pub const MAX_AUDIENCE_DESTINATIONS: usize = 100;
+/// Most destinations that want every source event: each event is copied for each of them in one commit.
+pub const MAX_EVENT_DESTINATIONS: usize = 20;
 /// Largest definitions document, in bytes.
 pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 
@@ -101,6 +110,8 @@ pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 pub const SWEEP_TIMERS: usize = 256;
 /// Events, or profiles, looked at in one step of a backfill before ingest has its turn again.
 pub const BACKFILL_STEP: usize = 512;
+/// Most dead letters put back by one call.
+pub const MAX_REPLAY: usize = 1_000_000;
 /// Rejected posts remembered for the debugger.
 pub const REJECTED_KEPT: usize = 1000;
 /// How long the scheduler may be silent before the writer looks at the timers by itself.

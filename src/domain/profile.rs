@@ -143,14 +143,12 @@ impl Profile {
         }
     }
 
-    /// The value of a trait as queries and receivers see it: a custom trait that is not null, else an audience that the
-    /// user ever was in as a boolean.
+    /// The value of a trait as queries and receivers see it: an audience that the user ever was in as a boolean (whatever
+    /// a receiver sends back under its name), else a custom trait that is not null.
     pub fn trait_value(&self, name: &str) -> Option<Value> {
-        if let Some(known) = self.traits.get(name) {
-            if !known.value.is_null() {
-                return Some(known.value.clone());
-            }
+        if let Some(membership) = self.memberships.get(name) {
+            return Some(Value::Bool(membership.member));
         }
-        self.memberships.get(name).map(|membership| Value::Bool(membership.member))
+        self.traits.get(name).map(|known| known.value.clone()).filter(|value| !value.is_null())
     }
 }

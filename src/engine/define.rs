@@ -10,7 +10,8 @@ use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DefinitionWrite};
 use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
-use crate::domain::definition::{Definition, Definitions, Kind, Problem, Revisit};
+use crate::domain::definition::{Definition, Definitions, EventsWanted, Kind, Problem, Revisit};
+use crate::domain::limits;
 use crate::store::StoreError;
 
 impl Writer {
@@ -25,6 +26,7 @@ impl Writer {
         let plan =
             plan::plan(&existing, wanted, options.prune, now, &mut self.ids).map_err(EngineError::Invalid)?;
         refuse_cycles(&existing, &plan)?;
+        refuse_too_many_copies(&existing, &plan)?;
         let report = ApplyReport {
             created: plan.created.clone(),
             changed: plan.changed.clone(),
@@ -96,6 +98,29 @@ impl Writer {
         self.jobs = true;
         Ok(())
     }
+}
+
+/// Refuses more destinations that want every event than one commit can copy events for.
+fn refuse_too_many_copies(existing: &Definitions, plan: &Plan) -> Result<(), EngineError> {
+    let mut wanting: BTreeMap<&str, bool> = BTreeMap::new();
+    for destination in existing.destinations.values() {
+        wanting.insert(&destination.key, destination.events == EventsWanted::All);
+    }
+    for put in &plan.puts {
+        if let Definition::Destination(destination) = &put.definition {
+            wanting.insert(&destination.key, destination.events == EventsWanted::All);
+        }
+    }
+    for (_, key) in plan.deletes.iter().filter(|(kind, _)| *kind == Kind::Destination) {
+        wanting.remove(key.as_str());
+    }
+    let count = wanting.values().filter(|all| **all).count();
+    if count <= limits::MAX_EVENT_DESTINATIONS {
+        return Ok(());
+    }
+    let most = limits::MAX_EVENT_DESTINATIONS;
+    let message = format!("{count} destinations want every event (`events = \"all\"`); at most {most} can");
+    Err(EngineError::Invalid(vec![Problem::new("destination.events", message)]))
 }
 
 /// Refuses audiences that ask about each other in a circle: their truth would have no beginning.

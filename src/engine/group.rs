@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::command::{Accepted, Reply};
 use super::error::EngineError;
 use crate::domain::change::{ChangeSet, DeliveryWrite, ProfileWrite};
-use crate::domain::decide::{Decision, Rules, message_hash};
+use crate::domain::decide::{Decision, LeftOut, Rules, message_hash};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, UserKey};
 use crate::domain::journey::Journey;
@@ -61,6 +61,8 @@ pub(super) struct Group<'a> {
     slots: HashMap<UserKey, Slot>,
     spilled: HashMap<(UserKey, MessageHash), Timestamp>,
     deliveries: BTreeMap<DeliveryId, DeliveryWrite>,
+    /// How many of the message ids that left their profiles in this group are in `spilled`.
+    spilled_here: usize,
 }
 
 impl<'a> Group<'a> {
@@ -72,6 +74,7 @@ impl<'a> Group<'a> {
             slots: HashMap::new(),
             spilled: HashMap::new(),
             deliveries: BTreeMap::new(),
+            spilled_here: 0,
         }
     }
 
@@ -128,6 +131,12 @@ impl<'a> Group<'a> {
         let message_id = event.message_id.clone();
         let taken = self.decision.take_in(&mut slot.profile, event, spilled);
         slot.changed |= !taken.duplicate;
+        // What leaves a profile now is looked for by the next events of this group, which the store can't answer yet.
+        let seen = &self.decision.changes.seen;
+        for write in &seen[self.spilled_here..] {
+            self.spilled.insert((write.user.clone(), write.message), write.at);
+        }
+        self.spilled_here = seen.len();
         Accepted { message_id, duplicate: taken.duplicate, journey: taken.journey }
     }
 
@@ -141,6 +150,11 @@ impl<'a> Group<'a> {
         let (changed, answer) = decide(&mut self.decision, &mut slot.profile);
         slot.changed |= changed;
         Some(answer)
+    }
+
+    /// A profile that is loaded and in the store.
+    pub fn profile(&self, user: &UserKey) -> Option<&Profile> {
+        self.slots.get(user).filter(|slot| !slot.is_new).map(|slot| &slot.profile)
     }
 
     /// The delivery as this group has it.
@@ -178,19 +192,23 @@ impl<'a> Group<'a> {
 
     /// Everything that the group caused.
     pub fn finish(self) -> ChangeSet {
-        if self.decision.traits_left_out > 0 {
-            tracing::warn!(
-                traits = self.decision.traits_left_out,
-                "traits left out: their profiles are full; the events keep them"
-            );
-            metrics::counter!("stagepost_traits_left_out_total")
-                .increment(u64::try_from(self.decision.traits_left_out).unwrap_or(u64::MAX));
-        }
+        report_left_out(self.decision.left_out);
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
         changes.profiles.extend(self.slots.into_values().filter(|slot| slot.changed).map(|slot| {
             ProfileWrite { profile: slot.profile, wake_was: slot.wake_was, is_new: slot.is_new }
         }));
         changes
+    }
+}
+
+/// What found no room on its profile is in its event, but whoever runs the server should know.
+fn report_left_out(left_out: LeftOut) {
+    for (what, count) in [("traits", left_out.traits), ("leaf_times", left_out.leaf_times)] {
+        if count > 0 {
+            tracing::warn!(what, count, "a profile is full; only the events keep these");
+            metrics::counter!("stagepost_left_out_total", "what" => what)
+                .increment(u64::try_from(count).unwrap_or(u64::MAX));
+        }
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! How far each has come is kept in the store in the same change set as its results, so a restart goes on where it was.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite};
 use crate::domain::definition::{Audience, AudienceStatus, Flow};
-use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
+use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::domain::limits;
-use crate::domain::page::PageRequest;
+use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
 /// What is to be worked on next.
@@ -21,6 +22,9 @@ enum Job {
 impl Writer {
     /// Does one step of the first job there is; says whether there may be more.
     pub(super) async fn work_on_jobs(&mut self) -> Result<bool, StoreError> {
+        if let Some(replaying) = self.replays.pop_front() {
+            return self.replay(replaying).await.map(|()| true);
+        }
         match self.next_job() {
             Some(Job::Compute(audience)) => self.compute(&audience).await.map(|()| true),
             Some(Job::Revisit(flow)) => self.revisit(&flow).await.map(|()| true),
@@ -30,11 +34,19 @@ impl Writer {
 
     fn next_job(&self) -> Option<Job> {
         let definitions = &self.rules.definitions;
-        let computing = definitions
+        let is_computing =
+            |audience: &&Arc<Audience>| matches!(audience.status, AudienceStatus::Computing(_));
+        let computing_keys: Vec<&str> = definitions
             .audiences
             .values()
-            .filter(|audience| matches!(audience.status, AudienceStatus::Computing(_)))
-            .min_by_key(|audience| audience.updated_at);
+            .filter(is_computing)
+            .map(|audience| audience.key.as_str())
+            .collect();
+        // What others ask about comes first, so that they find its truth.
+        let computing = definitions.audiences.values().filter(is_computing).min_by_key(|audience| {
+            let asked = audience.query.trait_names();
+            (computing_keys.iter().any(|key| asked.contains(key)), audience.updated_at)
+        });
         let revisiting = || definitions.flows.values().find(|flow| flow.revisit.is_some());
         computing
             .map(|audience| Job::Compute(Arc::clone(audience)))
@@ -63,6 +75,7 @@ impl Writer {
         let mut gone = self.shared.store.audiences_with_members().await?;
         let definitions = &self.rules.definitions;
         gone.retain(|id| definitions.audiences.values().all(|audience| audience.id != *id));
+        gone.truncate(1);
         if gone.is_empty() {
             return Ok(false);
         }
@@ -82,15 +95,12 @@ impl Writer {
                 && !self.rules.definitions.destinations.contains_key(key)
         });
         let Some(((destination, _), _)) = gone else { return Ok(false) };
-        let filter = DeliveryFilter {
-            destination: Some(destination.clone()),
-            status: Some(DeliveryStatus::Pending),
-            ..DeliveryFilter::default()
-        };
-        let page = PageRequest { limit: limits::UPKEEP_STEP, cursor: None };
-        let found = self.shared.store.deliveries(&filter, &page).await?;
+        // The first of each user's queue; the next step finds the second.
+        let ever = Timestamp::from_millis(i64::MAX);
+        let found =
+            self.shared.store.due_deliveries(destination, ever, &HashSet::new(), limits::UPKEEP_STEP).await?;
         let now = self.shared.clock.now();
-        let deliveries = found.rows.into_iter().map(|mut delivery| {
+        let deliveries = found.into_iter().map(|mut delivery| {
             let was = Some((delivery.status, delivery.next_attempt_at));
             delivery.status = DeliveryStatus::Superseded;
             delivery.updated_at = now;

@@ -9,12 +9,16 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Starts ticking, once a second. The channel holds one tick: a writer that is busy finds one waiting, never a queue.
+    /// A channel for ticks. It holds one: a writer that is busy finds one waiting, never a queue.
+    pub fn channel() -> (mpsc::Sender<()>, mpsc::Receiver<()>) {
+        mpsc::channel(1)
+    }
+
+    /// Starts ticking, once a second.
     ///
     /// # Errors
     /// When the scheduler can't start.
-    pub async fn start() -> Result<(Self, mpsc::Receiver<()>), JobSchedulerError> {
-        let (nudge, ticks) = mpsc::channel(1);
+    pub async fn start(nudge: mpsc::Sender<()>) -> Result<Self, JobSchedulerError> {
         let scheduler = JobScheduler::new().await?;
         let job = Job::new("* * * * * *", move |_, _| {
             // A full channel means that the writer is nudged already.
@@ -22,7 +26,7 @@ impl Ticker {
         })?;
         scheduler.add(job).await?;
         scheduler.start().await?;
-        Ok((Self { scheduler }, ticks))
+        Ok(Self { scheduler })
     }
 
     /// Stops ticking.

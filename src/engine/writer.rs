@@ -12,6 +12,7 @@ use super::debugger::Debugger;
 use super::error::EngineError;
 use super::group::{Answer, Group};
 use super::handle::{Engine, Pulse, Shared};
+use super::replay::Replaying;
 use crate::clock::Clock;
 use crate::domain::change::{ChangeSet, DeliveryWrite};
 use crate::domain::decide::{OperateError, Rules};
@@ -24,6 +25,11 @@ use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::retry;
 use crate::store::{Store, StoreError};
+
+/// What callers hear when the store failed.
+const STORE_FAILED: &str = "the store failed; see the server's log";
+/// What callers hear when what they caused is larger than a store keeps.
+const TOO_LARGE: &str = "what this would write is larger than the store keeps; see the server's log";
 
 /// What an engine needs to run.
 pub struct Settings {
@@ -46,7 +52,9 @@ pub struct Writer {
     waiting: VecDeque<Command>,
     /// There may be timers that are due.
     pub(super) timers_due: bool,
-    /// There may be something to compute or to tidy up.
+    /// Replays under way.
+    pub(super) replays: VecDeque<Replaying>,
+    /// There may be something to compute, to put back or to tidy up.
     pub(super) jobs: bool,
     stopping: bool,
 }
@@ -84,8 +92,10 @@ impl Writer {
             published,
             commands,
             waiting: VecDeque::new(),
-            timers_due: true,
-            jobs: true,
+            // The first tick finds them; what is to be applied at the start goes before it.
+            timers_due: false,
+            replays: VecDeque::new(),
+            jobs: false,
             stopping: false,
         };
         writer.beat();
@@ -98,24 +108,31 @@ impl Writer {
     /// # Errors
     /// When the store fails: nothing more is accepted then, and the process should end.
     pub async fn run(mut self, mut ticks: mpsc::Receiver<()>) -> Result<(), StoreError> {
+        let mut last_tick = tokio::time::Instant::now();
         loop {
-            if !self.step().await? {
-                if self.stopping {
-                    return Ok(());
-                }
+            let more = self.step().await?;
+            if self.stopping && self.waiting.is_empty() && self.commands.is_empty() {
+                return Ok(());
+            }
+            if !more {
                 tokio::select! {
                     command = self.commands.recv() => match command {
                         Some(command) => self.waiting.push_back(command),
                         None => return Ok(()),
                     },
-                    Some(()) = ticks.recv() => self.tick(),
-                    () = tokio::time::sleep(limits::WATCHDOG.to_std()) => {
-                        tracing::warn!("the scheduler is silent; looking at the timers without it");
+                    Some(()) = ticks.recv() => {
+                        last_tick = tokio::time::Instant::now();
                         self.tick();
                     }
+                    () = tokio::time::sleep_until(last_tick + limits::WATCHDOG.to_std()) => {}
                 }
             }
             if ticks.try_recv().is_ok() {
+                last_tick = tokio::time::Instant::now();
+                self.tick();
+            } else if last_tick.elapsed() >= limits::WATCHDOG.to_std() {
+                tracing::warn!("the scheduler is silent; looking at the timers without it");
+                last_tick = tokio::time::Instant::now();
                 self.tick();
             }
         }
@@ -144,6 +161,9 @@ impl Writer {
 
     async fn step_inner(&mut self) -> Result<bool, StoreError> {
         self.handle_commands().await?;
+        if self.stopping {
+            return Ok(false);
+        }
         if self.timers_due {
             self.timers_due = self.sweep().await?;
         }
@@ -168,8 +188,10 @@ impl Writer {
             };
             match &command {
                 Command::Ingest { events: new, .. } => {
-                    events += new.len();
-                    bytes += new.iter().map(Event::weight).sum::<usize>();
+                    // Each event is copied for each destination that wants them all.
+                    let copies = self.rules.copies();
+                    events += new.len() * copies;
+                    bytes += new.iter().map(Event::weight).sum::<usize>() * copies;
                 }
                 Command::Settle { .. } | Command::Operate { .. } => events += 1,
                 Command::Apply { .. }
@@ -200,8 +222,9 @@ impl Writer {
                 answer_alone(reply, answer)
             }
             Command::Replay { selection, reply } => {
-                let answer = self.replay(selection).await;
-                answer_alone(reply, answer)
+                self.replays.push_back(Replaying::new(selection, reply));
+                self.jobs = true;
+                Ok(())
             }
             Command::SetAdminToken { hash, reply } => {
                 let changes = ChangeSet { admin_token_hash: Some(hash), ..ChangeSet::default() };
@@ -232,11 +255,20 @@ impl Writer {
             Ok(()) => self.commit(&changes).await,
             Err(error) => Err(error),
         };
-        let failure = written.as_ref().err().map(ToString::to_string);
+        // What exactly failed is for the log: it may name what others sent.
+        let failure =
+            written.as_ref().err().map(|error| if error.is_fatal() { STORE_FAILED } else { TOO_LARGE });
         for answer in answers {
-            answer.send(failure.as_deref());
+            answer.send(failure);
         }
-        written
+        match written {
+            Err(error) if !error.is_fatal() => {
+                tracing::error!(%error, "a group of inputs was refused");
+                metrics::counter!("stagepost_groups_refused_total").increment(1);
+                Ok(())
+            }
+            written => written,
+        }
     }
 
     /// Writes a change set and tells whom it concerns.
@@ -271,14 +303,14 @@ async fn start_after_newest(ids: &mut IdSource, store: &dyn Store) -> Result<(),
     Ok(())
 }
 
-fn answer_alone<T>(
+pub(super) fn answer_alone<T>(
     reply: super::command::Reply<T>,
     answer: Result<T, EngineError>,
 ) -> Result<(), StoreError> {
     match answer {
-        // A failed store stops the writer; the caller hears the same text.
-        Err(EngineError::Store(error)) => {
-            drop(reply.send(Err(EngineError::Unavailable(error.to_string()))));
+        // A failed store stops the writer.
+        Err(EngineError::Store(error)) if error.is_fatal() => {
+            drop(reply.send(Err(EngineError::Unavailable(STORE_FAILED.to_owned()))));
             Err(error)
         }
         answer => {

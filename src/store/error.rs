@@ -71,3 +71,18 @@ pub enum StoreError {
     #[error("`{0}` is not a cursor of this list")]
     Cursor(String),
 }
+
+impl StoreError {
+    /// Whether the store is done for; otherwise only this call was refused and nothing was written.
+    pub fn is_fatal(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } | Self::Cursor(_) => false,
+            Self::Locked { .. }
+            | Self::Unreadable { .. }
+            | Self::Newer { .. }
+            | Self::Corrupt { .. }
+            | Self::Write { .. }
+            | Self::Stopped(_) => true,
+        }
+    }
+}

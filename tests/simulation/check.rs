@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
+use stagepost::domain::definition::LevelKey;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, EMAIL, Payload};
 use stagepost::domain::event::Event;
 use stagepost::domain::ids::UserKey;
@@ -10,7 +11,7 @@ use stagepost::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::Profile;
-use stagepost::domain::time::Timestamp;
+use stagepost::domain::time::{Span, Timestamp};
 use stagepost::store::{Counts, EventFilter};
 
 use crate::model::{AUDIENCES, FORMS};
@@ -206,7 +207,7 @@ impl World {
             let mut fired = HashSet::new();
             for mark in &journey.escalations {
                 marks += 1;
-                assert!(fired.insert((mark.stage.clone(), mark.level)), "fired twice: {}", show(journey));
+                assert!(fired.insert((mark.stage.clone(), mark.key)), "fired twice: {}", show(journey));
                 assert!(mails.contains_key(&mark.delivery_id), "no mail for {}", show(mark));
                 let shortest = LEVELS.iter().flat_map(|levels| levels.iter());
                 let shortest =
@@ -219,12 +220,16 @@ impl World {
                     show(journey)
                 );
             }
-            if journey.flow == "appointment" && journey.status.is_open() && journey.acknowledged.is_none() {
+            if journey.flow == "appointment"
+                && journey.status.is_open()
+                && journey.acknowledgement().is_none()
+            {
                 let levels = LEVELS[self.levels].iter().filter(|(stage, _)| *stage == journey.stage);
-                for (number, (_, hours)) in (1..).zip(levels) {
+                for (_, hours) in levels {
                     let due = journey.stage_at.millis() + hours * HOUR <= self.now();
-                    let has_fired = fired.contains(&(journey.stage.clone(), number));
-                    assert!(!due || has_fired, "level {number} is due: {}", show(journey));
+                    let key = LevelKey { after: Span::from_hours(*hours), twin: 0 };
+                    let has_fired = fired.contains(&(journey.stage.clone(), key));
+                    assert!(!due || has_fired, "the level after {hours} h is due: {}", show(journey));
                 }
             }
         }

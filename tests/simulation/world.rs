@@ -323,6 +323,8 @@ impl World {
                 let engine = self.engine.clone();
                 match self.ask(engine.remove(Kind::Audience, name)).await {
                     Ok(()) | Err(EngineError::NotFound { .. }) => break,
+                    // Another audience asks about it: it stays.
+                    Err(EngineError::Conflict(_)) => return,
                     Err(EngineError::Unavailable(_)) => {}
                     Err(error) => panic!("{error}"),
                 }

@@ -93,7 +93,7 @@ pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey 
         steps: Vec::new(),
         steps_left_out: 0,
         escalations: Vec::new(),
-        acknowledged: None,
+        acknowledged: Vec::new(),
         resolved: None,
     }
 }

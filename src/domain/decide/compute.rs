@@ -5,30 +5,27 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Decision;
-use super::rules::Rules;
 use crate::domain::change::MembershipWrite;
 use crate::domain::definition::Audience;
 use crate::domain::delivery::Cause;
 use crate::domain::event::Event;
 use crate::domain::ids::LeafId;
+use crate::domain::limits;
 use crate::domain::profile::{Membership, Profile};
-use crate::domain::query::Evaluation;
+use crate::domain::query::{Evaluation, LeafSpec, LeafState};
 use crate::domain::time::Timestamp;
 
 /// Places in `Rules::audiences` that are to be looked at.
 pub(super) type Touched = BTreeSet<usize>;
 
-/// Adds an event to the leaves that count it; answers the audiences whose leaves changed.
-pub(super) fn count_event(rules: &Rules, profile: &mut Profile, event: &Event, now: Timestamp) -> Touched {
-    let mut touched = Touched::new();
-    let Some((name, properties)) = event.as_behaviour() else { return touched };
-    for leaf in rules.leaves_by_event.get(name).into_iter().flatten() {
-        if leaf.spec.matches(&properties) {
-            profile.leaves.entry(leaf.id).or_default().add(&leaf.spec, event.timestamp, now);
-            touched.extend(leaf.audiences.iter().copied());
-        }
+/// Adds one event to a leaf; says whether there was room on the profile.
+fn add(profile: &mut Profile, leaf: LeafId, spec: &LeafSpec, at: Timestamp, now: Timestamp) -> bool {
+    let kept: usize = profile.leaves.values().map(LeafState::kept).sum();
+    let has_room = kept < limits::MAX_LEAF_TIMES;
+    if has_room {
+        profile.leaves.entry(leaf).or_default().add(spec, at, now);
     }
-    touched
+    has_room
 }
 
 /// Whether the audience's query holds for this profile now, and until when surely.
@@ -41,6 +38,23 @@ fn evaluate(audience: &Audience, profile: &Profile, now: Timestamp) -> Evaluatio
 }
 
 impl Decision<'_> {
+    /// Adds an event to the leaves that count it; answers the audiences whose leaves changed.
+    pub(super) fn count_event(&mut self, profile: &mut Profile, event: &Event) -> Touched {
+        let mut touched = Touched::new();
+        let Some((name, properties)) = event.as_behaviour() else { return touched };
+        for leaf in self.rules.leaves_by_event.get(name).into_iter().flatten() {
+            if !leaf.spec.matches(&properties) {
+                continue;
+            }
+            if add(profile, leaf.id, &leaf.spec, event.timestamp, self.now) {
+                touched.extend(leaf.audiences.iter().copied());
+            } else {
+                self.left_out.leaf_times += 1;
+            }
+        }
+        touched
+    }
+
     /// Evaluates the audiences in `touched`, and those that ask about an audience that changed, and notes every change.
     /// Answers the earliest instant at which one of them may change by itself.
     pub(super) fn evaluate(
@@ -53,18 +67,17 @@ impl Decision<'_> {
         profile.key.user_id()?;
         let rules = Arc::clone(&self.rules);
         let mut wake: Option<Timestamp> = None;
-        // Definitions refuse cycles, so each audience changes at most once per round and the rounds end.
-        for _round in 0..=rules.audiences.len() {
-            for place in std::mem::take(&mut touched) {
-                let audience = &rules.audiences[place];
-                if !audience.covers(&profile.key) {
-                    continue;
-                }
-                let evaluation = evaluate(audience, profile, self.now);
-                wake = earliest(wake, evaluation.holds_until);
-                if self.set_membership(profile, audience, evaluation.value, cause) {
-                    touched.extend(rules.audiences_by_trait.get(&audience.key).into_iter().flatten());
-                }
+        // Whoever asks about an audience stands after it, so each is evaluated once and the list ends.
+        while let Some(place) = touched.pop_first() {
+            let audience = &rules.audiences[place];
+            if !audience.covers(&profile.key) {
+                continue;
+            }
+            let evaluation = evaluate(audience, profile, self.now);
+            wake = earliest(wake, evaluation.holds_until);
+            if self.set_membership(profile, audience, evaluation.value, cause) {
+                let dependents = rules.audiences_by_trait.get(&audience.key).into_iter().flatten();
+                touched.extend(dependents.filter(|dependent| **dependent > place));
             }
         }
         wake
@@ -100,13 +113,15 @@ impl Decision<'_> {
         let Some((name, properties)) = event.as_behaviour() else { return };
         for leaf in &audience.leaves {
             if fresh.contains(&leaf.id) && leaf.spec.event == name && leaf.spec.matches(&properties) {
-                profile.leaves.entry(leaf.id).or_default().add(&leaf.spec, event.timestamp, self.now);
+                if !add(profile, leaf.id, &leaf.spec, event.timestamp, self.now) {
+                    self.left_out.leaf_times += 1;
+                }
             }
         }
     }
 
     /// All audiences that time can change for this profile.
-    pub(super) fn all_with_state(&self, profile: &Profile) -> Touched {
+    pub(super) fn all_with_state(&mut self, profile: &Profile) -> Touched {
         let places = profile.leaves.keys().filter_map(|leaf| self.rules.audiences_by_leaf.get(leaf));
         places.flatten().copied().collect()
     }

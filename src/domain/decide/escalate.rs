@@ -18,12 +18,13 @@ impl Decision<'_> {
         let definitions = Arc::clone(&self.rules.definitions);
         for journey in &mut profile.journeys {
             let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
+            // First, so that last year's posts, imported today, alarm nobody.
+            journey.expire(flow, self.now, &mut self.changes.journeys);
             if let Some(flow) = flow {
                 for due in journey.due_levels(flow, self.now) {
                     self.fire(journey, flow, due);
                 }
             }
-            journey.expire(flow, self.now, &mut self.changes.journeys);
         }
     }
 
@@ -35,12 +36,13 @@ impl Decision<'_> {
             to: to.clone(),
             context: self.mail_context(journey, flow, due),
         };
-        let message_id = format!("{}.{}.{}", journey.id, due.level.stage, due.number);
+        let message_id = format!("{}.{}.{}.{}", journey.id, due.level.stage, due.key.after, due.key.twin);
         let user = journey.user.clone();
         let delivery_id = self.deliver(EMAIL, &user, message_id, Cause::Stall(journey.id), payload);
         journey.escalations.push(Escalation {
             stage: due.level.stage.clone(),
             level: due.number,
+            key: due.key,
             channel: due.level.channel.as_str().to_owned(),
             at: self.now,
             delivery_id,

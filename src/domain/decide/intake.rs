@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::Decision;
-use super::compute::{Touched, arm, count_event};
+use super::compute::{Touched, arm};
 use crate::domain::change::SeenWrite;
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::event::{Call, Event, weight};
@@ -47,8 +47,9 @@ impl Decision<'_> {
         event.id = self.ids.event(self.now);
         profile.updated_at = self.now;
         remember_event(profile, &event);
+        self.forget_old_leaves(profile);
         let mut touched = self.apply_traits(profile, &event);
-        touched.append(&mut count_event(&self.rules, profile, &event, self.now));
+        touched.append(&mut self.count_event(profile, &event));
         if profile.created_at == self.now && profile.recent.len() == 1 {
             touched.extend(self.rules.audiences_of_nobody.iter().copied());
         }
@@ -89,14 +90,14 @@ impl Decision<'_> {
         let mut touched = Touched::new();
         match &event.call {
             Call::Identify { traits } => {
-                self.traits_left_out += traits.len().saturating_sub(limits::MAX_TRAITS_PER_EVENT);
+                self.left_out.traits += traits.len().saturating_sub(limits::MAX_TRAITS_PER_EVENT);
                 for (name, value) in traits.iter().take(limits::MAX_TRAITS_PER_EVENT) {
                     match set_trait(profile, name, value, event.timestamp) {
                         SetTrait::Changed => {
                             touched.extend(self.rules.audiences_by_trait.get(name).into_iter().flatten());
                         }
                         SetTrait::Same => {}
-                        SetTrait::NoRoom => self.traits_left_out += 1,
+                        SetTrait::NoRoom => self.left_out.traits += 1,
                     }
                 }
             }

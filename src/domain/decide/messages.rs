@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Decision;
-use crate::domain::definition::{Audience, Emit};
+use crate::domain::definition::{Audience, Emit, EventsWanted};
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::ids::UserKey;
 use crate::domain::profile::Profile;
@@ -12,7 +12,14 @@ use crate::domain::time::Timestamp;
 impl Decision<'_> {
     /// Tells the audience's destinations that the user entered or left.
     pub(super) fn announce(&mut self, profile: &Profile, audience: &Audience, member: bool, cause: &Cause) {
-        for destination in &audience.destinations {
+        let definitions = std::sync::Arc::clone(&self.rules.definitions);
+        let wanting = |key: &&String| {
+            definitions
+                .destinations
+                .get(*key)
+                .is_some_and(|destination| destination.events != EventsWanted::None)
+        };
+        for destination in audience.destinations.iter().filter(wanting) {
             for emit in &audience.emit {
                 let message_id = self.ids.ksuid("personas_", self.now);
                 let call =

@@ -29,14 +29,23 @@ pub struct Decision<'a> {
     ids: &'a mut IdSource,
     /// Everything that was caused so far, but for the profiles themselves.
     pub changes: ChangeSet,
-    /// Traits that were too many or too large for their profile; their events keep them.
-    pub traits_left_out: usize,
+    /// What found no room on its profile.
+    pub left_out: LeftOut,
+}
+
+/// What found no room on its profile; the events keep it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Traits that were too many or too large.
+    pub traits: usize,
+    /// Timestamps past what the leaves of one profile may keep.
+    pub leaf_times: usize,
 }
 
 impl<'a> Decision<'a> {
     /// Nothing decided yet.
     pub fn new(rules: Arc<Rules>, now: Timestamp, ids: &'a mut IdSource) -> Self {
-        Self { rules, now, ids, changes: ChangeSet::default(), traits_left_out: 0 }
+        Self { rules, now, ids, changes: ChangeSet::default(), left_out: LeftOut::default() }
     }
 
     /// The rules it goes by.

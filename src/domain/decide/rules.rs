@@ -1,6 +1,6 @@
 //! The definitions in force, prepared for deciding: which computations an event or a trait touches.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::domain::definition::{Audience, Definitions, EventsWanted};
@@ -24,6 +24,7 @@ pub struct Rules {
     pub definitions: Arc<Definitions>,
     /// Where people reach this server, without a trailing slash; for links in mails.
     pub public_url: Option<String>,
+    /// Those that are asked about before those that ask, so that each is evaluated once, on what is true by then.
     pub(super) audiences: Vec<Arc<Audience>>,
     pub(super) leaves_by_event: HashMap<String, Vec<CountingLeaf>>,
     pub(super) audiences_by_leaf: HashMap<LeafId, Vec<usize>>,
@@ -39,16 +40,21 @@ impl Rules {
     pub fn new(definitions: Arc<Definitions>, public_url: Option<String>) -> Self {
         let mut rules = Self { definitions, public_url, ..Self::default() };
         let definitions = Arc::clone(&rules.definitions);
-        for audience in definitions.audiences.values().filter(|audience| audience.counts_events()) {
+        for audience in in_order_of_asking(&definitions) {
             rules.add(audience);
         }
         rules.event_destinations = definitions
             .destinations
             .values()
-            .filter(|destination| destination.events == EventsWanted::All)
+            .filter(|destination| destination.events == EventsWanted::All && destination.enabled)
             .map(|destination| destination.key.clone())
             .collect();
         rules
+    }
+
+    /// How many times an event is written: itself, and once for each destination that wants all.
+    pub fn copies(&self) -> usize {
+        1 + self.event_destinations.len()
     }
 
     fn add(&mut self, audience: &Arc<Audience>) {
@@ -72,4 +78,26 @@ impl Rules {
             self.audiences_of_nobody.push(place);
         }
     }
+}
+
+/// The audiences that count events, each after those that its query asks about. (Definitions refuse circles; should there be
+/// one all the same, its members come last.)
+fn in_order_of_asking(definitions: &Definitions) -> Vec<&Arc<Audience>> {
+    let mut waiting: Vec<_> =
+        definitions.audiences.values().filter(|audience| audience.counts_events()).collect();
+    let mut ordered = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let keys: HashSet<&str> = waiting.iter().map(|audience| audience.key.as_str()).collect();
+        let is_ready = |audience: &&Arc<Audience>| {
+            !audience.query.trait_names().iter().any(|name| *name != audience.key && keys.contains(name))
+        };
+        let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_ready);
+        if ready.is_empty() {
+            ordered.extend(rest);
+            break;
+        }
+        ordered.extend(ready);
+        waiting = rest;
+    }
+    ordered
 }

@@ -39,6 +39,17 @@ pub struct Level {
     pub channel: Channel,
 }
 
+/// Which of a stage's levels it is, whatever stands before or after it: a level that fired is known again when others
+/// are added, and one whose time changes is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LevelKey {
+    /// Its time.
+    pub after: Span,
+    /// 0 for the first level of that stage with that time, and so on.
+    #[serde(default)]
+    pub twin: u32,
+}
+
 /// How far looking anew at the journeys of a changed flow has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revisit {
@@ -73,8 +84,17 @@ pub struct Flow {
 
 impl Flow {
     /// The levels that watch `stage`, numbered from 1 in rising `after`.
-    pub fn levels(&self, stage: &str) -> impl Iterator<Item = (u32, &Level)> {
-        (1..).zip(self.escalation.iter().filter(move |level| level.stage == stage))
+    pub fn levels(&self, stage: &str) -> impl Iterator<Item = (u32, LevelKey, &Level)> {
+        let mut before: Option<LevelKey> = None;
+        (1..).zip(self.escalation.iter().filter(move |level| level.stage == stage)).map(
+            move |(number, level)| {
+                let twin =
+                    before.filter(|before| before.after == level.after).map_or(0, |before| before.twin + 1);
+                let key = LevelKey { after: level.after, twin };
+                before = Some(key);
+                (number, key, level)
+            },
+        )
     }
 
     /// Whether `stage` ends a run.

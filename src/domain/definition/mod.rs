@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 
 pub use audience::{Audience, AudienceStatus, Emit, LeafUse, Phase};
 pub use destination::{Destination, DestinationKind, EventsWanted, WebhookUrl};
-pub use flow::{Channel, Flow, Level, Revisit};
+pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
 pub use problem::Problem;
 pub use source::{Source, SourceKind};
 

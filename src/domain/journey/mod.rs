@@ -8,6 +8,7 @@ mod stall;
 
 use serde::{Deserialize, Serialize};
 
+use super::definition::LevelKey;
 use super::ids::{DeliveryId, JourneyId, UserKey};
 use super::time::Timestamp;
 
@@ -86,9 +87,12 @@ pub struct Escalation {
     /// The stage whose rule it was.
     #[serde(rename = "s")]
     pub stage: String,
-    /// 1 for the first level of that stage in rising `after`, and so on.
+    /// 1 for the first level of that stage in rising `after`, and so on, as it was when it fired; for people to read.
     #[serde(rename = "l")]
     pub level: u32,
+    /// Which level it was.
+    #[serde(rename = "k")]
+    pub key: LevelKey,
     /// How it was sent: `email`.
     #[serde(rename = "c")]
     pub channel: String,
@@ -109,6 +113,20 @@ pub struct Note {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// An operator took notice of a stall: its ladder stops.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// The stage that the journey was in.
+    #[serde(rename = "s")]
+    pub stage: String,
+    /// Since when it was in that stage.
+    #[serde(rename = "a")]
+    pub stage_at: Timestamp,
+    /// Who, why and when.
+    #[serde(rename = "n")]
+    pub note: Note,
 }
 
 /// One run of one flow by one user.
@@ -156,9 +174,9 @@ pub struct Journey {
     /// Levels that fired.
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     pub escalations: Vec<Escalation>,
-    /// Set when an operator acknowledged the present stall; a new stage clears it.
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
-    pub acknowledged: Option<Note>,
+    /// What operators took notice of, oldest first.
+    #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledgement>,
     /// Set when an operator resolved the journey.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Note>,

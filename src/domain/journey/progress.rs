@@ -108,7 +108,7 @@ impl Journeys<'_> {
             steps: Vec::new(),
             steps_left_out: 0,
             escalations: Vec::new(),
-            acknowledged: None,
+            acknowledged: Vec::new(),
             resolved: None,
         });
         self.list.len() - 1
@@ -123,13 +123,14 @@ impl Journeys<'_> {
     }
 
     fn add_step(&mut self, index: usize, flow: Option<&Flow>, post: &Post<'_>, now: Timestamp) {
+        let timeline: usize = self.list.iter().flat_map(|journey| &journey.steps).map(step_bytes).sum();
         let journey = &mut self.list[index];
         journey.updated_at = now;
         journey.started_at = journey.started_at.min(post.at);
         if let Some(phone) = post.step.phone_number {
             journey.phone_number = Some(phone.to_owned());
         }
-        record(journey, post);
+        record(journey, post, timeline);
         if flow.is_some_and(|flow| flow.is_terminal(post.step.stage)) {
             complete(journey, post, self.moves);
         } else if journey.status != JourneyStatus::Completed {
@@ -138,9 +139,14 @@ impl Journeys<'_> {
     }
 }
 
+fn step_bytes(step: &Step) -> usize {
+    step.stage.len() + step.message_id.len() + 32
+}
+
 /// Puts the step into the timeline, in the order of the times at which stages happened.
-fn record(journey: &mut Journey, post: &Post<'_>) {
-    if journey.steps.len() >= limits::MAX_JOURNEY_STEPS {
+fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize) {
+    let bytes = timeline + post.step.stage.len() + post.message_id.len();
+    if journey.steps.len() >= limits::MAX_JOURNEY_STEPS || bytes > limits::MAX_TIMELINE_BYTES {
         journey.steps_left_out = journey.steps_left_out.saturating_add(1);
         return;
     }
@@ -184,7 +190,6 @@ fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMo
         _ => return,
     };
     if stage != journey.stage || since > journey.stage_at {
-        journey.acknowledged = None;
         if journey.status == JourneyStatus::Stalled {
             journey.status = JourneyStatus::Active;
             moves.push(JourneyMove {

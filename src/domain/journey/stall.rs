@@ -1,9 +1,9 @@
 //! When a journey stalls, which level of its escalation is due, and when it is given up.
 
 use super::progress::close;
-use super::{Journey, JourneyStatus, Note};
+use super::{Acknowledgement, Journey, JourneyStatus, Note};
 use crate::domain::change::JourneyMove;
-use crate::domain::definition::{Flow, Level};
+use crate::domain::definition::{Flow, Level, LevelKey};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 
@@ -12,6 +12,8 @@ use crate::domain::time::Timestamp;
 pub struct DueLevel<'a> {
     /// Its number among the levels of the stage.
     pub number: u32,
+    /// Which level it is.
+    pub key: LevelKey,
     /// How many levels the stage has.
     pub levels: u32,
     /// The level.
@@ -19,9 +21,17 @@ pub struct DueLevel<'a> {
 }
 
 impl Journey {
-    /// Whether the level with that number of that stage fired before.
-    fn fired(&self, stage: &str, number: u32) -> bool {
-        self.escalations.iter().any(|mark| mark.level == number && mark.stage == stage)
+    /// Whether that level of the present stage fired before.
+    fn fired(&self, key: &LevelKey) -> bool {
+        self.escalations.iter().any(|mark| mark.key == *key && mark.stage == self.stage)
+    }
+
+    /// The word of an operator who took notice of the present stall.
+    pub fn acknowledgement(&self) -> Option<&Acknowledgement> {
+        self.acknowledged
+            .iter()
+            .rev()
+            .find(|known| known.stage == self.stage && known.stage_at == self.stage_at)
     }
 
     fn expires_at(&self, flow: Option<&Flow>) -> Timestamp {
@@ -30,15 +40,13 @@ impl Journey {
 
     /// Levels whose time has come and that did not fire yet.
     pub fn due_levels<'a>(&self, flow: &'a Flow, now: Timestamp) -> Vec<DueLevel<'a>> {
-        if !self.status.is_open() || self.acknowledged.is_some() {
+        if !self.status.is_open() || self.acknowledgement().is_some() {
             return Vec::new();
         }
         let levels = u32::try_from(flow.levels(&self.stage).count()).unwrap_or(u32::MAX);
         flow.levels(&self.stage)
-            .filter(|(number, level)| {
-                self.stage_at.plus(level.after) <= now && !self.fired(&self.stage, *number)
-            })
-            .map(|(number, level)| DueLevel { number, levels, level })
+            .filter(|(_, key, level)| self.stage_at.plus(level.after) <= now && !self.fired(key))
+            .map(|(number, key, level)| DueLevel { number, key, levels, level })
             .collect()
     }
 
@@ -47,10 +55,12 @@ impl Journey {
         if !self.status.is_open() {
             return None;
         }
-        let levels = flow.into_iter().flat_map(|flow| flow.levels(&self.stage));
+        // An acknowledged stall climbs no further, but its journey still expires.
+        let ladder = flow.filter(|_| self.acknowledgement().is_none());
+        let levels = ladder.into_iter().flat_map(|flow| flow.levels(&self.stage));
         levels
-            .filter(|(number, _)| self.acknowledged.is_none() && !self.fired(&self.stage, *number))
-            .map(|(_, level)| self.stage_at.plus(level.after))
+            .filter(|(_, key, _)| !self.fired(key))
+            .map(|(_, _, level)| self.stage_at.plus(level.after))
             .chain(std::iter::once(self.expires_at(flow)))
             .min()
     }
@@ -79,9 +89,13 @@ impl Journey {
     /// An operator has taken notice: the ladder of this stall stops. Says whether that was possible.
     pub fn acknowledge(&mut self, note: Note) -> bool {
         let open = self.status.is_open();
-        if open && self.acknowledged.is_none() {
+        if open && self.acknowledgement().is_none() {
             self.updated_at = note.at;
-            self.acknowledged = Some(note);
+            if self.acknowledged.len() >= limits::MAX_ACKNOWLEDGEMENTS {
+                self.acknowledged.remove(0);
+            }
+            let (stage, stage_at) = (self.stage.clone(), self.stage_at);
+            self.acknowledged.push(Acknowledgement { stage, stage_at, note });
         }
         open
     }

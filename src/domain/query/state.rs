@@ -57,6 +57,14 @@ impl LeafState {
         }
     }
 
+    /// How many timestamps are kept.
+    pub fn kept(&self) -> usize {
+        match &self.0 {
+            Kept::Count(_) => 0,
+            Kept::Times(times) => times.len(),
+        }
+    }
+
     /// How many events count at `now`: for a windowed leaf those of now - window to now, both included. Exact below
     /// `spec.keep`; from there on only known to be at least that many.
     pub fn count(&self, spec: &LeafSpec, now: Timestamp) -> u64 {

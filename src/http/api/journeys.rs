@@ -137,7 +137,7 @@ fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> 
         "steps": steps,
         "stepsLeftOut": journey.steps_left_out,
         "escalations": escalations,
-        "acknowledged": journey.acknowledged,
+        "acknowledged": journey.acknowledged.last().map(|known| &known.note),
         "resolved": journey.resolved,
     })
 }
@@ -173,13 +173,17 @@ mod tests {
             }],
             steps_left_out: 0,
             escalations: vec![Escalation {
+                key: crate::domain::definition::LevelKey {
+                    after: crate::domain::time::Span::from_secs(1800),
+                    twin: 0,
+                },
                 stage: "no_reply".to_owned(),
                 level: 1,
                 channel: "email".to_owned(),
                 at,
                 delivery_id,
             }],
-            acknowledged: None,
+            acknowledged: Vec::new(),
             resolved: None,
         };
         let shown = render(&journey, &HashMap::from([(delivery_id, DeliveryStatus::Delivered)]));

@@ -81,6 +81,14 @@ pub fn needed_by(existing: &Definitions, kind: Kind, key: &str) -> Option<String
             let audience = if names.len() == 1 { "audience" } else { "audiences" };
             Some(format!("destination `{key}` is still used by {audience} {}", names.join(", ")))
         }
-        Kind::Source | Kind::Flow | Kind::Audience => None,
+        Kind::Audience => {
+            let asking = existing.audiences.values().filter(|audience| audience.key != key);
+            let asking: Vec<String> = asking
+                .filter(|audience| audience.query.trait_names().contains(key))
+                .map(|audience| format!("`{}`", audience.key))
+                .collect();
+            (!asking.is_empty()).then(|| format!("audience `{key}` is asked about by {}", asking.join(", ")))
+        }
+        Kind::Source | Kind::Flow => None,
     }
 }
