@@ -118,7 +118,7 @@ pub const SETTINGS: [Setting; 15] = [
     text(
         "log",
         "STAGEPOST_LOG",
-        "info",
+        "info,actix_server=warn,tokio_cron_scheduler=warn",
         "stagepost=debug,warn",
         "What is logged: a level, or levels by module",
     ),
