@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use stagepost::domain::time::Timestamp;
 
-use crate::app::{Setup, TestApp, app};
+use crate::app::{PATIENCE, Setup, TestApp, app};
 use crate::http::column;
 use crate::support::receiver::{Receiver, Reply, Request};
+use crate::support::wait::eventually;
 
 const HOUR: i64 = 3_600_000;
 
@@ -269,5 +270,65 @@ async fn deliveries_are_filtered_and_paged() {
         path = format!("/api/deliveries?limit=2&cursor={cursor}");
     }
     assert_eq!(seen, ["u4", "u3", "u2", "u1", "u0"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_its_next_attempt_survives_a_restart() {
+    let (receiver, _) = moody(500);
+    let mut app = Setup::new().on_sled().start().await;
+    app.allow_pending();
+    app.apply(&definitions(&[receiver.url("/hook")])).await;
+    bought(&app, "u1").await;
+    let before = newest(&app, "u1").await;
+    app.restart().await;
+    assert_eq!(newest(&app, "u1").await, before);
+    app.advance_to(before["nextAttemptAt"].as_str().unwrap()).await;
+    let after = newest(&app, "u1").await;
+    assert_eq!((&after["id"], &after["tries"]), (&before["id"], &json!(2)));
+    let requests = receiver.requests();
+    assert_eq!(requests[0].body, requests[1].body);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_destination_that_is_removed_is_superseded() {
+    let (receiver, _) = moody(500);
+    let app = shop(&receiver).await;
+    bought(&app, "u1").await;
+    app.call("DELETE", "/api/audiences/hot", None).await.expect(204);
+    app.call("DELETE", "/api/destinations/crm", None).await.expect(204);
+    eventually("it is superseded", PATIENCE, async || {
+        app.rest().await;
+        (newest(&app, "u1").await["status"] == "superseded").then_some(())
+    })
+    .await;
+    app.advance(HOUR / 2).await;
+    assert_eq!(receiver.requests().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn source_events_go_to_destinations_that_want_them() {
+    let receiver = Receiver::taking_all();
+    let app = app().await;
+    let mut document = definitions(&[receiver.url("/hook")]);
+    document["destination"][0]["events"] = "all".into();
+    document["audience"] = json!([]);
+    app.apply(&document).await;
+    bought(&app, "u1").await;
+    let body = json!({
+        "writeKey": "wk_website", "userId": "u2", "event": "Bought", "integrations": { "crm": false },
+    });
+    app.post_json("/v1/track", &body).await.expect(200);
+    app.rest().await;
+    let requests = receiver.requests();
+    assert_eq!(requests.len(), 1, "the sender of the second one said no");
+    let call = requests[0].json();
+    assert_eq!(
+        (&call["type"], &call["event"], &call["userId"]),
+        (&json!("track"), &json!("Bought"), &json!("u1"))
+    );
+    assert_eq!(call.get("writeKey"), None);
     app.finish().await;
 }
