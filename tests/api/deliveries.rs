@@ -48,7 +48,7 @@ async fn bought(app: &TestApp, user: &str) {
 /// The newest delivery of `user`, whole.
 async fn newest(app: &TestApp, user: &str) -> Value {
     let list = app.get(&format!("/api/deliveries?userId={user}&limit=1")).await;
-    app.get(&format!("/api/deliveries/{}", list["deliveries"][0]["id"].as_str().unwrap())).await
+    app.get(&format!("/api/deliveries/{}", list["deliveries"][0]["id"].as_str().expect("an id"))).await
 }
 
 fn at(value: &Value) -> i64 {
@@ -57,7 +57,7 @@ fn at(value: &Value) -> i64 {
 
 fn hot(request: &Request) -> (String, bool) {
     let call = request.json();
-    (call["userId"].as_str().unwrap().to_owned(), call["traits"]["hot"].as_bool().unwrap())
+    (call["userId"].as_str().expect("a value").to_owned(), call["traits"]["hot"].as_bool().expect("a value"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +212,7 @@ async fn private_addresses_are_not_dialled_unless_allowed() {
             .into_iter()
             .enumerate()
     {
-        app.apply(&definitions(&[url.clone()])).await;
+        app.apply(&definitions(std::slice::from_ref(&url))).await;
         let user = format!("u{n}");
         bought(&app, &user).await;
         let delivery = newest(&app, &user).await;

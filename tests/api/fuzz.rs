@@ -210,7 +210,7 @@ async fn goes_on(app: TestApp) {
     send(app.request("GET", "/healthz")).await.expect(200);
     studio::post_stage(&app, "after", "initiation").await;
     app.post_json("/v1/batch", &valid("/v1/batch")).await.expect(200);
-    assert!(!app.get("/api/events?limit=1000").await["events"].as_array().unwrap().is_empty());
+    assert!(!app.get("/api/events?limit=1000").await["events"].as_array().expect("a list").is_empty());
     app.get("/api/users/u1").await;
     app.finish().await;
 }

@@ -29,7 +29,7 @@ fn call(message: &str) -> Value {
 }
 
 async fn events(app: &TestApp) -> Vec<Value> {
-    app.get("/api/events").await["events"].as_array().unwrap().clone()
+    app.get("/api/events").await["events"].as_array().expect("a list").clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
