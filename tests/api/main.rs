@@ -1,0 +1,21 @@
+//! The contract, over real HTTP: the whole server in this process, with a clock that the tests set.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it did")]
+
+mod app;
+mod http;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod audiences;
+mod backpressure;
+mod connections;
+mod deliveries;
+mod escalation;
+mod fuzz;
+mod journeys;
+mod management;
+mod operations;
+mod segment;
+mod signature;
+mod studio;
