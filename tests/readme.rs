@@ -14,7 +14,8 @@ fn the_table_of_settings_is_the_codes() {
 
 #[test]
 fn the_definitions_in_readme_are_right() {
-    let blocks: Vec<&str> = README.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<&str> =
+        README.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty(), "README shows definitions");
     let text = blocks.concat();
     let file = stagepost::file::File::parse("README.md", &text, &|name| Some(format!("{name}-for-the-test")));

@@ -100,7 +100,7 @@ async fn an_answer_comes_after_the_disk_has_it() {
     let trace: &Path = &server.folder().join("trace.txt");
     for number in 0..5 {
         let marker = format!("on-disk-{number}");
-        let body = json!({"userID": "ada", "flow": "visit", "stage": "initiation", "messageId": marker});
+        let body = json!({"userID": "ada", "phoneNumber": "+15551234567", "flow": "visit", "stage": "initiation", "messageId": marker});
         server.api().post("/studio/wk_studio", &body).await;
         eventually("the answer is in the trace", Duration::from_secs(10), async || {
             let trace = std::fs::read(trace).ok()?;

@@ -112,10 +112,10 @@ impl Decision<'_> {
     ) {
         let Some((name, properties)) = event.as_behaviour() else { return };
         for leaf in &audience.leaves {
-            if fresh.contains(&leaf.id) && leaf.spec.event == name && leaf.spec.matches(&properties) {
-                if !add(profile, leaf.id, &leaf.spec, event.timestamp, self.now) {
-                    self.left_out.leaf_times += 1;
-                }
+            let counts =
+                fresh.contains(&leaf.id) && leaf.spec.event == name && leaf.spec.matches(&properties);
+            if counts && !add(profile, leaf.id, &leaf.spec, event.timestamp, self.now) {
+                self.left_out.leaf_times += 1;
             }
         }
     }

@@ -180,11 +180,11 @@ fn remember_event(profile: &mut Profile, event: &Event) {
 
 /// Sets one trait unless a newer value is known.
 fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) -> SetTrait {
-    if let Some(known) = profile.traits.get_mut(name) {
-        if at < known.at || known.value == *value {
-            known.at = known.at.max(at);
-            return SetTrait::Same;
-        }
+    if let Some(known) = profile.traits.get_mut(name)
+        && (at < known.at || known.value == *value)
+    {
+        known.at = known.at.max(at);
+        return SetTrait::Same;
     }
     let others = profile.traits.iter().filter(|(other, _)| *other != name);
     let bytes: usize = others.map(|(other, known)| other.len() + weight(&known.value)).sum();

@@ -56,6 +56,7 @@ impl Kind {
 /// One definition of any kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant, reason = "there are few of them, and none is on a hot path")]
 pub enum Definition {
     /// Where events come from.
     Source(Source),

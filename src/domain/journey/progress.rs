@@ -189,16 +189,15 @@ fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMo
         }
         _ => return,
     };
-    if stage != journey.stage || since > journey.stage_at {
-        if journey.status == JourneyStatus::Stalled {
-            journey.status = JourneyStatus::Active;
-            moves.push(JourneyMove {
-                id: journey.id,
-                user: journey.user.clone(),
-                from: Some(JourneyStatus::Stalled),
-                to: JourneyStatus::Active,
-            });
-        }
+    let is_new = stage != journey.stage || since > journey.stage_at;
+    if is_new && journey.status == JourneyStatus::Stalled {
+        journey.status = JourneyStatus::Active;
+        moves.push(JourneyMove {
+            id: journey.id,
+            user: journey.user.clone(),
+            from: Some(JourneyStatus::Stalled),
+            to: JourneyStatus::Active,
+        });
     }
     journey.stage = stage;
     journey.stage_at = since;
