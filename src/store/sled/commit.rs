@@ -27,11 +27,7 @@ impl Disk {
             return Ok(());
         }
         let (batch, written, delta) = self.guarded(|disk| disk.prepare(changes))?;
-        if let Err(source) = self.write(batch) {
-            // From here on nobody knows what sled holds in memory and what on disk: nothing more is taken.
-            let _ = self.stopped.set(source.to_string());
-            return Err(StoreError::Write { path: self.path.clone(), source });
-        }
+        self.write(batch).map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
         self.totals().settle(delta);
         self.reclaim(written)
     }
@@ -65,8 +61,19 @@ impl Disk {
         Ok((writes.batch, writes.written, delta))
     }
 
-    /// Applies the batch and syncs it.
+    /// Applies the batch and syncs it. After an error nobody knows what sled holds in memory and what on disk: nothing more is
+    /// taken.
     pub(super) fn write(&self, batch: Batch) -> std::io::Result<()> {
+        self.progress.begin();
+        let written = self.apply(batch);
+        if let Err(error) = &written {
+            let _ = self.stopped.set(error.to_string());
+        }
+        self.progress.end(written.is_ok());
+        written
+    }
+
+    fn apply(&self, batch: Batch) -> std::io::Result<()> {
         let apply = || -> ::sled::Result<()> {
             {
                 let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);

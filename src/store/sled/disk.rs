@@ -10,6 +10,7 @@ use ::sled::{Batch, Db, IVec};
 use super::codec::corrupt;
 use super::counts::Totals;
 use super::keys;
+use super::progress::Progress;
 use crate::store::{Result, StoreError};
 
 /// Most bytes in one row. sled writes a leaf of the tree, up to 17 rows, in one message; over 128 KB a message goes to a
@@ -34,6 +35,8 @@ pub(super) struct Disk {
     pub gate: RwLock<()>,
     /// Held through a commit: no two overlap.
     pub commit: Mutex<()>,
+    /// What of that which can be read is on the disk.
+    pub progress: Progress,
     pub totals: Mutex<Totals>,
     /// Why nothing is taken any more.
     pub stopped: OnceLock<String>,

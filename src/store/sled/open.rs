@@ -13,6 +13,7 @@ use ::sled::{Batch, Config, Db};
 use super::counts::Totals;
 use super::disk::{Disk, panic_text};
 use super::marker::{self, Marker};
+use super::progress::Progress;
 use super::segments::{self, Log};
 use super::{codec, keys};
 use crate::store::{Result, StoreError};
@@ -49,6 +50,7 @@ impl Disk {
             db: Some(db),
             gate: RwLock::new(()),
             commit: Mutex::new(()),
+            progress: Progress::default(),
             totals: Mutex::new(Totals::default()),
             stopped: OnceLock::new(),
             _lock: lock,
