@@ -79,6 +79,10 @@ impl Disk {
             )));
         }
         *self.totals() = totals;
+        // The log may hold a commit that was never acknowledged, because the process died between the kernel and the disk. The
+        // marker counts it, so it has to be on the disk first; and so has what sled mended at the log's end.
+        let synced = self.log.sync_data().and_then(|()| marker::sync_dir(&self.path));
+        synced.map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
         marker::write(&self.path, &Marker { version: DATA_VERSION, commits })
     }
 
