@@ -58,7 +58,8 @@ impl Disk {
             writes.put(keys::ADMIN.to_vec(), hash.as_bytes(), Old::Unknown)?;
         }
         totals.write(&delta, &mut writes)?;
-        Ok((writes.batch, writes.written, delta))
+        let (batch, written) = writes.into_batch()?;
+        Ok((batch, written, delta))
     }
 
     /// Applies the batch and syncs it. After an error nobody knows what sled holds in memory and what on disk: nothing more is
@@ -105,7 +106,7 @@ impl Disk {
 fn log_events(events: &[Event], writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
     let mut block = BlockBuilder::default();
     for event in events {
-        let record = codec::encode(event.id.to_string().as_bytes(), event)?;
+        let record = codec::encode(&keys::event(event.id), event)?;
         if block.is_full_for(record.len(), PIECE) {
             finish_block(&mut block, false, writes)?;
         }
