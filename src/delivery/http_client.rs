@@ -148,12 +148,14 @@ impl HttpClient {
     }
 }
 
-/// `url` for people: without credentials, query and fragment.
+/// `url` for people: scheme, host and port. Whatever follows may be a secret, the path too: many a webhook is known by nothing
+/// else.
 pub fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or("?");
+    let rest = if url.path() == "/" { "/" } else { "/…" };
     match url.port() {
-        Some(port) => format!("{}://{host}:{port}{}", url.scheme(), url.path()),
-        None => format!("{}://{host}{}", url.scheme(), url.path()),
+        Some(port) => format!("{}://{host}:{port}{rest}", url.scheme()),
+        None => format!("{}://{host}{rest}", url.scheme()),
     }
 }
 
@@ -277,8 +279,13 @@ mod tests {
 
     #[test]
     fn urls_are_shown_without_their_secrets() {
-        let url: Url = "https://user:pass@crm.example.com:8443/hook?token=s3cr3t#x".parse().unwrap();
-        assert_eq!(shown(&url), "https://crm.example.com:8443/hook");
+        for (url, expected) in [
+            ("https://user:pass@crm.example.com:8443/hook?token=s3cr3t#x", "https://crm.example.com:8443/…"),
+            ("https://hooks.example.com/services/T0/B0/s3cr3t", "https://hooks.example.com/…"),
+            ("http://[::1]?token=s3cr3t", "http://[::1]/"),
+        ] {
+            assert_eq!(shown(&url.parse().unwrap()), expected);
+        }
     }
 
     #[test]

@@ -35,11 +35,15 @@ pub enum StoreError {
         known: u32,
     },
     /// What is stored can't be understood.
+    ///
+    /// A record is named by its kind and the first eight hex digits of the SHA-256 of its key: keys hold people's ids, which
+    /// have no business in a log. Whose it is can be checked, though: the key of a profile is `p` and the user's key, so
+    /// `printf pu:019mr8mf4r | sha256sum` gives the digits for the user `019mr8mf4r`. The other keys are in `store::sled::keys`.
     #[error(
         "the data in {place} is damaged: {detail}; keep a copy of it and restore a backup, nothing was deleted"
     )]
     Corrupt {
-        /// The directory or the key.
+        /// The directory, or the record.
         place: String,
         /// What was found.
         detail: String,
@@ -57,12 +61,13 @@ pub enum StoreError {
     /// The store failed before and takes nothing any more.
     #[error("the store stopped after an error: {0}")]
     Stopped(String),
-    /// A record grew past what a store keeps in one piece.
+    /// A record or its key is longer than what a store keeps. Nothing of the change set was written, and the store goes on.
     #[error(
-        "a record of {bytes} bytes ({key}) is larger than a store keeps; this is a bug, please report it"
+        "{key}, or its key, has {bytes} bytes, which is more than a store keeps; nothing was written; \
+         this is a bug, please report it"
     )]
     TooLarge {
-        /// What record.
+        /// What record; named as in [`Self::Corrupt`].
         key: String,
         /// Its size.
         bytes: usize,
@@ -73,7 +78,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the store is done for; otherwise only this call was refused and nothing was written.
+    /// Whether the store is of no use any more. Where not, the one call was refused: nothing was written, nothing is wrong with
+    /// what is stored, and the next call may well succeed.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::TooLarge { .. } | Self::Cursor(_) => false,

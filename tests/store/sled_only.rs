@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use stagepost::domain::change::ChangeSet;
+use stagepost::domain::change::{ChangeSet, SeenWrite};
 use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::store::sled::SledStore;
 use stagepost::store::{Store, StoreError};
@@ -237,7 +237,11 @@ async fn a_damaged_record_is_an_error_that_names_it() {
     let store = open(dir.path()).unwrap();
     for who in ["00000x", "00000y"] {
         let error = store.profile(&user(who)).await.unwrap_err();
-        assert!(matches!(&error, StoreError::Corrupt { place, .. } if place.contains(who)), "{error}");
+        assert!(
+            matches!(&error, StoreError::Corrupt { place, .. } if place.contains("profile #")),
+            "{error}"
+        );
+        assert!(!error.to_string().contains(who) && error.is_fatal(), "{error}");
         assert!(store.profiles(&[user(who)]).await.is_err());
     }
 }
@@ -260,10 +264,50 @@ async fn a_record_that_is_too_large_is_refused_before_anything_is_written() {
     let mut set = numbered(1);
     set.profiles[1].profile.anonymous_ids = vec!["n".repeat(1 << 20)];
     let error = store.commit(&set).await.unwrap_err();
-    assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+    assert!(matches!(error, StoreError::TooLarge { .. }) && !error.is_fatal(), "{error}");
+    assert!(error.to_string().contains("profile #") && !error.to_string().contains("00001"), "{error}");
     assert_eq!(whole_commits(&store).await, 1);
     store.commit(&numbered(1)).await.unwrap();
     assert_eq!(whole_commits(&store).await, 2, "it goes on");
+}
+
+#[tokio::test]
+async fn a_key_that_is_too_long_is_refused_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    store.commit(&numbered(0)).await.unwrap();
+    for bytes in [1100, 70_000] {
+        let who = user(&"u".repeat(bytes));
+        let mut sets = [numbered(1), numbered(1), numbered(1), numbered(1)];
+        sets[0].profiles[1].profile = profile(&who);
+        sets[1].memberships.push(member("a", &who, Some(5)));
+        sets[2].deliveries.push(new_delivery(delivery(delivery_id(10, 1), "d", &who, 5)));
+        sets[3].seen.push(SeenWrite { user: who.clone(), message: [7; 16], at: at(5) });
+        for set in sets {
+            let error = store.commit(&set).await.unwrap_err();
+            assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
+            assert_eq!(whole_commits(&store).await, 1);
+        }
+    }
+    store.commit(&numbered(1)).await.unwrap();
+    assert_eq!(whole_commits(&store).await, 2, "it goes on");
+}
+
+#[tokio::test]
+async fn long_keys_stay_in_the_synced_log_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    for n in 0..60_u64 {
+        let mut set = changes();
+        // Full rows, whose keys are as long as a store takes them and differ at both ends.
+        for k in 0..4_u64 {
+            let mut profile = profile(&user(&format!("{:03}{}", (n * 37 + k * 61) % 60, "u".repeat(1015))));
+            profile.anonymous_ids = vec!["n".repeat(20_000)];
+            set.profiles.push(new_profile(profile));
+        }
+        store.commit(&set).await.unwrap();
+    }
+    assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
 }
 
 /// A power cut leaves the log without its end, wherever the disk happened to be.

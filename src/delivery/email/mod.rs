@@ -9,7 +9,7 @@ pub mod templates;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +25,8 @@ use super::sender::Verdict;
 use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::ids::DeliveryId;
 
-/// Mails that went to some of their recipients and are remembered as such; beyond it, a repetition goes to all again.
+/// Mails that went to some of their recipients and are remembered as such; beyond it the oldest is forgotten, and would go to
+/// all again.
 const PARTLY_SENT_KEPT: usize = 1000;
 
 /// How mails leave.
@@ -45,7 +46,21 @@ pub struct Mailer {
     from: Mailbox,
     templates: Arc<Templates>,
     /// Who has a mail already of which another recipient was refused for now.
-    partly_sent: Mutex<HashMap<DeliveryId, BTreeSet<Address>>>,
+    partly_sent: Mutex<PartlySent>,
+}
+
+/// Who has which mail already. What is given up on for its age is not heard of here, so the oldest make room; ids sort by age.
+#[derive(Default)]
+struct PartlySent(BTreeMap<DeliveryId, BTreeSet<Address>>);
+
+impl PartlySent {
+    fn remember(&mut self, id: DeliveryId, done: BTreeSet<Address>) {
+        self.0.remove(&id);
+        while self.0.len() >= PARTLY_SENT_KEPT {
+            self.0.pop_first();
+        }
+        self.0.insert(id, done);
+    }
 }
 
 enum Way {
@@ -71,6 +86,20 @@ impl Mailer {
 
     /// Makes the mail of `delivery` and sends it to `to`.
     pub async fn send(
+        &self,
+        delivery: &Delivery,
+        template: &str,
+        to: &[String],
+        context: &Map<String, Value>,
+    ) -> Verdict {
+        let verdict = self.attempt(delivery, template, to, context).await;
+        if !matches!(verdict.outcome, Outcome::Retry { .. }) {
+            self.partly_sent().0.remove(&delivery.id);
+        }
+        verdict
+    }
+
+    async fn attempt(
         &self,
         delivery: &Delivery,
         template: &str,
@@ -125,7 +154,7 @@ impl Mailer {
     }
 
     async fn hand_in(&self, smtp: &Smtp, id: DeliveryId, to: &[Mailbox], mail: &[u8]) -> Verdict {
-        let done = self.partly_sent().get(&id).cloned().unwrap_or_default();
+        let done = self.partly_sent().0.get(&id).cloned().unwrap_or_default();
         let rest: Vec<Address> = to
             .iter()
             .map(|mailbox| mailbox.email.clone())
@@ -133,12 +162,7 @@ impl Mailer {
             .collect();
         match smtp.send(&self.from.email, &rest, mail).await {
             Ok(taken) => self.taken(id, done, taken),
-            Err(refusal) => {
-                if refusal.permanent {
-                    self.partly_sent().remove(&id);
-                }
-                verdict(refusal)
-            }
+            Err(refusal) => verdict(refusal),
         }
     }
 
@@ -147,20 +171,16 @@ impl Mailer {
         let error = (!taken.refused.is_empty()).then(|| describe(&taken.refused));
         let outcome = if taken.refused.iter().any(|(_, refusal)| !refusal.permanent) {
             done.extend(taken.accepted);
-            let mut partly_sent = self.partly_sent();
-            if partly_sent.len() < PARTLY_SENT_KEPT {
-                partly_sent.insert(id, done);
-            }
+            self.partly_sent().remember(id, done);
             Outcome::Retry { after: None }
         } else {
-            self.partly_sent().remove(&id);
             Outcome::Delivered
         };
         let snippet = Some(format!("{} {}", taken.code, taken.answer).trim_end().to_owned());
         Verdict { outcome, status: Some(taken.code), snippet, error }
     }
 
-    fn partly_sent(&self) -> std::sync::MutexGuard<'_, HashMap<DeliveryId, BTreeSet<Address>>> {
+    fn partly_sent(&self) -> std::sync::MutexGuard<'_, PartlySent> {
         self.partly_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -187,6 +187,38 @@ async fn who_has_the_mail_does_not_get_it_again_with_the_next_try() {
     assert_eq!(server.text().matches("RCPT TO:<slow@").count(), 2);
 }
 
+#[test]
+fn who_has_a_mail_is_forgotten_from_the_oldest_on() {
+    let mut kept = PartlySent::default();
+    let id = |n: usize| DeliveryId::from_bytes((n as u128).to_be_bytes());
+    let done: BTreeSet<Address> = ["ops@example.com".parse().unwrap()].into();
+    for n in 10..10 + PARTLY_SENT_KEPT {
+        kept.remember(id(n), BTreeSet::new());
+    }
+    kept.remember(id(10), done.clone());
+    assert_eq!((kept.0.len(), &kept.0[&id(10)]), (PARTLY_SENT_KEPT, &done), "a full one still takes updates");
+    kept.remember(id(5000), done.clone());
+    assert_eq!((kept.0.len(), kept.0.contains_key(&id(10))), (PARTLY_SENT_KEPT, false));
+    kept.remember(id(1), done.clone());
+    assert_eq!((kept.0.len(), &kept.0[&id(1)]), (PARTLY_SENT_KEPT, &done), "the newest word is always kept");
+    assert!(!kept.0.contains_key(&id(11)));
+}
+
+#[tokio::test]
+async fn a_final_outcome_ends_the_remembering() {
+    let server = MailServer::start(vec![("RCPT TO:<slow@", "450 greylisted")]).await;
+    let mailer = server.mailer();
+    for (to, outcome) in [
+        (&["ops@example.com"][..], Outcome::Delivered),
+        (&["nobody"], Outcome::Failed),
+        (&["ops@example.com"], Outcome::Delivered),
+    ] {
+        let partly = send(&mailer, &["slow@example.com", "lead@example.com"]).await;
+        assert_eq!((partly.outcome, mailer.partly_sent().0.len()), (Outcome::Retry { after: None }, 1));
+        assert_eq!((send(&mailer, to).await.outcome, mailer.partly_sent().0.len()), (outcome, 0));
+    }
+}
+
 #[tokio::test]
 async fn nobody_to_send_to_is_final() {
     let server = MailServer::start(Vec::new()).await;

@@ -7,13 +7,36 @@ use ::sled::IVec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::keys;
 use crate::domain::event::Event;
 use crate::domain::ids::EventId;
 use crate::store::{Result, StoreError};
 
-/// The damage error of the row at `key`.
+/// The damage error of the row at `key`. Neither it nor `detail` may say what is in the row.
 pub(super) fn corrupt(key: &[u8], detail: impl std::fmt::Display) -> StoreError {
-    StoreError::Corrupt { place: format!("the record `{}`", key.escape_ascii()), detail: detail.to_string() }
+    StoreError::Corrupt {
+        place: format!("the record `{}`", keys::describe(key)),
+        detail: without_values(&detail.to_string()),
+    }
+}
+
+/// serde's message without what it quotes: texts and numbers of the record. The names of fields stay.
+fn without_values(message: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = message;
+    while let Some(start) = rest.find(['"', '`']) {
+        let (before, quoted) = rest.split_at(start);
+        let quote = &quoted[..1];
+        kept.push_str(before);
+        // A text may hold quotes itself, so it ends at the last one.
+        let end =
+            if quote == "\"" { quoted.rfind(quote) } else { quoted[1..].find(quote).map(|end| end + 1) };
+        let end = end.filter(|end| *end > 0).map_or(quoted.len(), |end| end + 1);
+        let is_name = quote == "`" && before.ends_with("field ") && !before.ends_with("unknown field ");
+        kept.push_str(if is_name { &quoted[..end] } else { "…" });
+        rest = &quoted[end..];
+    }
+    kept + rest
 }
 
 pub(super) fn encode<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>> {
@@ -110,7 +133,7 @@ impl Block {
 /// One event of a block.
 pub(super) fn event(id: EventId, record: &[u8]) -> Result<Event> {
     let event: Event =
-        rmp_serde::from_slice(record).map_err(|error| corrupt(id.to_string().as_bytes(), error))?;
+        rmp_serde::from_slice(record).map_err(|error| corrupt(&keys::event(id), format!("{id}: {error}")))?;
     Ok(event)
 }
 
@@ -147,6 +170,32 @@ mod tests {
         }
         let new: New = decode(b"k", &encode(b"k", &Old { a: 7 }).unwrap()).unwrap();
         assert_eq!((new.a, new.b), (7, None));
+    }
+
+    #[test]
+    fn errors_say_nothing_of_what_is_stored() {
+        #[derive(Debug, Serialize, serde::Deserialize)]
+        struct Text {
+            name: String,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Number {
+            #[serde(rename = "name")]
+            _name: u32,
+        }
+        for secret in ["alice@example.com", "a\" \\\"alice\" `alice`", "`alice", "\"alice"] {
+            let bytes = encode(b"pu:alice", &Text { name: secret.to_owned() }).unwrap();
+            let error = decode::<Number>(b"pu:alice", &bytes).unwrap_err().to_string();
+            assert!(!error.contains("alice"), "{error}");
+            let json = encode_json(b"pu:alice", &Text { name: secret.to_owned() }).unwrap();
+            let error = decode_json::<Number>(b"pu:alice", &json).unwrap_err().to_string();
+            assert!(!error.contains("alice") && error.contains("invalid type: string …"), "{error}");
+            let error =
+                decode_json::<EventId>(b"pu:alice", &serde_json::to_vec(secret).unwrap()).unwrap_err();
+            assert!(!error.to_string().contains("alice"), "{error}");
+        }
+        let error = decode::<Text>(b"pu:alice", &[0x80]).unwrap_err().to_string();
+        assert!(error.contains("missing field `name`") && error.contains("`profile #"), "{error}");
     }
 
     #[test]

@@ -27,11 +27,7 @@ impl Disk {
             return Ok(());
         }
         let (batch, written, delta) = self.guarded(|disk| disk.prepare(changes))?;
-        if let Err(source) = self.write(batch) {
-            // From here on nobody knows what sled holds in memory and what on disk: nothing more is taken.
-            let _ = self.stopped.set(source.to_string());
-            return Err(StoreError::Write { path: self.path.clone(), source });
-        }
+        self.write(batch).map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
         self.totals().settle(delta);
         self.reclaim(written)
     }
@@ -62,11 +58,23 @@ impl Disk {
             writes.put(keys::ADMIN.to_vec(), hash.as_bytes(), Old::Unknown)?;
         }
         totals.write(&delta, &mut writes)?;
-        Ok((writes.batch, writes.written, delta))
+        let (batch, written) = writes.into_batch()?;
+        Ok((batch, written, delta))
     }
 
-    /// Applies the batch and syncs it.
+    /// Applies the batch and syncs it. After an error nobody knows what sled holds in memory and what on disk: nothing more is
+    /// taken.
     pub(super) fn write(&self, batch: Batch) -> std::io::Result<()> {
+        self.progress.begin();
+        let written = self.apply(batch);
+        if let Err(error) = &written {
+            let _ = self.stopped.set(error.to_string());
+        }
+        self.progress.end(written.is_ok());
+        written
+    }
+
+    fn apply(&self, batch: Batch) -> std::io::Result<()> {
         let apply = || -> ::sled::Result<()> {
             {
                 let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -98,7 +106,7 @@ impl Disk {
 fn log_events(events: &[Event], writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
     let mut block = BlockBuilder::default();
     for event in events {
-        let record = codec::encode(event.id.to_string().as_bytes(), event)?;
+        let record = codec::encode(&keys::event(event.id), event)?;
         if block.is_full_for(record.len(), PIECE) {
             finish_block(&mut block, false, writes)?;
         }

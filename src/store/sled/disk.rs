@@ -10,11 +10,26 @@ use ::sled::{Batch, Db, IVec};
 use super::codec::corrupt;
 use super::counts::Totals;
 use super::keys;
+use super::progress::Progress;
 use crate::store::{Result, StoreError};
 
-/// Most bytes in one row. sled writes a leaf of the tree, up to 17 rows, in one message; over 128 KB a message goes to a
-/// file of its own that sled never syncs and may never remove. Rows of this size keep every leaf below that.
+/// Most bytes in one row. sled writes a leaf of the tree in one message; a message over [`MAX_MESSAGE`] goes to a file of its
+/// own that sled never syncs and may never remove. Rows of this size keep every leaf below that.
 pub(super) const PIECE: usize = 5 * 1024;
+/// Most bytes of a key. The longest that the limits on ids and names allow is about 770 bytes.
+pub(super) const MAX_KEY: usize = 1024;
+/// Most bytes of what sled keeps in its log: a quarter of a segment without the segment's header.
+const MAX_MESSAGE: usize = 512 * 1024 / 4 - 20;
+/// Most rows of a leaf: one that is about to be split has 17, and may have been given the 3 of a neighbour that emptied.
+const MAX_LEAF_ROWS: usize = 17 + 3;
+/// Most bytes in front of what a record's first row holds of it.
+const FORM: usize = 3;
+/// What a row takes beside its key and its piece: the form of the record and two lengths.
+const ROW_HEAD: usize = FORM + 2 * 4;
+/// What a message takes beside its rows and the two keys that bound them.
+const MESSAGE_HEAD: usize = 32 + 64;
+const _: () =
+    assert!(MAX_LEAF_ROWS * (PIECE + MAX_KEY + ROW_HEAD) + 2 * MAX_KEY + MESSAGE_HEAD <= MAX_MESSAGE);
 /// Most bytes of one record.
 pub(super) const MAX_RECORD: usize = 1024 * 1024;
 
@@ -34,6 +49,8 @@ pub(super) struct Disk {
     pub gate: RwLock<()>,
     /// Held through a commit: no two overlap.
     pub commit: Mutex<()>,
+    /// What of that which can be read is on the disk.
+    pub progress: Progress,
     pub totals: Mutex<Totals>,
     /// Why nothing is taken any more.
     pub stopped: OnceLock<String>,
@@ -154,23 +171,42 @@ pub(super) enum Old {
     Unknown,
 }
 
+fn too_large(key: &[u8], bytes: usize) -> StoreError {
+    StoreError::TooLarge { key: format!("the record `{}`", keys::describe(key)), bytes }
+}
+
 /// The writes of one commit, as they come together.
 pub(super) struct Writes<'d> {
     pub disk: &'d Disk,
-    pub batch: Batch,
+    batch: Batch,
     /// Rows in the batch.
-    pub written: usize,
+    written: usize,
+    /// A row that is larger than rows may be: the batch is not to be written.
+    too_large: Option<StoreError>,
 }
 
 impl<'d> Writes<'d> {
     pub(super) fn new(disk: &'d Disk) -> Self {
-        Self { disk, batch: Batch::default(), written: 0 }
+        Self { disk, batch: Batch::default(), written: 0, too_large: None }
+    }
+
+    /// The batch and the number of its rows, if all of it may be written.
+    pub(super) fn into_batch(self) -> Result<(Batch, usize)> {
+        match self.too_large {
+            Some(error) => Err(error),
+            None => Ok((self.batch, self.written)),
+        }
     }
 
     /// Sets a row that is no record: of an index, a pointer, a piece.
     pub(super) fn set(&mut self, key: Vec<u8>, value: impl Into<IVec>) {
         self.written += 1;
-        self.batch.insert(key, value);
+        let value = value.into();
+        if key.len() > MAX_KEY || value.len() > PIECE + FORM {
+            self.too_large.get_or_insert_with(|| too_large(&key, key.len().max(value.len())));
+        } else {
+            self.batch.insert(key, value);
+        }
     }
 
     /// Removes a row.
@@ -182,8 +218,7 @@ impl<'d> Writes<'d> {
     /// Writes a record.
     pub(super) fn put(&mut self, key: Vec<u8>, record: &[u8], old: Old) -> Result<()> {
         if record.len() > MAX_RECORD {
-            let key = key.escape_ascii().to_string();
-            return Err(StoreError::TooLarge { key, bytes: record.len() });
+            return Err(too_large(&key, record.len()));
         }
         let first = record.len().min(PIECE);
         let pieces = record[first..].chunks(PIECE);
@@ -192,7 +227,7 @@ impl<'d> Writes<'d> {
         for (number, piece) in (0..).zip(pieces) {
             self.set(keys::piece(&key, number), piece);
         }
-        let mut row = Vec::with_capacity(first + 3);
+        let mut row = Vec::with_capacity(first + FORM);
         if further == 0 {
             row.push(WHOLE);
         } else {

@@ -22,6 +22,8 @@
 //! | `u` flow | (posted, but not defined) |
 //! | `+` any key above, number | the further pieces of a long record |
 
+use sha2::{Digest as _, Sha256};
+
 use crate::domain::definition::Kind;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
@@ -74,7 +76,8 @@ pub(super) fn join(prefix: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 
 /// A text in front of other parts: its length first, so that no text is the beginning of another.
 fn sized(prefix: u8, text: &str) -> Vec<u8> {
-    let len = u16::try_from(text.len()).expect("limits::MAX_ID_BYTES and MAX_DEFINITION_NAME fit 16 bits");
+    // A longer text makes a key that is never written, see `disk::MAX_KEY`.
+    let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
     join(&[prefix], &[&len.to_be_bytes(), text.as_bytes()])
 }
 
@@ -174,9 +177,44 @@ pub(super) fn piece(key: &[u8], number: u16) -> Vec<u8> {
     join(b"+", &[key, &number.to_be_bytes()])
 }
 
+/// What may be said of a key in a log: what kind of row it is of, and the beginning of its hash. Keys hold people's ids.
+pub(super) fn describe(key: &[u8]) -> String {
+    let (of, whose) = match key.split_first() {
+        Some((b'+', whose)) => ("a further piece of ", whose),
+        _ => ("", key),
+    };
+    let kind = match whose {
+        [b'c', ..] => "running totals",
+        [b'v', ..] => "data version",
+        [b'k', ..] => "admin token",
+        [b'e', ..] => "events",
+        [b'p', ..] => "profile",
+        [b't', ..] => "timer",
+        [b'j' | b's' | b'a', ..] => "journey",
+        [b'm', ..] => "member",
+        [b'd' | b'x', ..] => "delivery",
+        [b'q' | b'w', ..] => "lane",
+        [b'h' | b'H', ..] => "message id",
+        [b'f', ..] => "definition",
+        [b'u', ..] => "unknown flow",
+        _ => "row",
+    };
+    let hash = hex::encode(Sha256::digest(key));
+    format!("{of}{kind} #{}", &hash[..8])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_said_of_a_key_is_its_kind_and_hash() {
+        let key = profile(&UserKey::user("019mr8mf4r"));
+        // printf pu:019mr8mf4r | sha256sum
+        assert_eq!(describe(&key), "profile #fa7662aa");
+        assert!(describe(&piece(&key, 1)).starts_with("a further piece of profile #"));
+        assert!(describe(b"").starts_with("row #"));
+    }
 
     #[test]
     fn time_sorts_as_time() {

@@ -5,6 +5,7 @@
 //! stored, works out the one that it will have, and moves the row only if the two differ.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::PoisonError;
 
 use super::counts::Delta;
 use super::disk::{Disk, Old, Writes};
@@ -13,7 +14,7 @@ use crate::domain::change::DeliveryWrite;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::ids::{DeliveryId, UserKey};
 use crate::domain::time::Timestamp;
-use crate::store::{Result, is_indexed};
+use crate::store::{Result, StoreError, is_indexed};
 
 /// The first pending delivery of a lane, and when it is tried next.
 type Head = Option<(DeliveryId, Timestamp)>;
@@ -140,25 +141,125 @@ impl Disk {
         busy: &HashSet<UserKey>,
         limit: usize,
     ) -> Result<Vec<Delivery>> {
-        let mut due = Vec::new();
-        for head in self.due_heads(destination, busy).take(limit) {
-            let (at, id) = head?;
-            if at > now {
-                break;
-            }
+        let heads = self.due_heads(destination, busy).take(limit);
+        let heads = heads.take_while(|head| head.as_ref().map_or(true, |(at, _)| *at <= now));
+        let heads: Vec<_> = {
+            // All between two commits: no lane is met twice because its head changed meanwhile.
+            let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
+            heads.collect::<Result<_>>()?
+        };
+        let mut due = Vec::with_capacity(heads.len());
+        for (_, id) in heads {
             let delivery = self.delivery(id)?;
             due.push(delivery.ok_or_else(|| {
                 codec::corrupt(&keys::delivery(id), "it is due, and there is no such delivery")
             })?);
         }
+        // What was just read may be of the commit under way. Nothing leaves before it is on the disk: after a crash it would
+        // be made once more, under another id. Whoever waits here holds nothing, and holds no commit up.
+        if !self.progress.wait() {
+            return Err(StoreError::Stopped(self.stopped.get().cloned().unwrap_or_default()));
+        }
+        // A commit that came between the two reads has changed what it did.
+        due.retain(|delivery| delivery.status == DeliveryStatus::Pending && delivery.next_attempt_at <= now);
         Ok(due)
     }
 
+    /// Says when to look, and no more than that: it may speak of the commit under way.
     pub(super) fn next_delivery(
         &self,
         destination: &str,
         busy: &HashSet<UserKey>,
     ) -> Result<Option<Timestamp>> {
         Ok(self.due_heads(destination, busy).next().transpose()?.map(|(at, _)| at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::change::ChangeSet;
+    use crate::domain::delivery::{Cause, Payload};
+
+    fn at() -> Timestamp {
+        Timestamp::from_millis(5)
+    }
+
+    fn disk_with_one() -> (tempfile::TempDir, Arc<Disk>) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(dir.path(), 1 << 20).unwrap();
+        let id = DeliveryId::from_bytes([1; 16]);
+        let delivery = Delivery {
+            id,
+            destination: "d".to_owned(),
+            user: UserKey::user("u"),
+            message_id: id.to_string(),
+            cause: Cause::Time,
+            payload: Payload::Call(serde_json::Map::new()),
+            status: DeliveryStatus::Pending,
+            created_at: at(),
+            updated_at: at(),
+            next_attempt_at: at(),
+            retry_from: at(),
+            tries: 0,
+            replays: 0,
+            attempts: Vec::new(),
+        };
+        let deliveries = vec![DeliveryWrite { delivery, was: None }];
+        disk.commit(&ChangeSet { deliveries, ..ChangeSet::default() }).unwrap();
+        (dir, Arc::new(disk))
+    }
+
+    fn due(disk: &Disk) -> Result<Vec<Delivery>> {
+        disk.due_deliveries("d", at(), &HashSet::new(), 9)
+    }
+
+    /// What `due` answers in a thread of its own.
+    fn asked(disk: &Arc<Disk>) -> std::sync::mpsc::Receiver<Result<Vec<Delivery>>> {
+        let (sender, answer) = channel();
+        let disk = Arc::clone(disk);
+        thread::spawn(move || sender.send(due(&disk)));
+        answer
+    }
+
+    #[test]
+    fn due_deliveries_hands_out_only_what_is_on_disk() {
+        let (_dir, disk) = disk_with_one();
+        disk.progress.begin();
+        let answer = asked(&disk);
+        let early = answer.recv_timeout(Duration::from_millis(200));
+        assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "the batch is not synced: {early:?}");
+        assert!(disk.delivery(DeliveryId::from_bytes([1; 16])).unwrap().is_some(), "readers do not wait");
+        assert_eq!(disk.next_delivery("d", &HashSet::new()).unwrap(), Some(at()));
+        disk.progress.end(true);
+        assert_eq!(answer.recv_timeout(Duration::from_secs(10)).unwrap().unwrap().len(), 1);
+        assert_eq!(due(&disk).unwrap().len(), 1, "nothing is under way");
+    }
+
+    #[test]
+    fn nothing_is_handed_out_once_a_batch_failed() {
+        let (_dir, disk) = disk_with_one();
+        disk.progress.begin();
+        let answer = asked(&disk);
+        disk.progress.end(false);
+        let answer = answer.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(matches!(answer, Err(StoreError::Stopped(_))), "{answer:?}");
+        assert!(due(&disk).is_err());
+    }
+
+    #[test]
+    fn whoever_waits_for_a_batch_does_not_wait_for_the_next() {
+        let (_dir, disk) = disk_with_one();
+        disk.progress.begin();
+        let answer = asked(&disk);
+        thread::sleep(Duration::from_millis(200));
+        disk.progress.end(true);
+        disk.progress.begin();
+        assert_eq!(answer.recv_timeout(Duration::from_secs(10)).unwrap().unwrap().len(), 1);
     }
 }

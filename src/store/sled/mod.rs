@@ -14,6 +14,7 @@ mod lists;
 mod marker;
 mod members;
 mod open;
+mod progress;
 mod read;
 mod segments;
 

@@ -13,6 +13,7 @@ use ::sled::{Batch, Config, Db};
 use super::counts::Totals;
 use super::disk::{Disk, panic_text};
 use super::marker::{self, Marker};
+use super::progress::Progress;
 use super::segments::{self, Log};
 use super::{codec, keys};
 use crate::store::{Result, StoreError};
@@ -49,6 +50,7 @@ impl Disk {
             db: Some(db),
             gate: RwLock::new(()),
             commit: Mutex::new(()),
+            progress: Progress::default(),
             totals: Mutex::new(Totals::default()),
             stopped: OnceLock::new(),
             _lock: lock,
@@ -77,6 +79,10 @@ impl Disk {
             )));
         }
         *self.totals() = totals;
+        // The log may hold a commit that was never acknowledged, because the process died between the kernel and the disk. The
+        // marker counts it, so it has to be on the disk first; and so has what sled mended at the log's end.
+        let synced = self.log.sync_data().and_then(|()| marker::sync_dir(&self.path));
+        synced.map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
         marker::write(&self.path, &Marker { version: DATA_VERSION, commits })
     }
 

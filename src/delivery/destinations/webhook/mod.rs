@@ -89,10 +89,11 @@ fn request(
 /// One verdict over all URLs: the first success; else the first failure worth a retry; else the first.
 fn combine(results: Vec<(String, Verdict)>) -> Verdict {
     let several = results.len() > 1;
-    let describe = |(place, verdict): &(String, Verdict)| {
-        verdict.error.as_ref().map(|error| format!("{place}: {error}"))
+    let describe = |(number, (place, verdict)): (usize, &(String, Verdict))| {
+        let error = verdict.error.as_ref()?;
+        Some(if several { format!("URL {number}, {place}: {error}") } else { format!("{place}: {error}") })
     };
-    let errors: Vec<String> = results.iter().filter_map(describe).collect();
+    let errors: Vec<String> = (1..).zip(&results).filter_map(describe).collect();
     // The longest wish of those that have one: none of them is called before its time.
     let after: Option<Span> = results.iter().filter_map(|(_, verdict)| wish(&verdict.outcome)).max();
     let rank = |verdict: &Verdict| match verdict.outcome {

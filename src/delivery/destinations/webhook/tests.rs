@@ -116,17 +116,19 @@ async fn one_failure_worth_a_retry_makes_all_try_again() {
     let verdict = send_to(&[target(&gone.url), target(&busy.url)]).await;
     assert_eq!(verdict.outcome, Outcome::Retry { after: Some(Span::from_secs(30)) });
     assert_eq!(verdict.status, Some(503));
+    let error = verdict.error.unwrap();
+    assert!(error.contains("URL 1, http://") && error.contains("URL 2, http://"), "{error}");
     let verdict = send_to(&[target(&gone.url), target(&gone.url)]).await;
     assert_eq!(verdict.outcome, Outcome::Failed);
 }
 
 #[tokio::test]
 async fn errors_show_no_secrets() {
-    let verdict = send_to(&[target("http://user:pass@127.0.0.1:1/hook?token=t0ken")]).await;
+    let verdict = send_to(&[target("http://user:pass@127.0.0.1:1/hook/h00k?token=t0ken")]).await;
     assert_eq!(verdict.outcome, Outcome::Retry { after: None });
     let error = verdict.error.unwrap();
-    assert!(error.starts_with("http://127.0.0.1:1/hook: could not connect:"), "{error}");
-    for secret in ["pass", "t0ken"] {
+    assert!(error.starts_with("http://127.0.0.1:1/…: could not connect:"), "{error}");
+    for secret in ["pass", "t0ken", "h00k"] {
         assert!(!error.contains(secret), "{error}");
     }
 }
