@@ -50,7 +50,7 @@ pub const SETTINGS: [Setting; 15] = [
     Setting {
         key: "cache_mb",
         env: "STAGEPOST_CACHE_MB",
-        default: "256",
+        default: "128",
         example: "1024",
         shape: Shape::Number,
         help: "Memory that the store may use as its cache, in MiB",

@@ -181,7 +181,7 @@ impl World {
             JourneyStatus::Completed => assert!(terminal, "{}", shown()),
             JourneyStatus::Expired => {
                 let ended = journey.ended_at.unwrap().millis();
-                let quiet = journey.steps.iter().filter(|step| step.received_at.millis() < ended);
+                let quiet = journey.steps.iter().filter(|step| step.received_at.millis() <= ended);
                 let last = quiet.map(|step| step.at.millis()).min().unwrap();
                 assert!(last + self.expire_ms(journey) <= ended, "expired too early: {}", shown());
             }

@@ -8,6 +8,7 @@ mod check;
 mod crash_store;
 mod generator;
 mod model;
+mod regressions;
 mod world;
 
 use std::panic::AssertUnwindSafe;

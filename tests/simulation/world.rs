@@ -52,7 +52,7 @@ pub struct World {
     pub store: Arc<dyn Store>,
     crash: Arc<CrashStore>,
     pub clock: Clock,
-    engine: Engine,
+    pub engine: Engine,
     writer: Writer,
     pub history: BTreeMap<String, History>,
     /// Every message id that was acknowledged.
@@ -102,7 +102,10 @@ impl World {
     }
 
     /// Asks the engine for something and lets it work until it rests; a break on the way is followed by a new start.
-    async fn ask<T>(&mut self, ask: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+    pub async fn ask<T>(
+        &mut self,
+        ask: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
         let (answer, rested) = tokio::join!(ask, rest(&mut self.writer));
         if !rested {
             self.restart().await;
@@ -305,7 +308,7 @@ impl World {
         }
     }
 
-    async fn apply(&mut self, wanted: Vec<Definition>) {
+    pub async fn apply(&mut self, wanted: Vec<Definition>) {
         loop {
             let engine = self.engine.clone();
             match self.ask(engine.apply(wanted.clone(), ApplyOptions::default())).await {
@@ -337,7 +340,13 @@ impl World {
     }
 
     async fn define_flow(&mut self, form: usize) {
-        let escalation = LEVELS[form]
+        self.define_flow_levels(LEVELS[form]).await;
+        self.levels = form;
+    }
+
+    /// Defines the flow with these levels: stage and hours.
+    pub async fn define_flow_levels(&mut self, levels: &[(&str, i64)]) {
+        let escalation = levels
             .iter()
             .map(|(stage, hours)| Level {
                 stage: (*stage).to_owned(),
@@ -356,7 +365,6 @@ impl World {
             updated_at: Timestamp::default(),
         })])
         .await;
-        self.levels = form;
     }
 
     async fn operate(&mut self, which: usize, resolve: bool) {
@@ -445,7 +453,7 @@ fn destination(key: &str, events: EventsWanted) -> Definition {
     })
 }
 
-fn audience(name: &str, query: &str) -> Definition {
+pub fn audience(name: &str, query: &str) -> Definition {
     Definition::Audience(Audience {
         id: String::new(),
         key: name.to_owned(),
