@@ -99,6 +99,8 @@ impl Writer {
             stopping: false,
         };
         writer.beat();
+        // Nothing is late before the first tick.
+        writer.shared.pulse.sweeper.store(writer.shared.clock.now().millis(), Ordering::Relaxed);
         Ok((Engine { shared }, writer))
     }
 
