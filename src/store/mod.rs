@@ -115,6 +115,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deliveries to send now to `destination`: per user the pending one with the lowest id, if its
     /// `next_attempt_at` is at or before `now`; users in `busy` are passed over. Earliest attempt first, at most `limit`.
+    /// What is handed out is on disk: where a commit is under way, it is waited for.
     async fn due_deliveries(
         &self,
         destination: &str,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use stagepost::domain::change::{ChangeSet, SeenWrite};
+use stagepost::domain::change::{ChangeSet, ProfileWrite, SeenWrite};
 use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::store::sled::SledStore;
 use stagepost::store::{Store, StoreError};
@@ -308,6 +308,39 @@ async fn long_keys_stay_in_the_synced_log_too() {
         store.commit(&set).await.unwrap();
     }
     assert_eq!(fs::read_dir(dir.path().join("blobs")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn no_piece_outlives_its_record_whoever_read_it_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    let who = user("a");
+    let sized = |bytes: usize| {
+        let mut profile = profile(&who);
+        profile.anonymous_ids = vec!["n".repeat(bytes)];
+        profile
+    };
+    let mut is_new = true;
+    for bytes in [10, 20_000, 10, 9_000, 30_000, 10, 10] {
+        // Read before the first write and not before the second, which knows nothing then.
+        store.profiles(std::slice::from_ref(&who)).await.unwrap();
+        for bytes in [bytes, bytes / 2, bytes * 2, 10, bytes] {
+            let mut set = changes();
+            set.profiles.push(ProfileWrite { profile: sized(bytes), wake_was: None, is_new });
+            store.commit(&set).await.unwrap();
+            is_new = false;
+            assert_eq!(store.profiles(std::slice::from_ref(&who)).await.unwrap(), [Some(sized(bytes))]);
+            let mut set = changes();
+            set.profiles.push(ProfileWrite { profile: sized(bytes), wake_was: None, is_new });
+            store.commit(&set).await.unwrap();
+        }
+    }
+    let mut set = changes();
+    set.profiles.push(ProfileWrite { profile: sized(10), wake_was: None, is_new });
+    store.commit(&set).await.unwrap();
+    drop(store);
+    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    assert_eq!(raw.scan_prefix("+").count(), 0);
 }
 
 /// A power cut leaves the log without its end, wherever the disk happened to be.

@@ -67,6 +67,7 @@ impl Disk {
     pub(super) fn write(&self, batch: Batch) -> std::io::Result<()> {
         self.progress.begin();
         let written = self.apply(batch);
+        self.single.forget();
         if let Err(error) = &written {
             let _ = self.stopped.set(error.to_string());
         }

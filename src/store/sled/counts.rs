@@ -104,7 +104,8 @@ impl Totals {
         self.members.keys().cloned().collect()
     }
 
-    /// Writes what `delta` changes. The totals themselves change only once it is on disk, see [`Self::settle`].
+    /// Writes what `delta` changes: one row, and one more for each audience and each destination whose numbers are others
+    /// afterwards. The totals themselves change only once it is on disk, see [`Self::settle`].
     pub(super) fn write(&self, delta: &Delta, writes: &mut Writes<'_>) -> Result<()> {
         let small = self.small.plus(delta);
         // The record never grows to a second piece, so there is nothing old to look for.
@@ -119,6 +120,10 @@ impl Totals {
             }
         }
         for (destination, changes) in &delta.deliveries {
+            // A retry leaves a delivery pending.
+            if changes.values().all(|change| *change == 0) {
+                continue;
+            }
             let key = keys::join(keys::DELIVERY_COUNTS, &[destination.as_bytes()]);
             let mut sums = self.deliveries.get(destination).cloned().unwrap_or_default();
             add(&mut sums, changes);

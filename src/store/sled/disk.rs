@@ -11,6 +11,7 @@ use super::codec::corrupt;
 use super::counts::Totals;
 use super::keys;
 use super::progress::Progress;
+use super::single::Single;
 use crate::store::{Result, StoreError};
 
 /// Most bytes in one row. sled writes a leaf of the tree in one message; a message over [`MAX_MESSAGE`] goes to a file of its
@@ -51,6 +52,8 @@ pub(super) struct Disk {
     pub commit: Mutex<()>,
     /// What of that which can be read is on the disk.
     pub progress: Progress,
+    /// Of what the writer has read, the records in one row.
+    pub single: Single,
     pub totals: Mutex<Totals>,
     /// Why nothing is taken any more.
     pub stopped: OnceLock<String>,
@@ -131,6 +134,11 @@ impl Disk {
             Some(row) => self.rest_of(key, &row),
             None => Ok(None),
         }
+    }
+
+    /// Whether `row` is all of its record.
+    pub(super) fn is_whole(row: &IVec) -> bool {
+        row.first() == Some(&WHOLE)
     }
 
     /// The record at `key`, of which `row` was just read; `None` where it is gone meanwhile.
@@ -248,7 +256,7 @@ impl<'d> Writes<'d> {
 
     /// Removes the old record's pieces from number `kept` on.
     fn drop_pieces(&mut self, key: &[u8], kept: u16, old: Old) -> Result<()> {
-        if old == Old::Nothing {
+        if old == Old::Nothing || self.disk.single.knows(key) {
             return Ok(());
         }
         let Some(row) = self.disk.get(key)? else { return Ok(()) };

@@ -17,6 +17,7 @@ mod open;
 mod progress;
 mod read;
 mod segments;
+mod single;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -85,7 +86,7 @@ impl Store for SledStore {
     }
 
     async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>> {
-        self.disk.guarded(|disk| users.iter().map(|user| disk.profile(user)).collect())
+        self.disk.guarded(|disk| users.iter().map(|user| disk.profile_to_write(user)).collect())
     }
 
     async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>> {

@@ -15,6 +15,7 @@ use super::disk::{Disk, panic_text};
 use super::marker::{self, Marker};
 use super::progress::Progress;
 use super::segments::{self, Log};
+use super::single::Single;
 use super::{codec, keys};
 use crate::store::{Result, StoreError};
 
@@ -51,6 +52,7 @@ impl Disk {
             gate: RwLock::new(()),
             commit: Mutex::new(()),
             progress: Progress::default(),
+            single: Single::default(),
             totals: Mutex::new(Totals::default()),
             stopped: OnceLock::new(),
             _lock: lock,

@@ -19,6 +19,19 @@ impl Disk {
         self.record(&key)?.map(|record| codec::decode(&key, &record)).transpose()
     }
 
+    /// The same for the writer, who is about to write it again.
+    pub(super) fn profile_to_write(&self, user: &UserKey) -> Result<Option<Profile>> {
+        let key = keys::profile(user);
+        let commits = self.single.commits();
+        let Some(row) = self.get(&key)? else { return Ok(None) };
+        let Some(record) = self.rest_of(&key, &row)? else { return Ok(None) };
+        let profile = codec::decode(&key, &record)?;
+        if Self::is_whole(&row) {
+            self.single.remember(key, commits);
+        }
+        Ok(Some(profile))
+    }
+
     pub(super) fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         let key = keys::delivery(id);
         self.record(&key)?.map(|record| codec::decode(&key, &record)).transpose()
