@@ -26,11 +26,16 @@ impl Load {
         self.answered as f64 / self.took.as_secs_f64()
     }
 
-    /// The time within which this share of the answers came.
-    pub fn quantile(&self, share: f64) -> Duration {
-        let index = ((self.times.len() as f64 * share) as usize).min(self.times.len().saturating_sub(1));
-        self.times.get(index).copied().unwrap_or_default()
+    /// The time within which that many of a hundred answers came.
+    pub fn percentile(&self, percent: usize) -> Duration {
+        percentile(&self.times, percent)
     }
+}
+
+/// Of sorted times, the one that `percent` of a hundred do not exceed.
+pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or_default()
 }
 
 /// When a load ends.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::client::{Connection, post};
+use super::client::{Connection, percentile, post};
 use super::receiver::{Arrivals, receiver};
 use super::seconds;
 use super::server::Server;
@@ -53,13 +53,11 @@ async fn until_arrived(arrivals: &Arrivals, count: usize, value: bool) {
 
 fn show(name: &str, mut times: Vec<Duration>, of: usize) {
     times.sort_unstable();
-    let at =
-        |share: f64| times.get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)));
     println!(
         "{name:<34} arrived {} of {of}   p50 {:>7.2?}   p99 {:>7.2?}   most {:>7.2?}",
         times.len(),
-        at(0.5).copied().unwrap_or_default(),
-        at(0.99).copied().unwrap_or_default(),
+        percentile(&times, 50),
+        percentile(&times, 99),
         times.last().copied().unwrap_or_default()
     );
 }

@@ -76,8 +76,8 @@ fn row(name: &str, load: &Load, ratio: Option<f64>) {
     println!(
         "{name:<34} {:>9.0} req/s   p50 {:>7.2?}   p99 {:>7.2?}   refused {}{}",
         load.rate(),
-        load.quantile(0.5),
-        load.quantile(0.99),
+        load.percentile(50),
+        load.percentile(99),
         load.refused,
         ratio.map_or(String::new(), |ratio| format!("   ratio {ratio:.2}"))
     );

@@ -49,7 +49,7 @@ pub async fn volume() {
             println!(
                 "{:>9} events   {last:>8.0} /s   p99 {:>8.2?}   resident {resident} MiB",
                 (slice + 1) * SLICE,
-                done.quantile(0.99)
+                done.percentile(99)
             );
         }
     }

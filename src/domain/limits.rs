@@ -12,7 +12,7 @@ pub const MAX_BATCH_EVENTS: usize = 2500;
 /// Longest `messageId`, in characters (Segment: 100).
 pub const MAX_MESSAGE_ID_CHARS: usize = 100;
 /// Longest user, anonymous, previous or group id, in bytes.
-pub const MAX_ID_BYTES: usize = 500;
+pub const MAX_ID_BYTES: usize = 256;
 /// Longest event, flow, stage, page or screen name, in bytes.
 pub const MAX_NAME_BYTES: usize = 500;
 /// Deepest nesting of objects and arrays in an event.

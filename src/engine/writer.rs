@@ -152,11 +152,21 @@ impl Writer {
     /// # Errors
     /// When the store fails; whoever waited was told.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
-        let done = self.step_inner().await;
-        if let Err(error) = &done {
-            self.shared.pulse.failed.store(true, Ordering::Relaxed);
-            tracing::error!(%error, "the store failed; nothing more is accepted");
-        }
+        let done = match self.step_inner().await {
+            Err(error) if !error.is_fatal() => {
+                // Nothing was written; the next tick tries again, and people can see why.
+                tracing::error!(%error, "a timer or computation could not be written");
+                metrics::counter!("stagepost_groups_refused_total").increment(1);
+                (self.timers_due, self.jobs) = (false, false);
+                Ok(false)
+            }
+            Err(error) => {
+                self.shared.pulse.failed.store(true, Ordering::Relaxed);
+                tracing::error!(%error, "the store failed; nothing more is accepted");
+                Err(error)
+            }
+            done => done,
+        };
         self.beat();
         done
     }

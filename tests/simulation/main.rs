@@ -4,6 +4,12 @@
 //! fail. A failing seed is printed. To replay it: `STAGEPOST_SIMULATION_SEED=<seed> cargo test --test simulation`.
 //! `STAGEPOST_SIMULATION_HISTORIES` says how many histories are run (default 2,000).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail loudly, and tells what it does"
+)]
+
 mod check;
 mod crash_store;
 mod generator;
