@@ -1,6 +1,6 @@
 //! Ingest over HTTP: Twilio Studio's stage posts and Segment's HTTP tracking API.
 //!
-//! Paths are told apart in [`route`], bodies are read here with their own bounds (no extractor of the framework sees
+//! Paths are told apart in `route`, bodies are read here with their own bounds (no extractor of the framework sees
 //! them), and everything that they mean is decided in [`crate::domain::ingest`].
 
 mod auth;
