@@ -35,14 +35,19 @@ name = "Order Completed Last 30days"
 query = "event('Order Completed').within(30 days).count() >= 1"
 "#;
 
-/// Users that the posts come from.
+/// Users that the batches come from.
 const USERS: u64 = 100_000;
-const STAGES: [&str; 4] = ["initiation", "no_reply", "reminder", "confirmed"];
+/// Users who are in their journeys at the same time.
+const AT_ONCE: u64 = 10_000;
+const STAGES: [&str; 3] = ["initiation", "no_reply", "confirmed"];
 
+/// Journeys of three posts each, ten thousand at a time: all begin, then none replies, then all confirm, then the next ten
+/// thousand users come.
 fn stage_post(number: u64) -> Vec<u8> {
-    let mixed = mix(number);
-    let stage = STAGES[usize::try_from(mixed >> 40).expect("24 bits") % STAGES.len()];
-    let user = mixed % USERS;
+    let wave = number / AT_ONCE;
+    let stage = STAGES[usize::try_from(wave % 3).expect("0 to 2")];
+    // Each stage meets the users of the wave in another order.
+    let user = wave / 3 * AT_ONCE + (number % AT_ONCE * 7919 + wave * 31) % AT_ONCE;
     let body = format!(
         "userID=user-{user}&phoneNumber=%2B1555{user:07}&flow=appointment_confirmation&stage={stage}"
     );

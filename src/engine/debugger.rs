@@ -71,12 +71,16 @@ impl Debugger {
         kept.iter().rev().take(limit).cloned().collect()
     }
 
-    /// Tells listeners of an accepted event; costs next to nothing while there are none.
-    pub(super) fn accepted(&self, events: &[Event]) {
-        if self.feed.receiver_count() > 0 {
-            for event in events {
-                let _ = self.feed.send(FeedItem::Accepted(Arc::new(event.clone())));
-            }
+    /// Whether anybody listens.
+    pub(super) fn has_listeners(&self) -> bool {
+        self.feed.receiver_count() > 0
+    }
+
+    /// Tells listeners of accepted events.
+    pub(super) fn accepted(&self, events: Vec<Event>) {
+        for event in events {
+            // That the last one left meanwhile is no error.
+            let _ = self.feed.send(FeedItem::Accepted(Arc::new(event)));
         }
     }
 

@@ -24,7 +24,7 @@ use crate::domain::journey::{Journey, JourneyFilter, Note};
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::retry;
-use crate::store::{Store, StoreError};
+use crate::store::{Done, Store, StoreError};
 
 /// What callers hear when the store failed.
 const STORE_FAILED: &str = "the store failed; see the server's log";
@@ -246,8 +246,9 @@ impl Writer {
             Command::Stop { reply } => {
                 self.stopping = true;
                 self.commands.close();
-                drop(reply.send(Ok(())));
-                Ok(())
+                // Nothing to write, but to wait for: what was begun before.
+                let answer = self.shared.store.commit(&ChangeSet::default()).await.map_err(EngineError::from);
+                answer_alone(reply, answer)
             }
             Command::Ingest { .. } | Command::Settle { .. } | Command::Operate { .. } => {
                 self.handle_group(vec![command]).await
@@ -262,17 +263,23 @@ impl Writer {
         let mut answers = Vec::with_capacity(commands.len());
         let decided = decide(&mut group, commands, &mut answers).await;
         let changes = group.finish();
+        let aftermath = Aftermath::new(&self.shared, &changes);
+        let done: Done = Box::new(move |written| {
+            aftermath.happen(written);
+            // What exactly failed is for the log: it may name what others sent.
+            let failure = written.err().map(|error| if error.is_fatal() { STORE_FAILED } else { TOO_LARGE });
+            for answer in answers {
+                answer.send(failure);
+            }
+        });
+        // The next group is decided while the disk still writes this one; the answers wait for the disk.
         let written = match decided {
-            Ok(()) if changes.is_empty() => Ok(()),
-            Ok(()) => self.commit(&changes).await,
-            Err(error) => Err(error),
+            Ok(()) => self.shared.store.begin_commit(&changes, done).await,
+            Err(error) => {
+                done(Err(&error));
+                Err(error)
+            }
         };
-        // What exactly failed is for the log: it may name what others sent.
-        let failure =
-            written.as_ref().err().map(|error| if error.is_fatal() { STORE_FAILED } else { TOO_LARGE });
-        for answer in answers {
-            answer.send(failure);
-        }
         match written {
             Err(error) if !error.is_fatal() => {
                 tracing::error!(%error, "a group of inputs was refused");
@@ -283,20 +290,51 @@ impl Writer {
         }
     }
 
-    /// Writes a change set and tells whom it concerns.
+    /// Writes a change set and tells whom it concerns; returns once it is on the disk.
     pub(super) async fn commit(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
-        let begun = Instant::now();
-        self.shared.store.commit(changes).await?;
-        metrics::histogram!("stagepost_commit_duration_seconds").record(begun.elapsed().as_secs_f64());
-        if !changes.events.is_empty() {
-            let events = u32::try_from(changes.events.len()).unwrap_or(u32::MAX);
-            metrics::histogram!("stagepost_commit_events").record(f64::from(events));
-            self.shared.debugger.accepted(&changes.events);
+        let aftermath = Aftermath::new(&self.shared, changes);
+        let written = self.shared.store.commit(changes).await;
+        aftermath.happen(written.as_ref().map(|()| ()));
+        written
+    }
+}
+
+/// What follows once a change set is on the disk: figures, the debugger's feed, a nudge to the dispatcher.
+struct Aftermath {
+    shared: Arc<Shared>,
+    begun: Instant,
+    events: usize,
+    /// Copies for the debugger's feed; none while nobody listens.
+    feed: Vec<Event>,
+    made_deliveries: bool,
+}
+
+impl Aftermath {
+    fn new(shared: &Arc<Shared>, changes: &ChangeSet) -> Self {
+        let is_pending = |write: &DeliveryWrite| write.delivery.status == DeliveryStatus::Pending;
+        Self {
+            shared: Arc::clone(shared),
+            begun: Instant::now(),
+            events: changes.events.len(),
+            feed: if shared.debugger.has_listeners() { changes.events.clone() } else { Vec::new() },
+            made_deliveries: changes.deliveries.iter().any(is_pending),
         }
-        if changes.deliveries.iter().any(|write| write.delivery.status == DeliveryStatus::Pending) {
+    }
+
+    fn happen(self, written: Result<(), &StoreError>) {
+        if let Err(error) = written {
+            self.shared.pulse.failed.fetch_or(error.is_fatal(), Ordering::Relaxed);
+            return;
+        }
+        metrics::histogram!("stagepost_commit_duration_seconds").record(self.begun.elapsed().as_secs_f64());
+        if self.events > 0 {
+            let events = u32::try_from(self.events).unwrap_or(u32::MAX);
+            metrics::histogram!("stagepost_commit_events").record(f64::from(events));
+        }
+        self.shared.debugger.accepted(self.feed);
+        if self.made_deliveries {
             self.shared.deliveries_made.notify_one();
         }
-        Ok(())
     }
 }
 

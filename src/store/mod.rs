@@ -12,6 +12,7 @@ pub mod sled;
 use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
@@ -24,6 +25,9 @@ use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::time::Timestamp;
 
 pub use error::StoreError;
+
+/// What is to be done once a commit is safe, or failed.
+pub type Done = Box<dyn FnOnce(std::result::Result<(), &StoreError>) + Send>;
 
 /// The result of a store call.
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -104,8 +108,21 @@ pub trait Store: Send + Sync + 'static {
     /// When these message ids arrived, among those stored on their own ([`ChangeSet::seen`]); in the same order.
     async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>>;
 
+    /// Writes all of `changes` or nothing. Returns once later calls see them; `done` is called once, from any thread, when
+    /// they would survive a loss of power (in the order of the calls), or failed to. Empty `changes` only wait for those
+    /// before them.
+    async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()>;
+
     /// Writes all of `changes` or nothing, and returns once it would survive a loss of power.
-    async fn commit(&self, changes: &ChangeSet) -> Result<()>;
+    async fn commit(&self, changes: &ChangeSet) -> Result<()> {
+        let (sender, written) = oneshot::channel();
+        let done: Done = Box::new(move |outcome| {
+            // Nobody waiting is no error.
+            let _ = sender.send(outcome.map_err(|error| StoreError::Stopped(error.to_string())));
+        });
+        self.begin_commit(changes, done).await?;
+        written.await.unwrap_or_else(|_| Err(StoreError::Stopped("its syncing ended".to_owned())))
+    }
 
     /// Users whose timer (`Profile::wake_at`) is at or before `now`, earliest first, at most `limit`.
     async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>>;

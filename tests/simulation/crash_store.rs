@@ -13,7 +13,7 @@ use stagepost::domain::journey::{Journey, JourneyFilter};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::{MessageHash, Profile};
 use stagepost::domain::time::Timestamp;
-use stagepost::store::{Counts, EventFilter, Member, Result, Store, StoreError, StoreStats};
+use stagepost::store::{Counts, Done, EventFilter, Member, Result, Store, StoreError, StoreStats};
 
 /// Where a commit breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +58,21 @@ impl Store for CrashStore {
     fn describe(&self) -> String {
         self.inner.describe()
     }
-    async fn commit(&self, changes: &ChangeSet) -> Result<()> {
+    async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
         let crash = self.next();
         if crash != Some(Crash::Before) {
             self.inner.commit(changes).await?;
         }
         match crash {
-            None => Ok(()),
-            Some(crash) => Err(StoreError::Stopped(format!("a simulated crash ({crash:?})"))),
+            None => {
+                done(Ok(()));
+                Ok(())
+            }
+            Some(crash) => {
+                let error = StoreError::Stopped(format!("a simulated crash ({crash:?})"));
+                done(Err(&error));
+                Err(error)
+            }
         }
     }
     async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Counts, EventFilter, Member, Result, Store, StoreStats};
+use super::{Counts, Done, EventFilter, Member, Result, Store, StoreStats};
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
@@ -66,8 +66,9 @@ impl Store for MemoryStore {
         Ok(messages.iter().map(|message| state.seen.get(message).copied()).collect())
     }
 
-    async fn commit(&self, changes: &ChangeSet) -> Result<()> {
+    async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
         self.state().apply(changes);
+        done(Ok(()));
         Ok(())
     }
 

@@ -14,22 +14,43 @@ use crate::domain::change::{ChangeSet, DefinitionWrite, ProfileWrite};
 use crate::domain::event::Event;
 use crate::domain::journey::JourneyStatus;
 use crate::domain::limits;
-use crate::store::{Result, StoreError};
+use crate::store::{Done, Result, StoreError};
 
 impl Disk {
-    /// Writes all of `changes` or nothing; returns once it is on the disk itself.
-    pub(super) fn commit(&self, changes: &ChangeSet) -> Result<()> {
+    /// Writes all of `changes` or nothing; calls `done` once it is on the disk itself, or failed.
+    pub(super) fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
         let _alone = self.commit.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = match self.apply_changes(changes) {
+            Ok(number) => number,
+            Err(error) => {
+                done(Err(&error));
+                return Err(error);
+            }
+        };
+        self.syncer.sync(number, done).map_err(|done| {
+            let error = StoreError::Stopped("its syncing ended".to_owned());
+            done(Err(&error));
+            error
+        })
+    }
+
+    /// Applies `changes`, and hands them to the kernel; answers the number of the batch that is to be synced.
+    fn apply_changes(&self, changes: &ChangeSet) -> Result<u64> {
         if let Some(why) = self.stopped.get() {
             return Err(StoreError::Stopped(why.clone()));
         }
         if changes.is_empty() {
-            return Ok(());
+            return Ok(self.progress.newest());
         }
         let (batch, written, delta) = self.guarded(|disk| disk.prepare(changes))?;
-        self.write(batch).map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
+        let number = self.progress.begin();
+        self.apply(batch).map_err(|source| {
+            self.progress.end(number, false);
+            StoreError::Write { path: self.path.clone(), source }
+        })?;
         self.totals().settle(delta);
-        self.reclaim(written)
+        self.reclaim(written)?;
+        Ok(number)
     }
 
     /// Everything that `changes` writes. Nothing is written yet, so an error leaves the store as it was.
@@ -62,20 +83,17 @@ impl Disk {
         Ok((batch, written, delta))
     }
 
-    /// Applies the batch and syncs it. After an error nobody knows what sled holds in memory and what on disk: nothing more is
-    /// taken.
-    pub(super) fn write(&self, batch: Batch) -> std::io::Result<()> {
-        self.progress.begin();
-        let written = self.apply(batch);
+    /// Applies the batch. After an error nobody knows what sled holds in memory and what on disk: nothing more is taken.
+    pub(super) fn apply(&self, batch: Batch) -> std::io::Result<()> {
+        let applied = self.apply_and_flush(batch);
         self.single.forget();
-        if let Err(error) = &written {
+        if let Err(error) = &applied {
             let _ = self.stopped.set(error.to_string());
         }
-        self.progress.end(written.is_ok());
-        written
+        applied
     }
 
-    fn apply(&self, batch: Batch) -> std::io::Result<()> {
+    fn apply_and_flush(&self, batch: Batch) -> std::io::Result<()> {
         let apply = || -> ::sled::Result<()> {
             {
                 let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -85,8 +103,7 @@ impl Disk {
             Ok(())
         };
         match catch_unwind(AssertUnwindSafe(apply)) {
-            // sled's flush hands the bytes to the kernel and no further: this is what makes them outlive a power cut.
-            Ok(Ok(())) => self.log.sync_data(),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(::sled::Error::Io(source))) => Err(source),
             Ok(Err(error)) => Err(std::io::Error::other(error.to_string())),
             Err(panic) => Err(std::io::Error::other(panic_text(panic.as_ref()))),

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use ::sled::{Batch, Db, IVec};
 
@@ -12,6 +12,7 @@ use super::counts::Totals;
 use super::keys;
 use super::progress::Progress;
 use super::single::Single;
+use super::sync::Syncer;
 use crate::store::{Result, StoreError};
 
 /// Most bytes in one row. sled writes a leaf of the tree in one message; a message over [`MAX_MESSAGE`] goes to a file of its
@@ -41,6 +42,8 @@ const PIECES: u8 = 0x81;
 
 /// An open database.
 pub(super) struct Disk {
+    /// Let go first: it waits for the last sync.
+    pub syncer: Syncer,
     pub path: PathBuf,
     /// `None` only while dropping.
     pub db: Option<Db>,
@@ -51,12 +54,12 @@ pub(super) struct Disk {
     /// Held through a commit: no two overlap.
     pub commit: Mutex<()>,
     /// What of that which can be read is on the disk.
-    pub progress: Progress,
+    pub progress: Arc<Progress>,
     /// Of what the writer has read, the records in one row.
     pub single: Single,
     pub totals: Mutex<Totals>,
     /// Why nothing is taken any more.
-    pub stopped: OnceLock<String>,
+    pub stopped: Arc<OnceLock<String>>,
     /// Keeps other processes out; let go after the database.
     pub _lock: File,
 }

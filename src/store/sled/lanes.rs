@@ -211,7 +211,12 @@ mod tests {
             attempts: Vec::new(),
         };
         let deliveries = vec![DeliveryWrite { delivery, was: None }];
-        disk.commit(&ChangeSet { deliveries, ..ChangeSet::default() }).unwrap();
+        let (sender, synced) = channel();
+        let done = Box::new(move |written: std::result::Result<(), &StoreError>| {
+            sender.send(written.is_ok()).unwrap()
+        });
+        disk.begin_commit(&ChangeSet { deliveries, ..ChangeSet::default() }, done).unwrap();
+        assert!(synced.recv().unwrap());
         (dir, Arc::new(disk))
     }
 
@@ -230,13 +235,13 @@ mod tests {
     #[test]
     fn due_deliveries_hands_out_only_what_is_on_disk() {
         let (_dir, disk) = disk_with_one();
-        disk.progress.begin();
+        let batch = disk.progress.begin();
         let answer = asked(&disk);
         let early = answer.recv_timeout(Duration::from_millis(200));
         assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "the batch is not synced: {early:?}");
         assert!(disk.delivery(DeliveryId::from_bytes([1; 16])).unwrap().is_some(), "readers do not wait");
         assert_eq!(disk.next_delivery("d", &HashSet::new()).unwrap(), Some(at()));
-        disk.progress.end(true);
+        disk.progress.end(batch, true);
         assert_eq!(answer.recv_timeout(Duration::from_secs(10)).unwrap().unwrap().len(), 1);
         assert_eq!(due(&disk).unwrap().len(), 1, "nothing is under way");
     }
@@ -244,9 +249,9 @@ mod tests {
     #[test]
     fn nothing_is_handed_out_once_a_batch_failed() {
         let (_dir, disk) = disk_with_one();
-        disk.progress.begin();
+        let batch = disk.progress.begin();
         let answer = asked(&disk);
-        disk.progress.end(false);
+        disk.progress.end(batch, false);
         let answer = answer.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(matches!(answer, Err(StoreError::Stopped(_))), "{answer:?}");
         assert!(due(&disk).is_err());
@@ -255,10 +260,10 @@ mod tests {
     #[test]
     fn whoever_waits_for_a_batch_does_not_wait_for_the_next() {
         let (_dir, disk) = disk_with_one();
-        disk.progress.begin();
+        let batch = disk.progress.begin();
         let answer = asked(&disk);
         thread::sleep(Duration::from_millis(200));
-        disk.progress.end(true);
+        disk.progress.end(batch, true);
         disk.progress.begin();
         assert_eq!(answer.recv_timeout(Duration::from_secs(10)).unwrap().unwrap().len(), 1);
     }

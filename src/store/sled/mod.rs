@@ -18,6 +18,7 @@ mod progress;
 mod read;
 mod segments;
 mod single;
+mod sync;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Counts, EventFilter, Member, Result, Store, StoreError, StoreStats};
+use super::{Counts, Done, EventFilter, Member, Result, Store, StoreError, StoreStats};
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
@@ -93,8 +94,8 @@ impl Store for SledStore {
         self.disk.guarded(|disk| messages.iter().map(|(user, message)| disk.seen(user, message)).collect())
     }
 
-    async fn commit(&self, changes: &ChangeSet) -> Result<()> {
-        self.disk.commit(changes)
+    async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
+        self.disk.begin_commit(changes, done)
     }
 
     async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>> {

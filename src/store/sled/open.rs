@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::marker::{self, Marker};
 use super::progress::Progress;
 use super::segments::{self, Log};
 use super::single::Single;
+use super::sync::{Syncer, Unsynced};
 use super::{codec, keys};
 use crate::store::{Result, StoreError};
 
@@ -45,16 +46,26 @@ impl Disk {
         let lock = lock(path)?;
         check_log(path, marker.is_some())?;
         let db = open_sled(path, cache_bytes)?;
-        let disk = Self {
+        let log = File::open(path.join("db")).map_err(unreadable)?;
+        let progress = Arc::new(Progress::default());
+        let stopped = Arc::new(OnceLock::new());
+        let syncer = Syncer::start(Unsynced {
+            file: log.try_clone().map_err(unreadable)?,
             path: path.to_owned(),
-            log: File::open(path.join("db")).map_err(unreadable)?,
+            progress: Arc::clone(&progress),
+            stopped: Arc::clone(&stopped),
+        });
+        let disk = Self {
+            syncer: syncer.map_err(unreadable)?,
+            path: path.to_owned(),
+            log,
             db: Some(db),
             gate: RwLock::new(()),
             commit: Mutex::new(()),
-            progress: Progress::default(),
+            progress,
             single: Single::default(),
             totals: Mutex::new(Totals::default()),
-            stopped: OnceLock::new(),
+            stopped,
             _lock: lock,
         };
         disk.guarded(|disk| disk.check_data(marker.as_ref(), is_new_dir))?;
@@ -100,7 +111,8 @@ impl Disk {
     fn set_data_version(&self, version: u32) -> Result<()> {
         let mut batch = Batch::default();
         batch.insert(keys::VERSION, &version.to_be_bytes());
-        self.write(batch).map_err(|source| StoreError::Write { path: self.path.clone(), source })
+        let written = self.apply(batch).and_then(|()| self.log.sync_data());
+        written.map_err(|source| StoreError::Write { path: self.path.clone(), source })
     }
 
     /// Runs the upgrades that `found` still lacks, each followed by its version, so that one that was cut short runs again.

@@ -20,16 +20,23 @@ struct State {
 }
 
 impl Progress {
-    /// A batch is about to be applied. No two are under way at a time.
-    pub(super) fn begin(&self) {
-        self.state().begun += 1;
+    /// A batch is about to be applied; answers its number.
+    pub(super) fn begin(&self) -> u64 {
+        let mut state = self.state();
+        state.begun += 1;
+        state.begun
     }
 
-    /// That batch is on the disk, or it failed.
-    pub(super) fn end(&self, is_synced: bool) {
+    /// The number of the newest batch.
+    pub(super) fn newest(&self) -> u64 {
+        self.state().begun
+    }
+
+    /// That batch and those before it are on the disk, or it failed.
+    pub(super) fn end(&self, number: u64, is_synced: bool) {
         let mut state = self.state();
         if is_synced {
-            state.synced = state.begun;
+            state.synced = state.synced.max(number);
         } else {
             state.failed = true;
         }
@@ -37,8 +44,8 @@ impl Progress {
         self.ended.notify_all();
     }
 
-    /// Waits until everything that was read before is on the disk; `false` where that can't be known any more. Waits for one
-    /// batch at most, and no batch waits for it.
+    /// Waits until everything that was read before is on the disk; `false` where that can't be known any more. No batch waits
+    /// for whoever waits here.
     pub(super) fn wait(&self) -> bool {
         let state = self.state();
         let read = state.begun;
