@@ -294,7 +294,7 @@ impl Writer {
     pub(super) async fn commit(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
         let aftermath = Aftermath::new(&self.shared, changes);
         let written = self.shared.store.commit(changes).await;
-        aftermath.happen(written.as_ref().map(|()| ()));
+        aftermath.happen(written.as_ref().copied());
         written
     }
 }

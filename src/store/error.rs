@@ -78,6 +78,17 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The same error for one more of those who wait (what the system said can't be copied, but its kind and text can).
+    pub(super) fn told_again(&self) -> Self {
+        match self {
+            Self::Write { path, source } => {
+                let source = std::io::Error::new(source.kind(), source.to_string());
+                Self::Write { path: path.clone(), source }
+            }
+            other => Self::Stopped(other.to_string()),
+        }
+    }
+
     /// Whether the store is of no use any more. Where not, the one call was refused: nothing was written, nothing is wrong with
     /// what is stored, and the next call may well succeed.
     pub fn is_fatal(&self) -> bool {

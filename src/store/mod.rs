@@ -118,7 +118,7 @@ pub trait Store: Send + Sync + 'static {
         let (sender, written) = oneshot::channel();
         let done: Done = Box::new(move |outcome| {
             // Nobody waiting is no error.
-            let _ = sender.send(outcome.map_err(|error| StoreError::Stopped(error.to_string())));
+            let _ = sender.send(outcome.map_err(StoreError::told_again));
         });
         self.begin_commit(changes, done).await?;
         written.await.unwrap_or_else(|_| Err(StoreError::Stopped("its syncing ended".to_owned())))

@@ -34,7 +34,7 @@ impl Disk {
         })
     }
 
-    /// Applies `changes`, and hands them to the kernel; answers the number of the batch that is to be synced.
+    /// Applies `changes` in memory; answers the number of the batch that is to be synced.
     fn apply_changes(&self, changes: &ChangeSet) -> Result<u64> {
         if let Some(why) = self.stopped.get() {
             return Err(StoreError::Stopped(why.clone()));
@@ -85,7 +85,7 @@ impl Disk {
 
     /// Applies the batch. After an error nobody knows what sled holds in memory and what on disk: nothing more is taken.
     pub(super) fn apply(&self, batch: Batch) -> std::io::Result<()> {
-        let applied = self.apply_and_flush(batch);
+        let applied = self.apply_batch(batch);
         self.single.forget();
         if let Err(error) = &applied {
             let _ = self.stopped.set(error.to_string());
@@ -93,14 +93,10 @@ impl Disk {
         applied
     }
 
-    fn apply_and_flush(&self, batch: Batch) -> std::io::Result<()> {
-        let apply = || -> ::sled::Result<()> {
-            {
-                let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-                self.db().apply_batch(batch)?;
-            }
-            self.db().flush()?;
-            Ok(())
+    fn apply_batch(&self, batch: Batch) -> std::io::Result<()> {
+        let apply = || {
+            let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            self.db().apply_batch(batch)
         };
         match catch_unwind(AssertUnwindSafe(apply)) {
             Ok(Ok(())) => Ok(()),

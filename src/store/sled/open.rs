@@ -16,7 +16,7 @@ use super::marker::{self, Marker};
 use super::progress::Progress;
 use super::segments::{self, Log};
 use super::single::Single;
-use super::sync::{Syncer, Unsynced};
+use super::sync::{Syncer, Unsynced, flush};
 use super::{codec, keys};
 use crate::store::{Result, StoreError};
 
@@ -50,6 +50,7 @@ impl Disk {
         let progress = Arc::new(Progress::default());
         let stopped = Arc::new(OnceLock::new());
         let syncer = Syncer::start(Unsynced {
+            db: db.clone(),
             file: log.try_clone().map_err(unreadable)?,
             path: path.to_owned(),
             progress: Arc::clone(&progress),
@@ -111,7 +112,7 @@ impl Disk {
     fn set_data_version(&self, version: u32) -> Result<()> {
         let mut batch = Batch::default();
         batch.insert(keys::VERSION, &version.to_be_bytes());
-        let written = self.apply(batch).and_then(|()| self.log.sync_data());
+        let written = self.apply(batch).and_then(|()| flush(self.db())).and_then(|()| self.log.sync_data());
         written.map_err(|source| StoreError::Write { path: self.path.clone(), source })
     }
 
