@@ -234,6 +234,9 @@ fn greet(config: &Config, engine: &Engine, base_url: &str, is_first_start: bool)
             "\nTry it:\n  curl -d userID=u1 -d phoneNumber=+15551234567 -d flow={flow} -d stage=no_reply {url}"
         );
     }
+    if studio.is_none() {
+        println!("\nNo source of kind `studio` is defined: Studio's posts are refused until there is one.");
+    }
     if is_first_start {
         println!("\nThese are starter definitions; see `stagepost apply --help` for your own.");
     }
