@@ -51,7 +51,7 @@ pub(super) struct Disk {
     pub log: File,
     /// Held while a batch is applied, so that whoever reads several rows of one record sees them all of one commit.
     pub gate: RwLock<()>,
-    /// Held through a commit: no two overlap.
+    /// Held while a commit is applied: no two overlap.
     pub commit: Mutex<()>,
     /// What of that which can be read is on the disk.
     pub progress: Arc<Progress>,

@@ -1,6 +1,6 @@
 //! The sled backend: one tree, one batch and one sync per commit.
 //!
-//! What sled 0.34 needs from whoever uses it, and where it is done: a real sync after its flush (`commit`), reads between
+//! What sled 0.34 needs from whoever uses it, and where it is done: a real sync after its flush (`sync`), reads between
 //! big batches (`commit`), rows small enough to stay in the log (`disk`), a look at the log before it is opened
 //! (`segments`), and no answer of its own on whether there was data (`marker`).
 
