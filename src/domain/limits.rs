@@ -37,9 +37,12 @@ pub const DEDUPE_WINDOW: Span = Span::from_hours(25);
 pub const MAX_PROFILE_TRAITS: usize = 1000;
 /// Most bytes of trait names and values on one profile.
 pub const MAX_PROFILE_TRAIT_BYTES: usize = 48 * 1024;
-/// Most timestamps that all leaves of one profile keep together; a leaf that would need more stops counting for that
-/// user, which is logged and counted.
-pub const MAX_LEAF_TIMES: usize = 50_000;
+/// Most anonymous ids, and most former user ids, that are listed on one profile.
+pub const MAX_LINKED_IDS: usize = 100;
+/// Most accounts that one user is linked to; further links are refused (and logged).
+pub const MAX_GROUPS_OF_USER: usize = 20;
+/// Changes of one membership that a profile remembers before its newest one.
+pub const MEMBERSHIP_CHANGES: usize = 20;
 /// Newest events of a user that his page lists.
 pub const RECENT_EVENTS: usize = 10;
 /// Message ids remembered inside the profile; older ones of a busy user move to records of their own.
@@ -92,6 +95,10 @@ pub const MAX_HEADERS: usize = 50;
 pub const MAX_HEADER_BYTES: usize = 4096;
 /// Most destinations of one audience.
 pub const MAX_AUDIENCE_DESTINATIONS: usize = 100;
+/// Longest description of a computation, in characters.
+pub const MAX_DESCRIPTION: usize = 2000;
+/// The farthest back that a computation can be told to look.
+pub const MAX_HISTORY: Span = Span::from_days(3650);
 /// Most destinations that want every source event: each event is copied for each of them in one commit.
 pub const MAX_EVENT_DESTINATIONS: usize = 20;
 /// Largest definitions document, in bytes.

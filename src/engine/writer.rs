@@ -385,11 +385,13 @@ async fn decide(
     }
     group.load(events.iter().map(|event| event.user_key())).await?;
     group.load_spilled(&events).await?;
+    group.load_for(&events).await?;
     drop(events);
     for command in &commands {
         if let Command::Operate { id, .. } = command {
             let user = group.user_of(*id).await?;
             group.load(user.clone()).await?;
+            group.load_accounts().await?;
             journeys.push((*id, user));
         }
     }
