@@ -122,6 +122,9 @@ pub struct Profile {
     /// When his timer is set to wake; what there is to do then is decided from his state.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<Timestamp>,
+    /// Whose profile this one became part of; everything else is empty then.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<UserKey>,
 }
 
 impl Profile {
@@ -140,6 +143,7 @@ impl Profile {
             recent: VecDeque::new(),
             seen: Seen::default(),
             wake_at: None,
+            merged_into: None,
         }
     }
 

@@ -22,6 +22,7 @@ struct Slot {
     profile: Profile,
     wake_was: Option<Timestamp>,
     is_new: bool,
+    was_merged: bool,
     changed: bool,
 }
 
@@ -88,16 +89,16 @@ impl<'a> Group<'a> {
         for (user, profile) in missing.into_iter().zip(found) {
             let is_new = profile.is_none();
             let profile = profile.unwrap_or_else(|| Profile::new(user.clone(), self.now));
-            let wake_was = profile.wake_at;
-            self.slots.insert(user, Slot { profile, wake_was, is_new, changed: false });
+            let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
+            self.slots.insert(user, Slot { profile, wake_was, is_new, was_merged, changed: false });
         }
         Ok(())
     }
 
     /// Takes a profile that was just read from the store.
     pub fn hold(&mut self, profile: Profile) {
-        let wake_was = profile.wake_at;
-        let slot = Slot { wake_was, is_new: false, changed: false, profile };
+        let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
+        let slot = Slot { wake_was, is_new: false, was_merged, changed: false, profile };
         self.slots.entry(slot.profile.key.clone()).or_insert(slot);
     }
 
@@ -196,7 +197,8 @@ impl<'a> Group<'a> {
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
         changes.profiles.extend(self.slots.into_values().filter(|slot| slot.changed).map(|slot| {
-            ProfileWrite { profile: slot.profile, wake_was: slot.wake_was, is_new: slot.is_new }
+            let Slot { profile, wake_was, is_new, was_merged, .. } = slot;
+            ProfileWrite { profile, wake_was, is_new, was_merged }
         }));
         changes
     }
