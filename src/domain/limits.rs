@@ -53,6 +53,8 @@ pub const SEEN_IN_PROFILE: usize = 32;
 pub const JOURNEYS_IN_PROFILE: usize = 8;
 /// Most open journeys of one user; a further one supersedes the oldest.
 pub const MAX_OPEN_JOURNEYS: usize = 8;
+/// Most archived journeys that go to another user at once when two profiles become one.
+pub const MAX_ADOPTED_JOURNEYS: usize = 1000;
 /// Most steps kept on one journey; later ones still change its stage, and the journey says how many it left out.
 pub const MAX_JOURNEY_STEPS: usize = 100;
 /// Most bytes of steps on all journeys of one profile; later ones are left out in the same way.
@@ -123,8 +125,12 @@ pub const MAX_REPLAY: usize = 1_000_000;
 pub const REJECTED_KEPT: usize = 1000;
 /// How long the scheduler may be silent before the writer looks at the timers by itself.
 pub const WATCHDOG: Span = Span::from_millis(2500);
-/// Records tidied up in one step: rows of audiences that are gone, message ids past their window.
+/// Records tidied up in one step: rows of audiences that are gone, sizes and message ids past their time.
 pub const UPKEEP_STEP: usize = 1000;
+/// How long the sizes of an audience are kept per hour.
+pub const HOURLY_SIZES_KEPT: Span = Span::from_days(90);
+/// How long the sizes of an audience are kept per day.
+pub const DAILY_SIZES_KEPT: Span = Span::from_days(3 * 365);
 /// What a caller is told to wait when the server is too busy.
 pub const RETRY_AFTER_SECS: u64 = 1;
 

@@ -83,9 +83,9 @@ impl Writer {
                 self.commit_progress(changes, audience, AudienceStatus::Computing(phase)).await
             }
             AudienceStatus::Computing(Phase::Profiles { after }) => {
-                let profiles =
+                let (profiles, last) =
                     self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
-                let Some(last) = profiles.last().map(|profile| profile.key.clone()) else {
+                let Some(last) = last else {
                     tracing::info!(audience = audience.key, "audience is live");
                     return self.progress(audience, AudienceStatus::Live).await;
                 };
@@ -125,8 +125,8 @@ impl Writer {
     /// One step of looking anew at the open journeys of a flow whose rules changed.
     pub(super) async fn revisit(&mut self, flow: &Arc<Flow>) -> Result<(), StoreError> {
         let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
-        let profiles = self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
-        let last = profiles.last().map(|profile| profile.key.clone());
+        let (profiles, last) =
+            self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);

@@ -23,6 +23,7 @@ struct Slot {
     profile: Profile,
     wake_was: Option<Timestamp>,
     is_new: bool,
+    was_merged: bool,
     changed: bool,
 }
 
@@ -101,8 +102,8 @@ impl<'a> Group<'a> {
                     self.merged.insert(user.clone(), into.clone());
                     further.push(into.clone());
                 }
-                let wake_was = profile.wake_at;
-                self.slots.insert(user, Slot { profile, wake_was, is_new, changed: false });
+                let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
+                self.slots.insert(user, Slot { profile, wake_was, is_new, was_merged, changed: false });
             }
             missing = further;
         }
@@ -110,8 +111,8 @@ impl<'a> Group<'a> {
 
     /// Takes a profile that was just read from the store.
     pub fn hold(&mut self, profile: Profile) {
-        let wake_was = profile.wake_at;
-        let slot = Slot { wake_was, is_new: false, changed: false, profile };
+        let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
+        let slot = Slot { wake_was, is_new: false, was_merged, changed: false, profile };
         self.slots.entry(slot.profile.key.clone()).or_insert(slot);
     }
 
@@ -347,11 +348,8 @@ impl<'a> Group<'a> {
         changes.deliveries.extend(self.deliveries.into_values());
         for mut slot in self.slots.into_values().filter(|slot| slot.changed) {
             write_pages(&mut slot.profile, &mut changes.leaf_pages);
-            changes.profiles.push(ProfileWrite {
-                profile: slot.profile,
-                wake_was: slot.wake_was,
-                is_new: slot.is_new,
-            });
+            let Slot { profile, wake_was, is_new, was_merged, .. } = slot;
+            changes.profiles.push(ProfileWrite { profile, wake_was, is_new, was_merged });
         }
         changes
     }

@@ -96,9 +96,11 @@ impl Engine {
         let mut preview = Preview { count: 0, sample: Vec::new(), complete: true, took_ms: 0 };
         let mut after: Option<UserKey> = None;
         loop {
-            let profiles = self.shared.store.profiles_after(after.as_ref(), STEP).await?;
-            let Some(last) = profiles.last() else { break };
-            after = Some(last.key.clone());
+            let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), STEP).await?;
+            if last.is_none() {
+                break;
+            }
+            after = last;
             for profile in profiles.iter().filter(|profile| profile.key.user_id().is_some()) {
                 if is_member(query, profile, &states, now) {
                     preview.count += 1;

@@ -74,7 +74,7 @@ pub fn profile(user: &UserKey) -> Profile {
 }
 
 pub fn new_profile(profile: Profile) -> ProfileWrite {
-    ProfileWrite { profile, wake_was: None, is_new: true }
+    ProfileWrite { profile, wake_was: None, is_new: true, was_merged: false }
 }
 
 pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey {
@@ -99,7 +99,7 @@ pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey 
 }
 
 pub fn opened(journey: &Journey) -> JourneyMove {
-    JourneyMove { id: journey.id, user: journey.user.clone(), from: None, to: journey.status }
+    JourneyMove { id: journey.id, user: journey.user.clone(), from: None, to: journey.status, moved: false }
 }
 
 pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) -> Delivery {

@@ -95,6 +95,7 @@ impl Engine {
                 profile: self.profiles[&key].clone(),
                 wake_was,
                 is_new: was.is_none(),
+                was_merged: was.is_some_and(|was| was.merged_into.is_some()),
             });
         }
         for id in touched.1 {
@@ -199,7 +200,7 @@ impl Engine {
         let Some((user, id)) = all.get(pick % all.len().max(1)).cloned() else { return };
         let profile = self.touch(&user, users);
         let journey = profile.journeys.iter_mut().find(|journey| journey.id == id).unwrap();
-        set.journeys.push(JourneyMove { id, user, from: Some(journey.status), to });
+        set.journeys.push(JourneyMove { id, user, from: Some(journey.status), to, moved: false });
         journey.status = to;
     }
 

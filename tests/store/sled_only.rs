@@ -39,7 +39,7 @@ async fn whole_commits(store: &SledStore) -> u64 {
     let events = store.event_log(None, EventId::from_bytes([255; 16]), usize::MAX).await.unwrap();
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     assert_eq!(ids, (0..3 * commits).map(|k| event_id(10, k)).collect::<Vec<_>>());
-    let profiles = store.profiles_after(None, usize::MAX).await.unwrap();
+    let (profiles, _) = store.profiles_after(None, usize::MAX).await.unwrap();
     let keys: Vec<UserKey> = profiles.into_iter().map(|profile| profile.key).collect();
     let expected = (0..commits).flat_map(|n| ["x", "y"].map(|half| user(&format!("{n:05}{half}"))));
     assert_eq!(keys, expected.collect::<Vec<_>>());
@@ -326,17 +326,27 @@ async fn no_piece_outlives_its_record_whoever_read_it_before() {
         store.profiles(std::slice::from_ref(&who)).await.unwrap();
         for bytes in [bytes, bytes / 2, bytes * 2, 10, bytes] {
             let mut set = changes();
-            set.profiles.push(ProfileWrite { profile: sized(bytes), wake_was: None, is_new });
+            set.profiles.push(ProfileWrite {
+                profile: sized(bytes),
+                wake_was: None,
+                is_new,
+                was_merged: false,
+            });
             store.commit(&set).await.unwrap();
             is_new = false;
             assert_eq!(store.profiles(std::slice::from_ref(&who)).await.unwrap(), [Some(sized(bytes))]);
             let mut set = changes();
-            set.profiles.push(ProfileWrite { profile: sized(bytes), wake_was: None, is_new });
+            set.profiles.push(ProfileWrite {
+                profile: sized(bytes),
+                wake_was: None,
+                is_new,
+                was_merged: false,
+            });
             store.commit(&set).await.unwrap();
         }
     }
     let mut set = changes();
-    set.profiles.push(ProfileWrite { profile: sized(10), wake_was: None, is_new });
+    set.profiles.push(ProfileWrite { profile: sized(10), wake_was: None, is_new, was_merged: false });
     store.commit(&set).await.unwrap();
     drop(store);
     let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();

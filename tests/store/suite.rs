@@ -104,8 +104,8 @@ async fn profiles_come_back_whole_and_in_order(store: &dyn Store) {
     let keys = |profiles: Vec<stagepost::domain::profile::Profile>| -> Vec<UserKey> {
         profiles.into_iter().map(|profile| profile.key).collect()
     };
-    assert_eq!(keys(store.profiles_after(None, 2).await.unwrap()), [user("a"), user("b")]);
-    assert_eq!(keys(store.profiles_after(Some(&user("a")), 9).await.unwrap()), [user("b"), user("c")]);
+    assert_eq!(keys(store.profiles_after(None, 2).await.unwrap().0), [user("a"), user("b")]);
+    assert_eq!(keys(store.profiles_after(Some(&user("a")), 9).await.unwrap().0), [user("b"), user("c")]);
     assert_eq!(store.counts().await.unwrap().profiles, 3);
 }
 
@@ -114,13 +114,14 @@ async fn long_profiles_grow_and_shrink(store: &dyn Store) {
     for (round, bytes) in [10, 90_000, 20_000, 6_000, 300_000, 5_000, 10].into_iter().enumerate() {
         let mut profile = profile(&key);
         profile.anonymous_ids = vec!["n".repeat(bytes)];
-        let write = ProfileWrite { profile: profile.clone(), wake_was: None, is_new: round == 0 };
+        let write =
+            ProfileWrite { profile: profile.clone(), wake_was: None, is_new: round == 0, was_merged: false };
         store
             .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
             .await
             .unwrap();
         assert_eq!(store.profile(&key).await.unwrap(), Some(profile.clone()));
-        assert_eq!(store.profiles_after(None, 5).await.unwrap(), [profile]);
+        assert_eq!(store.profiles_after(None, 5).await.unwrap().0, [profile]);
     }
     assert_eq!(store.counts().await.unwrap().profiles, 1);
 }
@@ -129,7 +130,7 @@ async fn timers_follow_the_profile(store: &dyn Store) {
     let set_timer = async |id: &str, was: Option<i64>, wake: Option<i64>| {
         let mut profile = profile(&user(id));
         profile.wake_at = wake.map(at);
-        let write = ProfileWrite { profile, wake_was: was.map(at), is_new: was.is_none() };
+        let write = ProfileWrite { profile, wake_was: was.map(at), is_new: was.is_none(), was_merged: false };
         store
             .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
             .await
@@ -211,7 +212,12 @@ async fn a_journey_is_found_in_the_profile_and_in_the_archive(store: &dyn Store)
     let mut gone = owner.journeys.remove(0);
     gone.flow = "f".repeat(30_000);
     set.archived.push(gone.clone());
-    set.profiles.push(ProfileWrite { profile: owner.clone(), wake_was: None, is_new: false });
+    set.profiles.push(ProfileWrite {
+        profile: owner.clone(),
+        wake_was: None,
+        is_new: false,
+        was_merged: false,
+    });
     store.commit(&set).await.unwrap();
     assert_eq!(store.journey(a).await.unwrap(), Some(gone.clone()));
     let filter = JourneyFilter { user: Some(user("a")), ..Default::default() };
@@ -236,8 +242,13 @@ async fn stalled_journeys_are_listed_while_they_are_stalled(store: &dyn Store) {
         let mut owner = profile(&user("a"));
         owner.journeys.push(journey(id, &user("a"), to));
         let mut set = changes();
-        set.profiles.push(ProfileWrite { profile: owner, wake_was: None, is_new: from.is_none() });
-        set.journeys.push(JourneyMove { id, user: user("a"), from, to });
+        set.profiles.push(ProfileWrite {
+            profile: owner,
+            wake_was: None,
+            is_new: from.is_none(),
+            was_merged: false,
+        });
+        set.journeys.push(JourneyMove { id, user: user("a"), from, to, moved: false });
         store.commit(&set).await.unwrap();
         let stalled = store.journeys(&filter, &first(5)).await.unwrap().rows;
         assert_eq!(stalled.len(), usize::from(to == JourneyStatus::Stalled));
