@@ -12,6 +12,7 @@ pub mod ids;
 pub mod ingest;
 pub mod journey;
 pub mod key;
+pub mod leaf;
 pub mod limits;
 pub mod packed;
 pub mod page;
