@@ -62,6 +62,33 @@ pub enum BackfillPhase {
         /// The last one looked at; `None` before the first.
         after: Option<UserKey>,
     },
+    /// Every account is looked at once, now that what its users are to it is known; only where something is computed of
+    /// accounts.
+    Accounts {
+        /// The last one looked at; `None` before the first.
+        after: Option<UserKey>,
+    },
+}
+
+impl Backfill {
+    /// Whether the profile of that key was evaluated already, so that its changes count from now on.
+    pub fn has_reached(&self, key: &UserKey) -> bool {
+        let is_behind = |after: &Option<UserKey>| after.as_ref().is_some_and(|last| key <= last);
+        match &self.phase {
+            BackfillPhase::History { .. } => false,
+            BackfillPhase::Profiles { after } => key.group_id().is_none() && is_behind(after),
+            BackfillPhase::Accounts { after } => key.group_id().is_none() || is_behind(after),
+        }
+    }
+
+    /// What it is doing: `history`, `profiles` or `accounts`.
+    pub fn phase_name(&self) -> &'static str {
+        match self.phase {
+            BackfillPhase::History { .. } => "history",
+            BackfillPhase::Profiles { .. } => "profiles",
+            BackfillPhase::Accounts { .. } => "accounts",
+        }
+    }
 }
 
 /// A part of the log on its way into the users' leaves, in the order of their keys.

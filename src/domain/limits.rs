@@ -119,6 +119,8 @@ pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 pub const SWEEP_TIMERS: usize = 256;
 /// Events, or profiles, looked at in one step of a backfill before ingest has its turn again.
 pub const BACKFILL_STEP: usize = 512;
+/// Bytes of states that a backfill reads into memory before it pours them into the profiles.
+pub const BACKFILL_BYTES: usize = 96 * 1024 * 1024;
 /// Most dead letters put back by one call.
 pub const MAX_REPLAY: usize = 1_000_000;
 /// Rejected posts remembered for the debugger.

@@ -156,8 +156,8 @@ pub struct Profile {
     /// The person's address, as last posted by a flow.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<TraitValue>,
-    /// Anonymous ids that came together with the user id; the newest `limits::MAX_LINKED_IDS`.
-    #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
+    /// Anonymous ids that are the same person; the newest `limits::MAX_LINKED_IDS`. (`n` listed them before profiles merged.)
+    #[serde(rename = "ai", default, skip_serializing_if = "Vec::is_empty")]
     pub anonymous_ids: Vec<String>,
     /// User ids whose profiles became part of this one; the newest `limits::MAX_LINKED_IDS`.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]

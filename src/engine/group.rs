@@ -10,8 +10,8 @@ use super::error::EngineError;
 use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
 use crate::domain::decide::{Decision, LeftOut, Rules, Told, links, message_hash};
 use crate::domain::event::{Call, Event};
-use crate::domain::ids::{DeliveryId, IdSource, JourneyId, UserKey};
-use crate::domain::leaf::{LeafState, Page};
+use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
+use crate::domain::leaf::{LeafState, Page, Pages};
 use crate::domain::journey::Journey;
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile};
@@ -274,6 +274,15 @@ impl<'a> Group<'a> {
             self.merged.insert(from.clone(), into.clone());
         }
         self.slots.insert(into.clone(), slot);
+        self.apply_effects();
+    }
+
+    /// Gives a user his share of the past: on his own profile, and on those of his accounts.
+    pub fn pour(&mut self, user: &UserKey, states: Vec<(LeafId, LeafState, Pages)>) {
+        let user = self.surviving(user).clone();
+        let Some(slot) = self.slots.get_mut(&user).filter(|slot| !slot.is_new) else { return };
+        self.decision.pour(&mut slot.profile, states);
+        slot.changed = true;
         self.apply_effects();
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::Decision;
 use super::compute::{Touched, arm};
 use super::leaves::add;
+use super::rules::Rules;
 use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
 use crate::domain::ids::{LeafId, UserKey};
@@ -33,6 +34,8 @@ pub enum Effect {
     },
     /// He did something that its leaves count.
     Counted(Vec<(LeafId, Entry)>),
+    /// What he did in the past that its leaves count.
+    Poured(Vec<(LeafId, LeafState, Pages)>),
     /// A part is true of him from now on, or no longer.
     Part(LeafId, bool),
     /// A group call said this of the account itself.
@@ -111,10 +114,7 @@ impl Decision<'_> {
                     *account.users.yes.entry(*part).or_default() += 1;
                 }
                 for (leaf, state, pages) in &states {
-                    let Some(spec) = rules.leaf_specs.get(leaf) else { continue };
-                    let own = account.leaves.entry(*leaf).or_default();
-                    let own_pages = account.pages.entry(*leaf).or_default();
-                    own.merge(spec.shape(), state, pages, self.now, own_pages);
+                    merge_leaf(&rules, account, *leaf, (state, pages), self.now);
                     touch(leaf);
                 }
                 touched.extend(rules.with_parts.iter().copied());
@@ -136,6 +136,11 @@ impl Decision<'_> {
                     }
                 }
             }
+            Effect::Poured(states) => {
+                for (leaf, state, pages) in &states {
+                    merge_leaf(&rules, account, *leaf, (state, pages), self.now);
+                }
+            }
             Effect::Part(part, yes) => {
                 if yes {
                     *account.users.yes.entry(part).or_default() += 1;
@@ -150,6 +155,19 @@ impl Decision<'_> {
         }
         let wake = self.evaluate(account, touched, cause);
         arm(account, wake);
+    }
+}
+
+fn merge_leaf(
+    rules: &Rules,
+    account: &mut Profile,
+    leaf: LeafId,
+    (state, pages): (&LeafState, &Pages),
+    now: Timestamp,
+) {
+    if let Some(spec) = rules.leaf_specs.get(&leaf) {
+        let own = account.leaves.entry(leaf).or_default();
+        own.merge(spec.shape(), state, pages, now, account.pages.entry(leaf).or_default());
     }
 }
 

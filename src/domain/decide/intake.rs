@@ -181,13 +181,6 @@ fn remember_event(profile: &mut Profile, event: &Event) {
         profile.recent.pop_front();
     }
     profile.recent.push_back(event.id);
-    let (Some(_), Some(anonymous)) = (&event.user_id, &event.anonymous_id) else { return };
-    if !profile.anonymous_ids.contains(anonymous) {
-        if profile.anonymous_ids.len() >= limits::MAX_LINKED_IDS {
-            profile.anonymous_ids.remove(0);
-        }
-        profile.anonymous_ids.push(anonymous.clone());
-    }
 }
 
 /// Sets one trait unless a newer value is known.

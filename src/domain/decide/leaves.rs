@@ -67,6 +67,23 @@ impl Decision<'_> {
         touched
     }
 
+    /// Adds states that were made from the past. Nothing is evaluated: the profiles' turn comes when all of it is there.
+    pub fn pour(&mut self, profile: &mut Profile, states: Vec<(LeafId, LeafState, Pages)>) {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let mut of_accounts = Vec::new();
+        for (leaf, state, pages) in states {
+            let Some(spec) = rules.leaf_specs.get(&leaf) else { continue };
+            let own = profile.leaves.entry(leaf).or_default();
+            own.merge(spec.shape(), &state, &pages, self.now, profile.pages.entry(leaf).or_default());
+            if rules.account_leaves.contains(&leaf) {
+                of_accounts.push((leaf, state, pages));
+            }
+        }
+        if !of_accounts.is_empty() && !profile.groups.is_empty() {
+            self.tell_accounts(profile, &Effect::Poured(of_accounts), &Cause::Backfill);
+        }
+    }
+
     /// All computations that time can change for this profile.
     pub(super) fn all_with_state(&self, profile: &Profile) -> Touched {
         let places = profile.leaves.keys().filter_map(|leaf| self.rules.rules_by_leaf.get(leaf));
