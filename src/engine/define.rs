@@ -28,7 +28,6 @@ impl Writer {
         let now = self.shared.clock.now();
         let plan =
             plan::plan(&existing, wanted, options.prune, now, &mut self.ids).map_err(EngineError::Invalid)?;
-        refuse_cycles(&existing, &plan)?;
         refuse_too_many_copies(&existing, &plan)?;
         let report = ApplyReport {
             created: plan.created.clone(),
@@ -224,36 +223,4 @@ fn announce_later(computation: &mut Computation, before: Option<&Computation>) {
     let added = destinations.iter().filter(|key| !before.destinations.contains(key));
     let added = added.map(|key| Announcement { destination: key.clone(), after: None });
     computation.announcements.extend(added);
-}
-
-/// Refuses computations that ask about each other in a circle: their truth would have no beginning.
-fn refuse_cycles(existing: &Definitions, plan: &Plan) -> Result<(), EngineError> {
-    let mut after: BTreeMap<&str, &Computation> =
-        existing.computations().map(|it| (it.key.as_str(), it.as_ref())).collect();
-    for computation in plan.puts.iter().filter_map(|put| put.definition.computation()) {
-        after.insert(&computation.key, computation);
-    }
-    for (kind, key) in &plan.deletes {
-        if matches!(kind, Kind::Audience | Kind::Trait) {
-            after.remove(key.as_str());
-        }
-    }
-    // Accounts and users have traits of their own: a name is one of the same target. (Parts ask users, who ask no account.)
-    let asks = |one: &Computation, other: &Computation| {
-        one.target == other.target && one.query.trait_names().contains(other.key.as_str())
-    };
-    // Those that ask about none that is left are settled; what can never be settled is a circle.
-    while let Some(settled) =
-        after.iter().find(|(_, one)| !after.values().any(|other| asks(one, other))).map(|(key, _)| *key)
-    {
-        after.remove(settled);
-    }
-    if after.is_empty() {
-        return Ok(());
-    }
-    let members = after.into_keys().collect::<Vec<_>>().join(", ");
-    Err(EngineError::Invalid(vec![Problem::new(
-        "audience.query",
-        format!("The audience would create a cycle by referencing another audience: {members}"),
-    )]))
 }

@@ -107,7 +107,9 @@ impl Rules {
     /// Prepares `definitions`.
     pub fn new(definitions: Arc<Definitions>, public_url: Option<String>, backfills: Vec<Backfill>) -> Self {
         let mut prepared = Prepared::default();
-        for computation in in_order_of_asking(&definitions) {
+        // Definitions refuse circles; should there be one all the same, its members come last.
+        let (ordered, circle) = definitions.in_order_of_asking();
+        for computation in ordered.into_iter().chain(circle).filter(|it| it.status.counts_events()) {
             prepared.add(computation);
         }
         prepared.event_destinations = definitions
@@ -215,31 +217,4 @@ impl Inputs for Nobody<'_> {
 fn is_true_of_nobody(rule: &Rule) -> bool {
     let is_condition = rule.part.is_some() || rule.computation.class == Class::Audience;
     is_condition && rule.query().evaluate(&Nobody(rule), Timestamp::default()).value == Value::Bool(true)
-}
-
-/// The computations that count events, each after those that its query asks about. (Definitions refuse circles; should
-/// there be one all the same, its members come last.)
-fn in_order_of_asking(definitions: &Definitions) -> Vec<&Arc<Computation>> {
-    let mut waiting: Vec<_> =
-        definitions.computations().filter(|computation| computation.status.counts_events()).collect();
-    let mut ordered = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let keys: HashSet<&str> = waiting.iter().map(|computation| computation.key.as_str()).collect();
-        let (ready, rest): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|computation| !asks_any(computation, &keys));
-        if ready.is_empty() {
-            ordered.extend(rest);
-            break;
-        }
-        ordered.extend(ready);
-        waiting = rest;
-    }
-    ordered
-}
-
-fn asks_any(computation: &Computation, keys: &HashSet<&str>) -> bool {
-    let asks = |query: &Query| {
-        query.trait_names().iter().any(|name| *name != computation.key && keys.contains(name))
-    };
-    asks(&computation.query) || computation.query.parts().iter().any(|part| asks(&part.condition))
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::query::Target;
 use crate::domain::time::Timestamp;
 
 pub use computation::{Announcement, Class, Computation, Emit, History, LEAF_FORM, LeafUse, PartUse, Status};
@@ -227,6 +228,55 @@ impl Definitions {
     /// Every audience and computed trait.
     pub fn computations(&self) -> impl Iterator<Item = &Arc<Computation>> {
         self.audiences.values().chain(self.traits.values())
+    }
+
+    /// Every computation after those that its query asks about; beside them those that ask about each other in a circle, and
+    /// those that ask about these.
+    pub fn in_order_of_asking(&self) -> (Vec<&Arc<Computation>>, Vec<&Arc<Computation>>) {
+        let mut ordered: Vec<&Arc<Computation>> = Vec::new();
+        // Of each one the computations that ask about it, and how many it asks about that are not in order yet.
+        let mut asking: BTreeMap<&str, Vec<&Arc<Computation>>> = BTreeMap::new();
+        let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+        for computation in self.computations() {
+            let asked: Vec<&str> = self.asked_by(computation);
+            if asked.is_empty() {
+                ordered.push(computation);
+            } else {
+                open.insert(&computation.key, asked.len());
+            }
+            for key in asked {
+                asking.entry(key).or_default().push(computation);
+            }
+        }
+        let mut next = 0;
+        while let Some(settled) = ordered.get(next).copied() {
+            next += 1;
+            for computation in asking.get(settled.key.as_str()).into_iter().flatten() {
+                let count = open.entry(&computation.key).or_default();
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    open.remove(computation.key.as_str());
+                    ordered.push(computation);
+                }
+            }
+        }
+        let left = self.computations().filter(|it| open.contains_key(it.key.as_str())).collect();
+        (ordered, left)
+    }
+
+    /// Keys of the computations whose values the query asks for. Accounts and users have traits of their own: a name is one
+    /// of the same target; parts ask about users.
+    fn asked_by<'a>(&'a self, computation: &'a Computation) -> Vec<&'a str> {
+        let own = computation.query.trait_names().into_iter().map(|name| (name, computation.target));
+        let of_parts = computation.query.parts().iter().flat_map(|part| part.condition.trait_names());
+        let mut asked: Vec<&str> = own
+            .chain(of_parts.map(|name| (name, Target::Users)))
+            .filter(|(name, target)| self.computation(name).is_some_and(|it| it.target == *target))
+            .map(|(name, _)| name)
+            .collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
     }
 
     /// The audience or computed trait with that key; no two have the same.

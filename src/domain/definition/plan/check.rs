@@ -1,6 +1,6 @@
 //! Whether definitions fit together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Settled;
 use crate::domain::definition::document::{did_you_mean, twice};
@@ -74,6 +74,20 @@ pub(super) fn counts(after: &Definitions) -> Vec<Problem> {
         Problem::new(kind.as_str(), message)
     };
     Kind::ALL.into_iter().filter(too_many).map(problem).collect()
+}
+
+/// Computations that ask about each other in a circle: their truth would have no beginning.
+pub(super) fn circles(after: &Definitions, settled: &[Settled]) -> Vec<Problem> {
+    let (_, left) = after.in_order_of_asking();
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let members: BTreeSet<&str> = left.iter().map(|it| it.key.as_str()).collect();
+    let names = members.iter().copied().collect::<Vec<_>>().join(", ");
+    let message = format!("The audience would create a cycle by referencing another audience: {names}");
+    let wanted = settled.iter().filter_map(|(at, definition, _)| Some((at, definition.computation()?)));
+    let in_circle = wanted.filter(|(_, it)| members.contains(it.key.as_str()));
+    in_circle.map(|(at, _)| Problem::new(format!("{at}.query"), message.clone())).take(1).collect()
 }
 
 /// Why that definition can't be removed, if another one needs it: a sentence that names those.
