@@ -138,6 +138,39 @@ impl Packed<16> for EventId {
     }
 }
 
+/// The pages of a profile's leaf states that are in memory. They are stored beside the profile, not in it, so they make no
+/// difference between two of them.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedPages(BTreeMap<LeafId, Pages>);
+
+impl PartialEq for LoadedPages {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl LoadedPages {
+    /// Those of one leaf.
+    pub fn of(&self, leaf: LeafId) -> Option<&Pages> {
+        self.0.get(&leaf)
+    }
+
+    /// Those of one leaf, to be changed.
+    pub fn of_mut(&mut self, leaf: LeafId) -> &mut Pages {
+        self.0.entry(leaf).or_default()
+    }
+
+    /// Lets go of those of one leaf.
+    pub fn forget(&mut self, leaf: LeafId) {
+        self.0.remove(&leaf);
+    }
+
+    /// All of them, by leaf; none are left.
+    pub fn take(&mut self) -> BTreeMap<LeafId, Pages> {
+        std::mem::take(&mut self.0)
+    }
+}
+
 /// What is known of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
@@ -176,7 +209,7 @@ pub struct Profile {
     pub leaves: BTreeMap<LeafId, LeafState>,
     /// The pages of those states that are in memory; stored as records of their own.
     #[serde(skip)]
-    pub pages: BTreeMap<LeafId, Pages>,
+    pub pages: LoadedPages,
     /// Which parts of account-level queries are true of the user.
     #[serde(rename = "q", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<LeafId, bool>,
@@ -215,7 +248,7 @@ impl Profile {
             groups: Vec::new(),
             users: Users::default(),
             leaves: BTreeMap::new(),
-            pages: BTreeMap::new(),
+            pages: LoadedPages::default(),
             parts: BTreeMap::new(),
             memberships: BTreeMap::new(),
             values: BTreeMap::new(),

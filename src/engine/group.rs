@@ -188,7 +188,7 @@ impl<'a> Group<'a> {
                 let slot = self.slots.get_mut(&owner).expect("it was there above");
                 for ((leaf, number), bytes) in missing.into_iter().zip(found) {
                     let page = bytes.map(|bytes| unpack(&owner, &bytes)).transpose()?;
-                    slot.profile.pages.entry(leaf).or_default().put_loaded(number, page);
+                    slot.profile.pages.of_mut(leaf).put_loaded(number, page);
                 }
             }
         }
@@ -366,7 +366,7 @@ impl<'a> Group<'a> {
 
 /// Moves the pages that changed out of the profile.
 fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) {
-    for (leaf, mut pages) in std::mem::take(&mut profile.pages) {
+    for (leaf, mut pages) in profile.pages.take() {
         // Pages of a leaf that is gone go with it.
         if !profile.leaves.contains_key(&leaf) {
             continue;

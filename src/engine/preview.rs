@@ -183,7 +183,7 @@ impl Making<'_> {
         let value = found.evaluation.value;
         let query = &self.question.query;
         let is_in = match &value {
-            Value::Bool(is_in) if !query.is_value() => *is_in,
+            Value::Bool(is_in) if query.is_condition() => *is_in,
             value => *value != query.leaves().first().map_or(Value::Null, |leaf| leaf.empty()),
         };
         if !is_in {

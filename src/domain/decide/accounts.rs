@@ -76,7 +76,7 @@ impl Decision<'_> {
     pub(super) fn joined(&self, profile: &Profile) -> Effect {
         let shared = |(leaf, state): (&LeafId, &LeafState)| {
             self.rules.account_leaves.contains(leaf).then(|| {
-                let pages = profile.pages.get(leaf).cloned().unwrap_or_default();
+                let pages = profile.pages.of(*leaf).cloned().unwrap_or_default();
                 (*leaf, state.clone(), pages)
             })
         };
@@ -167,7 +167,7 @@ fn merge_leaf(
 ) {
     if let Some(spec) = rules.leaf_specs.get(&leaf) {
         let own = account.leaves.entry(leaf).or_default();
-        own.merge(spec.shape(), state, pages, now, account.pages.entry(leaf).or_default());
+        own.merge(spec.shape(), state, pages, now, account.pages.of_mut(leaf));
     }
 }
 

@@ -112,9 +112,9 @@ impl Decision<'_> {
         for (leaf, state) in &from.leaves {
             if let Some(spec) = rules.leaf_specs.get(leaf) {
                 let no_pages = crate::domain::leaf::Pages::default();
-                let pages = from.pages.get(leaf).unwrap_or(&no_pages);
+                let pages = from.pages.of(*leaf).unwrap_or(&no_pages);
                 let own = into.leaves.entry(*leaf).or_default();
-                own.merge(spec.shape(), state, pages, self.now, into.pages.entry(*leaf).or_default());
+                own.merge(spec.shape(), state, pages, self.now, into.pages.of_mut(*leaf));
             }
             if state.is_paged() {
                 self.changes.drop_leaves.push((from.key.clone(), *leaf));

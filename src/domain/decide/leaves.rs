@@ -22,7 +22,7 @@ pub type MissingPages = Vec<(LeafId, u32)>;
 /// Adds one event to a leaf; says whether there was room.
 pub(super) fn add(profile: &mut Profile, leaf: LeafId, spec: &LeafSpec, entry: Entry, now: Timestamp) -> bool {
     let state = profile.leaves.entry(leaf).or_default();
-    state.add(spec.shape(), entry, now, profile.pages.entry(leaf).or_default())
+    state.add(spec.shape(), entry, now, profile.pages.of_mut(leaf))
 }
 
 /// What a leaf says of a profile now.
@@ -31,9 +31,9 @@ pub(super) fn read(profile: &mut Profile, used: &LeafUse, now: Timestamp) -> Rea
     let Some(state) = profile.leaves.get_mut(&used.id) else {
         return Reading { value: used.spec.empty(), holds_until: None };
     };
-    state.advance(shape, now, profile.pages.entry(used.id).or_default());
+    state.advance(shape, now, profile.pages.of_mut(used.id));
     let no_pages = Pages::default();
-    let pages = profile.pages.get(&used.id).unwrap_or(&no_pages);
+    let pages = profile.pages.of(used.id).unwrap_or(&no_pages);
     let state = &profile.leaves[&used.id];
     if used.spec.is_listed() {
         let traits = |name: &str| -> Option<Cow<'_, serde_json::Value>> { profile.trait_value(name) };
@@ -74,7 +74,7 @@ impl Decision<'_> {
         for (leaf, state, pages) in states {
             let Some(spec) = rules.leaf_specs.get(&leaf) else { continue };
             let own = profile.leaves.entry(leaf).or_default();
-            own.merge(spec.shape(), &state, &pages, self.now, profile.pages.entry(leaf).or_default());
+            own.merge(spec.shape(), &state, &pages, self.now, profile.pages.of_mut(leaf));
             if rules.account_leaves.contains(&leaf) {
                 of_accounts.push((leaf, state, pages));
             }
@@ -102,7 +102,7 @@ impl Decision<'_> {
             keep
         });
         for leaf in dropped {
-            profile.pages.remove(&leaf);
+            profile.pages.forget(leaf);
             self.changes.drop_leaves.push((profile.key.clone(), leaf));
         }
         profile.parts.retain(|part, _| self.rules.parts.contains(part));
@@ -118,7 +118,7 @@ impl Rules {
         let none = Pages::default();
         for (leaf, state) in profile.leaves.iter().filter(|(_, state)| state.is_paged()) {
             let Some(spec) = self.leaf_specs.get(leaf) else { continue };
-            let pages = profile.pages.get(leaf).unwrap_or(&none);
+            let pages = profile.pages.of(*leaf).unwrap_or(&none);
             let mut note = |numbers: Vec<u32>| missing.extend(numbers.into_iter().map(|number| (*leaf, number)));
             if spec.is_listed() {
                 note(state.missing_all(pages));
@@ -127,7 +127,7 @@ impl Rules {
             note(state.missing(spec.shape(), None, now, pages));
             for event in events {
                 if let Some(entry) = spec.observe(event) {
-                    note(state.missing(spec.shape(), Some(entry.at), now, pages));
+                    note(state.missing(spec.shape(), Some(&entry), now, pages));
                 }
             }
         }
@@ -138,7 +138,7 @@ impl Rules {
     pub fn missing_all_pages(profile: &Profile) -> MissingPages {
         let none = Pages::default();
         let of = |(leaf, state): (&LeafId, &LeafState)| {
-            let pages = profile.pages.get(leaf).unwrap_or(&none);
+            let pages = profile.pages.of(*leaf).unwrap_or(&none);
             state.missing_all(pages).into_iter().map(|number| (*leaf, number)).collect::<Vec<_>>()
         };
         profile.leaves.iter().filter(|(_, state)| state.is_paged()).flat_map(of).collect()

@@ -212,6 +212,7 @@ pub(super) fn definition(kind: Kind, key: &str) -> Vec<u8> {
         Kind::Flow => b'f',
         Kind::Destination => b'd',
         Kind::Audience => b'a',
+        Kind::Trait => b't',
     };
     join(DEFINITIONS, &[&[letter], key.as_bytes()])
 }
