@@ -57,7 +57,7 @@ impl States {
     fn count(&mut self, query: &Query, event: &Event, now: Timestamp) {
         let Some((name, properties)) = event.as_behaviour() else { return };
         for (index, leaf) in query.leaves().iter().enumerate() {
-            if leaf.event == name && leaf.matches(&properties) {
+            if leaf.event() == name && leaf.matches(&properties) {
                 let user = event.user_key();
                 let key_bytes = user.as_str().len();
                 let state = self.of.entry(user).or_insert_with(|| {
@@ -69,7 +69,7 @@ impl States {
                 state[index].add(leaf, event.timestamp, now);
                 // Of a leaf without a window only the number is kept; what is forgotten leaves its room behind.
                 let is_kept = event.timestamp > now || state[index].count(leaf, now) > before;
-                if leaf.window.is_some() && is_kept {
+                if leaf.within().is_some() && is_kept {
                     self.bytes += INSTANT_BYTES;
                 }
             }
@@ -145,7 +145,7 @@ impl Engine {
 fn is_member(query: &Query, profile: &Profile, states: &States, now: Timestamp) -> bool {
     let state = states.of.get(&profile.key);
     let leaf = |index: usize| state.and_then(|state| state.get(index));
-    query.evaluate(&leaf, &|name| profile.trait_value(name).map(Cow::Owned), now).value
+    query.evaluate_counts(&leaf, &|name| profile.trait_value(name).map(Cow::Owned), now).value
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::LeafId;
 use crate::domain::limits;
 use crate::domain::profile::{Membership, Profile};
-use crate::domain::query::{Evaluation, LeafSpec, LeafState};
+use crate::domain::query::{CountEvaluation, LeafSpec, LeafState};
 use crate::domain::time::Timestamp;
 
 /// Places in `Rules::audiences` that are to be looked at.
@@ -29,8 +29,8 @@ fn add(profile: &mut Profile, leaf: LeafId, spec: &LeafSpec, at: Timestamp, now:
 }
 
 /// Whether the audience's query holds for this profile now, and until when surely.
-fn evaluate(audience: &Audience, profile: &Profile, now: Timestamp) -> Evaluation {
-    audience.query.evaluate(
+fn evaluate(audience: &Audience, profile: &Profile, now: Timestamp) -> CountEvaluation {
+    audience.query.evaluate_counts(
         &|index| audience.leaves.get(index).and_then(|leaf| profile.leaves.get(&leaf.id)),
         &|name| profile.trait_value(name).map(Cow::Owned),
         now,
@@ -113,7 +113,7 @@ impl Decision<'_> {
         let Some((name, properties)) = event.as_behaviour() else { return };
         for leaf in &audience.leaves {
             let counts =
-                fresh.contains(&leaf.id) && leaf.spec.event == name && leaf.spec.matches(&properties);
+                fresh.contains(&leaf.id) && leaf.spec.event() == name && leaf.spec.matches(&properties);
             if counts && !add(profile, leaf.id, &leaf.spec, event.timestamp, self.now) {
                 self.left_out.leaf_times += 1;
             }

@@ -62,7 +62,7 @@ impl Rules {
         self.audiences.push(Arc::clone(audience));
         for leaf in &audience.leaves {
             self.audiences_by_leaf.entry(leaf.id).or_default().push(place);
-            let leaves = self.leaves_by_event.entry(leaf.spec.event.clone()).or_default();
+            let leaves = self.leaves_by_event.entry(leaf.spec.event().to_owned()).or_default();
             match leaves.iter_mut().find(|known| known.id == leaf.id) {
                 Some(known) => known.audiences.push(place),
                 None => {
@@ -73,7 +73,7 @@ impl Rules {
         for name in audience.query.trait_names() {
             self.audiences_by_trait.entry(name.to_owned()).or_default().push(place);
         }
-        let nobody = audience.query.evaluate(&|_| None, &|_| None, Timestamp::default());
+        let nobody = audience.query.evaluate_counts(&|_| None, &|_| None, Timestamp::default());
         if nobody.value {
             self.audiences_of_nobody.push(place);
         }

@@ -35,13 +35,13 @@ impl Default for Kept {
 impl LeafState {
     /// Counts an event of time `at`, and forgets what cannot matter from `now` on. Events before 1970 are ignored.
     ///
-    /// In whatever order events are added, every comparison that `spec.keep` was made for comes out the same at every
+    /// In whatever order events are added, every comparison that `spec.keep()` was made for comes out the same at every
     /// instant from `now` on.
     pub fn add(&mut self, spec: &LeafSpec, at: Timestamp, now: Timestamp) {
         if at.millis() < 0 {
             return;
         }
-        let Some(window) = spec.window else {
+        let Some(window) = spec.within() else {
             self.0 = Kept::Count(self.count(spec, now).saturating_add(1));
             return;
         };
@@ -51,7 +51,7 @@ impl LeafState {
         };
         let place = times.partition_point(|time| *time <= at.millis());
         times.insert(place, at.millis());
-        prune(&mut times, window, spec.keep, now);
+        prune(&mut times, window, spec.keep(), now);
         if !times.is_empty() {
             self.0 = Kept::Times(times);
         }
@@ -66,9 +66,9 @@ impl LeafState {
     }
 
     /// How many events count at `now`: for a windowed leaf those of now - window to now, both included. Exact below
-    /// `spec.keep`; from there on only known to be at least that many.
+    /// `spec.keep()`; from there on only known to be at least that many.
     pub fn count(&self, spec: &LeafSpec, now: Timestamp) -> u64 {
-        match (spec.window, &self.0) {
+        match (spec.within(), &self.0) {
             (None, Kept::Count(count)) => *count,
             (Some(window), Kept::Times(times)) => {
                 let (left, entered) = bounds(times, window, now);
@@ -86,7 +86,7 @@ impl LeafState {
         now: Timestamp,
         test: &dyn Fn(u64) -> bool,
     ) -> Option<Timestamp> {
-        let (Some(window), Kept::Times(times)) = (spec.window, &self.0) else { return None };
+        let (Some(window), Kept::Times(times)) = (spec.within(), &self.0) else { return None };
         let (mut left, mut entered) = bounds(times, window, now);
         let holds = test(length(left, entered));
         // An event is still counted when it is exactly `window` old, and no longer a millisecond after.
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn windowed(keep: u32) -> LeafSpec {
-        LeafSpec::parse("event('A').within(7 days).count()", keep).unwrap()
+        LeafSpec::parse("event('A').within(7 days).count()", Some(keep)).unwrap()
     }
 
     fn times(state: &LeafState) -> Vec<i64> {
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn states_are_stored_compactly() {
-        let spec = windowed(1001);
+        let spec = windowed(101);
         let mut state = LeafState::default();
         let empty = rmp_serde::to_vec(&state).unwrap();
         assert_eq!(empty, [0]);
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn an_unwindowed_leaf_counts_everything_since_1970() {
-        let spec = LeafSpec::parse("event('A').count()", 2).unwrap();
+        let spec = LeafSpec::parse("event('A').count()", Some(2)).unwrap();
         let mut state = LeafState::default();
         for ms in [0, -1, NOW, NOW + 400 * DAY] {
             state.add(&spec, at(ms), at(NOW));
