@@ -81,7 +81,7 @@ impl Work<'_> {
         let reduce = self.shape.reduce;
         let at = entry.at.millis();
         let Some(now) = self.seen.filter(|now| at <= *now) else {
-            self.tree.insert(entry, &mut self.desk);
+            self.add_aside(entry);
             return true;
         };
         let (run, tree, desk) = self.parts();

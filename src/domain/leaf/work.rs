@@ -137,9 +137,17 @@ impl<'w> Work<'w> {
         match self.manner {
             Manner::Candidates(_) if is_inside => self.add_candidate(inside, entry),
             Manner::Running(_) if is_inside => return self.add_running(entry),
+            Manner::Running(_) => self.add_aside(entry),
             _ => self.tree.insert(entry, &mut self.desk),
         }
         true
+    }
+
+    /// Adds an entry that is not part of the total.
+    pub(super) fn add_aside(&mut self, entry: Entry) {
+        // Opened although it does not change: with this entry the tree may become too large to make it again.
+        let (_, tree, desk) = self.parts();
+        tree.insert(entry, desk);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::leaf::{As, Entry, Reduce, Shape, Window};
 use crate::domain::time::Span;
 
 /// So small that a dozen of entries makes a tree of several levels.
-const SMALL: Capacity = Capacity {
+pub(super) const SMALL: Capacity = Capacity {
     root: Room { entries: 3, children: 3, bytes: 900 },
     node: Room { entries: 4, children: 3, bytes: 90 },
     total: 12,
@@ -200,7 +200,7 @@ fn check_reading_at(stored: &mut Stored, entries: &[Entry], instant: i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_value_is_that_of_all_entries(shape in shapes(), steps in steps()) {

@@ -86,7 +86,7 @@ impl Stored {
                 }
             }
         }
-        assert_eq!(self.pages.missed_now(), [], "used without being asked for");
+        assert_eq!(self.pages.missed_now(), Vec::<PageNumber>::new(), "used without being asked for");
     }
 
     pub(super) fn add(&mut self, entry: Entry, now: Timestamp) -> bool {
@@ -110,7 +110,7 @@ impl Stored {
         let (mut state, mut pages) = (self.state.clone(), self.pages.clone());
         state.advance(&self.shape, now, &mut pages);
         let reading = state.value(&self.shape, now, &pages);
-        assert_eq!(pages.missed_now(), []);
+        assert_eq!(pages.missed_now(), Vec::<PageNumber>::new());
         reading
     }
 
