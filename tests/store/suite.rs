@@ -1,7 +1,6 @@
 //! What every backend does, one behaviour per test.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use stagepost::domain::change::{DefinitionWrite, JourneyMove, ProfileWrite, SeenWrite};
 use stagepost::domain::definition::Kind;
@@ -11,39 +10,10 @@ use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
-use stagepost::store::memory::MemoryStore;
-use stagepost::store::sled::SledStore;
 use stagepost::store::{EventFilter, Store, StoreError};
 
 use crate::build::*;
 use crate::picture::{walk, whole_log};
-
-/// An open store, and what has to stay alive with it.
-struct Opened {
-    store: Arc<dyn Store>,
-    _dir: Option<tempfile::TempDir>,
-}
-
-fn memory() -> Opened {
-    Opened { store: Arc::new(MemoryStore::new()), _dir: None }
-}
-
-fn sled() -> Opened {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SledStore::open(&dir.path().join("data"), 8 << 20).unwrap();
-    Opened { store: Arc::new(store), _dir: Some(dir) }
-}
-
-macro_rules! on_every_backend {
-    ($($behaviour:ident),* $(,)?) => {
-        mod on_memory {
-            $(#[tokio::test] async fn $behaviour() { super::$behaviour(&*super::memory().store).await })*
-        }
-        mod on_sled {
-            $(#[tokio::test] async fn $behaviour() { super::$behaviour(&*super::sled().store).await })*
-        }
-    };
-}
 
 on_every_backend!(
     an_empty_store_answers_everything_with_nothing,

@@ -13,12 +13,12 @@ use crate::domain::ids::UserKey;
 use crate::domain::time::Timestamp;
 use crate::store::Result;
 
-/// One membership.
+/// One membership: since when he is in, if he is.
 struct Seat {
-    /// Whether there is a row of it.
-    was_in: bool,
-    /// Since when he is in, once it is written.
-    since: Option<Timestamp>,
+    /// In the store.
+    was: Option<Timestamp>,
+    /// Once this commit is written.
+    is: Option<Timestamp>,
 }
 
 /// What a commit makes of an audience.
@@ -36,13 +36,12 @@ pub(super) fn write(changes: &ChangeSet, writes: &mut Writes<'_>, delta: &mut De
         let seat = match audience.seats.entry(Cow::Borrowed(&write.user)) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
-                let row = writes.disk.get(&keys::member(&write.audience_id, &write.user))?;
-                let since = row.as_deref().and_then(keys::read_time);
-                unknown.insert(Seat { was_in: row.is_some(), since })
+                let was = writes.disk.is_member(&write.audience_id, &write.user)?;
+                unknown.insert(Seat { was, is: was })
             }
         };
-        audience.moves.count(seat.since.is_some(), write.since.is_some());
-        seat.since = write.since;
+        audience.moves.count(seat.is.is_some(), write.since.is_some());
+        seat.is = write.since;
     }
     for audience_id in &changes.drop_members {
         let seats = &mut touched.entry(audience_id).or_default().seats;
@@ -53,11 +52,11 @@ pub(super) fn write(changes: &ChangeSet, writes: &mut Writes<'_>, delta: &mut De
         let mut change = 0;
         for (user, seat) in audience.seats {
             let key = keys::member(audience_id, &user);
-            change += i64::from(seat.since.is_some()) - i64::from(seat.was_in);
-            match seat.since {
+            change += i64::from(seat.is.is_some()) - i64::from(seat.was.is_some());
+            match seat.is {
+                is if is == seat.was => {}
                 Some(since) => writes.set(key, &keys::time(since)),
-                None if seat.was_in => writes.remove(key),
-                None => {}
+                None => writes.remove(key),
             }
         }
         delta.members.insert(audience_id.to_owned(), change);
@@ -79,20 +78,23 @@ fn drop_members(
         let (key, value) = row?;
         let user = keys::read_user(&key[prefix.len()..]);
         let user = user.ok_or_else(|| codec::corrupt(&key, "no user key"))?;
-        let since = keys::read_time(&value);
-        seats.entry(Cow::Owned(user)).or_insert(Seat { was_in: true, since });
+        let was = Some(read_since(&key, &value)?);
+        seats.entry(Cow::Owned(user)).or_insert(Seat { was, is: was });
     }
-    for seat in seats.values_mut().filter(|seat| seat.since.is_some()).take(limit) {
-        seat.since = None;
+    for seat in seats.values_mut().filter(|seat| seat.is.is_some()).take(limit) {
+        seat.is = None;
     }
     Ok(())
+}
+
+fn read_since(key: &[u8], row: &[u8]) -> Result<Timestamp> {
+    keys::read_time(row).ok_or_else(|| codec::corrupt(key, "no time"))
 }
 
 impl Disk {
     pub(super) fn is_member(&self, audience_id: &str, user: &UserKey) -> Result<Option<Timestamp>> {
         let key = keys::member(audience_id, user);
-        let Some(row) = self.get(&key)? else { return Ok(None) };
-        keys::read_time(&row).map(Some).ok_or_else(|| codec::corrupt(&key, "no time"))
+        self.get(&key)?.map(|row| read_since(&key, &row)).transpose()
     }
 
     /// How many users have a row in both audiences: the two lists are in the same order, and are read side by side.
