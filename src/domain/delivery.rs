@@ -175,7 +175,9 @@ impl Delivery {
     pub fn is_about(&self, computation_key: &str) -> bool {
         let Payload::Call(call) = &self.payload else { return false };
         let personas = call.get("context").and_then(|context| context.get("personas"));
-        personas.and_then(|personas| personas.get("computation_key")).is_some_and(|key| key == computation_key)
+        personas
+            .and_then(|personas| personas.get("computation_key"))
+            .is_some_and(|key| key == computation_key)
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::ids::{EventId, LeafId, UserKey};
 use super::journey::Journey;
-use super::packed::{self, Packed};
 use super::leaf::{LeafState, Pages};
+use super::packed::{self, Packed};
 use super::time::Timestamp;
 
 /// One trait.

@@ -12,7 +12,9 @@ use super::group::Group;
 use super::writer::Writer;
 use crate::domain::backfill::{Backfill, BackfillPhase, ComputationRef, Pouring};
 use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
-use crate::domain::definition::{Computation, Definitions, Flow, History, LeafUse, PartUse, Revisit, Status, LEAF_FORM};
+use crate::domain::definition::{
+    Computation, Definitions, Flow, History, LEAF_FORM, LeafUse, PartUse, Revisit, Status,
+};
 use crate::domain::ids::{EventId, IdSource, LeafId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::leaf::{LeafState, Pages};
@@ -92,7 +94,13 @@ impl<'a> Start<'a> {
         });
     }
 
-    fn uses(&mut self, specs: &[LeafSpec], may_share: bool, history: History, ids: &mut IdSource) -> Vec<LeafUse> {
+    fn uses(
+        &mut self,
+        specs: &[LeafSpec],
+        may_share: bool,
+        history: History,
+        ids: &mut IdSource,
+    ) -> Vec<LeafUse> {
         let mut uses = Vec::with_capacity(specs.len());
         for spec in specs {
             let known = self.live.iter().copied().chain(&self.made).find(|known| known.spec == *spec);
@@ -148,7 +156,9 @@ impl Writer {
     /// One step of a backfill.
     pub(super) async fn compute(&mut self, backfill: &Backfill) -> Result<(), StoreError> {
         let done = match &backfill.phase {
-            BackfillPhase::History { after, pouring: None } => self.read_history(backfill, *after, None).await,
+            BackfillPhase::History { after, pouring: None } => {
+                self.read_history(backfill, *after, None).await
+            }
             BackfillPhase::History { after, pouring: Some(pouring) } => match &self.reading {
                 Some(reading) if reading.backfill == backfill.id && !reading.is_open => {
                     self.pour(backfill, pouring).await
@@ -173,7 +183,9 @@ impl Writer {
         again: Option<&Pouring>,
     ) -> Result<(), StoreError> {
         let Some(until) = again.map(|pouring| pouring.to).or(backfill.until) else {
-            return self.advance(backfill, ChangeSet::default(), BackfillPhase::Profiles { after: None }).await;
+            return self
+                .advance(backfill, ChangeSet::default(), BackfillPhase::Profiles { after: None })
+                .await;
         };
         let filled = self.filled(backfill);
         let mut reading = match self.reading.take() {

@@ -11,8 +11,8 @@ use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
 use crate::domain::definition::{
-    Announcement, Computation, Definition, Definitions, EventsWanted, History, Kind, LEAF_FORM, Problem, Revisit,
-    Status,
+    Announcement, Computation, Definition, Definitions, EventsWanted, History, Kind, LEAF_FORM, Problem,
+    Revisit, Status,
 };
 use crate::domain::limits;
 use crate::store::StoreError;
@@ -42,8 +42,7 @@ impl Writer {
         let counts = self.shared.store.counts().await?;
         let has_journeys = counts.journeys.values().any(|count| *count > 0);
         let mut changes = ChangeSet::default();
-        let mut start =
-            Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
+        let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
         let mut disabled = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
@@ -51,7 +50,8 @@ impl Writer {
                     start.begin(computation, &mut self.ids);
                     disabled.extend((!computation.enabled).then(|| computation.id.clone()));
                 }
-                let before = existing.computation(&computation.key).filter(|known| known.id == computation.id);
+                let before =
+                    existing.computation(&computation.key).filter(|known| known.id == computation.id);
                 announce_later(computation, before.map(Arc::as_ref));
             }
             match &mut definition {
@@ -66,7 +66,9 @@ impl Writer {
         }
         let mut gone = disabled;
         for (kind, key) in plan.deletes {
-            gone.extend(existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()));
+            gone.extend(
+                existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()),
+            );
             changes.definitions.push(DefinitionWrite::Delete { kind, key });
         }
         self.put_backfill(start, gone, &mut changes);
@@ -105,7 +107,8 @@ impl Writer {
     /// Begins anew what was stored in a form that is no longer kept.
     pub(super) async fn renew_old_forms(&mut self) -> Result<bool, StoreError> {
         let existing = Arc::clone(&self.rules.definitions);
-        let is_old = |it: &&Arc<Computation>| it.form < LEAF_FORM && !matches!(it.status, Status::Leaving { .. });
+        let is_old =
+            |it: &&Arc<Computation>| it.form < LEAF_FORM && !matches!(it.status, Status::Leaving { .. });
         let old: Vec<Computation> = existing.computations().filter(is_old).map(|it| (**it).clone()).collect();
         if old.is_empty() {
             return Ok(false);
@@ -115,8 +118,7 @@ impl Writer {
         let counts = self.shared.store.counts().await?;
         let now = self.shared.clock.now();
         let mut changes = ChangeSet::default();
-        let mut start =
-            Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
+        let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
         for mut computation in old {
             start.begin(&mut computation, &mut self.ids);
             changes.definitions.push(DefinitionWrite::Put(Box::new(computation.into())));

@@ -11,8 +11,8 @@ use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrit
 use crate::domain::decide::{Decision, LeftOut, Rules, Told, links, message_hash};
 use crate::domain::event::{Call, Event};
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
-use crate::domain::leaf::{LeafState, Page, Pages};
 use crate::domain::journey::Journey;
+use crate::domain::leaf::{LeafState, Page, Pages};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::time::{Span, Timestamp};
@@ -132,7 +132,8 @@ impl<'a> Group<'a> {
         for event in events {
             let user = self.surviving(&event.user_key()).clone();
             let known = &self.slots[&user].profile;
-            let new: Vec<UserKey> = links(event).into_iter().filter(|other| !known.is_linked_to(other)).collect();
+            let new: Vec<UserKey> =
+                links(event).into_iter().filter(|other| !known.is_linked_to(other)).collect();
             if let Call::Group { group_id, .. } = &event.call {
                 wanted.push(UserKey::group(group_id));
                 linking.insert(user.clone());
@@ -161,9 +162,14 @@ impl<'a> Group<'a> {
 
     /// Loads the pages of leaf states that these events, or looking at the profiles that are loaded, need; all pages of the
     /// profiles in `whole`.
-    pub async fn load_pages(&mut self, events: &[&Event], whole: &HashSet<UserKey>) -> Result<(), StoreError> {
+    pub async fn load_pages(
+        &mut self,
+        events: &[&Event],
+        whole: &HashSet<UserKey>,
+    ) -> Result<(), StoreError> {
         let paged = |slot: &&Slot| slot.profile.leaves.values().any(LeafState::is_paged);
-        let owners: Vec<UserKey> = self.slots.values().filter(paged).map(|slot| slot.profile.key.clone()).collect();
+        let owners: Vec<UserKey> =
+            self.slots.values().filter(paged).map(|slot| slot.profile.key.clone()).collect();
         for owner in owners {
             let is_account = owner.group_id().is_some();
             let concerned: Vec<&Event> = events
@@ -254,7 +260,8 @@ impl<'a> Group<'a> {
         let user = self.surviving(&event.user_key()).clone();
         let known = &self.slots[&user].profile;
         let others: Vec<UserKey> = links.into_iter().filter(|other| !known.is_linked_to(other)).collect();
-        let exists = |other: &&UserKey| self.slots.get(*other).is_some_and(|slot| !slot.is_new || slot.changed);
+        let exists =
+            |other: &&UserKey| self.slots.get(*other).is_some_and(|slot| !slot.is_new || slot.changed);
         let there: Vec<UserKey> = others.iter().filter(exists).cloned().collect();
         // Where nobody came under such an id yet, it points to this user from now on.
         let others = if there.is_empty() { others.into_iter().take(1).collect() } else { there };
@@ -294,7 +301,9 @@ impl<'a> Group<'a> {
                     self.decision.take_effect(&mut slot.profile, effect, &cause);
                     slot.changed = true;
                 }
-                None => tracing::error!(%account, "an account is not loaded; what its user did is not counted there"),
+                None => {
+                    tracing::error!(%account, "an account is not loaded; what its user did is not counted there")
+                }
             }
         }
     }
@@ -375,7 +384,10 @@ fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) {
             owner: profile.key.clone(),
             leaf,
             number,
-            page: page.map(|page| rmp_serde::to_vec(&page).expect("a page holds nothing that MessagePack can't")),
+            page:
+                page.map(|page| {
+                    rmp_serde::to_vec(&page).expect("a page holds nothing that MessagePack can't")
+                }),
         }));
     }
 }
@@ -389,11 +401,9 @@ fn unpack(owner: &UserKey, bytes: &[u8]) -> Result<Page, StoreError> {
 
 /// What found no room on its profile is in its event, but whoever runs the server should know.
 fn report_left_out(left_out: LeftOut) {
-    for (what, count) in [
-        ("traits", left_out.traits),
-        ("leaf_entries", left_out.leaf_entries),
-        ("groups", left_out.groups),
-    ] {
+    for (what, count) in
+        [("traits", left_out.traits), ("leaf_entries", left_out.leaf_entries), ("groups", left_out.groups)]
+    {
         if count > 0 {
             tracing::warn!(what, count, "a profile is full; only the events keep these");
             metrics::counter!("stagepost_left_out_total", "what" => what)

@@ -60,7 +60,9 @@ impl Writer {
 
     /// Tells a destination that was added later of the next profiles' present values.
     async fn announce(&mut self, computation: &Arc<Computation>) -> Result<(), StoreError> {
-        let Some(Announcement { destination, after }) = computation.announcements.first() else { return Ok(()) };
+        let Some(Announcement { destination, after }) = computation.announcements.first() else {
+            return Ok(());
+        };
         let (profiles, last) =
             self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
         let shared = Arc::clone(&self.shared);

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use super::backfill::Reading;
 use super::command::{Command, Operation, Settlement};
 use super::debugger::Debugger;
 use super::error::EngineError;
 use super::group::{Answer, Group};
 use super::handle::{Engine, Pulse, Shared};
-use super::backfill::Reading;
 use super::replay::Replaying;
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;

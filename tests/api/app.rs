@@ -306,8 +306,7 @@ impl TestApp {
     async fn engine_rests(&self) -> bool {
         let Running { engine, store, ticks, .. } = self.running();
         let definitions = engine.definitions();
-        let computing =
-            definitions.computations().any(|it| it.status == Status::Computing);
+        let computing = definitions.computations().any(|it| it.status == Status::Computing);
         let revisiting = definitions.flows.values().any(|flow| flow.revisit.is_some());
         let health = engine.health();
         ticks.capacity() > 0

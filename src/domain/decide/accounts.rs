@@ -106,7 +106,8 @@ impl Decision<'_> {
         if account.is_fresh(self.now) {
             touched.extend(rules.of_nobody.iter().copied());
         }
-        let mut touch = |leaf: &LeafId| touched.extend(rules.rules_by_leaf.get(leaf).into_iter().flatten().copied());
+        let mut touch =
+            |leaf: &LeafId| touched.extend(rules.rules_by_leaf.get(leaf).into_iter().flatten().copied());
         match effect {
             Effect::Joined { states, parts } => {
                 account.users.all += 1;

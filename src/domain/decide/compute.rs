@@ -185,8 +185,7 @@ impl Decision<'_> {
             // What an earlier trait of that name left is no longer the truth.
             return known.is_none() && profile.values.remove(&computed.key).is_some();
         }
-        let written =
-            Computed { computation_id: computed.id.clone(), value: value.clone(), since: self.now };
+        let written = Computed { computation_id: computed.id.clone(), value: value.clone(), since: self.now };
         profile.values.insert(computed.key.clone(), written);
         self.announce(profile, computed, &value, cause);
         true
@@ -227,7 +226,8 @@ impl Rules {
         match rule.computation.status {
             Status::Live => true,
             Status::Computing => self.backfills.iter().any(|backfill| {
-                backfill.computations.iter().any(|it| it.id == rule.computation.id) && backfill.has_reached(key)
+                backfill.computations.iter().any(|it| it.id == rule.computation.id)
+                    && backfill.has_reached(key)
             }),
             Status::Disabled | Status::Leaving { .. } => false,
         }

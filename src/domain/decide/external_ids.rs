@@ -32,7 +32,8 @@ impl ExternalIds {
 }
 
 fn of_kind(profile: &Profile, kind: &str) -> Vec<String> {
-    let traits = TRAITS.iter().filter(|(_, of)| *of == kind).filter_map(|(name, _)| profile.traits.get(*name));
+    let traits =
+        TRAITS.iter().filter(|(_, of)| *of == kind).filter_map(|(name, _)| profile.traits.get(*name));
     let posted = profile.phone.as_ref().filter(|_| kind == PHONE);
     let text = |known: &TraitValue| known.value.as_str().map(normal);
     let mut ids: Vec<String> = traits.chain(posted).filter_map(text).collect();

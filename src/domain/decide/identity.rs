@@ -17,7 +17,8 @@ use crate::domain::profile::Profile;
 /// Ids that many senders use for nobody in particular (Segment's blocked values); profiles are never merged by them.
 fn is_nobody(id: &str) -> bool {
     let lower = id.to_ascii_lowercase();
-    id.bytes().all(|byte| matches!(byte, b'0' | b'-')) || matches!(lower.as_str(), "-1" | "null" | "anonymous")
+    id.bytes().all(|byte| matches!(byte, b'0' | b'-'))
+        || matches!(lower.as_str(), "-1" | "null" | "anonymous")
 }
 
 /// The other profiles that an event says are the same person as its user; the first id that exists counts, or the first of
@@ -64,7 +65,8 @@ impl Decision<'_> {
     ///
     /// Everything that the person was told under either id is told again under the surviving one, as it is true now.
     pub fn merge(&mut self, into: &mut Profile, from: &mut Profile) {
-        let pointer = Profile { merged_into: Some(into.key.clone()), ..Profile::new(from.key.clone(), self.now) };
+        let pointer =
+            Profile { merged_into: Some(into.key.clone()), ..Profile::new(from.key.clone(), self.now) };
         let from = std::mem::replace(from, pointer);
         into.updated_at = self.now;
         self.merge_accounts(into, &from);
@@ -153,10 +155,12 @@ impl Decision<'_> {
     fn tell_again(&mut self, profile: &Profile, told: &[String], before: usize) {
         let rules = std::sync::Arc::clone(&self.rules);
         for key in told {
-            let said_now = self.changes.deliveries[before..].iter().any(|write| {
-                write.delivery.user == profile.key && write.delivery.is_about(key)
-            });
-            let Some(computation) = rules.definitions.computation(key).filter(|_| !said_now) else { continue };
+            let said_now = self.changes.deliveries[before..]
+                .iter()
+                .any(|write| write.delivery.user == profile.key && write.delivery.is_about(key));
+            let Some(computation) = rules.definitions.computation(key).filter(|_| !said_now) else {
+                continue;
+            };
             let value = match computation.class {
                 Class::Audience => profile
                     .memberships
@@ -180,7 +184,9 @@ impl Decision<'_> {
         into.created_at = into.created_at.min(from.created_at);
         for (name, other) in &from.traits {
             let own = into.traits.get(name);
-            if own.is_none_or(|own| own.at < other.at) && (own.is_some() || into.traits.len() < limits::MAX_PROFILE_TRAITS) {
+            if own.is_none_or(|own| own.at < other.at)
+                && (own.is_some() || into.traits.len() < limits::MAX_PROFILE_TRAITS)
+            {
                 into.traits.insert(name.clone(), other.clone());
             }
         }

@@ -152,8 +152,9 @@ impl Decision<'_> {
     /// Moves the oldest finished journeys out of a profile that holds too many; `keep` stays.
     pub(super) fn archive(&mut self, profile: &mut Profile, keep: Option<JourneyId>) {
         while profile.journeys.len() > limits::JOURNEYS_IN_PROFILE {
-            let finished =
-                |journey: &crate::domain::journey::Journey| !journey.status.is_open() && Some(journey.id) != keep;
+            let finished = |journey: &crate::domain::journey::Journey| {
+                !journey.status.is_open() && Some(journey.id) != keep
+            };
             let Some(oldest) = profile.journeys.iter().position(finished) else { break };
             self.changes.archived.push(profile.journeys.remove(oldest));
         }
@@ -210,4 +211,3 @@ enum SetTrait {
     /// The profile is full; the event keeps it.
     NoRoom,
 }
-

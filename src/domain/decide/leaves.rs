@@ -20,7 +20,13 @@ use crate::domain::time::Timestamp;
 pub type MissingPages = Vec<(LeafId, u32)>;
 
 /// Adds one event to a leaf; says whether there was room.
-pub(super) fn add(profile: &mut Profile, leaf: LeafId, spec: &LeafSpec, entry: Entry, now: Timestamp) -> bool {
+pub(super) fn add(
+    profile: &mut Profile,
+    leaf: LeafId,
+    spec: &LeafSpec,
+    entry: Entry,
+    now: Timestamp,
+) -> bool {
     let state = profile.leaves.entry(leaf).or_default();
     state.add(spec.shape(), entry, now, profile.pages.of_mut(leaf))
 }
@@ -119,7 +125,8 @@ impl Rules {
         for (leaf, state) in profile.leaves.iter().filter(|(_, state)| state.is_paged()) {
             let Some(spec) = self.leaf_specs.get(leaf) else { continue };
             let pages = profile.pages.of(*leaf).unwrap_or(&none);
-            let mut note = |numbers: Vec<u32>| missing.extend(numbers.into_iter().map(|number| (*leaf, number)));
+            let mut note =
+                |numbers: Vec<u32>| missing.extend(numbers.into_iter().map(|number| (*leaf, number)));
             if spec.is_listed() {
                 note(state.missing_all(pages));
                 continue;

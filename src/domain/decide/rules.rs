@@ -6,9 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::domain::backfill::Backfill;
-use crate::domain::definition::{
-    Class, Computation, Definitions, EventsWanted, LeafUse, PartUse,
-};
+use crate::domain::definition::{Class, Computation, Definitions, EventsWanted, LeafUse, PartUse};
 use crate::domain::ids::{LeafId, UserKey};
 use crate::domain::leaf::Reading;
 use crate::domain::query::{Inputs, LeafSpec, Query, Tally, Target};

@@ -267,7 +267,9 @@ impl Computation {
     pub fn is_about(&self, key: &UserKey) -> bool {
         match self.target {
             Target::Accounts => key.group_id().is_some(),
-            Target::Users => key.user_id().is_some() || (self.include_anonymous && key.anonymous_id().is_some()),
+            Target::Users => {
+                key.user_id().is_some() || (self.include_anonymous && key.anonymous_id().is_some())
+            }
         }
     }
 

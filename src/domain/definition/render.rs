@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Class, Computation, Definition, Destination, DestinationKind, Flow, Level, Source, Status, WebhookUrl};
+use super::{
+    Class, Computation, Definition, Destination, DestinationKind, Flow, Level, Source, Status, WebhookUrl,
+};
 use crate::domain::time::Timestamp;
 
 /// What is shown in place of a secret. Written back, it means: keep the secret.

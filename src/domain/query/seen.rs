@@ -27,11 +27,6 @@ impl<'e> Seen<'e> {
         Some(Self { name, source: &event.source, properties, context: Cow::Borrowed(&event.context) })
     }
 
-    /// An event of which only this is known.
-    pub(super) fn of_properties(name: &'e str, properties: &'e Map<String, Value>) -> Self {
-        Self { name, source: "", properties: Cow::Borrowed(properties), context: Cow::default() }
-    }
-
     fn object(&self, place: Place) -> &Map<String, Value> {
         match place {
             Place::Property => &self.properties,

@@ -64,12 +64,16 @@ async fn list(state: &ApiState, kind: Kind) -> Answer {
             definitions.flows.values().map(|flow| render::flow(flow)).chain(unknown).collect()
         }
         Kind::Destination => definitions.destinations.values().map(|it| render::destination(it)).collect(),
-        Kind::Audience => {
-            definitions.audiences.values().map(|it| render::computation(it, &beside(engine, it, &counts))).collect()
-        }
-        Kind::Trait => {
-            definitions.traits.values().map(|it| render::computation(it, &beside(engine, it, &counts))).collect()
-        }
+        Kind::Audience => definitions
+            .audiences
+            .values()
+            .map(|it| render::computation(it, &beside(engine, it, &counts)))
+            .collect(),
+        Kind::Trait => definitions
+            .traits
+            .values()
+            .map(|it| render::computation(it, &beside(engine, it, &counts)))
+            .collect(),
     };
     Ok(HttpResponse::Ok().json(json!({ plural(kind): rows })))
 }
@@ -107,7 +111,8 @@ async fn create(engine: &Engine, kind: Kind, body: &Body) -> Answer {
     let plural = plural(kind);
     if engine.definitions().get(kind, &key).is_some() {
         let what = kind.as_str();
-        let detail = format!("there is {} {what} `{key}` already; PUT /api/{plural}/{key} changes it", article(what));
+        let detail =
+            format!("there is {} {what} `{key}` already; PUT /api/{plural}/{key} changes it", article(what));
         return Err(ApiProblem::new(Code::Conflict, detail));
     }
     apply_one(engine, wanted).await?;

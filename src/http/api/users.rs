@@ -35,9 +35,8 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, request: HttpReq
 fn render(profile: &Profile, definitions: &Definitions) -> Value {
     // What a computation that is gone left behind is a trait like any other.
     let names = profile.traits.keys().chain(profile.memberships.keys()).chain(profile.values.keys());
-    let traits: BTreeMap<&String, Value> = names
-        .filter_map(|name| Some((name, profile.trait_value(name)?.into_owned())))
-        .collect();
+    let traits: BTreeMap<&String, Value> =
+        names.filter_map(|name| Some((name, profile.trait_value(name)?.into_owned()))).collect();
     // An audience that was removed and defined again is another one: what is left of the old one does not count.
     let is_in = |key: &str, membership: &Membership| {
         membership.member
@@ -87,10 +86,11 @@ mod tests {
         profile.traits.insert("gone".to_owned(), value(Value::Null));
         profile.phone = Some(value("+1".into()));
         profile.anonymous_ids.push("anon".to_owned());
-        let membership = Membership { audience_id: "aud_1".to_owned(), member: true, since: at };
+        let membership =
+            Membership { audience_id: "aud_1".to_owned(), member: true, since: at, earlier: Vec::new() };
         profile.memberships.insert("removed".to_owned(), membership);
         let shown = render(&profile, &Definitions::default());
-        assert_eq!(shown["traits"], json!({ "email": "a@b.c" }));
+        assert_eq!(shown["traits"], json!({ "email": "a@b.c", "removed": true }));
         assert_eq!(shown["audiences"], json!({}));
         assert_eq!(
             shown["externalIds"],

@@ -74,7 +74,9 @@ fn target(table: &mut Table<'_, '_>, query: Option<&Query>) -> Target {
     let Some(field) = table.optional("target") else { return said };
     let Some(target) = field.choice(&TARGETS, &[]) else { return said };
     if target == Target::Users && said == Target::Accounts {
-        field.problem("ANY and ALL ask about the users of an account; say \"accounts\", or leave `target` out");
+        field.problem(
+            "ANY and ALL ask about the users of an account; say \"accounts\", or leave `target` out",
+        );
     }
     target
 }

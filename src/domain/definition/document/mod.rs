@@ -36,7 +36,16 @@ pub const LATER_TABLES: [&str; 1] = ["twilio"];
 
 /// What the API shows beside a definition; it says nothing about what is wanted.
 const SHOWN_ONLY: [&str; 10] = [
-    "id", "status", "size", "progress", "deleting", "failure", "type", "configured", "createdAt", "updatedAt",
+    "id",
+    "status",
+    "size",
+    "progress",
+    "deleting",
+    "failure",
+    "type",
+    "configured",
+    "createdAt",
+    "updatedAt",
 ];
 
 /// Reads a whole document. The definitions come by kind, in the order of [`Kind::ALL`], and within it as written.
