@@ -95,8 +95,8 @@ impl World {
         for profile in &picture.profiles {
             let user = profile.key.user_id().unwrap();
             let history = &self.history[user];
-            let traits = |name: &str| profile.trait_value(name) == Some(Value::Bool(true));
-            assert_eq!(profile.trait_value("plan").as_ref().and_then(Value::as_str), history.plan());
+            let traits = |name: &str| profile.trait_value(name).as_deref() == Some(&Value::Bool(true));
+            assert_eq!(profile.trait_value("plan").as_deref().and_then(Value::as_str), history.plan());
             for (which, name) in AUDIENCES.iter().enumerate() {
                 let Some(form) = self.forms.get(name) else { continue };
                 let form = &FORMS[which][*form];
