@@ -49,7 +49,7 @@ fn streams_are_nested() {
             "event('B').where(event('C').where(property('k') = property(parent: 'k')).count() = 1).count() = 1",
             2,
         ),
-        ("event('B').where(event('C').where(event('B').count() = 1).count() = 1).count() = 1", 2),
+        ("event('B').where(event('C').where(event('B').count() = 1).count() = 1).count() = 1", 1),
         ("event('B').within(parent: 2 days).count() = 1", 2),
         ("event('B').within(4 days).count() = 1", 2),
         ("event('B').between(4 days, 6 days).count() = 1", 2),

@@ -236,6 +236,8 @@ fn is_limit(error: &QueryError) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
     #[test]
     fn the_canonical_text_parses_to_the_same_query(text in query()) {
         match Query::parse(&text) {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::plain::{holds, track, value_later};
 
+#[test]
 fn every_comparator_does_as_its_table_says() {
     for (comparator, value_of_v, expected) in [
         ("= 5", json!(5), true),
