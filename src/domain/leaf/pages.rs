@@ -58,7 +58,7 @@ impl Room {
 }
 
 impl Capacity {
-    const STANDARD: Self = Self {
+    pub(super) const STANDARD: Self = Self {
         root: Room { entries: 64, children: 64, bytes: 900 },
         node: Room { entries: 128, children: 64, bytes: 4000 },
         total: 500,
