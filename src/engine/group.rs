@@ -193,6 +193,12 @@ impl<'a> Group<'a> {
                 let found = self.store.leaf_pages(&wanted).await?;
                 let slot = self.slots.get_mut(&owner).expect("it was there above");
                 for ((leaf, number), bytes) in missing.into_iter().zip(found) {
+                    if bytes.is_none() {
+                        tracing::error!(
+                            number,
+                            "a page of a leaf's state is not in the store; it counts as empty"
+                        );
+                    }
                     let page = bytes.map(|bytes| unpack(&owner, &bytes)).transpose()?;
                     slot.profile.pages.of_mut(leaf).put_loaded(number, page);
                 }
@@ -360,25 +366,31 @@ impl<'a> Group<'a> {
     }
 
     /// Everything that the group caused.
-    pub fn finish(self) -> ChangeSet {
+    ///
+    /// # Errors
+    /// When a page of a leaf's state was needed and not loaded: written like that, what is on it would be lost.
+    pub fn finish(self) -> Result<ChangeSet, StoreError> {
         report_left_out(self.decision.left_out);
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
         for mut slot in self.slots.into_values().filter(|slot| slot.changed) {
-            write_pages(&mut slot.profile, &mut changes.leaf_pages);
+            write_pages(&mut slot.profile, &mut changes.leaf_pages)?;
             let Slot { profile, wake_was, is_new, was_merged, .. } = slot;
             changes.profiles.push(ProfileWrite { profile, wake_was, is_new, was_merged });
         }
-        changes
+        Ok(changes)
     }
 }
 
 /// Moves the pages that changed out of the profile.
-fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) {
+fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) -> Result<(), StoreError> {
     for (leaf, mut pages) in profile.pages.take() {
         // Pages of a leaf that is gone go with it.
         if !profile.leaves.contains_key(&leaf) {
             continue;
+        }
+        if pages.has_missed() {
+            return Err(StoreError::Unsound("a page of a leaf's state was needed that was not loaded"));
         }
         writes.extend(pages.take_changes().into_iter().map(|(number, page)| LeafPageWrite {
             owner: profile.key.clone(),
@@ -390,6 +402,7 @@ fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) {
                 }),
         }));
     }
+    Ok(())
 }
 
 fn unpack(owner: &UserKey, bytes: &[u8]) -> Result<Page, StoreError> {

@@ -123,6 +123,11 @@ impl Pages {
             .collect()
     }
 
+    /// Whether something was asked for that was not in memory: what was decided since then is not to be trusted.
+    pub fn has_missed(&self) -> bool {
+        !self.missed.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     pub(super) fn is_loaded(&self, number: PageNumber) -> bool {
         self.slots.contains_key(&number)
     }

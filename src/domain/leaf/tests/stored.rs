@@ -49,7 +49,12 @@ impl Stored {
     fn load_for(&mut self, entry: Option<&Entry>, now: Timestamp) {
         self.touched = (0, 0);
         for round in 0.. {
-            let missing = self.state.missing(&self.shape, entry, now, &self.pages);
+            let missing = self.state.missing(
+                &self.shape,
+                entry.map_or(&[][..], std::slice::from_ref),
+                now,
+                &self.pages,
+            );
             if missing.is_empty() {
                 return;
             }
