@@ -27,7 +27,8 @@ fn the_definitions_in_readme_are_right() {
 
 #[test]
 fn the_queries_in_the_docs_are_right() {
-    let (_, table) = AUDIENCES.split_once("| question | query |\n|---|---|\n").expect("the table of questions");
+    let (_, table) =
+        AUDIENCES.split_once("| question | query |\n|---|---|\n").expect("the table of questions");
     let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
     assert!(rows.len() >= 8, "{rows:?}");
     for row in rows {

@@ -130,17 +130,25 @@ impl<'a> Group<'a> {
         let mut linking = HashSet::new();
         let mut wanted = Vec::new();
         for event in events {
+            let others = links(event);
+            let account = match &event.call {
+                Call::Group { group_id, .. } => Some(UserKey::group(group_id)),
+                Call::Track { .. }
+                | Call::Identify { .. }
+                | Call::Page { .. }
+                | Call::Screen { .. }
+                | Call::Alias { .. } => None,
+            };
+            if others.is_empty() && account.is_none() {
+                continue;
+            }
             let user = self.surviving(&event.user_key()).clone();
             let known = &self.slots[&user].profile;
-            let new: Vec<UserKey> =
-                links(event).into_iter().filter(|other| !known.is_linked_to(other)).collect();
-            if let Call::Group { group_id, .. } = &event.call {
-                wanted.push(UserKey::group(group_id));
-                linking.insert(user.clone());
-            }
-            if !new.is_empty() {
+            let before = wanted.len();
+            wanted.extend(others.into_iter().filter(|other| !known.is_linked_to(other)));
+            wanted.extend(account);
+            if wanted.len() > before {
                 linking.insert(user);
-                wanted.extend(new);
             }
         }
         linking.extend(wanted.iter().cloned());
@@ -170,20 +178,20 @@ impl<'a> Group<'a> {
         let paged = |slot: &&Slot| slot.profile.leaves.values().any(LeafState::is_paged);
         let owners: Vec<UserKey> =
             self.slots.values().filter(paged).map(|slot| slot.profile.key.clone()).collect();
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let concerning = self.by_owner(events);
         for owner in owners {
             let is_account = owner.group_id().is_some();
-            let concerned: Vec<&Event> = events
-                .iter()
-                .filter(|event| is_account || *self.surviving(&event.user_key()) == owner)
-                .copied()
-                .collect();
+            let concerned = concerning.get(&owner).map_or(&[][..], Vec::as_slice);
             let is_whole = whole.contains(&owner) || (is_account && !whole.is_empty());
             loop {
                 let profile = &self.slots[&owner].profile;
                 let missing = if is_whole {
                     Rules::missing_all_pages(profile)
                 } else {
-                    self.decision.rules().missing_pages(profile, &concerned, self.now)
+                    self.decision.rules().missing_pages(profile, concerned, self.now)
                 };
                 if missing.is_empty() {
                     break;
@@ -205,6 +213,20 @@ impl<'a> Group<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The events by whose profile they are counted on: their user's, and his accounts'.
+    fn by_owner<'e>(&self, events: &[&'e Event]) -> HashMap<UserKey, Vec<&'e Event>> {
+        let mut by_owner: HashMap<UserKey, Vec<&Event>> = HashMap::new();
+        for event in events {
+            let user = self.surviving(&event.user_key()).clone();
+            let groups = self.slots.get(&user).map_or(&[][..], |slot| slot.profile.groups.as_slice());
+            for group in groups {
+                by_owner.entry(UserKey::group(group)).or_default().push(event);
+            }
+            by_owner.entry(user).or_default().push(event);
+        }
+        by_owner
     }
 
     /// Finds out which of these events' message ids are remembered outside their profiles.
