@@ -164,7 +164,7 @@ async fn a_newer_version_is_refused_and_not_touched() {
     raw.insert("v", &7_u32.to_be_bytes()).unwrap();
     drop(raw);
     let error = open(dir.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 7, known: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 2, .. }), "{error}");
 }
 
 #[tokio::test]
