@@ -2,9 +2,9 @@
 
 use super::error::EngineError;
 use super::handle::Engine;
-use crate::domain::decide::normal_external_id;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::external_ids;
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::limits;
@@ -28,7 +28,7 @@ impl Engine {
     }
     /// Who is found by an external id (`email`, `phone`), written in any case.
     pub async fn users_by_external_id(&self, kind: &str, id: &str) -> Read<Vec<UserKey>> {
-        let id = normal_external_id(id);
+        let id = external_ids::normal(id);
         Ok(self.shared.store.users_by_external_id(kind, &id, limits::MAX_PAGE).await?)
     }
     /// What became of the size of the audience with this id.

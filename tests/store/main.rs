@@ -11,3 +11,4 @@ mod model;
 mod picture;
 mod sled_only;
 mod suite;
+mod upgrade;
