@@ -8,7 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::command::{Accepted, Reply};
 use super::error::EngineError;
 use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
-use crate::domain::decide::{Decision, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::decide::{Decision, Effect, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
@@ -323,14 +324,21 @@ impl<'a> Group<'a> {
 
     /// Lets what was decided on users have its effect on their accounts.
     pub fn apply_effects(&mut self) {
+        if self.decision.effects.is_empty() {
+            return;
+        }
+        let mut by_account: BTreeMap<UserKey, (Vec<Effect>, Cause)> = BTreeMap::new();
         for Told { account, effect, cause } in std::mem::take(&mut self.decision.effects) {
+            by_account.entry(account).or_insert_with(|| (Vec::new(), cause)).0.push(effect);
+        }
+        for (account, (effects, cause)) in by_account {
             match self.slots.get_mut(&account) {
                 Some(slot) => {
-                    self.decision.take_effect(&mut slot.profile, effect, &cause);
+                    self.decision.take_effects(&mut slot.profile, effects, &cause);
                     slot.changed = true;
                 }
                 None => {
-                    tracing::error!(%account, "an account is not loaded; what its user did is not counted there")
+                    tracing::error!(%account, "an account is not loaded; what its user did is not counted there");
                 }
             }
         }
