@@ -1,14 +1,31 @@
-//! The oracle: random definitions and histories, and at every instant the incremental engine against a plain
-//! recomputation from the full history.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly, and tells what it does")]
+//! Random definitions from the whole query language and random histories: at every instant at which something may change,
+//! the incremental engine against a plain recomputation from everything that has arrived.
+//!
+//! A failing case is made smaller and shown. To replay it: `STAGEPOST_ORACLE_SEED=<seed> cargo test --test oracle`.
+//! `STAGEPOST_ORACLE_CASES` says how many cases are run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may fail loudly, and tells what it does"
+)]
 
 mod build;
+mod case;
 mod evaluate;
 mod examples;
 mod flaw;
+mod generate;
 mod history;
+mod impostor;
+mod judge;
 mod language;
 mod print;
 mod reduce;
+mod report;
+mod run;
+mod smaller;
+mod story;
 mod truth;
 mod value;
+mod world;

@@ -1,0 +1,373 @@
+//! Random queries over the whole grammar, over few names and few values so that they meet.
+
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+
+use crate::build::{boolean, number, path, text};
+use crate::language::{
+    As, Condition, Duration, Literal, Millis, Place, Query, Reducer, Relation, Scalar, Stream, Test, Window,
+};
+use crate::value::{Writing, write};
+
+/// What kind of values are found somewhere, as a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Number,
+    Text,
+    Date,
+    Boolean,
+}
+
+pub const EVENTS: [&str; 4] = ["Bought", "Viewed", "Page Viewed", "Screen Viewed"];
+pub const SOURCES: [&str; 2] = ["src_web", "src_app"];
+
+const PROPERTIES: [(&str, Kind); 13] = [
+    ("price", Kind::Number),
+    ("price", Kind::Number),
+    ("cost", Kind::Number),
+    ("sku", Kind::Text),
+    ("sku", Kind::Text),
+    ("cat", Kind::Text),
+    ("when", Kind::Date),
+    ("items.$.sku", Kind::Text),
+    ("items.0.sku", Kind::Text),
+    ("items.$.qty", Kind::Number),
+    ("addr.city", Kind::Text),
+    ("a\\.b", Kind::Text),
+    ("gift", Kind::Boolean),
+];
+const CONTEXTS: [(&str, Kind); 2] = [("page.url", Kind::Text), ("screen.width", Kind::Number)];
+const TRAITS: [(&str, Kind); 6] = [
+    ("age", Kind::Number),
+    ("plan", Kind::Text),
+    ("born", Kind::Date),
+    ("vip", Kind::Boolean),
+    ("tags.$", Kind::Text),
+    ("addr.city", Kind::Text),
+];
+const NUMBERS: [&str; 8] = ["0", "1", "2", "2.5", "3", "10", "-1", "0.3"];
+const TEXTS: [&str; 12] = ["A", "B", "a", "ab", "b", "5", "10", "2.50", "true", "", "é'\"\\", "Gent"];
+
+/// Where a condition stands.
+#[derive(Clone, Copy)]
+struct Scope {
+    /// How many `where` it is in.
+    level: usize,
+    /// Whether it may ask about accounts.
+    account: bool,
+}
+
+/// Makes queries.
+pub struct Queries<'r> {
+    pub rng: &'r mut StdRng,
+    /// Lengths of time to choose from.
+    pub spans: Vec<Duration>,
+    /// About now: dates in queries lie around it.
+    pub now: Millis,
+    /// Keys of definitions that may be asked about: of users, of accounts.
+    pub known: [Vec<(String, Kind)>; 2],
+    /// Comparisons so far.
+    pub size: usize,
+}
+
+impl Queries<'_> {
+    fn chance(&mut self, probability: f64) -> bool {
+        self.rng.random_bool(probability)
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from.choose(self.rng).expect("something to choose from").clone()
+    }
+
+    /// An audience of users.
+    pub fn audience(&mut self) -> Query {
+        Query::Audience(self.condition(Scope { level: 0, account: false }))
+    }
+
+    /// An audience of accounts: at least one `ANY` or `ALL`.
+    pub fn account_audience(&mut self) -> Query {
+        let quantified = self.quantified();
+        let condition = match self.rng.random_range(0..4) {
+            0 => quantified,
+            1 => Condition::Not(Box::new(quantified)),
+            other => {
+                let beside = match self.chance(0.4) {
+                    true => self.quantified(),
+                    false => self.comparison(Scope { level: 0, account: true }),
+                };
+                let items = if self.chance(0.5) { vec![quantified, beside] } else { vec![beside, quantified] };
+                if other == 2 { Condition::And(items) } else { Condition::Or(items) }
+            }
+        };
+        Query::Audience(condition)
+    }
+
+    fn quantified(&mut self) -> Condition {
+        let inner = Box::new(self.condition(Scope { level: 0, account: false }));
+        if self.chance(0.5) { Condition::Any(inner) } else { Condition::All(inner) }
+    }
+
+    /// A computed trait, and the kind of its values.
+    pub fn computed(&mut self) -> (Query, Kind) {
+        self.size += 1;
+        let mut stream = self.stream(Scope { level: 0, account: false });
+        if self.chance(0.3) {
+            stream.window = Window::Session(self.session());
+        }
+        let (reducer, kind) = self.reducer();
+        let reducer = match reducer {
+            Reducer::UniqueCount(place) if self.chance(0.6) => Reducer::Unique(place),
+            other => other,
+        };
+        (Query::Trait(stream, reducer), kind)
+    }
+
+    fn session(&mut self) -> Duration {
+        if self.chance(0.2) { Duration::new(1800, "seconds") } else { self.span() }
+    }
+
+    fn span(&mut self) -> Duration {
+        let spans = self.spans.clone();
+        self.pick(&spans)
+    }
+
+    fn condition(&mut self, scope: Scope) -> Condition {
+        let most = if scope.level == 0 { 10 } else { 7 };
+        match self.rng.random_range(0..most) {
+            0..5 => self.comparison(scope),
+            5 => Condition::Not(Box::new(self.condition(scope))),
+            draw => {
+                let count = if self.size > 12 { 2 } else { self.rng.random_range(2..4) };
+                let items = (0..count).map(|_| self.operand_condition(scope)).collect();
+                if draw % 2 == 0 { Condition::And(items) } else { Condition::Or(items) }
+            }
+        }
+    }
+
+    fn operand_condition(&mut self, scope: Scope) -> Condition {
+        if self.size > 10 || self.chance(0.7) { self.comparison(scope) } else { self.condition(scope) }
+    }
+
+    fn comparison(&mut self, scope: Scope) -> Condition {
+        self.size += 1;
+        let (left, kind) = self.scalar(scope, true);
+        let test = match &left {
+            Scalar::Stream(_, Reducer::Count | Reducer::UniqueCount(_)) => self.count_test(scope),
+            _ => self.test(kind, scope),
+        };
+        Condition::Test(left, test)
+    }
+
+    /// A value, and its kind as a rule. On the left it may have several values (`$`).
+    fn scalar(&mut self, scope: Scope, left: bool) -> (Scalar, Kind) {
+        let draw = self.rng.random_range(0..100);
+        let (of_trait, of_stream) = match scope.level {
+            0 => (30, 99),
+            1 => (13, 25),
+            2 => (10, 15),
+            _ => (10, 10),
+        };
+        if draw < of_trait {
+            return self.of_trait(scope, left);
+        }
+        if draw < of_stream && self.size < 20 {
+            let (reducer, kind) = self.reducer();
+            return (Scalar::Stream(self.stream(scope), reducer), kind);
+        }
+        if scope.level == 0 {
+            let (kind, literal) = self.any_literal();
+            return (Scalar::Literal(literal), kind);
+        }
+        let (place, kind) = self.place(left);
+        match place {
+            Place::Property(path) if scope.level >= 2 && self.chance(0.35) => (Scalar::ParentProperty(path), kind),
+            Place::Property(path) => (Scalar::Property(path), kind),
+            Place::Context(path) => (Scalar::Context(path), kind),
+        }
+    }
+
+    fn of_trait(&mut self, scope: Scope, each_allowed: bool) -> (Scalar, Kind) {
+        let known = self.known[usize::from(scope.account)].clone();
+        if !known.is_empty() && self.chance(0.45) {
+            let (key, kind) = self.pick(&known);
+            return (Scalar::Trait(path(&key)), kind);
+        }
+        let (name, kind) = self.pick(&TRAITS);
+        let name = if each_allowed { name } else { name.trim_end_matches(".$") };
+        (Scalar::Trait(path(name)), kind)
+    }
+
+    fn place(&mut self, each_allowed: bool) -> (Place, Kind) {
+        if self.chance(0.1) {
+            let (name, kind) = self.pick(&CONTEXTS);
+            return (Place::Context(path(name)), kind);
+        }
+        if self.chance(0.06) {
+            let name = if self.chance(0.5) { "page_name" } else { "screen_name" };
+            return (Place::Property(path(name)), Kind::Text);
+        }
+        loop {
+            let (name, kind) = self.pick(&PROPERTIES);
+            if each_allowed || !name.contains('$') {
+                return (Place::Property(path(name)), kind);
+            }
+        }
+    }
+
+    fn stream(&mut self, scope: Scope) -> Stream {
+        let inner = Scope { level: scope.level + 1, account: scope.account };
+        let filters = if scope.level > 1 || self.size > 12 { 1 } else { self.rng.random_range(0..3) };
+        let filters = if self.chance(0.4) { 0 } else { filters };
+        Stream {
+            event: self.event_name(),
+            filters: (0..filters).map(|_| self.condition(inner)).collect(),
+            excluded: if self.chance(0.1) { vec![self.pick(&SOURCES).to_owned()] } else { Vec::new() },
+            window: self.window(scope),
+        }
+    }
+
+    fn event_name(&mut self) -> String {
+        let place = [0, 0, 0, 0, 0, 1, 1, 1, 2, 3][self.rng.random_range(0..10)];
+        EVENTS[place].to_owned()
+    }
+
+    fn window(&mut self, scope: Scope) -> Window {
+        if scope.level > 0 && self.chance(0.6) {
+            return Window::AfterParent(self.span());
+        }
+        match self.rng.random_range(0..10) {
+            0..4 => Window::None,
+            4..8 => Window::Within(self.span()),
+            _ => {
+                let (one, other) = (self.span(), self.span());
+                if one.millis() == other.millis() { Window::Within(one) } else { Window::Between(one, other) }
+            }
+        }
+    }
+
+    fn reducer(&mut self) -> (Reducer, Kind) {
+        let (place, kind) = self.place(false);
+        let price = Place::Property(path(self.pick(&["price", "cost"])));
+        match self.rng.random_range(0..20) {
+            0..8 => (Reducer::Count, Kind::Number),
+            8..10 => (Reducer::Sum(price), Kind::Number),
+            10..12 => (Reducer::Average(price), Kind::Number),
+            12 | 13 => {
+                let make = if self.chance(0.5) { Reducer::Minimum } else { Reducer::Maximum };
+                match self.rng.random_range(0..3) {
+                    0 => (make(place, As::String), Kind::Text),
+                    1 => (make(price, As::Number), Kind::Number),
+                    _ => (make(price, As::Unsaid), Kind::Number),
+                }
+            }
+            14 => (Reducer::First(place), kind),
+            15 => (Reducer::Last(place), kind),
+            16 | 17 => {
+                let place = if self.chance(0.6) { Place::Property(path("cat")) } else { place };
+                let how = self.pick(&[As::Unsaid, As::Unsaid, As::String, As::Array, As::Number]);
+                (Reducer::Mode(place, how, self.rng.random_range(2..4)), Kind::Text)
+            }
+            _ => (Reducer::UniqueCount(place), Kind::Number),
+        }
+    }
+
+    fn count_test(&mut self, scope: Scope) -> Test {
+        if self.chance(0.04) {
+            let other = self.scalar(scope, false).0;
+            return Test::Relation(self.relation(), other);
+        }
+        let small = |queries: &mut Self| number(queries.pick(&["0", "1", "1", "1", "2", "2", "3"]));
+        match self.rng.random_range(0..20) {
+            0 => Test::OneOf(vec![small(self), small(self)]),
+            1 => Test::NoneOf(vec![small(self), small(self)]),
+            _ => Test::Relation(self.relation(), small(self)),
+        }
+    }
+
+    fn relation(&mut self) -> Relation {
+        use Relation::{AtLeast, AtMost, Differs, Equals, Greater, Less};
+        self.pick(&[Equals, Equals, Differs, Greater, AtLeast, AtLeast, Less, AtMost])
+    }
+
+    fn test(&mut self, kind: Kind, scope: Scope) -> Test {
+        let kind = if self.chance(0.1) {
+            self.pick(&[Kind::Number, Kind::Text, Kind::Date, Kind::Boolean])
+        } else {
+            kind
+        };
+        let list = |queries: &mut Self| {
+            let count = queries.rng.random_range(1..4);
+            (0..count).map(|_| Scalar::Literal(queries.literal(kind))).collect::<Vec<_>>()
+        };
+        match self.rng.random_range(0..12) {
+            0 => Test::Exists,
+            1 => Test::Absent,
+            2 => Test::OneOf(list(self)),
+            3 => Test::NoneOf(list(self)),
+            draw => match kind {
+                Kind::Text if draw < 6 => match self.rng.random_range(0..5) {
+                    0 => Test::StartsWith(self.operand(kind, scope)),
+                    1 => Test::EndsWith(self.operand(kind, scope)),
+                    2 => Test::Omits(list(self)),
+                    _ => Test::Contains(list(self)),
+                },
+                Kind::Date if draw < 11 => self.date_test(),
+                _ => self.relation_test(kind, scope),
+            },
+        }
+    }
+
+    fn relation_test(&mut self, kind: Kind, scope: Scope) -> Test {
+        let right = self.operand(kind, scope);
+        let relation = self.relation();
+        let ordered = !matches!(relation, Relation::Equals | Relation::Differs);
+        if ordered && matches!(right, Scalar::Literal(Literal::Boolean(_))) {
+            return Test::Relation(Relation::Equals, right);
+        }
+        Test::Relation(relation, right)
+    }
+
+    fn date_test(&mut self) -> Test {
+        match self.rng.random_range(0..6) {
+            0 => Test::BeforeDate(self.literal(Kind::Date)),
+            1 => Test::AfterDate(self.literal(Kind::Date)),
+            2 => Test::WithinLast(self.span()),
+            3 => Test::WithinNext(self.span()),
+            4 => Test::BeforeLast(self.span()),
+            _ => Test::AfterNext(self.span()),
+        }
+    }
+
+    /// What stands on the right.
+    fn operand(&mut self, kind: Kind, scope: Scope) -> Scalar {
+        let other = if scope.level == 0 { 0.08 } else { 0.25 };
+        if self.chance(other) { self.scalar(scope, false).0 } else { Scalar::Literal(self.literal(kind)) }
+    }
+
+    fn any_literal(&mut self) -> (Kind, Literal) {
+        let kind = self.pick(&[Kind::Number, Kind::Text]);
+        (kind, self.literal(kind))
+    }
+
+    fn literal(&mut self, kind: Kind) -> Literal {
+        let literal = |scalar| match scalar {
+            Scalar::Literal(literal) => literal,
+            other => panic!("{other:?} is no literal"),
+        };
+        match kind {
+            Kind::Number if self.chance(0.15) => literal(text(self.pick(&NUMBERS))),
+            Kind::Number => literal(number(self.pick(&NUMBERS))),
+            Kind::Text => literal(text(self.pick(&TEXTS))),
+            Kind::Boolean if self.chance(0.4) => literal(text(self.pick(&["true", "false"]))),
+            Kind::Boolean => literal(boolean(self.rng.random_bool(0.6))),
+            Kind::Date => {
+                let span = self.span().millis() * self.rng.random_range(-1..2);
+                let writing = self.pick(&[Writing::Utc, Writing::Day]);
+                let written = write(self.now + span + self.rng.random_range(-1..2), writing);
+                Literal::Date(written)
+            }
+        }
+    }
+}
+
