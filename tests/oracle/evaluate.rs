@@ -39,7 +39,12 @@ impl Moment {
     }
 
     /// The value of a computed trait; `None` when there is none.
-    pub fn value(self, stream: &Stream, reducer: &crate::language::Reducer, of: &Subject<'_>) -> Option<Value> {
+    pub fn value(
+        self,
+        stream: &Stream,
+        reducer: &crate::language::Reducer,
+        of: &Subject<'_>,
+    ) -> Option<Value> {
         reduce(self, &self.stream(stream, of, &[]), reducer)
     }
 
@@ -51,7 +56,9 @@ impl Moment {
                 Some(wrong) => self.condition(&wrong, of, chain),
                 None => items.iter().any(holds),
             },
-            Condition::Not(inner) => !holds(inner) && !(self.is(Flaw::NullLogic) && self.unknown(inner, of, chain)),
+            Condition::Not(inner) => {
+                !holds(inner) && !(self.is(Flaw::NullLogic) && self.unknown(inner, of, chain))
+            }
             Condition::Any(inner) => {
                 let mut users = of.users.iter();
                 if self.is(Flaw::AnyIsAll) {
@@ -61,8 +68,8 @@ impl Moment {
             }
             Condition::All(inner) => {
                 let count = if self.is(Flaw::AllOfOnlyTheFirst) { 1 } else { usize::MAX };
-                let someone = !of.users.is_empty() || self.is(Flaw::AllHoldsForNobody);
-                someone && of.users.iter().take(count).all(|user| self.condition(inner, user, chain))
+                !of.users.is_empty()
+                    && of.users.iter().take(count).all(|user| self.condition(inner, user, chain))
             }
             Condition::Test(left, test) => {
                 self.scalar(left, of, chain).iter().any(|value| self.test(value.as_ref(), test, of, chain))
@@ -72,7 +79,8 @@ impl Moment {
 
     /// For one flaw: `a AND b OR c` read as `a AND (b OR c)`.
     fn or_before_and(self, items: &[Condition]) -> Option<Condition> {
-        let Some((Condition::And(first), rest)) = items.split_first().filter(|_| self.is(Flaw::OrBindsBeforeAnd))
+        let Some((Condition::And(first), rest)) =
+            items.split_first().filter(|_| self.is(Flaw::OrBindsBeforeAnd))
         else {
             return None;
         };
@@ -165,7 +173,8 @@ impl Moment {
     /// An event in another's `where` is one that came later.
     fn follows(self, event: &Happened, window: &Window, chain: &Chain<'_>) -> bool {
         let Some(parent) = chain.last() else { return true };
-        let later = event.at > parent.at || self.is(Flaw::ParentWindowTakesTheParentsInstant) && event.at == parent.at;
+        let later = event.at > parent.at
+            || self.is(Flaw::ParentWindowTakesTheParentsInstant) && event.at == parent.at;
         match window {
             Window::AfterParent(span) if self.is(Flaw::ParentWindowLeavesOutItsEnd) => {
                 later && event.at < parent.at + span.millis()
@@ -223,7 +232,8 @@ impl Moment {
             let matches = |right: &Scalar| values(right).iter().flatten().any(passes);
             if self.is(Flaw::ContainsWantsAll) { list.iter().all(matches) } else { list.iter().any(matches) }
         };
-        let Some(value) = value.filter(|value| !(self.is(Flaw::FalseIsAbsent) && **value == Value::Bool(false)))
+        let Some(value) =
+            value.filter(|value| !(self.is(Flaw::FalseIsAbsent) && **value == Value::Bool(false)))
         else {
             return match test {
                 Test::Absent => true,
@@ -249,8 +259,12 @@ impl Moment {
             Test::Omits(list) => !any(list, &contains),
             Test::OneOf(list) => any(list, &|right| self.equal(value, right)),
             Test::NoneOf(list) => !any(list, &|right| self.equal(value, right)),
-            Test::StartsWith(right) => values(right).iter().flatten().any(|right| text(value).starts_with(&text(right))),
-            Test::EndsWith(right) => values(right).iter().flatten().any(|right| text(value).ends_with(&text(right))),
+            Test::StartsWith(right) => {
+                values(right).iter().flatten().any(|right| text(value).starts_with(&text(right)))
+            }
+            Test::EndsWith(right) => {
+                values(right).iter().flatten().any(|right| text(value).ends_with(&text(right)))
+            }
             Test::BeforeDate(date) => at_is(&|at| at < said(date) + open(Flaw::BeforeDateTakesItsDate)),
             Test::AfterDate(date) => at_is(&|at| at > said(date) - open(Flaw::AfterDateTakesItsDate)),
             Test::WithinLast(span) => at_is(&|at| {
@@ -261,8 +275,12 @@ impl Moment {
                 now + open(Flaw::WithinNextLeavesOutNow) <= at
                     && at <= now + span.millis() - open(Flaw::WithinNextLeavesOutItsEnd)
             }),
-            Test::BeforeLast(span) => at_is(&|at| at <= now - span.millis() - open(Flaw::BeforeLastLeavesOutItsEnd)),
-            Test::AfterNext(span) => at_is(&|at| at >= now + span.millis() + open(Flaw::AfterNextLeavesOutItsEnd)),
+            Test::BeforeLast(span) => {
+                at_is(&|at| at <= now - span.millis() - open(Flaw::BeforeLastLeavesOutItsEnd))
+            }
+            Test::AfterNext(span) => {
+                at_is(&|at| at >= now + span.millis() + open(Flaw::AfterNextLeavesOutItsEnd))
+            }
         }
     }
 

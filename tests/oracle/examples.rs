@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::build::{
-    boolean, context, days, event, identify, not, number, of_trait, parent, path, place, post, property, text,
-    texts, track,
+    boolean, context, days, event, identify, not, number, of_trait, parent, path, place, post, property,
+    text, texts, track,
 };
 use crate::history::{History, Owner, Post, What};
 use crate::language::{
@@ -34,7 +34,10 @@ fn at(name: &str, days: &[i64]) -> Vec<Post> {
 /// Events within the last days, the last of them yesterday, with these properties.
 fn each(name: &str, all: &[Value]) -> Vec<Post> {
     let first = i64::try_from(all.len()).unwrap();
-    all.iter().zip(0..).map(|(properties, place)| ago(name, (first - place) * DAY, properties.clone())).collect()
+    all.iter()
+        .zip(0..)
+        .map(|(properties, place)| ago(name, (first - place) * DAY, properties.clone()))
+        .collect()
 }
 
 fn traits(traits: Value) -> Vec<Post> {
@@ -50,8 +53,9 @@ fn worth(query: &Query, posts: &[Post], later: Millis) -> Option<Value> {
         history.take(&Post { message: format!("m{number}"), ..post.clone() }, now() + number);
     }
     let owner = if query.is_account_level() { Owner::Account(0) } else { Owner::User(0) };
-    let given =
-        Given::from([((owner, "big_spenders".to_owned()), Value::Bool(true))].map(|(key, value)| (key, value)));
+    let given = Given::from(
+        [((owner, "big_spenders".to_owned()), Value::Bool(true))].map(|(key, value)| (key, value)),
+    );
     truth::value(query, owner, &history, &given, now() + later, None)
 }
 
@@ -258,7 +262,9 @@ fn filters() {
     );
     let same = property("sku").equals(parent("sku"));
     let inner = bought().only(same).window(Window::AfterParent(days(2)));
-    let seen = |sku: &str| vec![ago("Viewed", 3 * DAY, json!({"sku": "A"})), ago("Bought", 2 * DAY, json!({ "sku": sku }))];
+    let seen = |sku: &str| {
+        vec![ago("Viewed", 3 * DAY, json!({"sku": "A"})), ago("Bought", 2 * DAY, json!({ "sku": sku }))]
+    };
     audience(
         24,
         "event('Viewed').where(event('Bought').where(property('sku') = property(parent: 'sku')).within(parent: 2 days).count() >= 1).count() >= 1",
@@ -301,8 +307,11 @@ fn filters() {
 #[test]
 fn reducers_compared() {
     let month = || bought().within(days(30));
-    let prices = |all: &[Value]| each("Bought", &all.iter().map(|price| json!({ "price": price })).collect::<Vec<_>>());
-    let skus = |all: &[&str]| each("Bought", &all.iter().map(|sku| json!({ "sku": sku })).collect::<Vec<_>>());
+    let prices = |all: &[Value]| {
+        each("Bought", &all.iter().map(|price| json!({ "price": price })).collect::<Vec<_>>())
+    };
+    let skus =
+        |all: &[&str]| each("Bought", &all.iter().map(|sku| json!({ "sku": sku })).collect::<Vec<_>>());
     audience(
         26,
         "event('Bought').within(30 days).sum(property('price')) >= 300",
@@ -368,22 +377,23 @@ fn computed_traits() {
         event("Login").within(days(90)).count(),
         &[(at("Login", &[1, 89, 91]), 0, json!(2))],
     );
-    let spend = |all: &[Value]| each("Bought", &all.iter().map(|spend| json!({ "spend": spend })).collect::<Vec<_>>());
+    let spend = |all: &[Value]| {
+        each("Bought", &all.iter().map(|spend| json!({ "spend": spend })).collect::<Vec<_>>())
+    };
     computed(
         37,
         "event('Bought').within(30 days).avg(property('spend'))",
         bought().within(days(30)).to(Reducer::Average(place("spend"))),
         &[(spend(&[json!(10), json!(20), json!("30")]), 0, json!(20)), (vec![], 0, Value::Null)],
     );
-    let of = |name: &str, all: &[&str]| each("Bought", &all.iter().map(|cat| json!({ name: cat })).collect::<Vec<_>>());
+    let of = |name: &str, all: &[&str]| {
+        each("Bought", &all.iter().map(|cat| json!({ name: cat })).collect::<Vec<_>>())
+    };
     computed(
         38,
         "event('Bought').mode(property('cat'), 2)",
         bought().to(Reducer::Mode(place("cat"), As::Unsaid, 2)),
-        &[
-            (of("cat", &["b", "b", "a", "a", "c"]), 0, json!("a")),
-            (of("cat", &["a", "b"]), 0, Value::Null),
-        ],
+        &[(of("cat", &["b", "b", "a", "a", "c"]), 0, json!("a")), (of("cat", &["a", "b"]), 0, Value::Null)],
     );
     computed(
         39,

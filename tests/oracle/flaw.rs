@@ -74,7 +74,6 @@ flaws! {
     NullLogic,
     AnyIsAll,
     AllOfOnlyTheFirst,
-    AllHoldsForNobody,
     // Traits and posts
     FirstTraitOfATie,
     LastTraitToArrive,

@@ -6,48 +6,12 @@ use rand::seq::IndexedRandom;
 
 use crate::build::{boolean, number, path, text};
 use crate::language::{
-    As, Condition, Duration, Literal, Millis, Place, Query, Reducer, Relation, Scalar, Stream, Test, Window,
+    As, Condition, Duration, Literal, Place, Query, Reducer, Relation, Scalar, Stream, Test, Window,
 };
-use crate::value::{Writing, write};
+use crate::theme::{Kind, SOURCES, Theme};
+use crate::value::Writing;
 
-/// What kind of values are found somewhere, as a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Number,
-    Text,
-    Date,
-    Boolean,
-}
-
-pub const EVENTS: [&str; 4] = ["Bought", "Viewed", "Page Viewed", "Screen Viewed"];
-pub const SOURCES: [&str; 2] = ["src_web", "src_app"];
-
-const PROPERTIES: [(&str, Kind); 13] = [
-    ("price", Kind::Number),
-    ("price", Kind::Number),
-    ("cost", Kind::Number),
-    ("sku", Kind::Text),
-    ("sku", Kind::Text),
-    ("cat", Kind::Text),
-    ("when", Kind::Date),
-    ("items.$.sku", Kind::Text),
-    ("items.0.sku", Kind::Text),
-    ("items.$.qty", Kind::Number),
-    ("addr.city", Kind::Text),
-    ("a\\.b", Kind::Text),
-    ("gift", Kind::Boolean),
-];
 const CONTEXTS: [(&str, Kind); 2] = [("page.url", Kind::Text), ("screen.width", Kind::Number)];
-const TRAITS: [(&str, Kind); 6] = [
-    ("age", Kind::Number),
-    ("plan", Kind::Text),
-    ("born", Kind::Date),
-    ("vip", Kind::Boolean),
-    ("tags.$", Kind::Text),
-    ("addr.city", Kind::Text),
-];
-const NUMBERS: [&str; 8] = ["0", "1", "2", "2.5", "3", "10", "-1", "0.3"];
-const TEXTS: [&str; 12] = ["A", "B", "a", "ab", "b", "5", "10", "2.50", "true", "", "é'\"\\", "Gent"];
 
 /// Where a condition stands.
 #[derive(Clone, Copy)]
@@ -61,10 +25,7 @@ struct Scope {
 /// Makes queries.
 pub struct Queries<'r> {
     pub rng: &'r mut StdRng,
-    /// Lengths of time to choose from.
-    pub spans: Vec<Duration>,
-    /// About now: dates in queries lie around it.
-    pub now: Millis,
+    pub theme: &'r Theme,
     /// Keys of definitions that may be asked about: of users, of accounts.
     pub known: [Vec<(String, Kind)>; 2],
     /// Comparisons so far.
@@ -96,7 +57,8 @@ impl Queries<'_> {
                     true => self.quantified(),
                     false => self.comparison(Scope { level: 0, account: true }),
                 };
-                let items = if self.chance(0.5) { vec![quantified, beside] } else { vec![beside, quantified] };
+                let items =
+                    if self.chance(0.5) { vec![quantified, beside] } else { vec![beside, quantified] };
                 if other == 2 { Condition::And(items) } else { Condition::Or(items) }
             }
         };
@@ -128,8 +90,7 @@ impl Queries<'_> {
     }
 
     fn span(&mut self) -> Duration {
-        let spans = self.spans.clone();
-        self.pick(&spans)
+        self.pick(&self.theme.spans)
     }
 
     fn condition(&mut self, scope: Scope) -> Condition {
@@ -181,7 +142,9 @@ impl Queries<'_> {
         }
         let (place, kind) = self.place(left);
         match place {
-            Place::Property(path) if scope.level >= 2 && self.chance(0.35) => (Scalar::ParentProperty(path), kind),
+            Place::Property(path) if scope.level >= 2 && self.chance(0.35) => {
+                (Scalar::ParentProperty(path), kind)
+            }
             Place::Property(path) => (Scalar::Property(path), kind),
             Place::Context(path) => (Scalar::Context(path), kind),
         }
@@ -193,7 +156,7 @@ impl Queries<'_> {
             let (key, kind) = self.pick(&known);
             return (Scalar::Trait(path(&key)), kind);
         }
-        let (name, kind) = self.pick(&TRAITS);
+        let (name, kind) = self.pick(&self.theme.traits);
         let name = if each_allowed { name } else { name.trim_end_matches(".$") };
         (Scalar::Trait(path(name)), kind)
     }
@@ -207,12 +170,9 @@ impl Queries<'_> {
             let name = if self.chance(0.5) { "page_name" } else { "screen_name" };
             return (Place::Property(path(name)), Kind::Text);
         }
-        loop {
-            let (name, kind) = self.pick(&PROPERTIES);
-            if each_allowed || !name.contains('$') {
-                return (Place::Property(path(name)), kind);
-            }
-        }
+        let (name, kind) = self.pick(&self.theme.properties);
+        let name = if each_allowed { name.to_owned() } else { name.replace('$', "0") };
+        (Place::Property(path(&name)), kind)
     }
 
     fn stream(&mut self, scope: Scope) -> Stream {
@@ -228,8 +188,7 @@ impl Queries<'_> {
     }
 
     fn event_name(&mut self) -> String {
-        let place = [0, 0, 0, 0, 0, 1, 1, 1, 2, 3][self.rng.random_range(0..10)];
-        EVENTS[place].to_owned()
+        self.pick(&self.theme.events).to_owned()
     }
 
     fn window(&mut self, scope: Scope) -> Window {
@@ -246,14 +205,24 @@ impl Queries<'_> {
         }
     }
 
+    /// Where numbers are found, if anywhere.
+    fn numeric_place(&mut self, otherwise: &Place) -> Place {
+        let numeric: Vec<_> =
+            self.theme.properties.iter().filter(|(_, kind)| *kind == Kind::Number).collect();
+        match numeric.choose(self.rng) {
+            Some((name, _)) => Place::Property(path(&name.replace('$', "0"))),
+            None => otherwise.clone(),
+        }
+    }
+
     fn reducer(&mut self) -> (Reducer, Kind) {
         let (place, kind) = self.place(false);
-        let price = Place::Property(path(self.pick(&["price", "cost"])));
+        let price = self.numeric_place(&place);
         match self.rng.random_range(0..20) {
-            0..8 => (Reducer::Count, Kind::Number),
-            8..10 => (Reducer::Sum(price), Kind::Number),
-            10..12 => (Reducer::Average(price), Kind::Number),
-            12 | 13 => {
+            0..7 => (Reducer::Count, Kind::Number),
+            7..9 => (Reducer::Sum(price), Kind::Number),
+            9..11 => (Reducer::Average(price), Kind::Number),
+            11..13 => {
                 let make = if self.chance(0.5) { Reducer::Minimum } else { Reducer::Maximum };
                 match self.rng.random_range(0..3) {
                     0 => (make(place, As::String), Kind::Text),
@@ -261,12 +230,11 @@ impl Queries<'_> {
                     _ => (make(price, As::Unsaid), Kind::Number),
                 }
             }
-            14 => (Reducer::First(place), kind),
-            15 => (Reducer::Last(place), kind),
-            16 | 17 => {
-                let place = if self.chance(0.6) { Place::Property(path("cat")) } else { place };
-                let how = self.pick(&[As::Unsaid, As::Unsaid, As::String, As::Array, As::Number]);
-                (Reducer::Mode(place, how, self.rng.random_range(2..4)), Kind::Text)
+            13 => (Reducer::First(place), kind),
+            14 => (Reducer::Last(place), kind),
+            15..18 => {
+                let how = self.pick(&[As::Unsaid, As::Unsaid, As::String, As::Array, As::Array, As::Number]);
+                (Reducer::Mode(place, how, self.pick(&[2, 2, 2, 3])), Kind::Text)
             }
             _ => (Reducer::UniqueCount(place), Kind::Number),
         }
@@ -356,18 +324,14 @@ impl Queries<'_> {
             other => panic!("{other:?} is no literal"),
         };
         match kind {
-            Kind::Number if self.chance(0.15) => literal(text(self.pick(&NUMBERS))),
-            Kind::Number => literal(number(self.pick(&NUMBERS))),
-            Kind::Text => literal(text(self.pick(&TEXTS))),
+            Kind::Number if self.chance(0.15) => literal(text(self.pick(&self.theme.numbers))),
+            Kind::Number => literal(number(self.pick(&self.theme.numbers))),
+            Kind::Text => literal(text(self.pick(&self.theme.texts))),
             Kind::Boolean if self.chance(0.4) => literal(text(self.pick(&["true", "false"]))),
             Kind::Boolean => literal(boolean(self.rng.random_bool(0.6))),
             Kind::Date => {
-                let span = self.span().millis() * self.rng.random_range(-1..2);
-                let writing = self.pick(&[Writing::Utc, Writing::Day]);
-                let written = write(self.now + span + self.rng.random_range(-1..2), writing);
-                Literal::Date(written)
+                Literal::Date(self.theme.date(self.rng, &[Writing::Utc, Writing::Utc, Writing::Day]))
             }
         }
     }
 }
-

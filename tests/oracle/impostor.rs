@@ -1,11 +1,9 @@
 //! Something that takes the engine's place and makes one mistake: the oracle has to notice.
 
-use serde_json::{Value, json};
-
 use crate::case::{Case, START, Step};
 use crate::flaw::{self, Flaw};
 use crate::history::History;
-use crate::judge::{Calls, Judge, Mismatch};
+use crate::judge::{Calls, Judge, Mismatch, unset};
 use crate::language::Millis;
 use crate::story;
 use crate::truth::{self, Given};
@@ -46,8 +44,7 @@ fn show(
         for owner in truth::owners(&form.query, history) {
             let value = truth::value(&form.query, owner, history, given, now, flaw);
             let id = (owner, definition.key.clone());
-            let nothing = |value: &Value| [json!(false), json!(0), json!([])].contains(value);
-            let value = value.filter(|value| !nothing(value) || given.contains_key(&id));
+            let value = value.filter(|value| !unset(&form.query, Some(value)) || given.contains_key(&id));
             if given.get(&id) != value.as_ref() {
                 calls.push((owner, definition.key.clone(), value.clone().unwrap_or_default()));
             }
@@ -61,7 +58,7 @@ fn show(
 
 #[test]
 fn an_evaluator_without_a_flaw_passes() {
-    for seed in 0..CASES / 6 {
+    for seed in 0..CASES {
         if let Err(mismatch) = run(&story::case(seed), None) {
             panic!("seed {seed}: {mismatch:?}");
         }

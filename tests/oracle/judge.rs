@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, Definition, Form, Step};
 use crate::history::{History, Owner};
-use crate::language::{Millis, Query};
+use crate::language::{Millis, Query, Reducer};
 use crate::truth::{self, Given};
 use crate::value::same;
 
@@ -93,7 +93,8 @@ impl<'c> Judge<'c> {
 
     fn anything_may_have_been(&mut self, key: &str) {
         let users = self.history.users().map(Owner::User);
-        for owner in users.chain(self.history.accounts().into_iter().map(Owner::Account)).collect::<Vec<_>>() {
+        for owner in users.chain(self.history.accounts().into_iter().map(Owner::Account)).collect::<Vec<_>>()
+        {
             self.perhaps.insert((owner, key.to_owned()));
         }
     }
@@ -104,7 +105,7 @@ impl<'c> Judge<'c> {
             for owner in truth::owners(&form.query, &self.history) {
                 let value = truth::value(&form.query, owner, &self.history, &self.given, now, None);
                 let id = (owner, definition.key.clone());
-                if !unset(value.as_ref()) || self.given.get(&id) != value.as_ref() {
+                if !unset(&form.query, value.as_ref()) || self.given.get(&id) != value.as_ref() {
                     self.perhaps.insert(id);
                 }
             }
@@ -140,10 +141,16 @@ impl<'c> Judge<'c> {
 
     /// What may be shown where this is the truth. Nobody is told that he left what he never was in, and a value that
     /// was never there is not shown as 0.
-    fn allowed(&self, owner: Owner, of: &Definition, form: &Form, truth: Option<Value>) -> Vec<Option<Value>> {
+    fn allowed(
+        &self,
+        owner: Owner,
+        of: &Definition,
+        form: &Form,
+        truth: Option<Value>,
+    ) -> Vec<Option<Value>> {
         let id = (owner, of.key.clone());
         let (ever, perhaps) = (self.ever.contains(&id), self.perhaps.contains(&id));
-        if !unset(truth.as_ref()) || ever || truth.is_none() {
+        if !unset(&form.query, truth.as_ref()) || ever || truth.is_none() {
             return vec![truth];
         }
         let matched = match &form.query {
@@ -172,6 +179,10 @@ impl<'c> Judge<'c> {
         }
     }
 
+    fn is_audience(&self, key: &str) -> bool {
+        self.case.definitions.iter().any(|known| known.key == key && known.forms[0].query.is_audience())
+    }
+
     /// Judges all calls that were made: each tells something new, and they are the changes that were seen.
     pub fn judge_calls(&self, now: Millis, calls: &Calls) -> Result<(), Mismatch> {
         let mut told: BTreeMap<(Owner, String), Vec<Value>> = BTreeMap::new();
@@ -182,11 +193,19 @@ impl<'c> Judge<'c> {
         let none = Vec::new();
         for id in ids {
             let (calls, seen) = (told.get(&id).unwrap_or(&none), self.changes.get(&id).unwrap_or(&none));
-            let repeats = calls.windows(2).any(|two| same(&two[0], &two[1]));
-            let begins = calls.first().is_none_or(|first| *first != json!(false) && !first.is_null());
+            let repeats = calls.windows(2).any(|two| two[0] == two[1]);
+            let entered =
+                |first: &Value| !first.is_null() && (*first != json!(false) || !self.is_audience(&id.1));
+            let begins = calls.first().is_none_or(entered);
             let ends = calls.last().is_none_or(|last| seen.last().is_some_and(|seen| same(last, seen)));
-            let equal = calls.len() == seen.len() && calls.iter().zip(seen).all(|(one, other)| same(one, other));
-            if repeats || !begins || !ends || (!equal && !self.perhaps.contains(&id)) || calls.len() < seen.len() {
+            let equal =
+                calls.len() == seen.len() && calls.iter().zip(seen).all(|(one, other)| same(one, other));
+            if repeats
+                || !begins
+                || !ends
+                || (!equal && !self.perhaps.contains(&id))
+                || calls.len() < seen.len()
+            {
                 return Err(Mismatch {
                     key: id.1,
                     owner: id.0,
@@ -200,15 +219,17 @@ impl<'c> Judge<'c> {
     }
 }
 
-/// What is not shown to those of whom nothing else was ever shown.
-fn unset(value: Option<&Value>) -> bool {
-    match value {
-        None | Some(Value::Bool(false)) => true,
-        Some(value) => *value == json!(0) || *value == json!([]),
+/// What is not shown to those of whom nothing else was ever shown: that they are not in, and the value of no events.
+pub fn unset(query: &Query, value: Option<&Value>) -> bool {
+    let Some(value) = value else { return true };
+    match query {
+        Query::Audience(_) => *value == json!(false),
+        Query::Trait(_, Reducer::Count | Reducer::Sum(_) | Reducer::UniqueCount(_)) => *value == json!(0),
+        Query::Trait(_, Reducer::Unique(_)) => *value == json!([]),
+        Query::Trait(..) => false,
     }
 }
 
 fn show(value: &Option<Value>) -> String {
     value.as_ref().map_or("nothing".to_owned(), Value::to_string)
 }
-

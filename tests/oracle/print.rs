@@ -5,7 +5,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
 use crate::language::{
-    As, Condition, Duration, Literal, Path, Place, Query, Reducer, Relation, Scalar, Step, Stream, Test, Window,
+    As, Condition, Duration, Literal, Path, Place, Query, Reducer, Relation, Scalar, Step, Stream, Test,
+    Window,
 };
 
 /// The text of a query as the documentation would write it.

@@ -12,7 +12,9 @@ use crate::value::{Exact, json, number, quotient, text};
 
 /// The value of `events`, which are in the order of time; `None` for null.
 pub fn reduce(moment: Moment, events: &[&Happened], reducer: &Reducer) -> Option<Value> {
-    let values = |place: &Place| -> Vec<Value> { events.iter().filter_map(|event| at(moment, event, place)).collect() };
+    let values = |place: &Place| -> Vec<Value> {
+        events.iter().filter_map(|event| at(moment, event, place)).collect()
+    };
     let numbers = |place: &Place| numbers(moment, values(place));
     match reducer {
         Reducer::Count => {

@@ -18,9 +18,16 @@ pub fn report(case: &Case, failure: &Failure) -> String {
             Step::Define { which, broken_after } => {
                 for (place, form) in which {
                     let definition = &case.definitions[*place];
-                    let broken = broken_after.map_or(String::new(), |after| format!(", broken after {after} pieces"));
-                    writeln!(text, "{} define {}{broken}:\n    {}", at(now), definition.key, definition.forms[*form].text)
-                        .unwrap();
+                    let broken =
+                        broken_after.map_or(String::new(), |after| format!(", broken after {after} pieces"));
+                    writeln!(
+                        text,
+                        "{} define {}{broken}:\n    {}",
+                        at(now),
+                        definition.key,
+                        definition.forms[*form].text
+                    )
+                    .unwrap();
                 }
             }
             Step::Arrive(posts) => {
@@ -38,7 +45,8 @@ pub fn report(case: &Case, failure: &Failure) -> String {
             let form = case.definitions.iter().find(|definition| definition.key == wrong.key);
             let query = form.map_or("", |definition| &definition.forms.last().expect("a form").text);
             let owner = wrong.owner;
-            writeln!(text, "at {}: {} of {owner:?} is not right\n    {query}", at(wrong.now), wrong.key).unwrap();
+            writeln!(text, "at {}: {} of {owner:?} is not right\n    {query}", at(wrong.now), wrong.key)
+                .unwrap();
             write!(text, "    expected {}\n    actual   {}", wrong.expected, wrong.actual).unwrap();
         }
         Failure::Refused(message) => write!(text, "refused: {message}").unwrap(),
@@ -71,7 +79,14 @@ fn post(post: &Post, now: Millis) -> String {
         What::Identify(traits) => format!("identify {}", json!(traits)),
         What::Group(group, traits) => format!("group g{group} {}", json!(traits)),
     };
-    let context = if post.context.is_empty() { String::new() } else { format!(" context {}", json!(post.context)) };
+    let context =
+        if post.context.is_empty() { String::new() } else { format!(" context {}", json!(post.context)) };
     let late = span(post.at - now);
-    format!("u{} {what} of {} (now {late}) {} from {}{context}", post.user, at(post.at), post.message, post.source)
+    format!(
+        "u{} {what} of {} (now {late}) {} from {}{context}",
+        post.user,
+        at(post.at),
+        post.message,
+        post.source
+    )
 }

@@ -114,14 +114,18 @@ fn in_step(step: &Step) -> Vec<Step> {
 fn fields(post: &crate::history::Post) -> &crate::history::Fields {
     use crate::history::What::{Group, Identify, Page, Screen, Track};
     match &post.what {
-        Track(_, fields) | Page(_, fields) | Screen(_, fields) | Identify(fields) | Group(_, fields) => fields,
+        Track(_, fields) | Page(_, fields) | Screen(_, fields) | Identify(fields) | Group(_, fields) => {
+            fields
+        }
     }
 }
 
 fn fields_of(post: &mut crate::history::Post) -> &mut crate::history::Fields {
     use crate::history::What::{Group, Identify, Page, Screen, Track};
     match &mut post.what {
-        Track(_, fields) | Page(_, fields) | Screen(_, fields) | Identify(fields) | Group(_, fields) => fields,
+        Track(_, fields) | Page(_, fields) | Screen(_, fields) | Identify(fields) | Group(_, fields) => {
+            fields
+        }
     }
 }
 

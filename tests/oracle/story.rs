@@ -2,54 +2,38 @@
 //! windows that the definitions name.
 
 use rand::rngs::StdRng;
-use rand::seq::{IndexedRandom, SliceRandom};
+use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::build::{fields, post};
-use crate::case::{ACCOUNTS, Case, Definition, Form, START, Step, USERS};
-use crate::generate::{EVENTS, Kind, Queries, SOURCES};
-use crate::history::{Fields, History, Post, What};
+use crate::case::{Case, Definition, Form, START, Step};
+use crate::generate::Queries;
+use crate::history::{History, Post};
 use crate::language::{Duration, Millis};
 use crate::print::spelled;
-use crate::value::{Writing, write};
+use crate::theme::{Kind, Theme};
+use crate::truth::{self, Given};
 
-const HOUR: Millis = 3_600_000;
+pub const HOUR: Millis = 3_600_000;
 /// How long a message id is surely remembered.
 const REMEMBERED: Millis = 24 * HOUR;
 
 /// The case of a seed.
 pub fn case(seed: u64) -> Case {
     let mut rng = StdRng::seed_from_u64(seed);
-    let spans = spans(&mut rng);
-    let definitions = definitions(&mut rng, &spans);
-    let mut lengths: Vec<Millis> = spans.iter().map(Duration::millis).collect();
+    let theme = Theme::new(&mut rng);
+    let definitions = definitions(&mut rng, &theme);
+    let mut lengths: Vec<Millis> = theme.spans.iter().map(Duration::millis).collect();
     let queries = definitions.iter().flat_map(|definition| &definition.forms);
     lengths.extend(queries.flat_map(|form| form.query.durations()));
     lengths.sort_unstable();
     lengths.dedup();
-    Story { rng, lengths, now: START, history: History::new(None), sent: Vec::new(), steps: Vec::new() }
-        .told(definitions)
+    let history = History::new(None);
+    Story { rng, theme, definitions, lengths, now: START, history, sent: Vec::new(), steps: Vec::new() }
+        .told()
 }
 
-/// Two or three lengths of time that all definitions of a case share.
-fn spans(rng: &mut StdRng) -> Vec<Duration> {
-    let mut all = vec![
-        Duration::new(1, "hour"),
-        Duration::new(2, "hours"),
-        Duration::new(1, "day"),
-        Duration::new(36, "hours"),
-        Duration::new(2, "days"),
-        Duration::new(7, "days"),
-        Duration::new(30, "days"),
-        Duration::new(90, "days"),
-    ];
-    all.shuffle(rng);
-    all.truncate(rng.random_range(2..4));
-    all
-}
-
-fn definitions(rng: &mut StdRng, spans: &[Duration]) -> Vec<Definition> {
+fn definitions(rng: &mut StdRng, theme: &Theme) -> Vec<Definition> {
     let count = rng.random_range(2..6);
     let mut definitions: Vec<Definition> = Vec::new();
     let mut known: [Vec<(String, Kind)>; 2] = Default::default();
@@ -59,8 +43,7 @@ fn definitions(rng: &mut StdRng, spans: &[Duration]) -> Vec<Definition> {
         let mut kind = Kind::Boolean;
         let key = format!("{}{place}", if what < 40 { "tra" } else { "aud" });
         for _ in 0..if rng.random_bool(0.12) { 2 } else { 1 } {
-            let mut queries =
-                Queries { rng, spans: spans.to_vec(), now: START, known: known.clone(), size: 0 };
+            let mut queries = Queries { rng, theme, known: known.clone(), size: 0 };
             let query = match what {
                 0..40 => {
                     let (query, of) = queries.computed();
@@ -87,22 +70,25 @@ fn definitions(rng: &mut StdRng, spans: &[Duration]) -> Vec<Definition> {
     definitions
 }
 
-struct Story {
-    rng: StdRng,
+/// A case in the making.
+pub struct Story {
+    pub rng: StdRng,
+    pub theme: Theme,
+    definitions: Vec<Definition>,
     /// Every length of time that a definition names, in milliseconds.
-    lengths: Vec<Millis>,
-    now: Millis,
-    history: History,
-    sent: Vec<(Millis, Post)>,
+    pub lengths: Vec<Millis>,
+    pub now: Millis,
+    pub history: History,
+    pub sent: Vec<(Millis, Post)>,
     steps: Vec<Step>,
 }
 
 impl Story {
-    fn told(mut self, definitions: Vec<Definition>) -> Case {
-        let posts = self.rng.random_range(4..16);
+    fn told(mut self) -> Case {
+        let posts = self.rng.random_range(5..18);
         let mut made: Vec<(usize, usize)> = Vec::new();
-        for (place, definition) in definitions.iter().enumerate() {
-            let last = place + 1 == definitions.len();
+        for (place, definition) in self.definitions.iter().enumerate() {
+            let last = place + 1 == self.definitions.len();
             let at = match self.rng.random_range(0..10) {
                 0..5 if !last => 0,
                 0..7 => self.rng.random_range(0..posts),
@@ -124,7 +110,7 @@ impl Story {
             }
         }
         self.run_out();
-        Case { definitions, steps: self.steps }
+        Case { definitions: self.definitions, steps: self.steps }
     }
 
     /// The definitions whose turn it is: all at once, or one by one.
@@ -177,127 +163,6 @@ impl Story {
         Some(post)
     }
 
-    fn post(&mut self) -> Post {
-        let at = self.instant();
-        let user = [0, 0, 0, 1, 1, 2][self.rng.random_range(0..6)] % USERS;
-        let what = match self.rng.random_range(0..100) {
-            draw @ 0..66 => {
-                let name = EVENTS[usize::from(draw >= 46)];
-                What::Track(name.to_owned(), self.properties())
-            }
-            66..70 => What::Page(self.name(), self.properties()),
-            70..73 => What::Screen(self.name(), self.properties()),
-            73..91 => What::Identify(self.traits()),
-            _ => What::Group(self.rng.random_range(0..ACCOUNTS), self.traits()),
-        };
-        let context = match self.rng.random_range(0..5) {
-            0 => fields(json!({"page": {"url": self.pick(&["A", "ab", "b"])}})),
-            1 => fields(json!({"screen": {"width": self.pick(&[json!(1), json!(2.5), json!("10")])}})),
-            _ => Map::new(),
-        };
-        let message = loop {
-            let message = format!("m{:03}", self.rng.random_range(0..1000));
-            if !self.sent.iter().any(|(_, sent)| sent.message == message) {
-                break message;
-            }
-        };
-        Post { message, source: self.pick(&SOURCES), context, ..post(at, what) }.by(user)
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from.choose(&mut self.rng).expect("something to choose from").clone()
-    }
-
-    /// When something happened: where it can make a difference.
-    fn instant(&mut self) -> Millis {
-        let length = self.pick(&self.lengths.clone());
-        let near = self.rng.random_range(-1..2);
-        match self.rng.random_range(0..20) {
-            0..6 => self.now,
-            6..11 => self.now - length + near,
-            11..15 => match self.history.instants().choose(&mut self.rng) {
-                Some(known) => known + [0, 0, length, -length][self.rng.random_range(0..4)] + near,
-                None => self.now,
-            },
-            15 => self.now + length + near,
-            16 => self.now + self.rng.random_range(1..HOUR),
-            17 => self.now - self.rng.random_range(0..HOUR),
-            _ => self.now - self.rng.random_range(0..length * 2),
-        }
-    }
-
-    fn name(&mut self) -> Option<String> {
-        self.pick(&[None, Some("A"), Some("ab"), Some("b")]).map(str::to_owned)
-    }
-
-    fn put(&mut self, into: &mut Fields, key: &str, probability: f64, values: &[Value]) {
-        if self.rng.random_bool(probability) {
-            into.insert(key.to_owned(), self.pick(values));
-        }
-    }
-
-    fn numbers() -> Vec<Value> {
-        [json!(1), json!(2), json!(2.5), json!("2.50"), json!(10), json!("3"), json!(-1), json!(0.3), json!(0)]
-            .into_iter()
-            .chain([json!("x"), Value::Null, json!(true), json!(3.0)])
-            .collect()
-    }
-
-    fn texts() -> Vec<Value> {
-        ["A", "A", "B", "a", "ab", "b", "5", "10", "", "é'\"\\", "Gent"].map(Value::from).to_vec()
-    }
-
-    fn date(&mut self) -> Value {
-        let writing =
-            self.pick(&[Writing::Utc, Writing::Utc, Writing::East, Writing::Day, Writing::Zoneless]);
-        let length = self.pick(&self.lengths.clone()) * self.rng.random_range(-1..2);
-        let at = self.now + length + self.rng.random_range(-1..2);
-        if self.rng.random_bool(0.05) { json!(at) } else { write(at, writing).into() }
-    }
-
-    fn properties(&mut self) -> Fields {
-        let mut into = Fields::new();
-        let (numbers, mut texts) = (Self::numbers(), Self::texts());
-        self.put(&mut into, "price", 0.75, &numbers);
-        self.put(&mut into, "cost", 0.3, &numbers);
-        texts.extend([json!(5), Value::Null]);
-        self.put(&mut into, "sku", 0.7, &texts);
-        let arrays = [json!(["a", "b"]), json!(["b"]), json!(["b", "b"]), json!([]), json!([1, "A"])];
-        texts.extend(arrays);
-        self.put(&mut into, "cat", 0.6, &texts);
-        self.put(&mut into, "a.b", 0.2, &texts[..11]);
-        self.put(&mut into, "gift", 0.2, &[json!(true), json!(false), json!("true")]);
-        let item = |sku: &str, qty: Value| json!({"sku": sku, "qty": qty});
-        let items = [
-            json!([item("A", json!(1)), item("B", json!(2))]),
-            json!([item("B", json!("10"))]),
-            json!([{"qty": 1}, item("A", Value::Null)]),
-            json!([]),
-            json!("A"),
-        ];
-        self.put(&mut into, "items", 0.3, &items);
-        self.put(&mut into, "addr", 0.15, &[json!({"city": "Gent"}), json!({"city": "A"}), json!({})]);
-        if self.rng.random_bool(0.2) {
-            into.insert("when".to_owned(), self.date());
-        }
-        into
-    }
-
-    fn traits(&mut self) -> Fields {
-        let mut into = Fields::new();
-        self.put(&mut into, "age", 0.5, &Self::numbers());
-        let mut texts = Self::texts();
-        texts.push(Value::Null);
-        self.put(&mut into, "plan", 0.5, &texts);
-        self.put(&mut into, "vip", 0.3, &[json!(true), json!(false), json!("true"), Value::Null]);
-        self.put(&mut into, "tags", 0.3, &[json!(["A", "b"]), json!(["ab"]), json!([]), json!("A")]);
-        self.put(&mut into, "addr", 0.2, &[json!({"city": "Gent"}), json!({"city": "A"}), Value::Null]);
-        if self.rng.random_bool(0.5) {
-            into.insert("born".to_owned(), self.date());
-        }
-        into
-    }
-
     /// Instants after now at which something may change, in order; each with its neighbours.
     fn instants(&self) -> Vec<Millis> {
         let mut all = Vec::new();
@@ -317,30 +182,75 @@ impl Story {
         self.steps.push(Step::Pass { to, unseen });
     }
 
-    /// Time goes on: from edge to edge, past several of them, or a little.
-    fn pass(&mut self) {
-        for _ in 0..self.rng.random_range(0..5) {
-            let instants = self.instants();
-            let skip = if self.rng.random_bool(0.75) { 0 } else { self.rng.random_range(0..40) };
-            let a_little = self.rng.random_range(1..HOUR);
-            self.pass_to(instants.get(skip).copied().unwrap_or(self.now + a_little), false);
+    /// The first instants after now at which a definition's value changes, each after the last one before it.
+    fn changes(&self, most: usize) -> Vec<Millis> {
+        let mut all: Vec<Millis> = Vec::new();
+        let (mut before, mut last) = (self.truth(self.now), self.now);
+        for at in self.instants() {
+            let truth = self.truth(at);
+            if truth != before {
+                if last > self.now && all.last() != Some(&last) {
+                    all.push(last);
+                }
+                all.push(at);
+                if all.len() >= most {
+                    break;
+                }
+            }
+            (before, last) = (truth, at);
         }
-        if self.rng.random_bool(0.05) {
-            let to = self.instants().first().copied().unwrap_or(self.now + 1);
-            self.pass_to(to, true);
+        all
+    }
+
+    /// What all definitions are worth at an instant.
+    fn truth(&self, at: Millis) -> Vec<Option<Value>> {
+        let mut given = Given::new();
+        let mut all = Vec::new();
+        for definition in &self.definitions {
+            for form in &definition.forms {
+                for owner in truth::owners(&form.query, &self.history) {
+                    let value = truth::value(&form.query, owner, &self.history, &given, at, None);
+                    if let Some(value) = &value {
+                        given.insert((owner, definition.key.clone()), value.clone());
+                    }
+                    all.push(value);
+                }
+            }
+        }
+        all
+    }
+
+    /// Time goes on: from change to change, past several of them, to a moment when nothing should happen, or a little.
+    fn pass(&mut self) {
+        match self.rng.random_range(0..10) {
+            0..2 => {}
+            2..6 => {
+                let most = self.rng.random_range(1..5);
+                self.changes(most).into_iter().for_each(|to| self.pass_to(to, false));
+            }
+            6..9 => {
+                let skip = self.rng.random_range(0..60);
+                let a_little = self.now + self.rng.random_range(1..HOUR);
+                let to = self.instants().get(skip).copied().unwrap_or(a_little);
+                self.pass_to(to, false);
+            }
+            _ => {
+                let to = self.changes(1).first().copied().unwrap_or(self.now + 1);
+                let unseen = self.rng.random_bool(0.5);
+                self.pass_to(to, unseen);
+            }
         }
     }
 
-    /// What remains: every further edge, or some of them.
+    /// What remains: every further change, and some instants at which nothing should happen.
     fn run_out(&mut self) {
-        let mut left = self.instants();
-        let most = 30;
-        while left.len() > most {
-            left.remove(self.rng.random_range(0..left.len()));
-        }
+        let mut left = self.changes(60);
+        let others = self.instants();
+        left.extend(others.choose_multiple(&mut self.rng, 5));
+        left.sort_unstable();
+        left.dedup();
         for to in left {
             self.pass_to(to, false);
         }
     }
 }
-

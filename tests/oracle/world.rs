@@ -99,7 +99,8 @@ impl World {
             Step::Define { which, broken_after } => {
                 let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
                 for (place, form) in which {
-                    let (definition, form) = (&case.definitions[*place], &case.definitions[*place].forms[*form]);
+                    let (definition, form) =
+                        (&case.definitions[*place], &case.definitions[*place].forms[*form]);
                     let table = if form.query.is_audience() { "audience" } else { "trait" };
                     let made = json!({ "name": definition.key, "query": form.text, "destinations": ["crm"] });
                     tables.entry(table).or_default().push(made);
@@ -154,7 +155,8 @@ impl World {
     async fn picture(&self) -> Picture {
         let mut users = BTreeMap::new();
         for user in 0..crate::case::USERS {
-            let profile = self.engine.profile(&UserKey::user(&format!("u{user}"))).await.expect("a store in memory");
+            let profile =
+                self.engine.profile(&UserKey::user(&format!("u{user}"))).await.expect("a store in memory");
             users.extend(profile.map(|profile| (user, profile)));
         }
         let page = PageRequest { limit: 1000, cursor: None };
