@@ -1,9 +1,10 @@
 //! Change sets: everything that one group of inputs causes, written together or not at all.
 
+use super::backfill::Backfill;
 use super::definition::{Definition, Kind};
 use super::delivery::{Delivery, DeliveryStatus};
 use super::event::Event;
-use super::ids::{JourneyId, UserKey};
+use super::ids::{BackfillId, JourneyId, LeafId, UserKey};
 use super::journey::{Journey, JourneyStatus};
 use super::profile::{MessageHash, Profile};
 use super::time::Timestamp;
@@ -17,9 +18,18 @@ pub struct ProfileWrite {
     pub wake_was: Option<Timestamp>,
     /// Whether the store has no profile of this user yet.
     pub is_new: bool,
+    /// Whether the profile in the store had become part of another one (`Profile::merged_into`): such a one is not counted.
+    pub was_merged: bool,
 }
 
-/// A journey was opened or went from one status to another.
+impl ProfileWrite {
+    /// What it adds to the number of profiles: those that have become part of another one are not counted.
+    pub fn adds(&self) -> i64 {
+        i64::from(self.profile.merged_into.is_none()) - i64::from(!self.is_new && !self.was_merged)
+    }
+}
+
+/// A journey was opened, went from one status to another, or to another user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JourneyMove {
     /// Which.
@@ -28,8 +38,55 @@ pub struct JourneyMove {
     pub user: UserKey,
     /// The status it had; `None` when it was opened just now.
     pub from: Option<JourneyStatus>,
-    /// The status it has.
+    /// The status it has; the one it had when only its user changes.
     pub to: JourneyStatus,
+    /// Whether it was another user's before.
+    pub moved: bool,
+}
+
+/// A user's archived journeys become another's: the newest `limits::MAX_ADOPTED_JOURNEYS` of them, with those that the same
+/// change set archives. The others stay with `from`; a further adoption moves as many again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adoption {
+    /// Whose they were.
+    pub from: UserKey,
+    /// Whose they are from now on.
+    pub to: UserKey,
+}
+
+/// A page of a leaf's state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeafPageWrite {
+    /// The user or group whose state it is.
+    pub owner: UserKey,
+    /// The leaf.
+    pub leaf: LeafId,
+    /// The page's number.
+    pub number: u32,
+    /// The page, packed by whoever makes it (best below 5 KiB, at most 1 MiB); `None` removes it.
+    pub page: Option<Vec<u8>>,
+}
+
+/// A backfill's record that was set or removed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BackfillWrite {
+    /// Set.
+    Put(Box<Backfill>),
+    /// Removed.
+    Delete(BackfillId),
+}
+
+/// An id beside his user id that a profile is found by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExternalIdWrite {
+    /// What it is: `email`, `phone`.
+    pub kind: String,
+    /// The id, in lower case; at most `limits::MAX_ADDRESS_BYTES`.
+    pub id: String,
+    /// Whose.
+    pub user: UserKey,
+    /// Whether it is his; `false` removes it.
+    pub present: bool,
 }
 
 /// A user entered or left an audience.
@@ -53,6 +110,8 @@ pub struct DeliveryWrite {
 }
 
 /// A message id that moves out of a profile, to be remembered on its own.
+///
+/// It stays under that user's key when his profile becomes part of another one: whoever asks then asks under both keys.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeenWrite {
     /// Who sent it.
@@ -84,12 +143,18 @@ pub struct ChangeSet {
     pub events: Vec<Event>,
     /// Profiles, each at most once.
     pub profiles: Vec<ProfileWrite>,
-    /// Journeys that were opened or changed status, in the order it happened (one journey may be there twice).
+    /// Journeys that were opened, changed status or went to another user, in the order it happened (one journey may be there
+    /// twice).
     pub journeys: Vec<JourneyMove>,
     /// Finished journeys that left their profile; a store keeps them whole.
     pub archived: Vec<Journey>,
+    /// Archived journeys that go to another user, in the order it happened; those of `archived` are there by then.
+    pub adopted: Vec<Adoption>,
     /// Memberships, in the order it happened (one may be there twice; the last holds).
     pub memberships: Vec<MembershipWrite>,
+    /// The instant of the decision: memberships count towards its hour and day. While it is 1970's first instant (its default)
+    /// they count towards none.
+    pub at: Timestamp,
     /// Deliveries, each at most once.
     pub deliveries: Vec<DeliveryWrite>,
     /// Definitions.
@@ -100,17 +165,29 @@ pub struct ChangeSet {
     pub forget_seen: Vec<(UserKey, MessageHash)>,
     /// Names of flows that were posted and that no definition knows.
     pub unknown_flows: Vec<String>,
-    /// Ids of audiences that are gone: up to `drop_members_limit` of each one's member rows are removed.
+    /// Ids of audiences that are gone, each at most once: up to `drop_members_limit` of each one's member rows are removed, and
+    /// as many of the rows of its size.
     pub drop_members: Vec<String>,
-    /// How many member rows to remove at most per audience.
+    /// How many rows of each sort to remove at most per audience.
     pub drop_members_limit: usize,
+    /// Sizes of audiences to forget: hours that begin before the one instant, days that begin before the other, at most
+    /// `limits::UPKEEP_STEP` of them.
+    pub forget_sizes_before: Option<(Timestamp, Timestamp)>,
     /// The hash of the admin token, when it is to be set.
     pub admin_token_hash: Option<String>,
+    /// Leaves of which all pages of that owner are removed, before `leaf_pages` is written.
+    pub drop_leaves: Vec<(UserKey, LeafId)>,
+    /// Pages of leaves, each at most once.
+    pub leaf_pages: Vec<LeafPageWrite>,
+    /// Records of backfills, in the order it happened.
+    pub backfills: Vec<BackfillWrite>,
+    /// Ids that profiles are found by, in the order it happened.
+    pub external_ids: Vec<ExternalIdWrite>,
 }
 
 impl ChangeSet {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        *self == Self { at: self.at, ..Self::default() }
     }
 }

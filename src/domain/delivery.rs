@@ -62,6 +62,10 @@ pub enum Cause {
     Stall(JourneyId),
     /// A computation that was made or changed.
     Backfill,
+    /// A computation that is being deleted.
+    Deletion,
+    /// Two profiles that became one.
+    Merge,
 }
 
 /// What is to be sent.
@@ -164,6 +168,17 @@ pub struct Delivery {
     pub replays: u32,
     /// The tries, oldest first; past `limits::MAX_ATTEMPTS_KEPT` those in the middle are left out.
     pub attempts: Vec<Attempt>,
+}
+
+impl Delivery {
+    /// Whether it tells of the value of the computation with that key.
+    pub fn is_about(&self, computation_key: &str) -> bool {
+        let Payload::Call(call) = &self.payload else { return false };
+        let personas = call.get("context").and_then(|context| context.get("personas"));
+        personas
+            .and_then(|personas| personas.get("computation_key"))
+            .is_some_and(|key| key == computation_key)
+    }
 }
 
 /// Which deliveries are wanted; an absent field means any.

@@ -54,6 +54,10 @@ impl IdSource {
     pub fn delivery(&mut self, now: Timestamp) -> DeliveryId {
         DeliveryId(self.ordered(now))
     }
+    /// A fresh backfill id.
+    pub fn backfill(&mut self, now: Timestamp) -> BackfillId {
+        BackfillId(self.ordered(now))
+    }
     /// A fresh leaf id.
     pub fn leaf(&mut self) -> LeafId {
         LeafId(self.rng.next_u64())
@@ -193,6 +197,8 @@ ordered_id!(/// One run of one flow by one user.
     JourneyId, "jny_");
 ordered_id!(/// One thing to send to one destination.
     DeliveryId, "dlv_");
+ordered_id!(/// One reading of the past for new or changed computations.
+    BackfillId, "bkf_");
 
 struct BytesVisitor;
 
@@ -210,9 +216,20 @@ impl de::Visitor<'_> for BytesVisitor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LeafId(u64);
 
-/// Whose journey, profile and order it is: a user id, or an anonymous id where there is no user id yet.
+impl LeafId {
+    /// Eight bytes whose order is the id's order.
+    pub fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+    /// The inverse of [`Self::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(bytes))
+    }
+}
+
+/// Whose journey, profile and order it is: a user id, an anonymous id where there is no user id yet, or a group of users.
 ///
-/// Its text (`u:<userId>` or `a:<anonymousId>`) is the profile's key in the store.
+/// Its text (`u:<userId>`, `a:<anonymousId>` or `g:<groupId>`) is the profile's key in the store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UserKey(Box<str>);
 
@@ -225,21 +242,29 @@ impl UserKey {
     pub fn anonymous(anonymous_id: &str) -> Self {
         Self(format!("a:{anonymous_id}").into())
     }
+    /// The key of a group of users (an account).
+    pub fn group(group_id: &str) -> Self {
+        Self(format!("g:{group_id}").into())
+    }
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// From the key's text, if it has one of the two prefixes.
+    /// From the key's text, if it has one of the three prefixes.
     pub fn from_key_text(text: &str) -> Option<Self> {
-        (text.starts_with("u:") || text.starts_with("a:")).then(|| Self(text.into()))
+        ["u:", "a:", "g:"].iter().any(|kind| text.starts_with(kind)).then(|| Self(text.into()))
     }
     /// The user id, when it is a known user.
     pub fn user_id(&self) -> Option<&str> {
         self.0.strip_prefix("u:")
     }
-    /// The anonymous id, when it is not a known user.
+    /// The anonymous id, when it is somebody known only by that.
     pub fn anonymous_id(&self) -> Option<&str> {
         self.0.strip_prefix("a:")
+    }
+    /// The group id, when it is a group.
+    pub fn group_id(&self) -> Option<&str> {
+        self.0.strip_prefix("g:")
     }
 }
 
@@ -266,6 +291,23 @@ mod tests {
         assert_eq!(last.made_at().millis() / 1000, now.millis() / 1000);
         assert_eq!(last.to_string().parse::<EventId>(), Ok(last));
         assert!(last.to_string().parse::<JourneyId>().is_err());
+    }
+
+    #[test]
+    fn a_key_is_of_one_of_three_kinds() {
+        let parts = |key: &UserKey| {
+            [key.user_id(), key.anonymous_id(), key.group_id()].map(|id| id.map(str::to_owned))
+        };
+        let x = || Some("x".to_owned());
+        assert_eq!(parts(&UserKey::user("x")), [x(), None, None]);
+        assert_eq!(parts(&UserKey::anonymous("x")), [None, x(), None]);
+        assert_eq!(parts(&UserKey::group("x")), [None, None, x()]);
+        for key in [UserKey::user("a:"), UserKey::anonymous(""), UserKey::group("g:x")] {
+            assert_eq!(UserKey::from_key_text(key.as_str()), Some(key));
+        }
+        for text in ["", "u", "x:y", "gx"] {
+            assert_eq!(UserKey::from_key_text(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -37,9 +37,12 @@ pub const DEDUPE_WINDOW: Span = Span::from_hours(25);
 pub const MAX_PROFILE_TRAITS: usize = 1000;
 /// Most bytes of trait names and values on one profile.
 pub const MAX_PROFILE_TRAIT_BYTES: usize = 48 * 1024;
-/// Most timestamps that all leaves of one profile keep together; a leaf that would need more stops counting for that
-/// user, which is logged and counted.
-pub const MAX_LEAF_TIMES: usize = 50_000;
+/// Most anonymous ids, and most former user ids, that are listed on one profile.
+pub const MAX_LINKED_IDS: usize = 100;
+/// Most accounts that one user is linked to; further links are refused (and logged).
+pub const MAX_GROUPS_OF_USER: usize = 20;
+/// Changes of one membership that a profile remembers before its newest one.
+pub const MEMBERSHIP_CHANGES: usize = 20;
 /// Newest events of a user that his page lists.
 pub const RECENT_EVENTS: usize = 10;
 /// Message ids remembered inside the profile; older ones of a busy user move to records of their own.
@@ -50,6 +53,8 @@ pub const SEEN_IN_PROFILE: usize = 32;
 pub const JOURNEYS_IN_PROFILE: usize = 8;
 /// Most open journeys of one user; a further one supersedes the oldest.
 pub const MAX_OPEN_JOURNEYS: usize = 8;
+/// Most archived journeys that go to another user at once when two profiles become one.
+pub const MAX_ADOPTED_JOURNEYS: usize = 1000;
 /// Most steps kept on one journey; later ones still change its stage, and the journey says how many it left out.
 pub const MAX_JOURNEY_STEPS: usize = 100;
 /// Most bytes of steps on all journeys of one profile; later ones are left out in the same way.
@@ -92,6 +97,10 @@ pub const MAX_HEADERS: usize = 50;
 pub const MAX_HEADER_BYTES: usize = 4096;
 /// Most destinations of one audience.
 pub const MAX_AUDIENCE_DESTINATIONS: usize = 100;
+/// Longest description of a computation, in characters.
+pub const MAX_DESCRIPTION: usize = 2000;
+/// The farthest back that a computation can be told to look.
+pub const MAX_HISTORY: Span = Span::from_days(3650);
 /// Most destinations that want every source event: each event is copied for each of them in one commit.
 pub const MAX_EVENT_DESTINATIONS: usize = 20;
 /// Largest definitions document, in bytes.
@@ -110,14 +119,20 @@ pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 pub const SWEEP_TIMERS: usize = 256;
 /// Events, or profiles, looked at in one step of a backfill before ingest has its turn again.
 pub const BACKFILL_STEP: usize = 512;
+/// Bytes of states that a backfill reads into memory before it pours them into the profiles.
+pub const BACKFILL_BYTES: usize = 96 * 1024 * 1024;
 /// Most dead letters put back by one call.
 pub const MAX_REPLAY: usize = 1_000_000;
 /// Rejected posts remembered for the debugger.
 pub const REJECTED_KEPT: usize = 1000;
 /// How long the scheduler may be silent before the writer looks at the timers by itself.
 pub const WATCHDOG: Span = Span::from_millis(2500);
-/// Records tidied up in one step: rows of audiences that are gone, message ids past their window.
+/// Records tidied up in one step: rows of audiences that are gone, sizes and message ids past their time.
 pub const UPKEEP_STEP: usize = 1000;
+/// How long the sizes of an audience are kept per hour.
+pub const HOURLY_SIZES_KEPT: Span = Span::from_days(90);
+/// How long the sizes of an audience are kept per day.
+pub const DAILY_SIZES_KEPT: Span = Span::from_days(3 * 365);
 /// What a caller is told to wait when the server is too busy.
 pub const RETRY_AFTER_SECS: u64 = 1;
 

@@ -2,6 +2,7 @@
 //!
 //! Everything stagepost decides is decided here; the floors above only carry inputs in and results out.
 
+pub mod backfill;
 pub mod change;
 pub mod decide;
 pub mod definition;
@@ -12,10 +13,12 @@ pub mod ids;
 pub mod ingest;
 pub mod journey;
 pub mod key;
+pub mod leaf;
 pub mod limits;
 pub mod packed;
 pub mod page;
 pub mod profile;
 pub mod query;
 pub mod retry;
+pub mod sizes;
 pub mod time;

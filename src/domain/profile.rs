@@ -1,5 +1,6 @@
 //! Profiles: what is known of one user.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -7,8 +8,8 @@ use serde_json::Value;
 
 use super::ids::{EventId, LeafId, UserKey};
 use super::journey::Journey;
+use super::leaf::{LeafState, Pages};
 use super::packed::{self, Packed};
-use super::query::LeafState;
 use super::time::Timestamp;
 
 /// One trait.
@@ -34,6 +35,60 @@ pub struct Membership {
     /// Since when.
     #[serde(rename = "s")]
     pub since: Timestamp,
+    /// When it changed before that, oldest first: each time from in to out or from out to in. The newest
+    /// `limits::MEMBERSHIP_CHANGES` are kept.
+    #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Timestamp>,
+}
+
+impl Membership {
+    /// Every change that is remembered, newest first: in or out, and when.
+    pub fn changes(&self) -> impl Iterator<Item = (bool, Timestamp)> {
+        let mut member = !self.member;
+        std::iter::once(self.since).chain(self.earlier.iter().rev().copied()).map(move |at| {
+            member = !member;
+            (member, at)
+        })
+    }
+}
+
+/// The value of a computed trait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Computed {
+    /// The trait's id (`tra_…`).
+    #[serde(rename = "i")]
+    pub computation_id: String,
+    /// Its value; null once it became empty.
+    #[serde(rename = "v")]
+    pub value: Value,
+    /// Since when.
+    #[serde(rename = "s")]
+    pub since: Timestamp,
+}
+
+/// What an account's profile knows of its users.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Users {
+    /// How many are linked to it.
+    #[serde(rename = "n")]
+    pub all: u64,
+    /// Of how many of them each part of an account-level query is true.
+    #[serde(rename = "y", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub yes: BTreeMap<LeafId, u64>,
+}
+
+impl Users {
+    /// Whether nobody is linked.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// A part is no longer true of one of them.
+    pub fn count_no_longer(&mut self, part: LeafId) {
+        if let Some(count) = self.yes.get_mut(&part) {
+            *count = count.saturating_sub(1);
+        }
+    }
 }
 
 /// Sixteen bytes of the SHA-256 of a message id.
@@ -83,6 +138,39 @@ impl Packed<16> for EventId {
     }
 }
 
+/// The pages of a profile's leaf states that are in memory. They are stored beside the profile, not in it, so they make no
+/// difference between two of them.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedPages(BTreeMap<LeafId, Pages>);
+
+impl PartialEq for LoadedPages {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl LoadedPages {
+    /// Those of one leaf.
+    pub fn of(&self, leaf: LeafId) -> Option<&Pages> {
+        self.0.get(&leaf)
+    }
+
+    /// Those of one leaf, to be changed.
+    pub fn of_mut(&mut self, leaf: LeafId) -> &mut Pages {
+        self.0.entry(leaf).or_default()
+    }
+
+    /// Lets go of those of one leaf.
+    pub fn forget(&mut self, leaf: LeafId) {
+        self.0.remove(&leaf);
+    }
+
+    /// All of them, by leaf; none are left.
+    pub fn take(&mut self) -> BTreeMap<LeafId, Pages> {
+        std::mem::take(&mut self.0)
+    }
+}
+
 /// What is known of one user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
@@ -101,15 +189,36 @@ pub struct Profile {
     /// The person's address, as last posted by a flow.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub phone: Option<TraitValue>,
-    /// Anonymous ids that came together with the user id; the newest five.
-    #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
+    /// Anonymous ids that are the same person; the newest `limits::MAX_LINKED_IDS`. (`n` listed them before profiles merged.)
+    #[serde(rename = "ai", default, skip_serializing_if = "Vec::is_empty")]
     pub anonymous_ids: Vec<String>,
-    /// State of the leaves that have counted something.
-    #[serde(rename = "l", default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// User ids whose profiles became part of this one; the newest `limits::MAX_LINKED_IDS`.
+    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
+    pub former_ids: Vec<String>,
+    /// Whose profile this one became part of; everything else is empty then.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<UserKey>,
+    /// Accounts that the user is linked to, in the order they were.
+    #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// The users of an account.
+    #[serde(rename = "us", default, skip_serializing_if = "Users::is_empty")]
+    pub users: Users,
+    /// State of the leaves that have counted something. (`l` held them in a form of its own before there were pages.)
+    #[serde(rename = "L", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub leaves: BTreeMap<LeafId, LeafState>,
+    /// The pages of those states that are in memory; stored as records of their own.
+    #[serde(skip)]
+    pub pages: LoadedPages,
+    /// Which parts of account-level queries are true of the user.
+    #[serde(rename = "q", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<LeafId, bool>,
     /// By audience key; only those that he ever was in.
     #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub memberships: BTreeMap<String, Membership>,
+    /// Computed traits by key; only those that ever had a value.
+    #[serde(rename = "v", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Computed>,
     /// Open journeys and the newest finished ones, in the order they were opened.
     #[serde(rename = "j", default, skip_serializing_if = "Vec::is_empty")]
     pub journeys: Vec<Journey>,
@@ -134,8 +243,15 @@ impl Profile {
             traits: BTreeMap::new(),
             phone: None,
             anonymous_ids: Vec::new(),
+            former_ids: Vec::new(),
+            merged_into: None,
+            groups: Vec::new(),
+            users: Users::default(),
             leaves: BTreeMap::new(),
+            pages: LoadedPages::default(),
+            parts: BTreeMap::new(),
             memberships: BTreeMap::new(),
+            values: BTreeMap::new(),
             journeys: Vec::new(),
             recent: VecDeque::new(),
             seen: Seen::default(),
@@ -143,12 +259,19 @@ impl Profile {
         }
     }
 
-    /// The value of a trait as queries and receivers see it: an audience that the user ever was in as a boolean (whatever
-    /// a receiver sends back under its name), else a custom trait that is not null.
-    pub fn trait_value(&self, name: &str) -> Option<Value> {
+    /// Whether it was made at `now` and nothing has been evaluated for it yet.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.created_at == now && self.memberships.is_empty() && self.values.is_empty()
+    }
+
+    /// The value of a trait as queries and receivers see it: an audience that the user ever was in as a boolean, a
+    /// computed trait (whatever a receiver sends back under their names), else a custom trait that is not null.
+    pub fn trait_value(&self, name: &str) -> Option<Cow<'_, Value>> {
         if let Some(membership) = self.memberships.get(name) {
-            return Some(Value::Bool(membership.member));
+            return Some(Cow::Owned(Value::Bool(membership.member)));
         }
-        self.traits.get(name).map(|known| known.value.clone()).filter(|value| !value.is_null())
+        let computed = self.values.get(name).map(|computed| &computed.value);
+        let value = computed.or_else(|| self.traits.get(name).map(|known| &known.value));
+        value.filter(|value| !value.is_null()).map(Cow::Borrowed)
     }
 }

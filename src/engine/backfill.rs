@@ -1,132 +1,391 @@
-//! The first computation of an audience: the event log into its leaves, then every profile once, while live events go on.
+//! The first computing of computations that were made or changed: the event log into their leaves, then every profile
+//! once, while live events go on.
 //!
-//! Events up to the audience's making come from the log, later ones count as they arrive; leaf updates commute, so the
-//! two give what the ordered stream would have given.
+//! Events up to their making come from the log, later ones count as they arrive; leaf updates commute, so the two give
+//! what the ordered stream would have given. The log is read into memory first and poured into the profiles in the order
+//! of their keys: however often a user occurs in the log, his profile is written once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::group::Group;
 use super::writer::Writer;
-use crate::domain::change::{ChangeSet, DefinitionWrite};
+use crate::domain::backfill::{Backfill, BackfillPhase, ComputationRef, Pouring};
+use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::definition::{
-    Audience, AudienceStatus, Definition, Definitions, Flow, LeafUse, Phase, Revisit,
+    Computation, Definitions, Flow, History, LEAF_FORM, LeafUse, PartUse, Revisit, Status,
 };
-use crate::domain::event::Event;
-use crate::domain::ids::{EventId, IdSource};
+use crate::domain::ids::{EventId, IdSource, LeafId, UserKey};
 use crate::domain::journey::Journey;
+use crate::domain::leaf::{LeafState, Pages};
 use crate::domain::limits;
+use crate::domain::query::{LeafSpec, Target};
+use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
-/// Sets a new or changed audience to be computed. A leaf that a live audience keeps already is shared; the others start
-/// empty under names of their own and are filled from the log up to `until`, its present end.
-pub(super) fn start_computing(
-    audience: &mut Audience,
-    existing: &Definitions,
-    until: Option<EventId>,
-    ids: &mut IdSource,
-) {
-    if !audience.enabled {
-        audience.status = AudienceStatus::Disabled;
-        audience.leaves.clear();
-        return;
-    }
-    let live: Vec<&LeafUse> = existing
-        .audiences
-        .values()
-        .filter(|other| other.status == AudienceStatus::Live)
-        .flat_map(|other| &other.leaves)
-        .collect();
-    let mut fresh = BTreeSet::new();
-    let uses =
-        audience.query.leaves().iter().map(|spec| match live.iter().find(|known| known.spec == *spec) {
-            Some(known) => (*known).clone(),
-            None => {
-                let id = ids.leaf();
-                fresh.insert(id);
-                LeafUse { id, spec: spec.clone() }
-            }
-        });
-    audience.leaves = uses.collect();
-    audience.status = AudienceStatus::Computing(match until {
-        Some(until) if !fresh.is_empty() => Phase::History { after: None, until, fresh },
-        _ => Phase::Profiles { after: None },
-    });
+/// Computations that begin to be computed together.
+pub(super) struct Start<'a> {
+    /// Leaves that live computations keep already.
+    live: Vec<&'a LeafUse>,
+    /// Those that are made now and may be shared by the others of this start.
+    made: Vec<LeafUse>,
+    backfill: Backfill,
 }
 
-impl Writer {
-    /// One step of an audience's first computation.
-    pub(super) async fn compute(&mut self, audience: &Arc<Audience>) -> Result<(), StoreError> {
-        match &audience.status {
-            AudienceStatus::Computing(Phase::History { after, until, fresh }) => {
-                let events = self.shared.store.event_log(*after, *until, limits::BACKFILL_STEP).await?;
-                let Some(last) = events.last().map(|event| event.id) else {
-                    return self
-                        .progress(audience, AudienceStatus::Computing(Phase::Profiles { after: None }))
-                        .await;
-                };
-                let shared = Arc::clone(&self.shared);
-                let now = shared.clock.now();
-                let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
-                let names = audience.query.event_names();
-                let counted =
-                    |event: &&Event| event.as_behaviour().is_some_and(|(name, _)| names.contains(name));
-                group.load(events.iter().filter(counted).map(|event| event.user_key())).await?;
-                for event in events.iter().filter(counted) {
-                    group.with_profile(&event.user_key(), |decision, profile| {
-                        decision.count_past(profile, audience, event, fresh);
-                        (true, ())
-                    });
-                }
-                let phase = Phase::History { after: Some(last), until: *until, fresh: fresh.clone() };
-                let changes = group.finish();
-                self.commit_progress(changes, audience, AudienceStatus::Computing(phase)).await
-            }
-            AudienceStatus::Computing(Phase::Profiles { after }) => {
-                let profiles =
-                    self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
-                let Some(last) = profiles.last().map(|profile| profile.key.clone()) else {
-                    tracing::info!(audience = audience.key, "audience is live");
-                    return self.progress(audience, AudienceStatus::Live).await;
-                };
-                let shared = Arc::clone(&self.shared);
-                let now = shared.clock.now();
-                let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
-                for profile in profiles {
-                    let user = profile.key.clone();
-                    group.hold(profile);
-                    group.with_profile(&user, |decision, profile| {
-                        (decision.evaluate_first(profile, audience), ())
-                    });
-                }
-                let changes = group.finish();
-                let phase = Phase::Profiles { after: Some(last) };
-                self.commit_progress(changes, audience, AudienceStatus::Computing(phase)).await
-            }
-            AudienceStatus::Live | AudienceStatus::Disabled => Ok(()),
+impl<'a> Start<'a> {
+    /// `until` is the log's present end, `totals` how many events and profiles there are.
+    pub fn new(
+        existing: &'a Definitions,
+        until: Option<EventId>,
+        totals: (u64, u64),
+        ids: &mut IdSource,
+        now: Timestamp,
+    ) -> Self {
+        let is_shared = |it: &&Arc<Computation>| {
+            it.status == Status::Live && it.form == LEAF_FORM && it.history == History::All
+        };
+        let of_users = |it: &'a Arc<Computation>| {
+            let own = if it.target == Target::Users { it.leaves.as_slice() } else { &[] };
+            own.iter().chain(it.parts.iter().flat_map(|part| &part.leaves))
+        };
+        Self {
+            live: existing.computations().filter(is_shared).flat_map(of_users).collect(),
+            made: Vec::new(),
+            backfill: Backfill {
+                id: ids.backfill(now),
+                computations: Vec::new(),
+                fresh: BTreeSet::new(),
+                until,
+                phase: BackfillPhase::Profiles { after: None },
+                events_read: 0,
+                events_total: totals.0,
+                profiles_done: 0,
+                profiles_total: totals.1,
+                started_at: now,
+            },
         }
     }
 
-    async fn progress(&mut self, audience: &Audience, status: AudienceStatus) -> Result<(), StoreError> {
-        self.commit_progress(ChangeSet::default(), audience, status).await
+    /// Sets a new or changed computation to be computed. A leaf that a live one keeps already is shared; the others start
+    /// empty under names of their own and are filled from the log.
+    pub fn begin(&mut self, computation: &mut Computation, ids: &mut IdSource) {
+        computation.form = LEAF_FORM;
+        computation.parts.clear();
+        computation.leaves.clear();
+        if !computation.enabled {
+            computation.status = Status::Disabled;
+            return;
+        }
+        let may_share = computation.history == History::All;
+        let specs = computation.query.leaves().to_vec();
+        computation.leaves =
+            self.uses(&specs, may_share && computation.target == Target::Users, computation.history, ids);
+        let conditions: Vec<Vec<LeafSpec>> =
+            computation.query.parts().iter().map(|part| part.condition.leaves().to_vec()).collect();
+        for specs in conditions {
+            let leaves = self.uses(&specs, may_share, computation.history, ids);
+            computation.parts.push(PartUse { id: ids.leaf(), leaves });
+        }
+        computation.status = Status::Computing;
+        self.backfill.computations.push(ComputationRef {
+            kind: computation.kind(),
+            key: computation.key.clone(),
+            id: computation.id.clone(),
+        });
     }
 
-    async fn commit_progress(
+    fn uses(
         &mut self,
-        mut changes: ChangeSet,
-        audience: &Audience,
-        status: AudienceStatus,
+        specs: &[LeafSpec],
+        may_share: bool,
+        history: History,
+        ids: &mut IdSource,
+    ) -> Vec<LeafUse> {
+        let mut uses = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let known = self.live.iter().copied().chain(&self.made).find(|known| known.spec == *spec);
+            let used = match known.filter(|_| may_share) {
+                Some(known) => known.clone(),
+                None => {
+                    let made = LeafUse { id: ids.leaf(), spec: spec.clone() };
+                    if history != History::Off {
+                        self.backfill.fresh.insert(made.id);
+                    }
+                    if may_share {
+                        self.made.push(made.clone());
+                    }
+                    made
+                }
+            };
+            uses.push(used);
+        }
+        uses
+    }
+
+    /// What is to be done, if anything is to be computed.
+    pub fn finish(mut self) -> Option<Backfill> {
+        if self.backfill.until.is_some() && !self.backfill.fresh.is_empty() {
+            self.backfill.phase = BackfillPhase::History { after: None, pouring: None };
+        }
+        (!self.backfill.computations.is_empty()).then_some(self.backfill)
+    }
+}
+
+/// A part of the log as it is read: the states that its events give, by user.
+pub(super) struct Reading {
+    /// Of which backfill.
+    backfill: crate::domain::ids::BackfillId,
+    /// The last event read.
+    to: Option<EventId>,
+    events: u64,
+    states: BTreeMap<UserKey, Vec<(LeafId, LeafState, Pages)>>,
+    /// About how many bytes they take.
+    bytes: usize,
+    /// Whether it goes on being read.
+    is_open: bool,
+}
+
+/// A leaf that is filled, from which instant on.
+struct Filled {
+    id: LeafId,
+    spec: LeafSpec,
+    earliest: Option<Timestamp>,
+}
+
+impl Writer {
+    /// One step of a backfill.
+    pub(super) async fn compute(&mut self, backfill: &Backfill) -> Result<(), StoreError> {
+        let done = match &backfill.phase {
+            BackfillPhase::History { after, pouring: None } => {
+                self.read_history(backfill, *after, None).await
+            }
+            BackfillPhase::History { after, pouring: Some(pouring) } => match &self.reading {
+                Some(reading) if reading.backfill == backfill.id && !reading.is_open => {
+                    self.pour(backfill, pouring).await
+                }
+                // After a restart: what is to be poured is read once more.
+                _ => self.read_history(backfill, *after, Some(pouring)).await,
+            },
+            BackfillPhase::Profiles { after } => self.look_at_profiles(backfill, after.as_ref()).await,
+            BackfillPhase::Accounts { after } => self.look_at_accounts(backfill, after.as_ref()).await,
+        };
+        if done.is_err() {
+            self.reading = None;
+        }
+        done
+    }
+
+    /// Reads a piece of the log into memory; once there is enough, it is to be poured.
+    async fn read_history(
+        &mut self,
+        backfill: &Backfill,
+        after: Option<EventId>,
+        again: Option<&Pouring>,
     ) -> Result<(), StoreError> {
-        let definition = Definition::Audience(Audience { status, ..audience.clone() });
-        changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
-        self.commit_definitions(changes).await
+        let Some(until) = again.map(|pouring| pouring.to).or(backfill.until) else {
+            return self
+                .advance(backfill, ChangeSet::default(), BackfillPhase::Profiles { after: None })
+                .await;
+        };
+        let filled = self.filled(backfill);
+        let mut reading = match self.reading.take() {
+            Some(reading) if reading.backfill == backfill.id && reading.is_open => reading,
+            _ => Reading {
+                backfill: backfill.id,
+                to: after,
+                events: 0,
+                states: BTreeMap::new(),
+                bytes: 0,
+                is_open: true,
+            },
+        };
+        let events = self.shared.store.event_log(reading.to, until, limits::BACKFILL_STEP).await?;
+        let now = self.shared.clock.now();
+        for event in &events {
+            let user = event.user_key();
+            let is_poured = again.and_then(|pouring| pouring.done.as_ref()).is_some_and(|done| user <= *done);
+            if !is_poured {
+                reading.count(&filled, &user, event, now);
+            }
+        }
+        reading.events += u64::try_from(events.len()).unwrap_or(u64::MAX);
+        reading.to = events.last().map_or(reading.to, |event| Some(event.id));
+        let is_at_end = events.is_empty() || reading.to.is_some_and(|to| to >= until);
+        reading.is_open = !is_at_end && (again.is_some() || reading.bytes <= limits::BACKFILL_BYTES);
+        let finished = (!reading.is_open).then_some(reading.events);
+        let to = reading.to.unwrap_or(until);
+        self.reading = Some(reading);
+        match (finished, again) {
+            (None, _) | (Some(_), Some(_)) => Ok(()),
+            (Some(events), None) => {
+                let to = if is_at_end { until } else { to };
+                let phase = BackfillPhase::History { after, pouring: Some(Pouring { to, done: None }) };
+                let mut backfill = backfill.clone();
+                backfill.events_read += events;
+                self.advance(&backfill, ChangeSet::default(), phase).await
+            }
+        }
+    }
+
+    /// The fresh leaves of a backfill, by the event that concerns them.
+    fn filled(&self, backfill: &Backfill) -> BTreeMap<String, Vec<Filled>> {
+        let mut filled: BTreeMap<String, Vec<Filled>> = BTreeMap::new();
+        for computation in self.rules.definitions.computations() {
+            let earliest = computation.history.earliest(computation.updated_at);
+            for used in computation.all_leaves().filter(|used| backfill.fresh.contains(&used.id)) {
+                for event in used.spec.event_names() {
+                    let of_event = filled.entry(event.to_owned()).or_default();
+                    if of_event.iter().all(|known| known.id != used.id) {
+                        of_event.push(Filled { id: used.id, spec: used.spec.clone(), earliest });
+                    }
+                }
+            }
+        }
+        filled
+    }
+
+    /// Gives the next users their share of what was read.
+    async fn pour(&mut self, backfill: &Backfill, pouring: &Pouring) -> Result<(), StoreError> {
+        let Some(mut reading) = self.reading.take() else { return Ok(()) };
+        let mut share = Vec::new();
+        while share.len() < limits::BACKFILL_STEP
+            && let Some(next) = reading.states.pop_first()
+        {
+            share.push(next);
+        }
+        let Some((last, _)) = share.last() else {
+            let is_whole = backfill.until.is_none_or(|until| pouring.to >= until);
+            let phase = if is_whole {
+                BackfillPhase::Profiles { after: None }
+            } else {
+                BackfillPhase::History { after: Some(pouring.to), pouring: None }
+            };
+            return self.advance(backfill, ChangeSet::default(), phase).await;
+        };
+        let BackfillPhase::History { after, .. } = backfill.phase else { return Ok(()) };
+        let phase = BackfillPhase::History {
+            after,
+            pouring: Some(Pouring { to: pouring.to, done: Some(last.clone()) }),
+        };
+        let shared = Arc::clone(&self.shared);
+        let rules = Arc::clone(&self.rules);
+        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
+        group.load(share.iter().map(|(user, _)| user.clone())).await?;
+        group.load_accounts().await?;
+        group.load_pages(&[], &share.iter().map(|(user, _)| user.clone()).collect()).await?;
+        for (user, states) in share {
+            group.pour(&user, states);
+        }
+        let changes = group.finish();
+        self.reading = Some(reading);
+        self.advance(backfill, changes, phase).await
+    }
+
+    /// Evaluates the next profiles.
+    async fn look_at_profiles(
+        &mut self,
+        backfill: &Backfill,
+        after: Option<&UserKey>,
+    ) -> Result<(), StoreError> {
+        let (profiles, last) = self.shared.store.profiles_after(after, limits::BACKFILL_STEP).await?;
+        let Some(last) = last else {
+            let has_accounts = self.computations_of(backfill).any(|it| it.target == Target::Accounts);
+            if has_accounts {
+                let phase = BackfillPhase::Accounts { after: None };
+                return self.advance(backfill, ChangeSet::default(), phase).await;
+            }
+            return self.go_live(backfill).await;
+        };
+        let mut backfill = backfill.clone();
+        backfill.profiles_done += u64::try_from(profiles.len()).unwrap_or(u64::MAX);
+        let users = profiles.into_iter().filter(|profile| profile.key.group_id().is_none()).collect();
+        let changes = self.evaluate_first(&backfill, users).await?;
+        self.advance(&backfill, changes, BackfillPhase::Profiles { after: Some(last) }).await
+    }
+
+    /// Evaluates the next accounts.
+    async fn look_at_accounts(
+        &mut self,
+        backfill: &Backfill,
+        after: Option<&UserKey>,
+    ) -> Result<(), StoreError> {
+        let first = UserKey::group("");
+        let after = after.unwrap_or(&first);
+        let (profiles, last) = self.shared.store.profiles_after(Some(after), limits::BACKFILL_STEP).await?;
+        let Some(last) = last.filter(|last| last.group_id().is_some()) else {
+            let rest = profiles.into_iter().filter(|profile| profile.key.group_id().is_some()).collect();
+            let changes = self.evaluate_first(backfill, rest).await?;
+            if !changes.is_empty() {
+                self.commit(&changes).await?;
+            }
+            return self.go_live(backfill).await;
+        };
+        let changes = self.evaluate_first(backfill, profiles).await?;
+        self.advance(backfill, changes, BackfillPhase::Accounts { after: Some(last) }).await
+    }
+
+    async fn evaluate_first(
+        &mut self,
+        backfill: &Backfill,
+        profiles: Vec<crate::domain::profile::Profile>,
+    ) -> Result<ChangeSet, StoreError> {
+        let computed: BTreeSet<String> = backfill.computations.iter().map(|it| it.id.clone()).collect();
+        let shared = Arc::clone(&self.shared);
+        let rules = Arc::clone(&self.rules);
+        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
+        let users: Vec<UserKey> = profiles.iter().map(|profile| profile.key.clone()).collect();
+        profiles.into_iter().for_each(|profile| group.hold(profile));
+        group.load_accounts().await?;
+        group.load_pages(&[], &std::collections::HashSet::new()).await?;
+        for user in &users {
+            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, &computed), ()));
+        }
+        Ok(group.finish())
+    }
+
+    fn computations_of<'a>(&'a self, backfill: &'a Backfill) -> impl Iterator<Item = &'a Arc<Computation>> {
+        let definitions = &self.rules.definitions;
+        backfill
+            .computations
+            .iter()
+            .filter_map(|it| definitions.computation(&it.key).filter(|known| known.id == it.id))
+    }
+
+    async fn go_live(&mut self, backfill: &Backfill) -> Result<(), StoreError> {
+        let live = self.computations_of(backfill).map(|it| {
+            tracing::info!(key = it.key, class = it.class.as_str(), "live");
+            let live = Computation { status: Status::Live, ..(**it).clone() };
+            DefinitionWrite::Put(Box::new(live.into()))
+        });
+        let definitions = live.collect();
+        let backfills = vec![BackfillWrite::Delete(backfill.id)];
+        self.commit_definitions(ChangeSet { definitions, backfills, ..ChangeSet::default() }).await
+    }
+
+    /// Writes the results of a step with how far the backfill came by it. The next step need not wait for the disk: what is
+    /// lost with this one is lost with its progress.
+    async fn advance(
+        &mut self,
+        backfill: &Backfill,
+        mut changes: ChangeSet,
+        phase: BackfillPhase,
+    ) -> Result<(), StoreError> {
+        let backfill = Backfill { phase, ..backfill.clone() };
+        changes.backfills.push(BackfillWrite::Put(Box::new(backfill.clone())));
+        self.begin(&changes).await?;
+        let mut backfills = self.rules.backfills.clone();
+        backfills.retain(|known| known.id != backfill.id);
+        backfills.push(backfill);
+        backfills.sort_by_key(|known| known.id);
+        self.go_by_backfills(backfills);
+        Ok(())
     }
 
     /// One step of looking anew at the open journeys of a flow whose rules changed.
     pub(super) async fn revisit(&mut self, flow: &Arc<Flow>) -> Result<(), StoreError> {
         let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
-        let profiles = self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
-        let last = profiles.last().map(|profile| profile.key.clone());
+        let (profiles, last) =
+            self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
@@ -143,8 +402,51 @@ impl Writer {
         }
         let mut changes = group.finish();
         let revisit = last.map(|last| Revisit { after: Some(last) });
-        let definition = Definition::Flow(Flow { revisit, ..(**flow).clone() });
+        let definition = crate::domain::definition::Definition::Flow(Flow { revisit, ..(**flow).clone() });
         changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
         self.commit_definitions(changes).await
     }
 }
+
+impl Reading {
+    fn count(
+        &mut self,
+        filled: &BTreeMap<String, Vec<Filled>>,
+        user: &UserKey,
+        event: &crate::domain::event::Event,
+        now: Timestamp,
+    ) {
+        let Some((name, _)) = event.as_behaviour() else { return };
+        for leaf in filled.get(name).into_iter().flatten() {
+            if leaf.earliest.is_some_and(|earliest| event.timestamp < earliest) {
+                continue;
+            }
+            let Some(entry) = leaf.spec.observe(event) else { continue };
+            let states = match self.states.get_mut(user) {
+                Some(states) => states,
+                None => {
+                    self.bytes += USER_BYTES + user.as_str().len();
+                    self.states.entry(user.clone()).or_default()
+                }
+            };
+            let place = match states.iter().position(|(id, _, _)| *id == leaf.id) {
+                Some(place) => place,
+                None => {
+                    self.bytes += STATE_BYTES;
+                    states.push((leaf.id, LeafState::default(), Pages::default()));
+                    states.len() - 1
+                }
+            };
+            let (_, state, pages) = &mut states[place];
+            self.bytes += ENTRY_BYTES;
+            state.add(leaf.spec.shape(), entry, now, pages);
+        }
+    }
+}
+
+/// What a user takes in memory beside his key and his states.
+const USER_BYTES: usize = 3 * size_of::<UserKey>() + size_of::<Vec<LeafState>>();
+/// What a state takes beside its entries.
+const STATE_BYTES: usize = size_of::<(LeafId, LeafState, Pages)>();
+/// What an entry takes at most, as a rule.
+const ENTRY_BYTES: usize = 32;

@@ -95,8 +95,8 @@ pub(super) enum Command {
     Settle { settlement: Box<Settlement>, reply: Reply<()> },
     /// Definitions that are wanted.
     Apply { wanted: Vec<Definition>, options: ApplyOptions, reply: Reply<ApplyReport> },
-    /// A definition that is no longer wanted.
-    Remove { kind: Kind, key: String, reply: Reply<()> },
+    /// A definition that is no longer wanted; with `exit`, an audience's members are told first that they are out.
+    Remove { kind: Kind, key: String, exit: bool, reply: Reply<()> },
     /// An operator's word on a journey.
     Operate { id: JourneyId, operation: Operation, by: String, reason: String, reply: Reply<Journey> },
     /// Deliveries to try again; answered with how many.

@@ -1,16 +1,19 @@
 //! Definitions as they are set, changed and removed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::backfill::start_computing;
+use super::backfill::Start;
 use super::command::{ApplyOptions, ApplyReport};
 use super::error::EngineError;
 use super::writer::Writer;
-use crate::domain::change::{ChangeSet, DefinitionWrite};
+use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
-use crate::domain::definition::{Definition, Definitions, EventsWanted, Kind, Problem, Revisit};
+use crate::domain::definition::{
+    Announcement, Computation, Definition, Definitions, EventsWanted, History, Kind, LEAF_FORM, Problem,
+    Revisit, Status,
+};
 use crate::domain::limits;
 use crate::store::StoreError;
 
@@ -25,7 +28,6 @@ impl Writer {
         let now = self.shared.clock.now();
         let plan =
             plan::plan(&existing, wanted, options.prune, now, &mut self.ids).map_err(EngineError::Invalid)?;
-        refuse_cycles(&existing, &plan)?;
         refuse_too_many_copies(&existing, &plan)?;
         let report = ApplyReport {
             created: plan.created.clone(),
@@ -37,24 +39,39 @@ impl Writer {
             return Ok(report);
         }
         let until = self.shared.store.last_event().await?;
-        let has_journeys = self.shared.store.counts().await?.journeys.values().any(|count| *count > 0);
+        let counts = self.shared.store.counts().await?;
+        let has_journeys = counts.journeys.values().any(|count| *count > 0);
         let mut changes = ChangeSet::default();
+        let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
+        let mut disabled = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
-            match &mut definition {
-                Definition::Audience(audience) if recompute => {
-                    start_computing(audience, &existing, until, &mut self.ids);
+            if let Some(computation) = definition.computation_mut() {
+                if recompute {
+                    start.begin(computation, &mut self.ids);
+                    disabled.extend((!computation.enabled).then(|| computation.id.clone()));
                 }
+                let before =
+                    existing.computation(&computation.key).filter(|known| known.id == computation.id);
+                announce_later(computation, before.map(Arc::as_ref));
+            }
+            match &mut definition {
                 Definition::Flow(flow) if has_journeys => flow.revisit = Some(Revisit::default()),
-                Definition::Audience(_)
-                | Definition::Flow(_)
+                Definition::Flow(_)
+                | Definition::Audience(_)
+                | Definition::Trait(_)
                 | Definition::Source(_)
                 | Definition::Destination(_) => {}
             }
             changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
         }
+        let mut gone = disabled;
         for (kind, key) in plan.deletes {
+            gone.extend(
+                existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()),
+            );
             changes.definitions.push(DefinitionWrite::Delete { kind, key });
         }
+        self.put_backfill(start, gone, &mut changes);
         self.commit_definitions(changes).await?;
         tracing::info!(
             created = report.created.len(),
@@ -65,18 +82,81 @@ impl Writer {
         Ok(report)
     }
 
-    /// Removes one definition that nothing else needs.
-    pub(super) async fn remove(&mut self, kind: Kind, key: &str) -> Result<(), EngineError> {
-        let existing = Arc::clone(&self.rules.definitions);
-        if existing.get(kind, key).is_none() {
-            return Err(EngineError::NotFound { what: kind.as_str(), key: key.to_owned() });
+    /// Older backfills no longer care for these computations: they are begun anew, or go.
+    fn take_from_backfills(&self, ids: &[String], changes: &mut ChangeSet) {
+        for backfill in &self.rules.backfills {
+            let mut left = backfill.clone();
+            left.computations.retain(|it| !ids.contains(&it.id));
+            if left.computations.is_empty() {
+                changes.backfills.push(BackfillWrite::Delete(left.id));
+            } else if left.computations.len() < backfill.computations.len() {
+                changes.backfills.push(BackfillWrite::Put(Box::new(left)));
+            }
         }
+    }
+
+    /// Puts what was started into `changes`; `gone` are computations that nothing is read for any more.
+    fn put_backfill(&self, start: Start<'_>, mut gone: Vec<String>, changes: &mut ChangeSet) {
+        let backfill = start.finish();
+        let begun = backfill.iter().flat_map(|backfill| &backfill.computations);
+        gone.extend(begun.map(|it| it.id.clone()));
+        self.take_from_backfills(&gone, changes);
+        changes.backfills.extend(backfill.map(|backfill| BackfillWrite::Put(Box::new(backfill))));
+    }
+
+    /// Begins anew what was stored in a form that is no longer kept.
+    pub(super) async fn renew_old_forms(&mut self) -> Result<bool, StoreError> {
+        let existing = Arc::clone(&self.rules.definitions);
+        let is_old =
+            |it: &&Arc<Computation>| it.form < LEAF_FORM && !matches!(it.status, Status::Leaving { .. });
+        let old: Vec<Computation> = existing.computations().filter(is_old).map(|it| (**it).clone()).collect();
+        if old.is_empty() {
+            return Ok(false);
+        }
+        tracing::info!(computations = old.len(), "kept in an older form; computing them anew");
+        let until = self.shared.store.last_event().await?;
+        let counts = self.shared.store.counts().await?;
+        let now = self.shared.clock.now();
+        let mut changes = ChangeSet::default();
+        let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
+        for mut computation in old {
+            start.begin(&mut computation, &mut self.ids);
+            changes.definitions.push(DefinitionWrite::Put(Box::new(computation.into())));
+        }
+        self.put_backfill(start, Vec::new(), &mut changes);
+        self.commit_definitions(changes).await?;
+        Ok(true)
+    }
+
+    /// Removes one definition that nothing else needs.
+    pub(super) async fn remove(&mut self, kind: Kind, key: &str, exit: bool) -> Result<(), EngineError> {
+        let existing = Arc::clone(&self.rules.definitions);
+        let Some(definition) = existing.get(kind, key) else {
+            return Err(EngineError::NotFound { what: kind.as_str(), key: key.to_owned() });
+        };
         if let Some(conflict) = plan::needed_by(&existing, kind, key) {
             return Err(EngineError::Conflict(conflict));
         }
-        let write = DefinitionWrite::Delete { kind, key: key.to_owned() };
-        self.commit_definitions(ChangeSet { definitions: vec![write], ..ChangeSet::default() }).await?;
-        tracing::info!(kind = kind.as_str(), key, "definition removed");
+        let mut changes = ChangeSet::default();
+        match definition {
+            Definition::Audience(audience) if exit => {
+                let leaving = Computation { status: Status::Leaving { after: None }, ..audience };
+                self.take_from_backfills(std::slice::from_ref(&leaving.id), &mut changes);
+                changes.definitions.push(DefinitionWrite::Put(Box::new(leaving.into())));
+            }
+            _ if exit => {
+                let message = "only an audience has members to tell; leave `exit` out";
+                return Err(EngineError::Invalid(vec![Problem::new("exit", message)]));
+            }
+            definition => {
+                if let Some(computation) = definition.computation() {
+                    self.take_from_backfills(std::slice::from_ref(&computation.id), &mut changes);
+                }
+                changes.definitions.push(DefinitionWrite::Delete { kind, key: key.to_owned() });
+            }
+        }
+        self.commit_definitions(changes).await?;
+        tracing::info!(kind = kind.as_str(), key, exit, "definition removed");
         Ok(())
     }
 
@@ -93,7 +173,21 @@ impl Writer {
             }
         }
         let definitions = Arc::new(definitions);
-        self.rules = Arc::new(Rules::new(Arc::clone(&definitions), self.rules.public_url.clone()));
+        let mut backfills = self.rules.backfills.clone();
+        for write in changes.backfills {
+            let id = match &write {
+                BackfillWrite::Put(backfill) => backfill.id,
+                BackfillWrite::Delete(id) => *id,
+            };
+            backfills.retain(|known| known.id != id);
+            if let BackfillWrite::Put(backfill) = write {
+                backfills.push(*backfill);
+            }
+        }
+        backfills.sort_by_key(|backfill| backfill.id);
+        let url = self.rules.public_url.clone();
+        self.rules = Arc::new(Rules::new(Arc::clone(&definitions), url, Vec::new()));
+        self.go_by_backfills(backfills);
         self.published.send_replace(definitions);
         self.jobs = true;
         Ok(())
@@ -123,39 +217,12 @@ fn refuse_too_many_copies(existing: &Definitions, plan: &Plan) -> Result<(), Eng
     Err(EngineError::Invalid(vec![Problem::new("destination.events", message)]))
 }
 
-/// Refuses audiences that ask about each other in a circle: their truth would have no beginning.
-fn refuse_cycles(existing: &Definitions, plan: &Plan) -> Result<(), EngineError> {
-    let mut asks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut note = |key: &str, query: &crate::domain::query::Query| {
-        asks.insert(key.to_owned(), query.trait_names().into_iter().map(str::to_owned).collect());
-    };
-    for audience in existing.audiences.values() {
-        note(&audience.key, &audience.query);
-    }
-    for put in &plan.puts {
-        if let Definition::Audience(audience) = &put.definition {
-            note(&audience.key, &audience.query);
-        }
-    }
-    for (kind, key) in &plan.deletes {
-        if *kind == Kind::Audience {
-            asks.remove(key);
-        }
-    }
-    // Audiences that ask about no audience that is left are settled; what can never be settled is a circle.
-    while let Some(settled) = asks
-        .iter()
-        .find(|(_, names)| !names.iter().any(|name| asks.contains_key(name)))
-        .map(|(key, _)| key.clone())
-    {
-        asks.remove(&settled);
-    }
-    if asks.is_empty() {
-        return Ok(());
-    }
-    let members = asks.into_keys().collect::<Vec<_>>().join(", ");
-    Err(EngineError::Invalid(vec![Problem::new(
-        "audience.query",
-        format!("The audience would create a cycle by referencing another audience: {members}"),
-    )]))
+/// Destinations that a computation did not have before are told of the present values once it is live.
+fn announce_later(computation: &mut Computation, before: Option<&Computation>) {
+    let destinations = &computation.destinations;
+    computation.announcements.retain(|it| destinations.contains(&it.destination));
+    let Some(before) = before.filter(|_| computation.history != History::Off) else { return };
+    let added = destinations.iter().filter(|key| !before.destinations.contains(key));
+    let added = added.map(|key| Announcement { destination: key.clone(), after: None });
+    computation.announcements.extend(added);
 }

@@ -1,17 +1,18 @@
 //! One group of inputs: the records it concerns, what was decided on them, and who waits for an answer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::command::{Accepted, Reply};
 use super::error::EngineError;
-use crate::domain::change::{ChangeSet, DeliveryWrite, ProfileWrite};
-use crate::domain::decide::{Decision, LeftOut, Rules, message_hash};
-use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, IdSource, JourneyId, UserKey};
+use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
+use crate::domain::decide::{Decision, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::event::{Call, Event};
+use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
+use crate::domain::leaf::{LeafState, Page, Pages};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::time::{Span, Timestamp};
@@ -22,6 +23,7 @@ struct Slot {
     profile: Profile,
     wake_was: Option<Timestamp>,
     is_new: bool,
+    was_merged: bool,
     changed: bool,
 }
 
@@ -59,6 +61,8 @@ pub(super) struct Group<'a> {
     pub now: Timestamp,
     pub decision: Decision<'a>,
     slots: HashMap<UserKey, Slot>,
+    /// Whose profile another one became part of.
+    merged: HashMap<UserKey, UserKey>,
     spilled: HashMap<(UserKey, MessageHash), Timestamp>,
     deliveries: BTreeMap<DeliveryId, DeliveryWrite>,
     /// How many of the message ids that left their profiles in this group are in `spilled`.
@@ -72,33 +76,129 @@ impl<'a> Group<'a> {
             now,
             decision: Decision::new(rules, now, ids),
             slots: HashMap::new(),
+            merged: HashMap::new(),
             spilled: HashMap::new(),
             deliveries: BTreeMap::new(),
             spilled_here: 0,
         }
     }
 
-    /// Loads the profiles of these users, unless they are there already.
+    /// Loads the profiles of these users, unless they are there already; of one that became part of another, that one too.
     pub async fn load(&mut self, users: impl IntoIterator<Item = UserKey>) -> Result<(), StoreError> {
-        let mut missing: Vec<UserKey> =
-            users.into_iter().filter(|user| !self.slots.contains_key(user)).collect();
-        missing.sort_unstable();
-        missing.dedup();
-        let found = self.store.profiles(&missing).await?;
-        for (user, profile) in missing.into_iter().zip(found) {
-            let is_new = profile.is_none();
-            let profile = profile.unwrap_or_else(|| Profile::new(user.clone(), self.now));
-            let wake_was = profile.wake_at;
-            self.slots.insert(user, Slot { profile, wake_was, is_new, changed: false });
+        let mut missing: Vec<UserKey> = users.into_iter().collect();
+        loop {
+            missing.retain(|user| !self.slots.contains_key(user));
+            missing.sort_unstable();
+            missing.dedup();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let found = self.store.profiles(&missing).await?;
+            let mut further = Vec::new();
+            for (user, profile) in missing.into_iter().zip(found) {
+                let is_new = profile.is_none();
+                let profile = profile.unwrap_or_else(|| Profile::new(user.clone(), self.now));
+                if let Some(into) = &profile.merged_into {
+                    self.merged.insert(user.clone(), into.clone());
+                    further.push(into.clone());
+                }
+                let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
+                self.slots.insert(user, Slot { profile, wake_was, is_new, was_merged, changed: false });
+            }
+            missing = further;
         }
-        Ok(())
     }
 
     /// Takes a profile that was just read from the store.
     pub fn hold(&mut self, profile: Profile) {
-        let wake_was = profile.wake_at;
-        let slot = Slot { wake_was, is_new: false, changed: false, profile };
+        let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
+        let slot = Slot { wake_was, is_new: false, was_merged, changed: false, profile };
         self.slots.entry(slot.profile.key.clone()).or_insert(slot);
+    }
+
+    /// Whose profile it is now.
+    fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
+        while let Some(into) = self.merged.get(user) {
+            user = into;
+        }
+        user
+    }
+
+    /// Loads everything that taking in these events may need beside their users' profiles: those of the same people under
+    /// other ids, of their accounts, and pages of leaf states. Their users' profiles are loaded.
+    pub async fn load_for(&mut self, events: &[&Event]) -> Result<(), StoreError> {
+        let mut linking = HashSet::new();
+        let mut wanted = Vec::new();
+        for event in events {
+            let user = self.surviving(&event.user_key()).clone();
+            let known = &self.slots[&user].profile;
+            let new: Vec<UserKey> =
+                links(event).into_iter().filter(|other| !known.is_linked_to(other)).collect();
+            if let Call::Group { group_id, .. } = &event.call {
+                wanted.push(UserKey::group(group_id));
+                linking.insert(user.clone());
+            }
+            if !new.is_empty() {
+                linking.insert(user);
+                wanted.extend(new);
+            }
+        }
+        linking.extend(wanted.iter().cloned());
+        self.load(wanted).await?;
+        self.load_accounts().await?;
+        self.load_pages(events, &linking).await
+    }
+
+    /// Loads the accounts of the users that are loaded, where anything can follow for them.
+    pub async fn load_accounts(&mut self) -> Result<(), StoreError> {
+        let may_merge = !self.merged.is_empty() || self.slots.keys().any(|key| key.anonymous_id().is_some());
+        if !self.decision.rules().has_accounts() && !may_merge {
+            return Ok(());
+        }
+        let groups = self.slots.values().flat_map(|slot| &slot.profile.groups);
+        let accounts: Vec<UserKey> = groups.map(|group| UserKey::group(group)).collect();
+        self.load(accounts).await
+    }
+
+    /// Loads the pages of leaf states that these events, or looking at the profiles that are loaded, need; all pages of the
+    /// profiles in `whole`.
+    pub async fn load_pages(
+        &mut self,
+        events: &[&Event],
+        whole: &HashSet<UserKey>,
+    ) -> Result<(), StoreError> {
+        let paged = |slot: &&Slot| slot.profile.leaves.values().any(LeafState::is_paged);
+        let owners: Vec<UserKey> =
+            self.slots.values().filter(paged).map(|slot| slot.profile.key.clone()).collect();
+        for owner in owners {
+            let is_account = owner.group_id().is_some();
+            let concerned: Vec<&Event> = events
+                .iter()
+                .filter(|event| is_account || *self.surviving(&event.user_key()) == owner)
+                .copied()
+                .collect();
+            let is_whole = whole.contains(&owner) || (is_account && !whole.is_empty());
+            loop {
+                let profile = &self.slots[&owner].profile;
+                let missing = if is_whole {
+                    Rules::missing_all_pages(profile)
+                } else {
+                    self.decision.rules().missing_pages(profile, &concerned, self.now)
+                };
+                if missing.is_empty() {
+                    break;
+                }
+                let wanted: Vec<_> =
+                    missing.iter().map(|(leaf, number)| (owner.clone(), *leaf, *number)).collect();
+                let found = self.store.leaf_pages(&wanted).await?;
+                let slot = self.slots.get_mut(&owner).expect("it was there above");
+                for ((leaf, number), bytes) in missing.into_iter().zip(found) {
+                    let page = bytes.map(|bytes| unpack(&owner, &bytes)).transpose()?;
+                    slot.profile.pages.of_mut(leaf).put_loaded(number, page);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Finds out which of these events' message ids are remembered outside their profiles.
@@ -106,9 +206,15 @@ impl<'a> Group<'a> {
         let mut wanted = Vec::new();
         for event in events.iter().filter(|event| event.dedupe) {
             let user = event.user_key();
-            let spilled_until = self.slots.get(&user).and_then(|slot| slot.profile.seen.spilled_until);
+            let surviving = self.surviving(&user);
+            let spilled_until = self.slots.get(surviving).and_then(|slot| slot.profile.seen.spilled_until);
             if spilled_until.is_some_and(|until| until >= self.now) {
-                wanted.push((user, message_hash(&event.message_id)));
+                let message = message_hash(&event.message_id);
+                // One that came before the profiles were merged is remembered under the id it came with.
+                if *surviving != user {
+                    wanted.push((surviving.clone(), message));
+                }
+                wanted.push((user, message));
             }
         }
         if wanted.is_empty() {
@@ -119,13 +225,17 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Takes in one event whose user's profile is loaded.
+    /// Takes in one event; what it needs is loaded.
     pub fn take_in(&mut self, event: Event) -> Accepted {
-        let user = event.user_key();
+        self.link(&event);
+        let sent_under = event.user_key();
+        let user = self.surviving(&sent_under).clone();
         let spilled = if self.spilled.is_empty() || !event.dedupe {
             None
         } else {
-            self.spilled.get(&(user.clone(), message_hash(&event.message_id))).copied()
+            let message = message_hash(&event.message_id);
+            let under = |user: &UserKey| self.spilled.get(&(user.clone(), message)).copied();
+            under(&user).or_else(|| under(&sent_under))
         };
         let slot = self.slots.get_mut(&user).expect("the group's profiles are loaded first");
         let message_id = event.message_id.clone();
@@ -137,7 +247,65 @@ impl<'a> Group<'a> {
             self.spilled.insert((write.user.clone(), write.message), write.at);
         }
         self.spilled_here = seen.len();
+        self.apply_effects();
         Accepted { message_id, duplicate: taken.duplicate, journey: taken.journey }
+    }
+
+    /// Makes one profile of those that the event says are one person.
+    fn link(&mut self, event: &Event) {
+        let links = links(event);
+        if links.is_empty() {
+            return;
+        }
+        let user = self.surviving(&event.user_key()).clone();
+        let known = &self.slots[&user].profile;
+        let others: Vec<UserKey> = links.into_iter().filter(|other| !known.is_linked_to(other)).collect();
+        let exists =
+            |other: &&UserKey| self.slots.get(*other).is_some_and(|slot| !slot.is_new || slot.changed);
+        let there: Vec<UserKey> = others.iter().filter(exists).cloned().collect();
+        // Where nobody came under such an id yet, it points to this user from now on.
+        let others = if there.is_empty() { others.into_iter().take(1).collect() } else { there };
+        for other in others {
+            // One that belongs to somebody already stays with him.
+            if !self.merged.contains_key(&other) {
+                self.merge(&user, &other);
+            }
+        }
+    }
+
+    fn merge(&mut self, into: &UserKey, from: &UserKey) {
+        let Some(mut slot) = self.slots.remove(into) else { return };
+        if let Some(other) = self.slots.get_mut(from) {
+            self.decision.merge(&mut slot.profile, &mut other.profile);
+            (slot.changed, other.changed) = (true, true);
+            self.merged.insert(from.clone(), into.clone());
+        }
+        self.slots.insert(into.clone(), slot);
+        self.apply_effects();
+    }
+
+    /// Gives a user his share of the past: on his own profile, and on those of his accounts.
+    pub fn pour(&mut self, user: &UserKey, states: Vec<(LeafId, LeafState, Pages)>) {
+        let user = self.surviving(user).clone();
+        let Some(slot) = self.slots.get_mut(&user).filter(|slot| !slot.is_new) else { return };
+        self.decision.pour(&mut slot.profile, states);
+        slot.changed = true;
+        self.apply_effects();
+    }
+
+    /// Lets what was decided on users have its effect on their accounts.
+    pub fn apply_effects(&mut self) {
+        for Told { account, effect, cause } in std::mem::take(&mut self.decision.effects) {
+            match self.slots.get_mut(&account) {
+                Some(slot) => {
+                    self.decision.take_effect(&mut slot.profile, effect, &cause);
+                    slot.changed = true;
+                }
+                None => {
+                    tracing::error!(%account, "an account is not loaded; what its user did is not counted there")
+                }
+            }
+        }
     }
 
     /// Lets `decide` work on a profile that is loaded; it says whether it changed it. `None` when there is none.
@@ -149,6 +317,7 @@ impl<'a> Group<'a> {
         let slot = self.slots.get_mut(user).filter(|slot| !slot.is_new || slot.changed)?;
         let (changed, answer) = decide(&mut self.decision, &mut slot.profile);
         slot.changed |= changed;
+        self.apply_effects();
         Some(answer)
     }
 
@@ -195,16 +364,46 @@ impl<'a> Group<'a> {
         report_left_out(self.decision.left_out);
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
-        changes.profiles.extend(self.slots.into_values().filter(|slot| slot.changed).map(|slot| {
-            ProfileWrite { profile: slot.profile, wake_was: slot.wake_was, is_new: slot.is_new }
-        }));
+        for mut slot in self.slots.into_values().filter(|slot| slot.changed) {
+            write_pages(&mut slot.profile, &mut changes.leaf_pages);
+            let Slot { profile, wake_was, is_new, was_merged, .. } = slot;
+            changes.profiles.push(ProfileWrite { profile, wake_was, is_new, was_merged });
+        }
         changes
     }
 }
 
+/// Moves the pages that changed out of the profile.
+fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) {
+    for (leaf, mut pages) in profile.pages.take() {
+        // Pages of a leaf that is gone go with it.
+        if !profile.leaves.contains_key(&leaf) {
+            continue;
+        }
+        writes.extend(pages.take_changes().into_iter().map(|(number, page)| LeafPageWrite {
+            owner: profile.key.clone(),
+            leaf,
+            number,
+            page:
+                page.map(|page| {
+                    rmp_serde::to_vec(&page).expect("a page holds nothing that MessagePack can't")
+                }),
+        }));
+    }
+}
+
+fn unpack(owner: &UserKey, bytes: &[u8]) -> Result<Page, StoreError> {
+    rmp_serde::from_slice(bytes).map_err(|error| StoreError::Corrupt {
+        place: format!("a leaf page of a profile ({} bytes)", owner.as_str().len()),
+        detail: error.to_string(),
+    })
+}
+
 /// What found no room on its profile is in its event, but whoever runs the server should know.
 fn report_left_out(left_out: LeftOut) {
-    for (what, count) in [("traits", left_out.traits), ("leaf_times", left_out.leaf_times)] {
+    for (what, count) in
+        [("traits", left_out.traits), ("leaf_entries", left_out.leaf_entries), ("groups", left_out.groups)]
+    {
         if count > 0 {
             tracing::warn!(what, count, "a profile is full; only the events keep these");
             metrics::counter!("stagepost_left_out_total", "what" => what)

@@ -11,6 +11,7 @@ use super::command::{
 use super::debugger::Debugger;
 use super::error::EngineError;
 use crate::clock::Clock;
+use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Definition, Definitions, Kind};
 use crate::domain::event::Event;
 use crate::domain::ids::JourneyId;
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     /// What is left of `limits::QUEUE_BYTES`, in units of 1 KiB.
     pub queue_kilobytes: Arc<Semaphore>,
     pub definitions: watch::Receiver<Arc<Definitions>>,
+    pub backfills: watch::Receiver<Arc<Vec<Backfill>>>,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,
@@ -103,13 +105,15 @@ impl Engine {
         self.ask(|reply| Command::Apply { wanted, options, reply }).await
     }
 
-    /// Removes one definition.
+    /// Removes one definition. With `exit`, the members of an audience are told first that they are out; it is gone once
+    /// the last one was.
     ///
     /// # Errors
-    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when another definition needs it.
-    pub async fn remove(&self, kind: Kind, key: &str) -> Result<(), EngineError> {
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when another definition needs it; [`EngineError::Invalid`] for
+    /// `exit` where there are no members.
+    pub async fn remove(&self, kind: Kind, key: &str, exit: bool) -> Result<(), EngineError> {
         let key = key.to_owned();
-        self.ask(|reply| Command::Remove { kind, key, reply }).await
+        self.ask(|reply| Command::Remove { kind, key, exit, reply }).await
     }
 
     /// Acknowledges or resolves a journey; answers the journey as it is then.
@@ -152,6 +156,11 @@ impl Engine {
     /// The definitions in force now.
     pub fn definitions(&self) -> Arc<Definitions> {
         self.shared.definitions.borrow().clone()
+    }
+
+    /// The readings of the past that are under way.
+    pub fn backfills(&self) -> Arc<Vec<Backfill>> {
+        self.shared.backfills.borrow().clone()
     }
 
     /// Tells whenever the definitions changed.

@@ -5,17 +5,22 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::group::Group;
 use super::writer::Writer;
-use crate::domain::change::{ChangeSet, DeliveryWrite};
-use crate::domain::definition::{Audience, AudienceStatus, Flow};
+use crate::domain::backfill::Backfill;
+use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite};
+use crate::domain::definition::{Announcement, Computation, Flow, Status};
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::domain::limits;
+use crate::domain::page::PageRequest;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
 /// What is to be worked on next.
 enum Job {
-    Compute(Arc<Audience>),
+    Compute(Box<Backfill>),
+    Announce(Arc<Computation>),
+    Leave(Arc<Computation>),
     Revisit(Arc<Flow>),
 }
 
@@ -26,36 +31,89 @@ impl Writer {
             return self.replay(replaying).await.map(|()| true);
         }
         match self.next_job() {
-            Some(Job::Compute(audience)) => self.compute(&audience).await.map(|()| true),
+            Some(Job::Compute(backfill)) => self.compute(&backfill).await.map(|()| true),
+            Some(Job::Announce(computation)) => self.announce(&computation).await.map(|()| true),
+            Some(Job::Leave(audience)) => self.leave(&audience).await.map(|()| true),
             Some(Job::Revisit(flow)) => self.revisit(&flow).await.map(|()| true),
+            None if self.renew_old_forms().await? => Ok(true),
             None => self.tidy_up().await,
         }
     }
 
     fn next_job(&self) -> Option<Job> {
         let definitions = &self.rules.definitions;
-        let is_computing =
-            |audience: &&Arc<Audience>| matches!(audience.status, AudienceStatus::Computing(_));
-        let computing_keys: Vec<&str> = definitions
-            .audiences
-            .values()
-            .filter(is_computing)
-            .map(|audience| audience.key.as_str())
-            .collect();
-        // What others ask about comes first, so that they find its truth.
-        let computing = definitions.audiences.values().filter(is_computing).min_by_key(|audience| {
-            let asked = audience.query.trait_names();
-            (computing_keys.iter().any(|key| asked.contains(key)), audience.updated_at)
-        });
-        let revisiting = || definitions.flows.values().find(|flow| flow.revisit.is_some());
-        computing
-            .map(|audience| Job::Compute(Arc::clone(audience)))
-            .or_else(|| revisiting().map(|flow| Job::Revisit(Arc::clone(flow))))
+        if let Some(backfill) = self.rules.backfills.first() {
+            return Some(Job::Compute(Box::new(backfill.clone())));
+        }
+        let mut computations = definitions.computations();
+        if let Some(leaving) = computations.find(|it| matches!(it.status, Status::Leaving { .. })) {
+            return Some(Job::Leave(Arc::clone(leaving)));
+        }
+        let is_announcing =
+            |it: &&Arc<Computation>| it.status == Status::Live && !it.announcements.is_empty();
+        if let Some(announcing) = definitions.computations().find(is_announcing) {
+            return Some(Job::Announce(Arc::clone(announcing)));
+        }
+        let revisiting = definitions.flows.values().find(|flow| flow.revisit.is_some());
+        revisiting.map(|flow| Job::Revisit(Arc::clone(flow)))
+    }
+
+    /// Tells a destination that was added later of the next profiles' present values.
+    async fn announce(&mut self, computation: &Arc<Computation>) -> Result<(), StoreError> {
+        let Some(Announcement { destination, after }) = computation.announcements.first() else {
+            return Ok(());
+        };
+        let (profiles, last) =
+            self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.now();
+        let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
+        for profile in &profiles {
+            group.decision.announce_present(profile, computation, destination);
+        }
+        let mut changes = group.finish();
+        let mut computation = (**computation).clone();
+        match last {
+            Some(last) => computation.announcements[0].after = Some(last),
+            None => drop(computation.announcements.remove(0)),
+        }
+        changes.definitions.push(DefinitionWrite::Put(Box::new(computation.into())));
+        self.commit_definitions(changes).await
+    }
+
+    /// Tells the next members of an audience that is being deleted that they are out; after the last one it is gone.
+    async fn leave(&mut self, audience: &Arc<Computation>) -> Result<(), StoreError> {
+        // Whoever was told is no member any more, so the next ones are always the first.
+        let page = PageRequest { limit: limits::BACKFILL_STEP, cursor: None };
+        let members = self.shared.store.members(&audience.id, &page).await?.rows;
+        if members.is_empty() {
+            let (kind, key) = (audience.kind(), audience.key.clone());
+            tracing::info!(key, "its members were told; the audience is deleted");
+            let definitions = vec![DefinitionWrite::Delete { kind, key }];
+            return self.commit_definitions(ChangeSet { definitions, ..ChangeSet::default() }).await;
+        }
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.now();
+        let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
+        group.load(members.iter().map(|member| member.user.clone())).await?;
+        for member in members {
+            let told = group.with_profile(&member.user, |decision, profile| {
+                let left = decision.leave(profile, audience);
+                (left, left)
+            });
+            if told != Some(true) {
+                let (audience_id, user) = (audience.id.clone(), member.user);
+                group.decision.changes.memberships.push(MembershipWrite { audience_id, user, since: None });
+            }
+        }
+        let changes = group.finish();
+        self.commit(&changes).await
     }
 
     async fn tidy_up(&mut self) -> Result<bool, StoreError> {
         Ok(self.forget_message_ids().await?
             || self.drop_members_of_nothing().await?
+            || self.forget_sizes().await?
             || self.supersede_for_nobody().await?)
     }
 
@@ -81,6 +139,18 @@ impl Writer {
         }
         let drop_members_limit = limits::UPKEEP_STEP;
         self.commit(&ChangeSet { drop_members: gone, drop_members_limit, ..ChangeSet::default() }).await?;
+        Ok(true)
+    }
+
+    /// Sizes of audiences past their time.
+    async fn forget_sizes(&mut self) -> Result<bool, StoreError> {
+        let now = self.shared.clock.now();
+        let (hours, days) = (now.minus(limits::HOURLY_SIZES_KEPT), now.minus(limits::DAILY_SIZES_KEPT));
+        if !self.shared.store.has_sizes_before(hours, days).await? {
+            return Ok(false);
+        }
+        let forget_sizes_before = Some((hours, days));
+        self.commit(&ChangeSet { forget_sizes_before, ..ChangeSet::default() }).await?;
         Ok(true)
     }
 

@@ -11,6 +11,7 @@ mod error;
 mod group;
 mod handle;
 mod jobs;
+mod population;
 mod preview;
 mod read;
 mod replay;
@@ -22,7 +23,7 @@ pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, ReplaySelectio
 pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};
-pub use preview::Preview;
+pub use preview::{Preview, Question, Sample};
 pub use scheduler::Ticker;
 pub use writer::{Settings, Writer};
 

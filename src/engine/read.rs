@@ -2,21 +2,48 @@
 
 use super::error::EngineError;
 use super::handle::Engine;
+use crate::domain::decide::normal_external_id;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
+use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::Profile;
+use crate::domain::sizes::{Per, SizePoint};
+use crate::domain::time::Timestamp;
 use crate::store::{Counts, EventFilter, Member, StoreStats};
 
 /// The result of a read.
 pub type Read<T> = Result<T, EngineError>;
 
 impl Engine {
-    /// One user's profile.
+    /// One user's profile; of one that became part of another, that one.
     pub async fn profile(&self, user: &UserKey) -> Read<Option<Profile>> {
-        Ok(self.shared.store.profile(user).await?)
+        let mut profile = self.shared.store.profile(user).await?;
+        while let Some(into) = profile.as_ref().and_then(|profile| profile.merged_into.clone()) {
+            profile = self.shared.store.profile(&into).await?;
+        }
+        Ok(profile)
+    }
+    /// Who is found by an external id (`email`, `phone`), written in any case.
+    pub async fn users_by_external_id(&self, kind: &str, id: &str) -> Read<Vec<UserKey>> {
+        let id = normal_external_id(id);
+        Ok(self.shared.store.users_by_external_id(kind, &id, limits::MAX_PAGE).await?)
+    }
+    /// What became of the size of the audience with this id.
+    pub async fn audience_sizes(
+        &self,
+        audience_id: &str,
+        per: Per,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Read<Vec<SizePoint>> {
+        Ok(self.shared.store.audience_sizes(audience_id, per, from, to).await?)
+    }
+    /// How many are members of both audiences.
+    pub async fn overlap(&self, one: &str, other: &str) -> Read<u64> {
+        Ok(self.shared.store.overlap(one, other).await?)
     }
     /// A profile's newest events, newest first.
     pub async fn recent_events(&self, profile: &Profile) -> Read<Vec<Event>> {

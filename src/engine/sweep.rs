@@ -1,5 +1,6 @@
 //! The sweeper: users whose timers are due are looked at, in bounded batches with ingest in between.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,6 +23,8 @@ impl Writer {
         }
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         group.load(due.iter().map(|(_, user)| user.clone())).await?;
+        group.load_accounts().await?;
+        group.load_pages(&[], &HashSet::new()).await?;
         for (at, user) in &due {
             let woken = group.with_profile(user, |decision, profile| {
                 decision.wake(profile);

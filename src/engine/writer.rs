@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use super::backfill::Reading;
 use super::command::{Command, Operation, Settlement};
 use super::debugger::Debugger;
 use super::error::EngineError;
@@ -14,6 +15,7 @@ use super::group::{Answer, Group};
 use super::handle::{Engine, Pulse, Shared};
 use super::replay::Replaying;
 use crate::clock::Clock;
+use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, DeliveryWrite};
 use crate::domain::decide::{OperateError, Rules};
 use crate::domain::definition::Definitions;
@@ -47,11 +49,14 @@ pub struct Writer {
     pub(super) ids: IdSource,
     pub(super) rules: Arc<Rules>,
     pub(super) published: watch::Sender<Arc<Definitions>>,
+    published_backfills: watch::Sender<Arc<Vec<Backfill>>>,
     commands: mpsc::Receiver<Command>,
     /// Taken from the channel, but not to be handled in the present group.
     waiting: VecDeque<Command>,
     /// There may be timers that are due.
     pub(super) timers_due: bool,
+    /// The part of the log that the present backfill holds in memory.
+    pub(super) reading: Option<Reading>,
     /// Replays under way.
     pub(super) replays: VecDeque<Replaying>,
     /// There may be something to compute, to put back or to tidy up.
@@ -72,13 +77,17 @@ impl Writer {
         let definitions = Arc::new(definitions);
         let mut ids = IdSource::new(settings.seed);
         start_after_newest(&mut ids, &*store).await?;
-        let rules = Arc::new(Rules::new(Arc::clone(&definitions), settings.public_url));
+        let backfills = store.backfills().await?;
+        backfills.iter().for_each(|backfill| ids.start_after(backfill.id.to_bytes()));
+        let rules = Arc::new(Rules::new(Arc::clone(&definitions), settings.public_url, backfills.clone()));
+        let (published_backfills, watched_backfills) = watch::channel(Arc::new(backfills));
         let (sender, commands) = mpsc::channel(limits::QUEUE_COMMANDS);
         let (published, watched) = watch::channel(definitions);
         let shared = Arc::new(Shared {
             commands: sender,
             queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
             definitions: watched,
+            backfills: watched_backfills,
             store,
             clock: settings.clock,
             debugger: Debugger::default(),
@@ -90,10 +99,12 @@ impl Writer {
             ids,
             rules,
             published,
+            published_backfills,
             commands,
             waiting: VecDeque::new(),
             // The first tick finds them; what is to be applied at the start goes before it.
             timers_due: false,
+            reading: None,
             replays: VecDeque::new(),
             jobs: false,
             stopping: false,
@@ -229,8 +240,8 @@ impl Writer {
                 let answer = self.apply(wanted, options).await;
                 answer_alone(reply, answer)
             }
-            Command::Remove { kind, key, reply } => {
-                let answer = self.remove(kind, &key).await;
+            Command::Remove { kind, key, exit, reply } => {
+                let answer = self.remove(kind, &key, exit).await;
                 answer_alone(reply, answer)
             }
             Command::Replay { selection, reply } => {
@@ -288,6 +299,19 @@ impl Writer {
             }
             written => written,
         }
+    }
+
+    /// Writes a change set and tells whom it concerns, without waiting for the disk.
+    pub(super) async fn begin(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
+        let aftermath = Aftermath::new(&self.shared, changes);
+        let done: Done = Box::new(move |written| aftermath.happen(written));
+        self.shared.store.begin_commit(changes, done).await
+    }
+
+    /// Goes by how far the past was read.
+    pub(super) fn go_by_backfills(&mut self, backfills: Vec<Backfill>) {
+        self.rules = Arc::new(self.rules.with_backfills(backfills.clone()));
+        self.published_backfills.send_replace(Arc::new(backfills));
     }
 
     /// Writes a change set and tells whom it concerns; returns once it is on the disk.
@@ -385,11 +409,13 @@ async fn decide(
     }
     group.load(events.iter().map(|event| event.user_key())).await?;
     group.load_spilled(&events).await?;
+    group.load_for(&events).await?;
     drop(events);
     for command in &commands {
         if let Command::Operate { id, .. } = command {
             let user = group.user_of(*id).await?;
             group.load(user.clone()).await?;
+            group.load_accounts().await?;
             journeys.push((*id, user));
         }
     }

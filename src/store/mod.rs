@@ -14,14 +14,16 @@ use std::collections::{BTreeMap, HashSet};
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
+use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
 pub use error::StoreError;
@@ -74,7 +76,7 @@ pub struct Member {
 pub struct Counts {
     /// Events in the log.
     pub events: u64,
-    /// Profiles.
+    /// Profiles of users and groups, without those that have become part of another one.
     pub profiles: u64,
     /// Journeys by status.
     pub journeys: BTreeMap<JourneyStatus, u64>,
@@ -93,8 +95,8 @@ pub struct StoreStats {
 
 /// Where everything is kept.
 ///
-/// The writer's calls (`profiles`, `seen`, `commit`, `due_timers`, `due_deliveries`, `event_log`, `profiles_after`)
-/// may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
+/// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `event_log`,
+/// `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The backend's name and place, for logs: `sled:./data`.
@@ -104,6 +106,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The profiles of these users, in the same order; `None` where there is none.
     async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>>;
+
+    /// These pages of leaves, in the same order; `None` where there is none.
+    async fn leaf_pages(&self, wanted: &[(UserKey, LeafId, u32)]) -> Result<Vec<Option<Vec<u8>>>>;
 
     /// When these message ids arrived, among those stored on their own ([`ChangeSet::seen`]); in the same order.
     async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>>;
@@ -152,19 +157,30 @@ pub trait Store: Send + Sync + 'static {
     /// The newest event's id.
     async fn last_event(&self) -> Result<Option<EventId>>;
 
-    /// Profiles in the order of their keys, after `after`, at most `limit`.
-    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>>;
+    /// Profiles in the order of their keys, after `after`, and the last key looked at: `None` at the end. At most `limit` are
+    /// looked at; those that have become part of another one are looked at and left out.
+    async fn profiles_after(
+        &self,
+        after: Option<&UserKey>,
+        limit: usize,
+    ) -> Result<(Vec<Profile>, Option<UserKey>)>;
 
     /// Message ids stored on their own that arrived before `before`, at most `limit`.
     async fn expired_seen(&self, before: Timestamp, limit: usize) -> Result<Vec<(UserKey, MessageHash)>>;
 
-    /// Ids of the audiences that have member rows.
+    /// Ids of the audiences that have member rows or rows of their size.
     async fn audiences_with_members(&self) -> Result<Vec<String>>;
+
+    /// Whether [`ChangeSet::forget_sizes_before`] these instants would find something to forget.
+    async fn has_sizes_before(&self, hours_before: Timestamp, days_before: Timestamp) -> Result<bool>;
 
     // --- at start ---------------------------------------------------------------------------------------------
 
     /// All definitions.
     async fn definitions(&self) -> Result<Vec<Definition>>;
+
+    /// All backfills, in the order of their ids.
+    async fn backfills(&self) -> Result<Vec<Backfill>>;
 
     /// The hash of the admin token, once one was set.
     async fn admin_token_hash(&self) -> Result<Option<String>>;
@@ -188,6 +204,25 @@ pub trait Store: Send + Sync + 'static {
 
     /// Members of the audience with this id, in the order of their keys.
     async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>>;
+
+    /// Since when that user, or group, is a member of the audience with this id.
+    async fn is_member(&self, audience_id: &str, user: &UserKey) -> Result<Option<Timestamp>>;
+
+    /// How many are members of both audiences. Reads all members of both, which takes its time.
+    async fn overlap(&self, one: &str, other: &str) -> Result<u64>;
+
+    /// What became of the size of the audience with this id: the points that begin at or after `from` and before `to`, in the
+    /// order of time. There are none where nobody entered or left, see [`SizePoint`].
+    async fn audience_sizes(
+        &self,
+        audience_id: &str,
+        per: Per,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<SizePoint>>;
+
+    /// Whose external id this is (`id` in lower case), in the order of their keys, at most `limit`.
+    async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>>;
 
     /// One delivery.
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;

@@ -18,7 +18,7 @@ use stagepost::delivery::email::templates::Templates;
 use stagepost::delivery::email::{MailSettings, Mailer};
 use stagepost::delivery::http_client::HttpClient;
 use stagepost::delivery::sender::RealSender;
-use stagepost::domain::definition::AudienceStatus;
+use stagepost::domain::definition::Status;
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, EMAIL};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
@@ -306,8 +306,7 @@ impl TestApp {
     async fn engine_rests(&self) -> bool {
         let Running { engine, store, ticks, .. } = self.running();
         let definitions = engine.definitions();
-        let computing =
-            definitions.audiences.values().any(|it| matches!(it.status, AudienceStatus::Computing(_)));
+        let computing = definitions.computations().any(|it| it.status == Status::Computing);
         let revisiting = definitions.flows.values().any(|flow| flow.revisit.is_some());
         let health = engine.health();
         ticks.capacity() > 0

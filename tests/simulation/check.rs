@@ -50,14 +50,14 @@ impl World {
         let store = &self.store;
         let mut deliveries = all!(self, |page| store.deliveries(&DeliveryFilter::default(), &page));
         deliveries.sort_by_key(|delivery| delivery.id);
-        let mut profiles = Vec::new();
+        let (mut profiles, mut after) = (Vec::new(), None);
         loop {
-            let after = profiles.last().map(|profile: &Profile| profile.key.clone());
-            let more = store.profiles_after(after.as_ref(), 3).await.unwrap();
-            if more.is_empty() {
+            let (more, last) = store.profiles_after(after.as_ref(), 3).await.unwrap();
+            profiles.extend(more);
+            if last.is_none() {
                 break;
             }
-            profiles.extend(more);
+            after = last;
         }
         Picture {
             events: all!(self, |page| store.newest_events(&EventFilter::default(), &page)),
@@ -95,8 +95,8 @@ impl World {
         for profile in &picture.profiles {
             let user = profile.key.user_id().unwrap();
             let history = &self.history[user];
-            let traits = |name: &str| profile.trait_value(name) == Some(Value::Bool(true));
-            assert_eq!(profile.trait_value("plan").as_ref().and_then(Value::as_str), history.plan());
+            let traits = |name: &str| profile.trait_value(name).as_deref() == Some(&Value::Bool(true));
+            assert_eq!(profile.trait_value("plan").as_deref().and_then(Value::as_str), history.plan());
             for (which, name) in AUDIENCES.iter().enumerate() {
                 let Some(form) = self.forms.get(name) else { continue };
                 let form = &FORMS[which][*form];

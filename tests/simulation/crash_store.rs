@@ -4,14 +4,16 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use stagepost::domain::backfill::Backfill;
 use stagepost::domain::change::ChangeSet;
 use stagepost::domain::definition::Definition;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter};
 use stagepost::domain::event::Event;
-use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::journey::{Journey, JourneyFilter};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::{MessageHash, Profile};
+use stagepost::domain::sizes::{Per, SizePoint};
 use stagepost::domain::time::Timestamp;
 use stagepost::store::{Counts, Done, EventFilter, Member, Result, Store, StoreError, StoreStats};
 
@@ -78,6 +80,9 @@ impl Store for CrashStore {
     async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>> {
         self.inner.profiles(users).await
     }
+    async fn leaf_pages(&self, wanted: &[(UserKey, LeafId, u32)]) -> Result<Vec<Option<Vec<u8>>>> {
+        self.inner.leaf_pages(wanted).await
+    }
     async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>> {
         self.inner.seen(messages).await
     }
@@ -105,7 +110,11 @@ impl Store for CrashStore {
     async fn last_event(&self) -> Result<Option<EventId>> {
         self.inner.last_event().await
     }
-    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>> {
+    async fn profiles_after(
+        &self,
+        after: Option<&UserKey>,
+        limit: usize,
+    ) -> Result<(Vec<Profile>, Option<UserKey>)> {
         self.inner.profiles_after(after, limit).await
     }
     async fn expired_seen(&self, before: Timestamp, limit: usize) -> Result<Vec<(UserKey, MessageHash)>> {
@@ -113,6 +122,12 @@ impl Store for CrashStore {
     }
     async fn audiences_with_members(&self) -> Result<Vec<String>> {
         self.inner.audiences_with_members().await
+    }
+    async fn has_sizes_before(&self, hours_before: Timestamp, days_before: Timestamp) -> Result<bool> {
+        self.inner.has_sizes_before(hours_before, days_before).await
+    }
+    async fn backfills(&self) -> Result<Vec<Backfill>> {
+        self.inner.backfills().await
     }
     async fn definitions(&self) -> Result<Vec<Definition>> {
         self.inner.definitions().await
@@ -137,6 +152,24 @@ impl Store for CrashStore {
     }
     async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
         self.inner.members(audience_id, page).await
+    }
+    async fn is_member(&self, audience_id: &str, user: &UserKey) -> Result<Option<Timestamp>> {
+        self.inner.is_member(audience_id, user).await
+    }
+    async fn overlap(&self, one: &str, other: &str) -> Result<u64> {
+        self.inner.overlap(one, other).await
+    }
+    async fn audience_sizes(
+        &self,
+        audience_id: &str,
+        per: Per,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<SizePoint>> {
+        self.inner.audience_sizes(audience_id, per, from, to).await
+    }
+    async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
+        self.inner.users_by_external_id(kind, id, limit).await
     }
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         self.inner.delivery(id).await

@@ -8,14 +8,12 @@ use rand::Rng;
 use serde_json::{Map, Value, json};
 use stagepost::clock::Clock;
 use stagepost::domain::definition::{
-    Audience, AudienceStatus, Channel, Definition, Destination, DestinationKind, Emit, EventsWanted, Flow,
-    Kind, Level, WebhookUrl,
+    Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, WebhookUrl, document,
 };
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, EMAIL, Outcome};
 use stagepost::domain::event::{Call, Event, STUDIO_STEP};
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use stagepost::domain::page::PageRequest;
-use stagepost::domain::query::Query;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{
     ApplyOptions, Engine, EngineError, Operation, ReplaySelection, Settings, Settlement, Writer,
@@ -324,7 +322,7 @@ impl World {
         let Some(form_of) = FORMS[which].get(form) else {
             loop {
                 let engine = self.engine.clone();
-                match self.ask(engine.remove(Kind::Audience, name)).await {
+                match self.ask(engine.remove(Kind::Audience, name, false)).await {
                     Ok(()) | Err(EngineError::NotFound { .. }) => break,
                     // Another audience asks about it: it stays.
                     Err(EngineError::Conflict(_)) => return,
@@ -454,19 +452,12 @@ fn destination(key: &str, events: EventsWanted) -> Definition {
 }
 
 pub fn audience(name: &str, query: &str) -> Definition {
-    Definition::Audience(Audience {
-        id: String::new(),
-        key: name.to_owned(),
-        name: name.to_owned(),
-        query: Query::parse(query).unwrap(),
-        destinations: vec!["crm".into()],
-        emit: vec![Emit::Identify],
-        enabled: true,
-        status: AudienceStatus::Live,
-        leaves: Vec::new(),
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
-    })
+    computation("audience", name, query)
+}
+
+pub fn computation(table: &str, name: &str, query: &str) -> Definition {
+    let document = json!({ table: [{ "name": name, "query": query, "destinations": ["crm"] }] });
+    document::read(&document).unwrap().remove(0)
 }
 
 /// For messages of failed checks.

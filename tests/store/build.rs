@@ -1,11 +1,14 @@
 //! Small builders of what the tests store.
 
 use serde_json::{Map, Value, json};
-use stagepost::domain::change::{ChangeSet, DeliveryWrite, JourneyMove, MembershipWrite, ProfileWrite};
-use stagepost::domain::definition::{Definition, Source, SourceKind};
+use stagepost::domain::backfill::{Backfill, BackfillPhase, ComputationRef, Pouring};
+use stagepost::domain::change::{
+    ChangeSet, DeliveryWrite, ExternalIdWrite, JourneyMove, LeafPageWrite, MembershipWrite, ProfileWrite,
+};
+use stagepost::domain::definition::{Definition, Kind, Source, SourceKind};
 use stagepost::domain::delivery::{Cause, Delivery, DeliveryStatus, Payload};
 use stagepost::domain::event::{Call, Event};
-use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use stagepost::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::journey::{Journey, JourneyStatus};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::profile::Profile;
@@ -22,6 +25,14 @@ pub fn user(id: &str) -> UserKey {
 fn id_bytes(ms: i64, n: u64) -> [u8; 16] {
     let high = u128::from(u64::try_from(ms).unwrap()) << 80;
     (high | u128::from(n)).to_be_bytes()
+}
+
+pub fn backfill_id(n: u64) -> BackfillId {
+    BackfillId::from_bytes(id_bytes(3, n))
+}
+
+pub fn leaf_id(n: u64) -> LeafId {
+    LeafId::from_bytes(n.to_be_bytes())
 }
 
 pub fn event_id(ms: i64, n: u64) -> EventId {
@@ -74,7 +85,7 @@ pub fn profile(user: &UserKey) -> Profile {
 }
 
 pub fn new_profile(profile: Profile) -> ProfileWrite {
-    ProfileWrite { profile, wake_was: None, is_new: true }
+    ProfileWrite { profile, wake_was: None, is_new: true, was_merged: false }
 }
 
 pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey {
@@ -99,7 +110,7 @@ pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey 
 }
 
 pub fn opened(journey: &Journey) -> JourneyMove {
-    JourneyMove { id: journey.id, user: journey.user.clone(), from: None, to: journey.status }
+    JourneyMove { id: journey.id, user: journey.user.clone(), from: None, to: journey.status, moved: false }
 }
 
 pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) -> Delivery {
@@ -133,6 +144,44 @@ pub fn changed(was: &Delivery, status: DeliveryStatus, next: i64) -> DeliveryWri
 
 pub fn member(audience: &str, user: &UserKey, since: Option<i64>) -> MembershipWrite {
     MembershipWrite { audience_id: audience.into(), user: user.clone(), since: since.map(at) }
+}
+
+/// A page of that many bytes, or its removal.
+pub fn leaf_page(owner: &UserKey, leaf: u64, number: u32, bytes: Option<usize>) -> LeafPageWrite {
+    let page = bytes.map(|bytes| (0..bytes).map(|n| u8::try_from(n % 251).unwrap()).collect());
+    LeafPageWrite { owner: owner.clone(), leaf: leaf_id(leaf), number, page }
+}
+
+/// A backfill in the midst of history, or of profiles.
+pub fn backfill(n: u64, done: Option<&UserKey>) -> Backfill {
+    let to = event_id(9, n);
+    Backfill {
+        id: backfill_id(n),
+        computations: vec![ComputationRef {
+            kind: Kind::Audience,
+            key: format!("key_{n}"),
+            id: "aud_1".into(),
+        }],
+        fresh: (0..n).map(leaf_id).collect(),
+        until: (n > 0).then_some(to),
+        phase: match done {
+            Some(user) => BackfillPhase::Profiles { after: Some(user.clone()) },
+            None if n.is_multiple_of(2) => BackfillPhase::History { after: None, pouring: None },
+            None => BackfillPhase::History {
+                after: Some(event_id(8, n)),
+                pouring: Some(Pouring { to, done: Some(user("a")) }),
+            },
+        },
+        events_read: n,
+        events_total: 2 * n,
+        profiles_done: 0,
+        profiles_total: u64::MAX,
+        started_at: at(7),
+    }
+}
+
+pub fn external_id(kind: &str, id: &str, user: &UserKey, present: bool) -> ExternalIdWrite {
+    ExternalIdWrite { kind: kind.into(), id: id.into(), user: user.clone(), present }
 }
 
 pub fn source(key: &str) -> Definition {

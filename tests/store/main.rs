@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[macro_use]
+mod backends;
 mod build;
+mod computations;
+mod merging;
 mod model;
 mod picture;
 mod sled_only;

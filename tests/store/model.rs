@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use stagepost::domain::change::{
-    ChangeSet, DefinitionWrite, DeliveryWrite, JourneyMove, MembershipWrite, ProfileWrite, SeenWrite,
+    Adoption, BackfillWrite, ChangeSet, DefinitionWrite, DeliveryWrite, JourneyMove, LeafPageWrite,
+    MembershipWrite, ProfileWrite, SeenWrite,
 };
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{Delivery, DeliveryStatus};
@@ -36,9 +37,20 @@ enum Op {
     Seen { user: usize, message: u8, at: i64 },
     Forget { user: usize, message: u8 },
     Unknown { flow: u8 },
+    Page { user: usize, leaf: u64, number: u32, bytes: Option<usize> },
+    DropLeaf { user: usize, leaf: u64 },
+    Backfill { n: u64, done: Option<Option<usize>> },
+    Merge { from: usize, to: usize, status: Option<usize> },
+    Revive { user: usize },
+    Adopt { from: usize, to: usize },
+    Instant { hour: i64 },
+    ForgetSizes { hour: i64, day: i64 },
+    Identify { id: usize, user: usize, present: bool },
 }
 
 const USERS: [&str; 6] = ["a", "a\0", "a\0\u{1}", "ab", "", "ÿ"];
+/// Two ids that are nearly the same under two kinds that are nearly the same.
+const EXTERNAL_IDS: [(&str, &str); 4] = [("email", "x"), ("email", "x\0"), ("emai", "lx"), ("phone", "x")];
 const AUDIENCES: [&str; 3] = ["aud_1", "aud_1\0", "b"];
 const DESTINATIONS: [&str; 3] = ["email", "email\0", "z"];
 
@@ -53,7 +65,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (0..users).prop_map(|user| Op::Open { user }),
         3 => (any::<usize>(), 0..6_usize).prop_map(|(pick, to)| Op::Move { pick, to }),
         1 => any::<usize>().prop_map(|pick| Op::Archive { pick }),
-        3 => (0..3_usize, 0..users, proptest::option::of(0..9_i64))
+        5 => (0..3_usize, 0..users + 2, proptest::option::of(0..9_i64))
             .prop_map(|(audience, user, since)| Op::Member { audience, user, since }),
         1 => (0..3_usize, 0..4_usize).prop_map(|(audience, limit)| Op::Drop { audience, limit }),
         5 => (0..3_usize, 0..users, 0..9_i64, 0..9_usize, size())
@@ -67,6 +79,32 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..users, 0..3_u8, 0..9_i64).prop_map(|(user, message, at)| Op::Seen { user, message, at }),
         1 => (0..users, 0..3_u8).prop_map(|(user, message)| Op::Forget { user, message }),
         1 => (0..9_u8).prop_map(|flow| Op::Unknown { flow }),
+        12 => computation_op(),
+    ]
+}
+
+/// Everybody: the users, and one of each other kind.
+fn keys() -> Vec<UserKey> {
+    USERS.map(user).into_iter().chain([UserKey::anonymous("a"), UserKey::group("a")]).collect()
+}
+
+fn computation_op() -> impl Strategy<Value = Op> {
+    let keys = USERS.len() + 2;
+    let size = prop_oneof![3 => 0..4_100_usize, 1 => 4_100..12_000_usize];
+    prop_oneof![
+        4 => (0..keys, 0..2_u64, 0..3_u32, proptest::option::weighted(0.8, size))
+            .prop_map(|(user, leaf, number, bytes)| Op::Page { user, leaf, number, bytes }),
+        1 => (0..keys, 0..2_u64).prop_map(|(user, leaf)| Op::DropLeaf { user, leaf }),
+        1 => (0..3_u64, proptest::option::weighted(0.7, proptest::option::of(0..keys)))
+            .prop_map(|(n, done)| Op::Backfill { n, done }),
+        2 => (0..keys, 0..keys, proptest::option::of(0..6_usize))
+            .prop_map(|(from, to, status)| Op::Merge { from, to, status }),
+        1 => (0..keys).prop_map(|user| Op::Revive { user }),
+        1 => (0..keys, 0..keys).prop_map(|(from, to)| Op::Adopt { from, to }),
+        2 => (-30..60_i64).prop_map(|hour| Op::Instant { hour }),
+        1 => (-30..60_i64, -30..60_i64).prop_map(|(hour, day)| Op::ForgetSizes { hour, day }),
+        2 => (0..EXTERNAL_IDS.len(), 0..keys, proptest::bool::weighted(0.7))
+            .prop_map(|(id, user, present)| Op::Identify { id, user, present }),
     ]
 }
 
@@ -95,6 +133,7 @@ impl Engine {
                 profile: self.profiles[&key].clone(),
                 wake_was,
                 is_new: was.is_none(),
+                was_merged: was.is_some_and(|was| was.merged_into.is_some()),
             });
         }
         for id in touched.1 {
@@ -149,7 +188,7 @@ impl Engine {
             Op::Archive { pick } => self.archive(*pick, set, &mut touched.0),
             Op::Member { audience, user: n, since } => set.memberships.push(MembershipWrite {
                 audience_id: AUDIENCES[*audience].into(),
-                user: user(USERS[*n]),
+                user: keys()[*n].clone(),
                 since: since.map(at),
             }),
             Op::Drop { audience, limit } => {
@@ -185,7 +224,73 @@ impl Engine {
             }
             Op::Forget { user: n, message } => set.forget_seen.push((user(USERS[*n]), [*message; 16])),
             Op::Unknown { flow } => set.unknown_flows.push(format!("flow {flow}")),
+            of_computations => self.apply_to_computations(of_computations, set, &mut touched.0),
         }
+    }
+
+    fn apply_to_computations(&mut self, op: &Op, set: &mut ChangeSet, users: &mut BTreeSet<UserKey>) {
+        let key = |n: &usize| keys()[*n].clone();
+        match op {
+            Op::Page { user, leaf, number, bytes } => {
+                let write = leaf_page(&key(user), *leaf, *number, *bytes);
+                let same = |known: &LeafPageWrite| {
+                    (&known.owner, known.leaf, known.number) == (&write.owner, write.leaf, write.number)
+                };
+                set.leaf_pages.retain(|known| !same(known));
+                set.leaf_pages.push(write);
+            }
+            Op::DropLeaf { user, leaf } => set.drop_leaves.push((key(user), leaf_id(*leaf))),
+            Op::Backfill { n, done } => set.backfills.push(match done {
+                Some(done) => BackfillWrite::Put(Box::new(backfill(*n, done.as_ref().map(key).as_ref()))),
+                None => BackfillWrite::Delete(backfill_id(*n)),
+            }),
+            Op::Merge { from, to, status } => {
+                self.merge(&key(from), &key(to), status.map(|n| JourneyStatus::ALL[n]), set, users);
+            }
+            Op::Revive { user } => self.touch(&key(user), users).merged_into = None,
+            Op::Adopt { from, to } => set.adopted.push(Adoption { from: key(from), to: key(to) }),
+            Op::Instant { hour } => set.at = at(hour * 3_600_000 + 5),
+            Op::ForgetSizes { hour, day } => {
+                set.forget_sizes_before = Some((at(hour * 3_600_000), at(day * 3_600_000)));
+            }
+            Op::Identify { id, user, present } => {
+                let (kind, id) = EXTERNAL_IDS[*id];
+                set.external_ids.push(external_id(kind, id, &key(user), *present));
+            }
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    /// One profile becomes part of the other; with it go its journeys, which may change their status on the way.
+    fn merge(
+        &mut self,
+        from: &UserKey,
+        to: &UserKey,
+        status: Option<JourneyStatus>,
+        set: &mut ChangeSet,
+        users: &mut BTreeSet<UserKey>,
+    ) {
+        if from == to {
+            return;
+        }
+        let one = self.touch(from, users);
+        one.merged_into = Some(to.clone());
+        one.wake_at = None;
+        let mut journeys = std::mem::take(&mut one.journeys);
+        for journey in &mut journeys {
+            let was = journey.status;
+            journey.status = status.unwrap_or(was);
+            journey.user = to.clone();
+            set.journeys.push(JourneyMove {
+                id: journey.id,
+                user: to.clone(),
+                from: Some(was),
+                to: journey.status,
+                moved: true,
+            });
+        }
+        self.touch(to, users).journeys.append(&mut journeys);
+        set.adopted.push(Adoption { from: from.clone(), to: to.clone() });
     }
 
     fn move_journey(
@@ -199,7 +304,7 @@ impl Engine {
         let Some((user, id)) = all.get(pick % all.len().max(1)).cloned() else { return };
         let profile = self.touch(&user, users);
         let journey = profile.journeys.iter_mut().find(|journey| journey.id == id).unwrap();
-        set.journeys.push(JourneyMove { id, user, from: Some(journey.status), to });
+        set.journeys.push(JourneyMove { id, user, from: Some(journey.status), to, moved: false });
         journey.status = to;
     }
 
@@ -217,10 +322,12 @@ impl Engine {
 
 async fn compare(groups: Vec<(Vec<Op>, bool)>) {
     let cast = Cast {
-        users: USERS.map(user).to_vec(),
+        users: keys(),
         audiences: AUDIENCES.map(str::to_owned).to_vec(),
         destinations: DESTINATIONS.map(str::to_owned).to_vec(),
         messages: (0..3).map(|n| [n; 16]).collect(),
+        external_ids: EXTERNAL_IDS.map(|(kind, id)| (kind.to_owned(), id.to_owned())).to_vec(),
+        pages: (0..2).flat_map(|leaf| (0..3).map(move |page| (leaf_id(leaf), page))).collect(),
     };
     let dir = tempfile::tempdir().unwrap();
     let open = || SledStore::open(dir.path(), 1 << 20).unwrap();

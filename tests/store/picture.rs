@@ -5,10 +5,11 @@ use std::future::Future;
 
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Event;
-use stagepost::domain::ids::{EventId, UserKey};
+use stagepost::domain::ids::{EventId, LeafId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::MessageHash;
+use stagepost::domain::sizes::Per;
 use stagepost::store::{EventFilter, Result, Store};
 
 use crate::build::{at, event_id};
@@ -19,6 +20,10 @@ pub struct Cast {
     pub audiences: Vec<String>,
     pub destinations: Vec<String>,
     pub messages: Vec<MessageHash>,
+    /// Kinds and ids.
+    pub external_ids: Vec<(String, String)>,
+    /// Leaves and pages.
+    pub pages: Vec<(LeafId, u32)>,
 }
 
 /// All rows of a list, page by page.
@@ -83,9 +88,45 @@ pub async fn picture(store: &dyn Store, cast: &Cast) -> Vec<String> {
     for audience in &cast.audiences {
         note!(format!("members {audience}"), walk(2, async |p| store.members(audience, &p).await).await);
     }
+    lines.extend(computation_lines(store, cast).await);
     lines.extend(log_lines(store, cast).await);
     lines.extend(journey_lines(store, cast).await);
     lines.extend(delivery_lines(store, cast).await);
+    lines
+}
+
+async fn computation_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
+    let mut lines = vec![format!("backfills: {:?}", store.backfills().await.unwrap())];
+    for user in &cast.users {
+        let wanted: Vec<_> = cast.pages.iter().map(|(leaf, page)| (user.clone(), *leaf, *page)).collect();
+        lines.push(format!("pages of {user}: {:?}", store.leaf_pages(&wanted).await.unwrap()));
+        for audience in &cast.audiences {
+            let since = store.is_member(audience, user).await.unwrap();
+            lines.push(format!("is {user} in {audience}: {since:?}"));
+        }
+    }
+    for audience in &cast.audiences {
+        for per in Per::ALL {
+            for (from, to) in [(at(i64::MIN), at(i64::MAX)), (at(0), at(90_000_000)), (at(1), at(0))] {
+                let points = store.audience_sizes(audience, per, from, to).await.unwrap();
+                lines.push(format!("sizes {audience} {per:?} {from} {to}: {points:?}"));
+            }
+        }
+        for other in &cast.audiences {
+            let both = store.overlap(audience, other).await.unwrap();
+            lines.push(format!("in {audience} and {other}: {both}"));
+        }
+    }
+    for (hours, days) in [(0, 0), (90_000_000, 0), (0, 90_000_000)] {
+        let is_there = store.has_sizes_before(at(hours), at(days)).await.unwrap();
+        lines.push(format!("sizes before {hours} {days}: {is_there}"));
+    }
+    for (kind, id) in &cast.external_ids {
+        for limit in [1, 9] {
+            let users = store.users_by_external_id(kind, id, limit).await.unwrap();
+            lines.push(format!("who is {kind} {id}, {limit}: {users:?}"));
+        }
+    }
     lines
 }
 

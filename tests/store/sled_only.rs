@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use stagepost::domain::change::{ChangeSet, ProfileWrite, SeenWrite};
+use stagepost::domain::change::{Adoption, BackfillWrite, ChangeSet, ProfileWrite, SeenWrite};
 use stagepost::domain::ids::{EventId, UserKey};
+use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
+use stagepost::domain::sizes::Per;
 use stagepost::store::sled::SledStore;
 use stagepost::store::{Store, StoreError};
 
@@ -19,9 +21,39 @@ fn open(dir: &Path) -> Result<SledStore, StoreError> {
     SledStore::open(dir, CACHE)
 }
 
-/// The n-th of a row of commits that are easily told apart: two profiles and three events each.
+/// Somebody whom only the n-th commit is about.
+fn nth(n: u64) -> UserKey {
+    user(&format!("{n:05}"))
+}
+
+/// The database itself. sled lets go of its lock a moment after it was closed.
+fn raw(dir: &Path) -> sled::Db {
+    for _ in 0..100 {
+        if let Ok(db) = sled::Config::new().path(dir).flush_every_ms(None).open() {
+            return db;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("sled does not let go of its lock")
+}
+
+/// The n-th of a row of commits that are easily told apart: two profiles and three events each, a member and an archived
+/// journey more, and what the one before left is given on.
 fn numbered(n: u64) -> ChangeSet {
     let mut set = changes();
+    let (ms, me) = (i64::try_from(n).unwrap() * 3_600_000 + 1, nth(n));
+    set.at = at(ms);
+    set.memberships.push(member("m", &me, Some(ms)));
+    set.external_ids.push(external_id("email", "x", &me, true));
+    set.leaf_pages.push(leaf_page(&me, 1, 0, Some(6_000)));
+    set.backfills.push(BackfillWrite::Put(Box::new(backfill(n, None))));
+    set.archived.push(journey(journey_id(10, n), &me, JourneyStatus::Completed));
+    set.journeys.push(opened(&set.archived[0]));
+    if let Some(before) = n.checked_sub(1) {
+        set.drop_leaves.push((nth(before), leaf_id(1)));
+        set.backfills.push(BackfillWrite::Delete(backfill_id(before)));
+        set.adopted.push(Adoption { from: nth(before), to: user("heir") });
+    }
     for half in ["x", "y"] {
         let mut profile = profile(&user(&format!("{n:05}{half}")));
         profile.wake_at = Some(at(5));
@@ -39,13 +71,41 @@ async fn whole_commits(store: &SledStore) -> u64 {
     let events = store.event_log(None, EventId::from_bytes([255; 16]), usize::MAX).await.unwrap();
     let ids: Vec<_> = events.iter().map(|event| event.id).collect();
     assert_eq!(ids, (0..3 * commits).map(|k| event_id(10, k)).collect::<Vec<_>>());
-    let profiles = store.profiles_after(None, usize::MAX).await.unwrap();
+    let (profiles, _) = store.profiles_after(None, usize::MAX).await.unwrap();
     let keys: Vec<UserKey> = profiles.into_iter().map(|profile| profile.key).collect();
     let expected = (0..commits).flat_map(|n| ["x", "y"].map(|half| user(&format!("{n:05}{half}"))));
     assert_eq!(keys, expected.collect::<Vec<_>>());
     let timers = store.due_timers(at(5), usize::MAX).await.unwrap();
     assert_eq!(timers.len(), keys.len());
+    whole_rest(store, commits).await;
     commits
+}
+
+/// What the numbered commits wrote beside profiles and events; panics unless it is what that many leave.
+async fn whole_rest(store: &SledStore, commits: u64) {
+    let users = store.users_by_external_id("email", "x", usize::MAX).await.unwrap();
+    assert_eq!(users, (0..commits).map(nth).collect::<Vec<_>>());
+    assert_eq!(store.overlap("m", "m").await.unwrap(), commits);
+    assert_eq!(store.counts().await.unwrap().members.get("m").copied().unwrap_or(0), commits);
+    let hours = store.audience_sizes("m", Per::Hour, at(i64::MIN), at(i64::MAX)).await.unwrap();
+    let sizes: Vec<_> = hours.iter().map(|hour| (hour.entered, hour.exited, hour.size)).collect();
+    assert_eq!(sizes, (1..=commits).map(|size| (1, 0, size)).collect::<Vec<_>>());
+    let days = store.audience_sizes("m", Per::Day, at(i64::MIN), at(i64::MAX)).await.unwrap();
+    assert_eq!(days.iter().map(|day| day.entered).sum::<u64>(), commits);
+
+    let newest = commits.checked_sub(1);
+    assert_eq!(store.backfills().await.unwrap(), Vec::from_iter(newest.map(|n| backfill(n, None))));
+    for n in 0..=commits {
+        let page = store.leaf_pages(&[(nth(n), leaf_id(1), 0)]).await.unwrap().remove(0);
+        let expected = if Some(n) == newest { (1, Some(6_000)) } else { (0, None) };
+        assert_eq!((journeys_of(store, nth(n)).await, page.map(|page| page.len())), expected);
+    }
+    assert_eq!(journeys_of(store, user("heir")).await, newest.unwrap_or(0));
+}
+
+async fn journeys_of(store: &SledStore, owner: UserKey) -> u64 {
+    let filter = JourneyFilter { user: Some(owner), ..Default::default() };
+    u64::try_from(store.journeys(&filter, &first(10_000)).await.unwrap().rows.len()).unwrap()
 }
 
 /// Every file under `dir` with its bytes.
@@ -100,7 +160,7 @@ async fn a_newer_version_is_refused_and_not_touched() {
 
     // The record in the data counts as well.
     fs::write(&marker, known).unwrap();
-    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    let raw = raw(dir.path());
     raw.insert("v", &7_u32.to_be_bytes()).unwrap();
     drop(raw);
     let error = open(dir.path()).unwrap_err();
@@ -230,7 +290,7 @@ async fn commits_that_vanished_are_noticed() {
 async fn a_damaged_record_is_an_error_that_names_it() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path()).unwrap().commit(&numbered(0)).await.unwrap();
-    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    let raw = raw(dir.path());
     raw.insert("pu:00000x", &b"\x01\xc1\xff"[..]).unwrap();
     raw.insert("pu:00000y", &b"\x63"[..]).unwrap();
     drop(raw);
@@ -249,7 +309,7 @@ async fn a_damaged_record_is_an_error_that_names_it() {
 #[tokio::test]
 async fn another_programs_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    let raw = raw(dir.path());
     raw.insert("theirs", "value").unwrap();
     drop(raw);
     let error = open(dir.path()).unwrap_err();
@@ -261,12 +321,15 @@ async fn a_record_that_is_too_large_is_refused_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).unwrap();
     store.commit(&numbered(0)).await.unwrap();
-    let mut set = numbered(1);
-    set.profiles[1].profile.anonymous_ids = vec!["n".repeat(1 << 20)];
-    let error = store.commit(&set).await.unwrap_err();
-    assert!(matches!(error, StoreError::TooLarge { .. }) && !error.is_fatal(), "{error}");
-    assert!(error.to_string().contains("profile #") && !error.to_string().contains("00001"), "{error}");
-    assert_eq!(whole_commits(&store).await, 1);
+    let (mut long_profile, mut long_page) = (numbered(1), numbered(1));
+    long_profile.profiles[1].profile.anonymous_ids = vec!["n".repeat(1 << 20)];
+    long_page.leaf_pages.push(leaf_page(&user("a"), 1, 0, Some((1 << 20) + 1)));
+    for (what, set) in [("profile #", long_profile), ("page of a leaf #", long_page)] {
+        let error = store.commit(&set).await.unwrap_err();
+        assert!(matches!(error, StoreError::TooLarge { .. }) && !error.is_fatal(), "{error}");
+        assert!(error.to_string().contains(what) && !error.to_string().contains("00001"), "{error}");
+        assert_eq!(whole_commits(&store).await, 1);
+    }
     store.commit(&numbered(1)).await.unwrap();
     assert_eq!(whole_commits(&store).await, 2, "it goes on");
 }
@@ -278,11 +341,15 @@ async fn a_key_that_is_too_long_is_refused_before_anything_is_written() {
     store.commit(&numbered(0)).await.unwrap();
     for bytes in [1100, 70_000] {
         let who = user(&"u".repeat(bytes));
-        let mut sets = [numbered(1), numbered(1), numbered(1), numbered(1)];
+        let mut sets = [(); 8].map(|()| numbered(1));
         sets[0].profiles[1].profile = profile(&who);
         sets[1].memberships.push(member("a", &who, Some(5)));
         sets[2].deliveries.push(new_delivery(delivery(delivery_id(10, 1), "d", &who, 5)));
         sets[3].seen.push(SeenWrite { user: who.clone(), message: [7; 16], at: at(5) });
+        sets[4].leaf_pages.push(leaf_page(&who, 1, 0, Some(5)));
+        sets[5].external_ids.push(external_id("email", who.as_str(), &user("a"), true));
+        sets[6].adopted.push(Adoption { from: nth(1), to: who.clone() });
+        sets[7].memberships.push(member(who.as_str(), &user("a"), Some(5)));
         for set in sets {
             let error = store.commit(&set).await.unwrap_err();
             assert!(matches!(error, StoreError::TooLarge { .. }), "{error}");
@@ -326,21 +393,59 @@ async fn no_piece_outlives_its_record_whoever_read_it_before() {
         store.profiles(std::slice::from_ref(&who)).await.unwrap();
         for bytes in [bytes, bytes / 2, bytes * 2, 10, bytes] {
             let mut set = changes();
-            set.profiles.push(ProfileWrite { profile: sized(bytes), wake_was: None, is_new });
+            set.profiles.push(ProfileWrite {
+                profile: sized(bytes),
+                wake_was: None,
+                is_new,
+                was_merged: false,
+            });
             store.commit(&set).await.unwrap();
             is_new = false;
             assert_eq!(store.profiles(std::slice::from_ref(&who)).await.unwrap(), [Some(sized(bytes))]);
             let mut set = changes();
-            set.profiles.push(ProfileWrite { profile: sized(bytes), wake_was: None, is_new });
+            set.profiles.push(ProfileWrite {
+                profile: sized(bytes),
+                wake_was: None,
+                is_new,
+                was_merged: false,
+            });
             store.commit(&set).await.unwrap();
         }
     }
     let mut set = changes();
-    set.profiles.push(ProfileWrite { profile: sized(10), wake_was: None, is_new });
+    set.profiles.push(ProfileWrite { profile: sized(10), wake_was: None, is_new, was_merged: false });
     store.commit(&set).await.unwrap();
     drop(store);
-    let raw = sled::Config::new().path(dir.path()).flush_every_ms(None).open().unwrap();
+    let raw = raw(dir.path());
     assert_eq!(raw.scan_prefix("+").count(), 0);
+}
+
+#[tokio::test]
+async fn no_piece_outlives_its_page_whoever_read_it_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    let who = user("a");
+    let sizes = [10, 20_000, 9_000, 30_000, 10, 9_000];
+    for (round, bytes) in sizes.into_iter().cycle().take(40).enumerate() {
+        let mut set = changes();
+        if round % 3 == 0 {
+            store.leaf_pages(&[(who.clone(), leaf_id(1), 0)]).await.unwrap();
+        }
+        if round % 5 == 0 {
+            set.drop_leaves.push((who.clone(), leaf_id(1)));
+        }
+        let removed = round % 7 == 0;
+        set.leaf_pages.push(leaf_page(&who, 1, 0, (!removed).then_some(bytes)));
+        store.commit(&set).await.unwrap();
+        let pages = store.leaf_pages(&[(who.clone(), leaf_id(1), 0)]).await.unwrap();
+        assert_eq!(pages[0], set.leaf_pages[0].page, "{round}");
+    }
+    let mut set = changes();
+    set.drop_leaves.push((who.clone(), leaf_id(1)));
+    store.commit(&set).await.unwrap();
+    drop(store);
+    let raw = raw(dir.path());
+    assert_eq!((raw.scan_prefix("+").count(), raw.scan_prefix("l").count()), (0, 0));
 }
 
 /// A power cut leaves the log without its end, wherever the disk happened to be.
@@ -350,7 +455,8 @@ async fn a_log_cut_anywhere_opens_with_whole_commits_only() {
     let data = dir.path().join("data");
     let store = open(&data).unwrap();
     let mut sizes = Vec::new();
-    for n in 0..60 {
+    // So few that the log's end is its newest part: sled writes over a segment that it has emptied.
+    for n in 0..40 {
         store.commit(&numbered(n)).await.unwrap();
         sizes.push(fs::metadata(data.join("db")).unwrap().len());
     }

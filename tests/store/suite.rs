@@ -1,7 +1,6 @@
 //! What every backend does, one behaviour per test.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use stagepost::domain::change::{DefinitionWrite, JourneyMove, ProfileWrite, SeenWrite};
 use stagepost::domain::definition::Kind;
@@ -11,39 +10,10 @@ use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
-use stagepost::store::memory::MemoryStore;
-use stagepost::store::sled::SledStore;
 use stagepost::store::{EventFilter, Store, StoreError};
 
 use crate::build::*;
 use crate::picture::{walk, whole_log};
-
-/// An open store, and what has to stay alive with it.
-struct Opened {
-    store: Arc<dyn Store>,
-    _dir: Option<tempfile::TempDir>,
-}
-
-fn memory() -> Opened {
-    Opened { store: Arc::new(MemoryStore::new()), _dir: None }
-}
-
-fn sled() -> Opened {
-    let dir = tempfile::tempdir().unwrap();
-    let store = SledStore::open(&dir.path().join("data"), 8 << 20).unwrap();
-    Opened { store: Arc::new(store), _dir: Some(dir) }
-}
-
-macro_rules! on_every_backend {
-    ($($behaviour:ident),* $(,)?) => {
-        mod on_memory {
-            $(#[tokio::test] async fn $behaviour() { super::$behaviour(&*super::memory().store).await })*
-        }
-        mod on_sled {
-            $(#[tokio::test] async fn $behaviour() { super::$behaviour(&*super::sled().store).await })*
-        }
-    };
-}
 
 on_every_backend!(
     an_empty_store_answers_everything_with_nothing,
@@ -104,8 +74,8 @@ async fn profiles_come_back_whole_and_in_order(store: &dyn Store) {
     let keys = |profiles: Vec<stagepost::domain::profile::Profile>| -> Vec<UserKey> {
         profiles.into_iter().map(|profile| profile.key).collect()
     };
-    assert_eq!(keys(store.profiles_after(None, 2).await.unwrap()), [user("a"), user("b")]);
-    assert_eq!(keys(store.profiles_after(Some(&user("a")), 9).await.unwrap()), [user("b"), user("c")]);
+    assert_eq!(keys(store.profiles_after(None, 2).await.unwrap().0), [user("a"), user("b")]);
+    assert_eq!(keys(store.profiles_after(Some(&user("a")), 9).await.unwrap().0), [user("b"), user("c")]);
     assert_eq!(store.counts().await.unwrap().profiles, 3);
 }
 
@@ -114,13 +84,14 @@ async fn long_profiles_grow_and_shrink(store: &dyn Store) {
     for (round, bytes) in [10, 90_000, 20_000, 6_000, 300_000, 5_000, 10].into_iter().enumerate() {
         let mut profile = profile(&key);
         profile.anonymous_ids = vec!["n".repeat(bytes)];
-        let write = ProfileWrite { profile: profile.clone(), wake_was: None, is_new: round == 0 };
+        let write =
+            ProfileWrite { profile: profile.clone(), wake_was: None, is_new: round == 0, was_merged: false };
         store
             .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
             .await
             .unwrap();
         assert_eq!(store.profile(&key).await.unwrap(), Some(profile.clone()));
-        assert_eq!(store.profiles_after(None, 5).await.unwrap(), [profile]);
+        assert_eq!(store.profiles_after(None, 5).await.unwrap().0, [profile]);
     }
     assert_eq!(store.counts().await.unwrap().profiles, 1);
 }
@@ -129,7 +100,7 @@ async fn timers_follow_the_profile(store: &dyn Store) {
     let set_timer = async |id: &str, was: Option<i64>, wake: Option<i64>| {
         let mut profile = profile(&user(id));
         profile.wake_at = wake.map(at);
-        let write = ProfileWrite { profile, wake_was: was.map(at), is_new: was.is_none() };
+        let write = ProfileWrite { profile, wake_was: was.map(at), is_new: was.is_none(), was_merged: false };
         store
             .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
             .await
@@ -211,7 +182,12 @@ async fn a_journey_is_found_in_the_profile_and_in_the_archive(store: &dyn Store)
     let mut gone = owner.journeys.remove(0);
     gone.flow = "f".repeat(30_000);
     set.archived.push(gone.clone());
-    set.profiles.push(ProfileWrite { profile: owner.clone(), wake_was: None, is_new: false });
+    set.profiles.push(ProfileWrite {
+        profile: owner.clone(),
+        wake_was: None,
+        is_new: false,
+        was_merged: false,
+    });
     store.commit(&set).await.unwrap();
     assert_eq!(store.journey(a).await.unwrap(), Some(gone.clone()));
     let filter = JourneyFilter { user: Some(user("a")), ..Default::default() };
@@ -236,8 +212,13 @@ async fn stalled_journeys_are_listed_while_they_are_stalled(store: &dyn Store) {
         let mut owner = profile(&user("a"));
         owner.journeys.push(journey(id, &user("a"), to));
         let mut set = changes();
-        set.profiles.push(ProfileWrite { profile: owner, wake_was: None, is_new: from.is_none() });
-        set.journeys.push(JourneyMove { id, user: user("a"), from, to });
+        set.profiles.push(ProfileWrite {
+            profile: owner,
+            wake_was: None,
+            is_new: from.is_none(),
+            was_merged: false,
+        });
+        set.journeys.push(JourneyMove { id, user: user("a"), from, to, moved: false });
         store.commit(&set).await.unwrap();
         let stalled = store.journeys(&filter, &first(5)).await.unwrap().rows;
         assert_eq!(stalled.len(), usize::from(to == JourneyStatus::Stalled));

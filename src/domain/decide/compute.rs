@@ -1,163 +1,236 @@
-//! Computations: leaf states follow the events, memberships follow the leaves and traits.
+//! Computations: values follow the leaves and traits.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Decision;
+use super::accounts::Effect;
+use super::leaves::read;
+use super::rules::{Rule, Rules};
 use crate::domain::change::MembershipWrite;
-use crate::domain::definition::Audience;
+use crate::domain::definition::{Class, Computation};
 use crate::domain::delivery::Cause;
-use crate::domain::event::Event;
-use crate::domain::ids::LeafId;
+use crate::domain::leaf::Reading;
 use crate::domain::limits;
-use crate::domain::profile::{Membership, Profile};
-use crate::domain::query::{Evaluation, LeafSpec, LeafState};
+use crate::domain::profile::{Computed, Membership, Profile};
+use crate::domain::query::{Evaluation, Inputs, Tally};
 use crate::domain::time::Timestamp;
 
-/// Places in `Rules::audiences` that are to be looked at.
+/// Places in `Rules::rules` that are to be looked at.
 pub(super) type Touched = BTreeSet<usize>;
 
-/// Adds one event to a leaf; says whether there was room on the profile.
-fn add(profile: &mut Profile, leaf: LeafId, spec: &LeafSpec, at: Timestamp, now: Timestamp) -> bool {
-    let kept: usize = profile.leaves.values().map(LeafState::kept).sum();
-    let has_room = kept < limits::MAX_LEAF_TIMES;
-    if has_room {
-        profile.leaves.entry(leaf).or_default().add(spec, at, now);
-    }
-    has_room
+/// What a query sees of a profile.
+struct Seen<'a> {
+    profile: &'a Profile,
+    leaves: Vec<Reading>,
+    tallies: Vec<Tally>,
 }
 
-/// Whether the audience's query holds for this profile now, and until when surely.
-fn evaluate(audience: &Audience, profile: &Profile, now: Timestamp) -> Evaluation {
-    audience.query.evaluate(
-        &|index| audience.leaves.get(index).and_then(|leaf| profile.leaves.get(&leaf.id)),
-        &|name| profile.trait_value(name).map(Cow::Owned),
-        now,
-    )
+impl Inputs for Seen<'_> {
+    fn leaf(&self, index: usize) -> Reading {
+        self.leaves.get(index).cloned().unwrap_or(Reading { value: Value::Null, holds_until: None })
+    }
+
+    fn part(&self, index: usize) -> Tally {
+        self.tallies.get(index).copied().unwrap_or_default()
+    }
+
+    fn trait_value(&self, name: &str) -> Option<Cow<'_, Value>> {
+        self.profile.trait_value(name)
+    }
+}
+
+/// What the rule's query says of this profile now, and until when surely.
+fn evaluate(rule: &Rule, profile: &mut Profile, now: Timestamp) -> Evaluation {
+    let leaves: Vec<Reading> = rule.leaves().iter().map(|used| read(profile, used, now)).collect();
+    let tally = |part: &crate::domain::definition::PartUse| Tally {
+        yes: profile.users.yes.get(&part.id).copied().unwrap_or(0),
+        all: profile.users.all,
+    };
+    let tallies = rule.tallied().iter().map(tally).collect();
+    rule.query().evaluate(&Seen { profile, leaves, tallies }, now)
 }
 
 impl Decision<'_> {
-    /// Adds an event to the leaves that count it; answers the audiences whose leaves changed.
-    pub(super) fn count_event(&mut self, profile: &mut Profile, event: &Event) -> Touched {
-        let mut touched = Touched::new();
-        let Some((name, properties)) = event.as_behaviour() else { return touched };
-        for leaf in self.rules.leaves_by_event.get(name).into_iter().flatten() {
-            if !leaf.spec.matches(&properties) {
-                continue;
-            }
-            if add(profile, leaf.id, &leaf.spec, event.timestamp, self.now) {
-                touched.extend(leaf.audiences.iter().copied());
-            } else {
-                self.left_out.leaf_times += 1;
-            }
-        }
-        touched
-    }
-
-    /// Evaluates the audiences in `touched`, and those that ask about an audience that changed, and notes every change.
-    /// Answers the earliest instant at which one of them may change by itself.
+    /// Evaluates the rules in `touched`, and those that ask about a value that changed, and notes every change. Answers the
+    /// earliest instant at which one of them may change by itself.
     pub(super) fn evaluate(
         &mut self,
         profile: &mut Profile,
         mut touched: Touched,
         cause: &Cause,
     ) -> Option<Timestamp> {
-        // Anonymous visitors are counted, but become members only once their user id is known.
-        profile.key.user_id()?;
         let rules = Arc::clone(&self.rules);
         let mut wake: Option<Timestamp> = None;
-        // Whoever asks about an audience stands after it, so each is evaluated once and the list ends.
+        // Whoever asks about a value stands after it, so each is evaluated once and the list ends.
         while let Some(place) = touched.pop_first() {
-            let audience = &rules.audiences[place];
-            if !audience.covers(&profile.key) {
+            let rule = &rules.rules[place];
+            if !rule.is_about(&profile.key) || !rules.covers(rule, &profile.key) {
                 continue;
             }
-            let evaluation = evaluate(audience, profile, self.now);
+            let evaluation = evaluate(rule, profile, self.now);
             wake = earliest(wake, evaluation.holds_until);
-            if self.set_membership(profile, audience, evaluation.value, cause) {
-                let dependents = rules.audiences_by_trait.get(&audience.key).into_iter().flatten();
-                touched.extend(dependents.filter(|dependent| **dependent > place));
+            if self.set(profile, rule, evaluation.value, cause) {
+                let asking = rules.rules_by_trait.get(&rule.computation.key).into_iter().flatten();
+                touched.extend(asking.filter(|asking| **asking > place));
             }
         }
         wake
     }
 
-    /// Evaluates one audience for a profile whose turn has come in its first computation; says whether that changed the
+    /// Evaluates rules for a profile whose turn has come in their first computation; says whether that changed the
     /// profile.
-    pub fn evaluate_first(&mut self, profile: &mut Profile, audience: &Audience) -> bool {
-        if profile.key.user_id().is_none() {
-            return false;
-        }
+    pub fn evaluate_first(&mut self, profile: &mut Profile, computations: &BTreeSet<String>) -> bool {
+        let rules = Arc::clone(&self.rules);
         let armed = profile.wake_at;
-        let evaluation = evaluate(audience, profile, self.now);
-        arm(profile, evaluation.holds_until);
-        let changed = self.set_membership(profile, audience, evaluation.value, &Cause::Backfill);
-        if changed {
-            let dependents =
-                self.rules.audiences_by_trait.get(&audience.key).into_iter().flatten().copied().collect();
-            let wake = self.evaluate(profile, dependents, &Cause::Backfill);
-            arm(profile, wake);
+        let mut changed = false;
+        let first = rules.rules.iter().enumerate();
+        for (place, rule) in first.filter(|(_, rule)| computations.contains(&rule.computation.id)) {
+            if !rule.is_about(&profile.key) {
+                continue;
+            }
+            let evaluation = evaluate(rule, profile, self.now);
+            arm(profile, evaluation.holds_until);
+            if self.set(profile, rule, evaluation.value, &Cause::Backfill) {
+                changed = true;
+                let asking = rules.rules_by_trait.get(&rule.computation.key).into_iter().flatten();
+                let asking = asking.filter(|asking| **asking > place).copied().collect();
+                let wake = self.evaluate(profile, asking, &Cause::Backfill);
+                arm(profile, wake);
+            }
         }
         changed || profile.wake_at != armed
     }
 
-    /// Adds a past event to the leaves of one audience, in its first computation.
-    pub fn count_past(
-        &mut self,
-        profile: &mut Profile,
-        audience: &Audience,
-        event: &Event,
-        fresh: &BTreeSet<LeafId>,
-    ) {
-        let Some((name, properties)) = event.as_behaviour() else { return };
-        for leaf in &audience.leaves {
-            let counts =
-                fresh.contains(&leaf.id) && leaf.spec.event == name && leaf.spec.matches(&properties);
-            if counts && !add(profile, leaf.id, &leaf.spec, event.timestamp, self.now) {
-                self.left_out.leaf_times += 1;
+    /// Says whether the trait of the computation's key changed.
+    fn set(&mut self, profile: &mut Profile, rule: &Rule, value: Value, cause: &Cause) -> bool {
+        match (rule.part, rule.computation.class) {
+            (Some(part), _) => {
+                self.set_part(profile, rule, part, value == Value::Bool(true), cause);
+                false
             }
+            (None, Class::Audience) => {
+                self.set_membership(profile, &rule.computation, value == Value::Bool(true), cause)
+            }
+            (None, Class::Trait) => self.set_value(profile, &rule.computation, value, cause),
         }
     }
 
-    /// All audiences that time can change for this profile.
-    pub(super) fn all_with_state(&mut self, profile: &Profile) -> Touched {
-        let places = profile.leaves.keys().filter_map(|leaf| self.rules.audiences_by_leaf.get(leaf));
-        places.flatten().copied().collect()
+    /// What a part is for the user; his accounts count it.
+    fn set_part(&mut self, profile: &mut Profile, rule: &Rule, part: usize, yes: bool, cause: &Cause) {
+        let Some(part) = rule.computation.parts.get(part) else { return };
+        let was = profile.parts.get(&part.id).copied().unwrap_or(false);
+        if was == yes {
+            return;
+        }
+        profile.parts.insert(part.id, yes);
+        self.tell_accounts(profile, &Effect::Part(part.id, yes), cause);
     }
 
-    /// Removes what no computation asks for any more.
-    pub(super) fn forget_old_leaves(&self, profile: &mut Profile) {
-        profile.leaves.retain(|leaf, _| self.rules.audiences_by_leaf.contains_key(leaf));
-    }
-
-    /// Says whether the trait of the audience's key changed.
     fn set_membership(
         &mut self,
         profile: &mut Profile,
-        audience: &Audience,
+        audience: &Computation,
         member: bool,
         cause: &Cause,
     ) -> bool {
         let known = profile.memberships.get(&audience.key);
-        let of_this_audience = known.is_some_and(|known| known.audience_id == audience.id);
-        let was = of_this_audience && known.is_some_and(|known| known.member);
-        if was == member {
-            // What an earlier audience of that name left behind is no longer the truth, but nobody was told of it by this one.
-            let left_behind = known.is_some() && !of_this_audience;
-            return left_behind && profile.memberships.remove(&audience.key).is_some();
+        let is_ours = known.is_some_and(|known| known.audience_id == audience.id);
+        let was = known.is_some_and(|known| known.member);
+        // What an earlier audience of that name told is taken back by this one, or told again under its own id.
+        if (is_ours || !member) && was == member {
+            if !is_ours && known.is_some() {
+                profile.memberships.remove(&audience.key);
+                return true;
+            }
+            return false;
         }
+        let mut earlier = known.map(|known| known.earlier.clone()).unwrap_or_default();
+        earlier.extend(known.filter(|known| known.member != member).map(|known| known.since));
+        if !is_ours {
+            earlier.clear();
+        }
+        let too_many = earlier.len().saturating_sub(limits::MEMBERSHIP_CHANGES);
+        earlier.drain(..too_many);
         profile.memberships.insert(
             audience.key.clone(),
-            Membership { audience_id: audience.id.clone(), member, since: self.now },
+            Membership { audience_id: audience.id.clone(), member, since: self.now, earlier },
         );
         self.changes.memberships.push(MembershipWrite {
             audience_id: audience.id.clone(),
             user: profile.key.clone(),
             since: member.then_some(self.now),
         });
-        self.announce(profile, audience, member, cause);
+        self.announce(profile, audience, &Value::Bool(member), cause);
         true
+    }
+
+    /// A value is first set when it is another than that of no events; from then on every change is.
+    fn set_value(
+        &mut self,
+        profile: &mut Profile,
+        computed: &Computation,
+        value: Value,
+        cause: &Cause,
+    ) -> bool {
+        let known = profile.values.get(&computed.key).filter(|known| known.computation_id == computed.id);
+        let is_same = match known {
+            Some(known) => known.value == value,
+            None => computed.leaves.first().is_none_or(|leaf| leaf.spec.empty() == value),
+        };
+        if is_same {
+            // What an earlier trait of that name left is no longer the truth.
+            return known.is_none() && profile.values.remove(&computed.key).is_some();
+        }
+        let written = Computed { computation_id: computed.id.clone(), value: value.clone(), since: self.now };
+        profile.values.insert(computed.key.clone(), written);
+        self.announce(profile, computed, &value, cause);
+        true
+    }
+
+    /// Tells the members of an audience that is being deleted that they are out; says whether this one was in.
+    pub fn leave(&mut self, profile: &mut Profile, audience: &Computation) -> bool {
+        let known = profile.memberships.get(&audience.key);
+        let is_member = known.is_some_and(|known| known.member && known.audience_id == audience.id);
+        is_member && self.set_membership(profile, audience, false, &Cause::Deletion)
+    }
+
+    /// Tells one destination of the present value, where there is one.
+    pub fn announce_present(&mut self, profile: &Profile, computation: &Computation, destination: &str) {
+        let present = match computation.class {
+            Class::Audience => profile
+                .memberships
+                .get(&computation.key)
+                .filter(|known| known.member && known.audience_id == computation.id)
+                .map(|_| Value::Bool(true)),
+            Class::Trait => profile
+                .values
+                .get(&computation.key)
+                .filter(|known| !known.value.is_null() && known.computation_id == computation.id)
+                .map(|known| known.value.clone()),
+        };
+        if let Some(value) = present {
+            self.announce_to(profile, computation, &value, &Cause::Backfill, destination);
+        }
+    }
+}
+
+impl Rules {
+    /// Whether a change of this profile is looked at now: always when the computation is live; while its values are being
+    /// found only for profiles that were already evaluated (the others' turn is still to come).
+    fn covers(&self, rule: &Rule, key: &crate::domain::ids::UserKey) -> bool {
+        use crate::domain::definition::Status;
+        match rule.computation.status {
+            Status::Live => true,
+            Status::Computing => self.backfills.iter().any(|backfill| {
+                backfill.computations.iter().any(|it| it.id == rule.computation.id)
+                    && backfill.has_reached(key)
+            }),
+            Status::Disabled | Status::Leaving { .. } => false,
+        }
     }
 }
 

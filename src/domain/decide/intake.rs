@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::Decision;
 use super::compute::{Touched, arm};
+use super::external_ids::ExternalIds;
 use crate::domain::change::SeenWrite;
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::event::{Call, Event, weight};
@@ -50,9 +51,10 @@ impl Decision<'_> {
         self.forget_old_leaves(profile);
         let mut touched = self.apply_traits(profile, &event);
         touched.append(&mut self.count_event(profile, &event));
-        if profile.created_at == self.now && profile.recent.len() == 1 {
-            touched.extend(self.rules.audiences_of_nobody.iter().copied());
+        if profile.is_fresh(self.now) {
+            touched.extend(self.rules.of_nobody.iter().copied());
         }
+        self.link_account(profile, &event);
         let journey = self.follow(profile, &event);
         self.pass_on(profile, &event);
         if !touched.is_empty() {
@@ -85,27 +87,37 @@ impl Decision<'_> {
         false
     }
 
-    /// Sets the traits that an identify brings; answers the audiences that ask about those that changed.
+    /// Sets the traits that an identify brings; answers the computations that ask about those that changed.
     fn apply_traits(&mut self, profile: &mut Profile, event: &Event) -> Touched {
-        let mut touched = Touched::new();
         match &event.call {
-            Call::Identify { traits } => {
-                self.left_out.traits += traits.len().saturating_sub(limits::MAX_TRAITS_PER_EVENT);
-                for (name, value) in traits.iter().take(limits::MAX_TRAITS_PER_EVENT) {
-                    match set_trait(profile, name, value, event.timestamp) {
-                        SetTrait::Changed => {
-                            touched.extend(self.rules.audiences_by_trait.get(name).into_iter().flatten());
-                        }
-                        SetTrait::Same => {}
-                        SetTrait::NoRoom => self.left_out.traits += 1,
-                    }
-                }
-            }
+            Call::Identify { traits } => self.set_traits(profile, traits, event.timestamp),
             Call::Track { .. }
             | Call::Page { .. }
             | Call::Screen { .. }
             | Call::Group { .. }
-            | Call::Alias { .. } => {}
+            | Call::Alias { .. } => Touched::new(),
+        }
+    }
+
+    /// Sets traits of a user or account; answers the computations that ask about those that changed.
+    pub(super) fn set_traits(
+        &mut self,
+        profile: &mut Profile,
+        traits: &Map<String, Value>,
+        at: Timestamp,
+    ) -> Touched {
+        let mut touched = Touched::new();
+        self.left_out.traits += traits.len().saturating_sub(limits::MAX_TRAITS_PER_EVENT);
+        for (name, value) in traits.iter().take(limits::MAX_TRAITS_PER_EVENT) {
+            let before = ExternalIds::of(profile, name);
+            match set_trait(profile, name, value, at) {
+                SetTrait::Changed => {
+                    self.note_external_ids(profile, name, before);
+                    touched.extend(self.rules.rules_by_trait.get(name).into_iter().flatten());
+                }
+                SetTrait::Same => {}
+                SetTrait::NoRoom => self.left_out.traits += 1,
+            }
         }
         touched
     }
@@ -119,7 +131,7 @@ impl Decision<'_> {
             self.changes.unknown_flows.push(step.flow.to_owned());
         }
         if let Some(phone) = step.phone_number {
-            note_phone(profile, phone, event.timestamp);
+            self.note_phone(profile, phone, event.timestamp);
         }
         let post = Post {
             step,
@@ -131,17 +143,18 @@ impl Decision<'_> {
         let mut journeys =
             Journeys { user: &key, list: &mut profile.journeys, moves: &mut self.changes.journeys };
         let journey = journeys.post(flow, &post, self.now, self.ids);
-        self.archive(profile, journey);
+        self.archive(profile, Some(journey));
         let wake = self.journeys_wake(profile);
         arm(profile, wake);
         Some(journey)
     }
 
     /// Moves the oldest finished journeys out of a profile that holds too many; `keep` stays.
-    fn archive(&mut self, profile: &mut Profile, keep: JourneyId) {
+    pub(super) fn archive(&mut self, profile: &mut Profile, keep: Option<JourneyId>) {
         while profile.journeys.len() > limits::JOURNEYS_IN_PROFILE {
-            let finished =
-                |journey: &crate::domain::journey::Journey| !journey.status.is_open() && journey.id != keep;
+            let finished = |journey: &crate::domain::journey::Journey| {
+                !journey.status.is_open() && Some(journey.id) != keep
+            };
             let Some(oldest) = profile.journeys.iter().position(finished) else { break };
             self.changes.archived.push(profile.journeys.remove(oldest));
         }
@@ -169,13 +182,6 @@ fn remember_event(profile: &mut Profile, event: &Event) {
         profile.recent.pop_front();
     }
     profile.recent.push_back(event.id);
-    let (Some(_), Some(anonymous)) = (&event.user_id, &event.anonymous_id) else { return };
-    if !profile.anonymous_ids.contains(anonymous) {
-        if profile.anonymous_ids.len() >= 5 {
-            profile.anonymous_ids.remove(0);
-        }
-        profile.anonymous_ids.push(anonymous.clone());
-    }
 }
 
 /// Sets one trait unless a newer value is known.
@@ -204,17 +210,4 @@ enum SetTrait {
     Same,
     /// The profile is full; the event keeps it.
     NoRoom,
-}
-
-fn note_phone(profile: &mut Profile, phone: &str, at: Timestamp) {
-    match &mut profile.phone {
-        Some(known) if at < known.at => {}
-        Some(known) => {
-            known.at = at;
-            if known.value != phone {
-                known.value = phone.into();
-            }
-        }
-        None => profile.phone = Some(TraitValue { value: phone.into(), at }),
-    }
 }

@@ -1,44 +1,73 @@
 //! The calls that announce a computed change, in Segment's shapes.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::Decision;
-use crate::domain::definition::{Audience, Emit, EventsWanted};
+use crate::domain::definition::{Class, Computation, Emit, EventsWanted};
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::ids::UserKey;
 use crate::domain::profile::Profile;
+use crate::domain::query::Target;
 use crate::domain::time::Timestamp;
 
+/// The one space that a server has; Segment's payloads name it.
+pub const SPACE_ID: &str = "spa_stagepost";
+
 impl Decision<'_> {
-    /// Tells the audience's destinations that the user entered or left.
-    pub(super) fn announce(&mut self, profile: &Profile, audience: &Audience, member: bool, cause: &Cause) {
-        let definitions = std::sync::Arc::clone(&self.rules.definitions);
-        let wanting = |key: &&String| {
-            definitions
-                .destinations
-                .get(*key)
-                .is_some_and(|destination| destination.events != EventsWanted::None)
-        };
-        for destination in audience.destinations.iter().filter(wanting) {
-            for emit in &audience.emit {
-                let message_id = self.ids.ksuid("personas_", self.now);
-                let call =
-                    Change { profile, audience, member, destination, message_id: &message_id, now: self.now };
-                let call = match emit {
-                    Emit::Identify => call.identify(),
-                    Emit::Track => call.track(),
-                };
-                self.deliver(destination, &profile.key, message_id, cause.clone(), Payload::Call(call));
+    /// Tells the computation's destinations of its new value.
+    pub(super) fn announce(
+        &mut self,
+        profile: &Profile,
+        computation: &Computation,
+        value: &Value,
+        cause: &Cause,
+    ) {
+        for destination in &computation.destinations {
+            // One that was added later and has not come to this profile yet will be told of what is true then.
+            let is_still_to_come = computation.announcements.iter().any(|announcement| {
+                announcement.destination == *destination
+                    && announcement.after.as_ref().is_none_or(|after| profile.key > *after)
+            });
+            if !is_still_to_come {
+                self.announce_to(profile, computation, value, cause, destination);
             }
+        }
+    }
+
+    /// Tells one destination of a value, if it wants to hear of any.
+    pub(super) fn announce_to(
+        &mut self,
+        profile: &Profile,
+        computation: &Computation,
+        value: &Value,
+        cause: &Cause,
+        destination: &str,
+    ) {
+        let wanted = self.rules.definitions.destinations.get(destination);
+        if wanted.is_none_or(|destination| destination.events == EventsWanted::None) {
+            return;
+        }
+        for emit in &computation.emit {
+            let message_id = self.ids.ksuid("personas_", self.now);
+            let change =
+                Change { profile, computation, value, destination, message_id: &message_id, now: self.now };
+            let call = match (emit, computation.target) {
+                (Emit::Identify, Target::Users) => change.identify(),
+                (Emit::Track, Target::Users) => change.track(),
+                (Emit::Identify | Emit::Track, Target::Accounts) => change.group(),
+            };
+            self.deliver(destination, &profile.key, message_id, cause.clone(), Payload::Call(call));
         }
     }
 }
 
-/// One change of membership, to be told to one destination.
+/// One change of a value, to be told to one destination.
 struct Change<'a> {
     profile: &'a Profile,
-    audience: &'a Audience,
-    member: bool,
+    computation: &'a Computation,
+    value: &'a Value,
     destination: &'a str,
     message_id: &'a str,
     now: Timestamp,
@@ -47,30 +76,45 @@ struct Change<'a> {
 impl Change<'_> {
     fn identify(&self) -> Map<String, Value> {
         let mut traits = Map::new();
-        traits.insert(self.audience.key.clone(), self.member.into());
+        traits.insert(self.computation.key.clone(), self.value.clone());
         if let Some(email) = self.email() {
-            traits.insert("email".into(), email);
+            traits.entry("email").or_insert(email);
         }
         let mut call = self.head("identify");
         call.insert("traits".into(), traits.into());
-        call.insert("context".into(), json!({ "personas": self.personas() }));
+        call.insert("context".into(), self.context(Map::new()));
+        call.insert("integrations".into(), self.integrations());
+        call
+    }
+
+    fn group(&self) -> Map<String, Value> {
+        let mut traits = Map::new();
+        traits.insert(self.computation.key.clone(), self.value.clone());
+        let mut call = self.head("group");
+        call.insert("traits".into(), traits.into());
+        call.insert("context".into(), self.context(Map::new()));
         call.insert("integrations".into(), self.integrations());
         call
     }
 
     fn track(&self) -> Map<String, Value> {
+        let key = &self.computation.key;
+        let (event, key_name) = match (self.computation.class, self.value) {
+            (Class::Audience, Value::Bool(true)) => ("Audience Entered", "audience_key"),
+            (Class::Audience, _) => ("Audience Exited", "audience_key"),
+            (Class::Trait, _) => ("Trait Computed", "trait_key"),
+        };
         let mut properties = Map::new();
-        properties.insert("audience_key".into(), self.audience.key.clone().into());
-        properties.insert(self.audience.key.clone(), self.member.into());
+        properties.insert(key_name.into(), key.clone().into());
+        properties.insert(key.clone(), self.value.clone());
         let mut context = Map::new();
         if let Some(email) = self.email() {
             context.insert("traits".into(), json!({ "email": email }));
         }
-        context.insert("personas".into(), self.personas());
         let mut call = self.head("track");
-        call.insert("event".into(), if self.member { "Audience Entered" } else { "Audience Exited" }.into());
+        call.insert("event".into(), event.into());
         call.insert("properties".into(), properties.into());
-        call.insert("context".into(), context.into());
+        call.insert("context".into(), self.context(context));
         call.insert("integrations".into(), self.integrations());
         call
     }
@@ -80,9 +124,11 @@ impl Change<'_> {
         let mut call = Map::new();
         call.insert("type".into(), type_name.into());
         call.insert("version".into(), 1.into());
-        let (field, id) = match self.profile.key.user_id() {
-            Some(user) => ("userId", user),
-            None => ("anonymousId", self.profile.key.anonymous_id().unwrap_or_default()),
+        let key = &self.profile.key;
+        let (field, id) = match (key.user_id(), key.group_id()) {
+            (Some(user), _) => ("userId", user),
+            (None, Some(group)) => ("groupId", group),
+            (None, None) => ("anonymousId", key.anonymous_id().unwrap_or_default()),
         };
         call.insert(field.into(), id.into());
         call.insert("messageId".into(), self.message_id.into());
@@ -93,12 +139,21 @@ impl Change<'_> {
         call
     }
 
-    fn personas(&self) -> Value {
-        json!({
-            "computation_class": "audience",
-            "computation_id": self.audience.id,
-            "computation_key": self.audience.key,
-        })
+    /// Segment's context of a computed call, beside what is in `context` already.
+    fn context(&self, mut context: Map<String, Value>) -> Value {
+        context.insert("integrations".into(), json!({ "personas": false }));
+        context.insert("library".into(), json!({ "name": "unknown", "version": "unknown" }));
+        context.insert(
+            "personas".into(),
+            json!({
+                "computation_class": self.computation.class.as_str(),
+                "computation_id": self.computation.id,
+                "computation_key": self.computation.key,
+                "namespace": SPACE_ID,
+                "space_id": SPACE_ID,
+            }),
+        );
+        context.into()
     }
 
     fn integrations(&self) -> Value {
@@ -109,7 +164,7 @@ impl Change<'_> {
     }
 
     fn email(&self) -> Option<Value> {
-        self.profile.trait_value("email").filter(Value::is_string)
+        self.profile.trait_value("email").filter(|email| email.is_string()).map(Cow::into_owned)
     }
 }
 

@@ -3,9 +3,13 @@
 //! A [`Decision`] is made for one group of inputs at one instant. Its methods change profiles that the caller loaded and
 //! note everything else (events, moves of journeys, memberships, deliveries) in its [`ChangeSet`].
 
+mod accounts;
 mod compute;
 mod escalate;
+mod external_ids;
+mod identity;
 mod intake;
+mod leaves;
 mod messages;
 mod operate;
 mod rules;
@@ -13,7 +17,11 @@ mod wake;
 
 use std::sync::Arc;
 
+pub use accounts::{Effect, Told};
+pub use external_ids::{EMAIL, PHONE, normal as normal_external_id};
+pub use identity::links;
 pub use intake::{Taken, message_hash};
+pub use leaves::MissingPages;
 pub use operate::OperateError;
 pub use rules::Rules;
 
@@ -29,6 +37,8 @@ pub struct Decision<'a> {
     ids: &'a mut IdSource,
     /// Everything that was caused so far, but for the profiles themselves.
     pub changes: ChangeSet,
+    /// What follows for other profiles; to be applied to them, see [`Decision::take_effect`].
+    pub effects: Vec<Told>,
     /// What found no room on its profile.
     pub left_out: LeftOut,
 }
@@ -38,14 +48,17 @@ pub struct Decision<'a> {
 pub struct LeftOut {
     /// Traits that were too many or too large.
     pub traits: usize,
-    /// Timestamps past what the leaves of one profile may keep.
-    pub leaf_times: usize,
+    /// Events past what one leaf keeps of one profile.
+    pub leaf_entries: usize,
+    /// Links to more accounts than one user may have.
+    pub groups: usize,
 }
 
 impl<'a> Decision<'a> {
     /// Nothing decided yet.
     pub fn new(rules: Arc<Rules>, now: Timestamp, ids: &'a mut IdSource) -> Self {
-        Self { rules, now, ids, changes: ChangeSet::default(), left_out: LeftOut::default() }
+        let changes = ChangeSet { at: now, ..ChangeSet::default() };
+        Self { rules, now, ids, changes, effects: Vec::new(), left_out: LeftOut::default() }
     }
 
     /// The rules it goes by.

@@ -3,18 +3,58 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::domain::definition::{Audience, Definitions, EventsWanted};
-use crate::domain::ids::LeafId;
-use crate::domain::query::LeafSpec;
+use serde_json::Value;
+
+use crate::domain::backfill::Backfill;
+use crate::domain::definition::{Class, Computation, Definitions, EventsWanted, LeafUse, PartUse};
+use crate::domain::ids::{LeafId, UserKey};
+use crate::domain::leaf::Reading;
+use crate::domain::query::{Inputs, LeafSpec, Query, Tally, Target};
 use crate::domain::time::Timestamp;
 
-/// A leaf that counts events as they arrive, with the audiences that ask it.
+/// One query that is evaluated for profiles: a computation's own, or a part of an account-level one, which is evaluated
+/// for users.
+#[derive(Clone, Debug)]
+pub(super) struct Rule {
+    pub computation: Arc<Computation>,
+    /// Which part; `None` for the computation's own query.
+    pub part: Option<usize>,
+}
+
+impl Rule {
+    pub fn query(&self) -> &Query {
+        let part = self.part.and_then(|part| self.computation.query.parts().get(part));
+        part.map_or(&self.computation.query, |part| &part.condition)
+    }
+
+    pub fn leaves(&self) -> &[LeafUse] {
+        let part = self.part.and_then(|part| self.computation.parts.get(part));
+        part.map_or(&self.computation.leaves, |part| &part.leaves)
+    }
+
+    /// The parts whose users are counted where it is evaluated.
+    pub fn tallied(&self) -> &[PartUse] {
+        if self.part.is_some() { &[] } else { &self.computation.parts }
+    }
+
+    /// Whether it is evaluated for profiles of that key.
+    pub fn is_about(&self, key: &UserKey) -> bool {
+        match self.part {
+            Some(_) => key.user_id().is_some(),
+            None => self.computation.is_about(key),
+        }
+    }
+}
+
+/// A leaf that counts events as they arrive, with the rules that ask it.
 #[derive(Clone, Debug)]
 pub(super) struct CountingLeaf {
     pub id: LeafId,
     pub spec: LeafSpec,
-    /// Places in [`Rules::audiences`].
-    pub audiences: Vec<usize>,
+    /// Places in [`Rules::rules`].
+    pub rules: Vec<usize>,
+    /// Whether the accounts of a user count it, too.
+    pub is_for_accounts: bool,
 }
 
 /// The definitions in force, prepared for deciding.
@@ -24,80 +64,155 @@ pub struct Rules {
     pub definitions: Arc<Definitions>,
     /// Where people reach this server, without a trailing slash; for links in mails.
     pub public_url: Option<String>,
+    /// Readings of the past under way, in the order they were begun.
+    pub backfills: Vec<Backfill>,
+    prepared: Arc<Prepared>,
+}
+
+/// What follows from the definitions alone.
+#[derive(Debug, Default)]
+pub struct Prepared {
     /// Those that are asked about before those that ask, so that each is evaluated once, on what is true by then.
-    pub(super) audiences: Vec<Arc<Audience>>,
+    pub(super) rules: Vec<Rule>,
     pub(super) leaves_by_event: HashMap<String, Vec<CountingLeaf>>,
-    pub(super) audiences_by_leaf: HashMap<LeafId, Vec<usize>>,
-    pub(super) audiences_by_trait: HashMap<String, Vec<usize>>,
-    /// Audiences that somebody is in of whom nothing is known.
-    pub(super) audiences_of_nobody: Vec<usize>,
+    pub(super) leaf_specs: HashMap<LeafId, LeafSpec>,
+    /// By leaf, and by part.
+    pub(super) rules_by_leaf: HashMap<LeafId, Vec<usize>>,
+    pub(super) rules_by_trait: HashMap<String, Vec<usize>>,
+    /// Rules that time alone can change through a trait.
+    pub(super) timed: Vec<usize>,
+    /// Rules that are true of somebody of whom nothing is known.
+    pub(super) of_nobody: Vec<usize>,
+    /// Rules that count users.
+    pub(super) with_parts: Vec<usize>,
+    /// Parts there are.
+    pub(super) parts: HashSet<LeafId>,
+    /// Leaves that accounts have.
+    pub(super) account_leaves: HashSet<LeafId>,
     /// Keys of the destinations that want source events.
     pub(super) event_destinations: Vec<String>,
 }
 
+impl std::ops::Deref for Rules {
+    type Target = Prepared;
+
+    fn deref(&self) -> &Prepared {
+        &self.prepared
+    }
+}
+
 impl Rules {
     /// Prepares `definitions`.
-    pub fn new(definitions: Arc<Definitions>, public_url: Option<String>) -> Self {
-        let mut rules = Self { definitions, public_url, ..Self::default() };
-        let definitions = Arc::clone(&rules.definitions);
-        for audience in in_order_of_asking(&definitions) {
-            rules.add(audience);
+    pub fn new(definitions: Arc<Definitions>, public_url: Option<String>, backfills: Vec<Backfill>) -> Self {
+        let mut prepared = Prepared::default();
+        // Definitions refuse circles; should there be one all the same, its members come last.
+        let (ordered, circle) = definitions.in_order_of_asking();
+        for computation in ordered.into_iter().chain(circle).filter(|it| it.status.counts_events()) {
+            prepared.add(computation);
         }
-        rules.event_destinations = definitions
+        prepared.event_destinations = definitions
             .destinations
             .values()
             .filter(|destination| destination.events == EventsWanted::All && destination.enabled)
             .map(|destination| destination.key.clone())
             .collect();
-        rules
+        Self { definitions, public_url, backfills, prepared: Arc::new(prepared) }
+    }
+
+    /// The same definitions, with the past read farther.
+    pub fn with_backfills(&self, backfills: Vec<Backfill>) -> Self {
+        Self {
+            definitions: Arc::clone(&self.definitions),
+            public_url: self.public_url.clone(),
+            backfills,
+            prepared: Arc::clone(&self.prepared),
+        }
     }
 
     /// How many times an event is written: itself, and once for each destination that wants all.
     pub fn copies(&self) -> usize {
         1 + self.event_destinations.len()
     }
+}
 
-    fn add(&mut self, audience: &Arc<Audience>) {
-        let place = self.audiences.len();
-        self.audiences.push(Arc::clone(audience));
-        for leaf in &audience.leaves {
-            self.audiences_by_leaf.entry(leaf.id).or_default().push(place);
-            let leaves = self.leaves_by_event.entry(leaf.spec.event.clone()).or_default();
-            match leaves.iter_mut().find(|known| known.id == leaf.id) {
-                Some(known) => known.audiences.push(place),
-                None => {
-                    leaves.push(CountingLeaf { id: leaf.id, spec: leaf.spec.clone(), audiences: vec![place] })
+impl Prepared {
+    /// Whether anything is computed of accounts.
+    pub fn has_accounts(&self) -> bool {
+        !self.parts.is_empty() || !self.account_leaves.is_empty()
+    }
+
+    fn add(&mut self, computation: &Arc<Computation>) {
+        for part in 0..computation.parts.len() {
+            self.add_rule(Rule { computation: Arc::clone(computation), part: Some(part) });
+        }
+        let place = self.add_rule(Rule { computation: Arc::clone(computation), part: None });
+        for part in &computation.parts {
+            self.parts.insert(part.id);
+            self.rules_by_leaf.entry(part.id).or_default().push(place);
+        }
+        if !computation.parts.is_empty() {
+            self.with_parts.push(place);
+        }
+    }
+
+    fn add_rule(&mut self, rule: Rule) -> usize {
+        let place = self.rules.len();
+        let is_for_accounts = rule.part.is_none() && rule.computation.target == Target::Accounts;
+        for leaf in rule.leaves() {
+            self.leaf_specs.insert(leaf.id, leaf.spec.clone());
+            self.rules_by_leaf.entry(leaf.id).or_default().push(place);
+            if is_for_accounts {
+                self.account_leaves.insert(leaf.id);
+            }
+            for event in leaf.spec.event_names() {
+                let leaves = self.leaves_by_event.entry(event.to_owned()).or_default();
+                match leaves.iter_mut().find(|known| known.id == leaf.id) {
+                    Some(known) => {
+                        known.rules.push(place);
+                        known.is_for_accounts |= is_for_accounts;
+                    }
+                    None => leaves.push(CountingLeaf {
+                        id: leaf.id,
+                        spec: leaf.spec.clone(),
+                        rules: vec![place],
+                        is_for_accounts,
+                    }),
                 }
             }
         }
-        for name in audience.query.trait_names() {
-            self.audiences_by_trait.entry(name.to_owned()).or_default().push(place);
+        for name in rule.query().trait_names() {
+            self.rules_by_trait.entry(name.to_owned()).or_default().push(place);
         }
-        let nobody = audience.query.evaluate(&|_| None, &|_| None, Timestamp::default());
-        if nobody.value {
-            self.audiences_of_nobody.push(place);
+        if rule.query().timed_traits() {
+            self.timed.push(place);
         }
+        if is_true_of_nobody(&rule) {
+            self.of_nobody.push(place);
+        }
+        self.rules.push(rule);
+        place
     }
 }
 
-/// The audiences that count events, each after those that its query asks about. (Definitions refuse circles; should there be
-/// one all the same, its members come last.)
-fn in_order_of_asking(definitions: &Definitions) -> Vec<&Arc<Audience>> {
-    let mut waiting: Vec<_> =
-        definitions.audiences.values().filter(|audience| audience.counts_events()).collect();
-    let mut ordered = Vec::with_capacity(waiting.len());
-    while !waiting.is_empty() {
-        let keys: HashSet<&str> = waiting.iter().map(|audience| audience.key.as_str()).collect();
-        let is_ready = |audience: &&Arc<Audience>| {
-            !audience.query.trait_names().iter().any(|name| *name != audience.key && keys.contains(name))
-        };
-        let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_ready);
-        if ready.is_empty() {
-            ordered.extend(rest);
-            break;
-        }
-        ordered.extend(ready);
-        waiting = rest;
+/// Somebody of whom nothing is known.
+struct Nobody<'a>(&'a Rule);
+
+impl Inputs for Nobody<'_> {
+    fn leaf(&self, index: usize) -> Reading {
+        let leaf = self.0.leaves().get(index);
+        Reading { value: leaf.map_or(Value::Null, |leaf| leaf.spec.empty()), holds_until: None }
     }
-    ordered
+
+    fn part(&self, _index: usize) -> Tally {
+        Tally::default()
+    }
+
+    fn trait_value(&self, _name: &str) -> Option<std::borrow::Cow<'_, Value>> {
+        None
+    }
+}
+
+fn is_true_of_nobody(rule: &Rule) -> bool {
+    let is_condition = rule.part.is_some() || rule.computation.class == Class::Audience;
+    is_condition && rule.query().evaluate(&Nobody(rule), Timestamp::default()).value == Value::Bool(true)
 }

@@ -2,7 +2,7 @@
 //!
 //! A definition is valid by construction: [`document`] reads and checks what was written, everything behind it relies on it.
 
-mod audience;
+mod computation;
 mod destination;
 pub mod document;
 mod flow;
@@ -16,9 +16,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::query::Target;
 use crate::domain::time::Timestamp;
 
-pub use audience::{Audience, AudienceStatus, Emit, LeafUse, Phase};
+pub use computation::{Announcement, Class, Computation, Emit, History, LEAF_FORM, LeafUse, PartUse, Status};
 pub use destination::{Destination, DestinationKind, EventsWanted, WebhookUrl};
 pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
 pub use problem::Problem;
@@ -36,19 +37,22 @@ pub enum Kind {
     Destination,
     /// Who is in.
     Audience,
+    /// What is computed of everyone.
+    Trait,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Source, Self::Flow, Self::Destination, Self::Audience];
+    pub const ALL: [Self; 5] = [Self::Source, Self::Flow, Self::Destination, Self::Audience, Self::Trait];
 
-    /// The name of the table in a definitions document: `source`, `flow`, `destination`, `audience`.
+    /// The name of the table in a definitions document: `source`, `flow`, `destination`, `audience`, `trait`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Source => "source",
             Self::Flow => "flow",
             Self::Destination => "destination",
             Self::Audience => "audience",
+            Self::Trait => "trait",
         }
     }
 }
@@ -65,7 +69,9 @@ pub enum Definition {
     /// Where calls go.
     Destination(Destination),
     /// Who is in.
-    Audience(Audience),
+    Audience(Computation),
+    /// What is computed of everyone.
+    Trait(Computation),
 }
 
 impl Definition {
@@ -76,6 +82,23 @@ impl Definition {
             Self::Flow(_) => Kind::Flow,
             Self::Destination(_) => Kind::Destination,
             Self::Audience(_) => Kind::Audience,
+            Self::Trait(_) => Kind::Trait,
+        }
+    }
+
+    /// The audience or computed trait that it is.
+    pub fn computation(&self) -> Option<&Computation> {
+        match self {
+            Self::Audience(computation) | Self::Trait(computation) => Some(computation),
+            Self::Source(_) | Self::Flow(_) | Self::Destination(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn computation_mut(&mut self) -> Option<&mut Computation> {
+        match self {
+            Self::Audience(computation) | Self::Trait(computation) => Some(computation),
+            Self::Source(_) | Self::Flow(_) | Self::Destination(_) => None,
         }
     }
 
@@ -85,7 +108,7 @@ impl Definition {
             Self::Source(source) => &source.key,
             Self::Flow(flow) => &flow.name,
             Self::Destination(destination) => &destination.key,
-            Self::Audience(audience) => &audience.key,
+            Self::Audience(computation) | Self::Trait(computation) => &computation.key,
         }
     }
 
@@ -95,7 +118,7 @@ impl Definition {
             Self::Source(source) => source.created_at,
             Self::Flow(flow) => flow.created_at,
             Self::Destination(destination) => destination.created_at,
-            Self::Audience(audience) => audience.created_at,
+            Self::Audience(computation) | Self::Trait(computation) => computation.created_at,
         }
     }
 
@@ -105,7 +128,7 @@ impl Definition {
             Self::Source(source) => source.updated_at,
             Self::Flow(flow) => flow.updated_at,
             Self::Destination(destination) => destination.updated_at,
-            Self::Audience(audience) => audience.updated_at,
+            Self::Audience(computation) | Self::Trait(computation) => computation.updated_at,
         }
     }
 
@@ -114,7 +137,7 @@ impl Definition {
             Self::Source(source) => source.created_at = at,
             Self::Flow(flow) => flow.created_at = at,
             Self::Destination(destination) => destination.created_at = at,
-            Self::Audience(audience) => audience.created_at = at,
+            Self::Audience(computation) | Self::Trait(computation) => computation.created_at = at,
         }
     }
 
@@ -123,7 +146,7 @@ impl Definition {
             Self::Source(source) => source.updated_at = at,
             Self::Flow(flow) => flow.updated_at = at,
             Self::Destination(destination) => destination.updated_at = at,
-            Self::Audience(audience) => audience.updated_at = at,
+            Self::Audience(computation) | Self::Trait(computation) => computation.updated_at = at,
         }
     }
 }
@@ -138,7 +161,9 @@ pub struct Definitions {
     /// By key.
     pub destinations: BTreeMap<String, Arc<Destination>>,
     /// By key.
-    pub audiences: BTreeMap<String, Arc<Audience>>,
+    pub audiences: BTreeMap<String, Arc<Computation>>,
+    /// Computed traits, by key.
+    pub traits: BTreeMap<String, Arc<Computation>>,
 }
 
 impl Definitions {
@@ -157,6 +182,9 @@ impl Definitions {
             Definition::Audience(audience) => {
                 self.audiences.insert(audience.key.clone(), Arc::new(audience));
             }
+            Definition::Trait(computed) => {
+                self.traits.insert(computed.key.clone(), Arc::new(computed));
+            }
         }
     }
 
@@ -167,6 +195,7 @@ impl Definitions {
             Kind::Flow => self.flows.remove(key).is_some(),
             Kind::Destination => self.destinations.remove(key).is_some(),
             Kind::Audience => self.audiences.remove(key).is_some(),
+            Kind::Trait => self.traits.remove(key).is_some(),
         }
     }
 
@@ -181,6 +210,7 @@ impl Definitions {
             Kind::Audience => {
                 self.audiences.get(key).map(|audience| Definition::Audience((**audience).clone()))
             }
+            Kind::Trait => self.traits.get(key).map(|computed| Definition::Trait((**computed).clone())),
         }
     }
 
@@ -191,7 +221,67 @@ impl Definitions {
             Kind::Flow => Box::new(self.flows.keys().map(String::as_str)),
             Kind::Destination => Box::new(self.destinations.keys().map(String::as_str)),
             Kind::Audience => Box::new(self.audiences.keys().map(String::as_str)),
+            Kind::Trait => Box::new(self.traits.keys().map(String::as_str)),
         }
+    }
+
+    /// Every audience and computed trait.
+    pub fn computations(&self) -> impl Iterator<Item = &Arc<Computation>> {
+        self.audiences.values().chain(self.traits.values())
+    }
+
+    /// Every computation after those that its query asks about; beside them those that ask about each other in a circle, and
+    /// those that ask about these.
+    pub fn in_order_of_asking(&self) -> (Vec<&Arc<Computation>>, Vec<&Arc<Computation>>) {
+        let mut ordered: Vec<&Arc<Computation>> = Vec::new();
+        // Of each one the computations that ask about it, and how many it asks about that are not in order yet.
+        let mut asking: BTreeMap<&str, Vec<&Arc<Computation>>> = BTreeMap::new();
+        let mut open: BTreeMap<&str, usize> = BTreeMap::new();
+        for computation in self.computations() {
+            let asked: Vec<&str> = self.asked_by(computation);
+            if asked.is_empty() {
+                ordered.push(computation);
+            } else {
+                open.insert(&computation.key, asked.len());
+            }
+            for key in asked {
+                asking.entry(key).or_default().push(computation);
+            }
+        }
+        let mut next = 0;
+        while let Some(settled) = ordered.get(next).copied() {
+            next += 1;
+            for computation in asking.get(settled.key.as_str()).into_iter().flatten() {
+                let count = open.entry(&computation.key).or_default();
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    open.remove(computation.key.as_str());
+                    ordered.push(computation);
+                }
+            }
+        }
+        let left = self.computations().filter(|it| open.contains_key(it.key.as_str())).collect();
+        (ordered, left)
+    }
+
+    /// Keys of the computations whose values the query asks for. Accounts and users have traits of their own: a name is one
+    /// of the same target; parts ask about users.
+    fn asked_by<'a>(&'a self, computation: &'a Computation) -> Vec<&'a str> {
+        let own = computation.query.trait_names().into_iter().map(|name| (name, computation.target));
+        let of_parts = computation.query.parts().iter().flat_map(|part| part.condition.trait_names());
+        let mut asked: Vec<&str> = own
+            .chain(of_parts.map(|name| (name, Target::Users)))
+            .filter(|(name, target)| self.computation(name).is_some_and(|it| it.target == *target))
+            .map(|(name, _)| name)
+            .collect();
+        asked.sort_unstable();
+        asked.dedup();
+        asked
+    }
+
+    /// The audience or computed trait with that key; no two have the same.
+    pub fn computation(&self, key: &str) -> Option<&Arc<Computation>> {
+        self.audiences.get(key).or_else(|| self.traits.get(key))
     }
 
     /// The source with that write key.

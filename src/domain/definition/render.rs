@@ -2,19 +2,30 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Audience, Definition, Destination, DestinationKind, Flow, Level, Source, WebhookUrl};
+use super::{
+    Class, Computation, Definition, Destination, DestinationKind, Flow, Level, Source, Status, WebhookUrl,
+};
 use crate::domain::time::Timestamp;
 
 /// What is shown in place of a secret. Written back, it means: keep the secret.
 pub const REDACTED: &str = "********";
 
-/// A definition of any kind; `size` is how many members it has, where it is an audience.
-pub fn definition(definition: &Definition, size: u64) -> Value {
+/// What is shown of a computation beside its definition.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// How many are in, where it is an audience.
+    pub size: u64,
+    /// How far its computing has come, where it is computing.
+    pub progress: Option<Value>,
+}
+
+/// A definition of any kind; `shown` is looked at where it is a computation.
+pub fn definition(definition: &Definition, shown: &Shown) -> Value {
     match definition {
         Definition::Source(it) => source(it),
         Definition::Flow(it) => flow(it),
         Definition::Destination(it) => destination(it),
-        Definition::Audience(it) => audience(it, size),
+        Definition::Audience(it) | Definition::Trait(it) => computation(it, shown),
     }
 }
 
@@ -103,22 +114,34 @@ fn is_secret_header(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-/// An audience, which has `size` members.
-pub fn audience(audience: &Audience, size: u64) -> Value {
-    let emit: Vec<&str> = audience.emit.iter().map(|emit| emit.as_str()).collect();
-    let shown = json!({
-        "id": audience.id,
-        "key": audience.key,
-        "name": audience.name,
-        "query": audience.query.to_string(),
-        "status": audience.status.as_str(),
-        "size": size,
-        "destinations": audience.destinations,
-        "emit": emit,
-        "enabled": audience.enabled,
-    });
-    let Value::Object(shown) = shown else { return shown };
-    with_times(shown, audience.created_at, audience.updated_at)
+/// An audience or computed trait.
+pub fn computation(it: &Computation, beside: &Shown) -> Value {
+    let emit: Vec<&str> = it.emit.iter().map(|emit| emit.as_str()).collect();
+    let mut shown = Map::new();
+    shown.insert("id".into(), it.id.as_str().into());
+    shown.insert("key".into(), it.key.as_str().into());
+    shown.insert("name".into(), it.name.as_str().into());
+    if !it.description.is_empty() {
+        shown.insert("description".into(), it.description.as_str().into());
+    }
+    shown.insert("query".into(), it.query.to_string().into());
+    shown.insert("target".into(), it.target.as_str().into());
+    shown.insert("status".into(), it.status.as_str().into());
+    if let Some(progress) = &beside.progress {
+        shown.insert("progress".into(), progress.clone());
+    }
+    if matches!(it.status, Status::Leaving { .. }) {
+        shown.insert("deleting".into(), true.into());
+    }
+    if it.class == Class::Audience {
+        shown.insert("size".into(), beside.size.into());
+    }
+    shown.insert("destinations".into(), json!(it.destinations));
+    shown.insert("emit".into(), json!(emit));
+    shown.insert("enabled".into(), it.enabled.into());
+    shown.insert("include_anonymous".into(), it.include_anonymous.into());
+    shown.insert("history".into(), it.history.to_string().into());
+    with_times(shown, it.created_at, it.updated_at)
 }
 
 fn with_times(mut shown: Map<String, Value>, created_at: Timestamp, updated_at: Timestamp) -> Value {

@@ -92,7 +92,7 @@ impl Journeys<'_> {
         }
         let id = ids.journey(now);
         let status = if overtaken { JourneyStatus::Superseded } else { JourneyStatus::Active };
-        self.moves.push(JourneyMove { id, user: self.user.clone(), from: None, to: status });
+        self.moves.push(JourneyMove { id, user: self.user.clone(), from: None, to: status, moved: false });
         self.list.push(Journey {
             id,
             user: self.user.clone(),
@@ -197,6 +197,7 @@ fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMo
             user: journey.user.clone(),
             from: Some(JourneyStatus::Stalled),
             to: JourneyStatus::Active,
+            moved: false,
         });
     }
     journey.stage = stage;
@@ -216,6 +217,7 @@ pub(super) fn close(
         user: journey.user.clone(),
         from: Some(journey.status),
         to: status,
+        moved: false,
     });
     journey.status = status;
     journey.ended_at = Some(ended_at);

@@ -73,6 +73,7 @@ impl Journey {
                 user: self.user.clone(),
                 from: Some(JourneyStatus::Active),
                 to: JourneyStatus::Stalled,
+                moved: false,
             });
             self.status = JourneyStatus::Stalled;
         }

@@ -1,186 +1,168 @@
 //! What a query is made of. Only the parser builds these, so their invariants hold everywhere else.
 
-use crate::domain::time::Timestamp;
+use std::collections::BTreeSet;
 
+use crate::domain::leaf::{Reduce, Window};
+use crate::domain::time::Span;
+
+use super::comparator::Comparator;
+use super::logic::Logic;
 use super::path::Path;
 
-/// A boolean combination of tests.
-///
-/// `And` and `Or` have at least two members, none of which is the same junction again, so that one meaning has one
-/// shape whatever the parentheses were.
+/// One test of a condition over a user or an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Logic<T> {
-    /// True when all members are.
-    And(Vec<Logic<T>>),
-    /// True when a member is.
-    Or(Vec<Logic<T>>),
-    /// True when the inner one is not.
-    Not(Box<Logic<T>>),
-    /// A single test.
-    Test(T),
+pub(super) enum Term {
+    /// A value against a comparator.
+    Compare(Comparison<Scalar>),
+    /// How many of an account's users meet a condition: the query's part of that index.
+    Part(usize),
 }
 
-impl<T> Logic<T> {
-    /// All of `items`, of which there is at least one.
-    pub(super) fn and(items: Vec<Self>) -> Self {
-        Self::join(items, Self::And, |item| match item {
-            Self::And(inner) => Ok(inner),
-            other => Err(other),
-        })
-    }
-
-    /// Any of `items`, of which there is at least one.
-    pub(super) fn or(items: Vec<Self>) -> Self {
-        Self::join(items, Self::Or, |item| match item {
-            Self::Or(inner) => Ok(inner),
-            other => Err(other),
-        })
-    }
-
-    fn join(
-        items: Vec<Self>,
-        junction: fn(Vec<Self>) -> Self,
-        open: fn(Self) -> Result<Vec<Self>, Self>,
-    ) -> Self {
-        let mut members = Vec::with_capacity(items.len());
-        for item in items {
-            match open(item) {
-                Ok(inner) => members.extend(inner),
-                Err(item) => members.push(item),
-            }
-        }
-        if members.len() > 1 {
-            return junction(members);
-        }
-        members.pop().unwrap_or_else(|| junction(Vec::new()))
-    }
-
-    /// Shows every test to `see`, from left to right.
-    pub(super) fn visit<'a>(&'a self, see: &mut dyn FnMut(&'a T)) {
-        match self {
-            Self::And(items) | Self::Or(items) => items.iter().for_each(|item| item.visit(see)),
-            Self::Not(inner) => inner.visit(see),
-            Self::Test(test) => see(test),
-        }
-    }
-
-    /// Whether it is true, given the truth of each test.
-    pub(super) fn holds(&self, test: &dyn Fn(&T) -> bool) -> bool {
-        match self {
-            Self::And(items) => items.iter().all(|item| item.holds(test)),
-            Self::Or(items) => items.iter().any(|item| item.holds(test)),
-            Self::Not(inner) => !inner.holds(test),
-            Self::Test(one) => test(one),
-        }
-    }
-
-    /// How many parentheses and `NOT`s its canonical text has around its innermost test.
-    pub(super) fn nesting(&self) -> usize {
-        let deepest = |items: &[Self]| items.iter().map(|item| item.grouped_nesting(self)).max().unwrap_or(0);
-        match self {
-            Self::And(items) | Self::Or(items) => deepest(items),
-            Self::Not(inner) => 1 + inner.grouped_nesting(self),
-            Self::Test(_) => 0,
-        }
-    }
-
-    fn grouped_nesting(&self, parent: &Self) -> usize {
-        usize::from(self.needs_parentheses(parent)) + self.nesting()
-    }
-
-    /// Whether it has to stand in parentheses directly under `parent`: `NOT` binds before AND, AND before OR.
-    pub(super) fn needs_parentheses(&self, parent: &Self) -> bool {
-        match (parent, self) {
-            (Self::Not(_), Self::And(_) | Self::Or(_)) | (Self::And(_), Self::Or(_)) => true,
-            (_, _) => false,
-        }
-    }
-}
-
-/// A value against a comparator.
+/// A value against a comparator; `S` is what values are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Comparison<S> {
     /// What is compared.
     pub(super) left: S,
     /// With what, and how.
-    pub(super) comparator: Comparator,
+    pub(super) comparator: Comparator<S>,
 }
 
-/// A value of a user.
+impl<S> Comparison<S> {
+    /// All its values, from left to right.
+    pub(super) fn scalars(&self) -> impl Iterator<Item = &S> {
+        std::iter::once(&self.left).chain(self.comparator.operands())
+    }
+}
+
+/// A value that a comparison looks at.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scalar {
     /// A custom trait, computed trait, or audience key.
     Trait(Path),
-    /// A reduced event stream: the query's leaf of that index.
+    /// Of the event under test; only inside `where`.
+    Field(Field),
+    /// A property of the event in whose `where` the stream of the event under test stands.
+    Parent(Path),
+    /// A constant.
+    Literal(Literal),
+    /// A reduced event stream: the query's leaf of that index. Not inside `where`.
     Leaf(usize),
+    /// A reduced stream of events that follow the event under test; only inside `where`.
+    Stream(Box<Stream>),
 }
 
-/// A value of the event under test, inside `where`.
+/// Something that an event says.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum EventScalar {
-    /// A property of the event.
-    Property(Path),
+pub(super) struct Field {
+    /// In which of its objects.
+    pub(super) place: Place,
+    /// And where in it.
+    pub(super) path: Path,
 }
 
-/// The condition that a stream's events have to meet: all its `where` filters together.
+/// The objects of an event that can be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// `properties`
+    Property,
+    /// `context`
+    Context,
+}
+
+/// A filter on events: all `where` of a stream together.
+pub(super) type Filter = Logic<Comparison<Scalar>>;
+
+/// Events of a name, filtered, and what is made of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Condition(pub(super) Logic<Comparison<EventScalar>>);
+pub(super) struct Stream {
+    /// The name of the events, exact and case-sensitive.
+    pub(super) event: String,
+    /// What the events have to meet.
+    pub(super) filter: Option<Filter>,
+    /// Sources whose events do not count; rising.
+    pub(super) excluded: Vec<String>,
+    /// Which events count at an instant. [`Window::Session`] only in the stream of a computed trait.
+    pub(super) window: Window,
+    /// How soon after the event under test; only inside `where`, and only with [`Window::All`].
+    pub(super) after_parent: Option<Span>,
+    /// What is made of them.
+    pub(super) reducer: Reducer,
+}
 
 /// How a stream of events becomes one value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reducer {
-    /// The number of events; 0 when there are none.
-    Count,
-}
-
-/// An order or equality relation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Relation {
-    Equals,
-    Differs,
-    GreaterThan,
-    AtLeast,
-    LessThan,
-    AtMost,
-}
-
-/// What a value is compared with. Semantics: see `compare`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Comparator {
-    /// `=`, `!=`, `>`, `>=`, `<`, `<=` and their function forms.
-    Relation(Relation, Literal),
-    /// `contains`: any of the texts is inside.
-    Contains(Vec<Literal>),
-    /// `omits`: none of the texts is inside.
-    Omits(Vec<Literal>),
-    /// `one_of`: equal to any.
-    OneOf(Vec<Literal>),
-    /// `none_of`: there, and equal to none.
-    NoneOf(Vec<Literal>),
-    /// `starts_with`.
-    StartsWith(Literal),
-    /// `ends_with`.
-    EndsWith(Literal),
-    /// `before_date`: strictly earlier.
-    BeforeDate(Timestamp),
-    /// `after_date`: strictly later.
-    AfterDate(Timestamp),
-    /// `exists`: not null.
-    Exists,
-    /// `absent`: null.
-    Absent,
+pub(super) struct Reducer {
+    /// What is made of the values. Never [`Reduce::List`].
+    pub(super) reduce: Reduce,
+    /// The value of an event; none for [`Reduce::Count`], one without `$` for all others.
+    pub(super) field: Option<Field>,
+    /// For [`Reduce::Mode`]: whether an array is one value, not as many as it has entries.
+    pub(super) whole: bool,
 }
 
-impl Comparator {
-    /// The literals it compares with.
-    pub(super) fn literals(&self) -> &[Literal] {
-        match self {
-            Self::Relation(_, literal) | Self::StartsWith(literal) | Self::EndsWith(literal) => {
-                std::slice::from_ref(literal)
-            }
-            Self::Contains(list) | Self::Omits(list) | Self::OneOf(list) | Self::NoneOf(list) => list,
-            Self::BeforeDate(_) | Self::AfterDate(_) | Self::Exists | Self::Absent => &[],
+impl Stream {
+    /// The tests of its filter.
+    pub(super) fn comparisons(&self) -> Vec<&Comparison<Scalar>> {
+        let mut found = Vec::new();
+        if let Some(filter) = &self.filter {
+            filter.visit(&mut |comparison| found.push(comparison));
         }
+        found
+    }
+
+    /// Whether an event's place in it depends on nothing but the event itself.
+    pub(super) fn is_plain(&self) -> bool {
+        self.comparisons().into_iter().all(Comparison::is_plain)
+    }
+
+    /// Adds the names of its events and of those in its filter.
+    pub(super) fn collect_events<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
+        names.insert(&self.event);
+        for scalar in self.comparisons().into_iter().flat_map(Comparison::scalars) {
+            if let Scalar::Stream(inner) = scalar {
+                inner.collect_events(names);
+            }
+        }
+    }
+
+    /// Adds the names of the traits in its filter.
+    pub(super) fn collect_traits<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
+        self.comparisons().into_iter().flat_map(Comparison::scalars).for_each(|s| s.collect_traits(names));
+    }
+
+    /// How many levels its filter adds, in canonical text.
+    pub(super) fn nesting(&self) -> usize {
+        self.filter.as_ref().map_or(0, |filter| 1 + filter_nesting(filter))
+    }
+}
+
+/// How many levels a filter has inside.
+pub(super) fn filter_nesting(filter: &Filter) -> usize {
+    filter.nesting(&|comparison| comparison.scalars().map(Scalar::nesting).max().unwrap_or(0))
+}
+
+impl Comparison<Scalar> {
+    /// Whether an event alone answers it: no trait, no other event, no clock.
+    pub(super) fn is_plain(&self) -> bool {
+        let plain = |scalar: &Scalar| matches!(scalar, Scalar::Field(_) | Scalar::Literal(_));
+        self.scalars().all(plain) && !matches!(self.comparator, Comparator::Relative(..))
+    }
+}
+
+impl Scalar {
+    /// Adds the names of the traits that it reads.
+    pub(super) fn collect_traits<'a>(&'a self, names: &mut BTreeSet<&'a str>) {
+        match self {
+            Self::Trait(path) => {
+                names.insert(path.root());
+            }
+            Self::Stream(stream) => stream.collect_traits(names),
+            Self::Field(_) | Self::Parent(_) | Self::Literal(_) | Self::Leaf(_) => {}
+        }
+    }
+
+    fn nesting(&self) -> usize {
+        if let Self::Stream(stream) = self { stream.nesting() } else { 0 }
     }
 }
 

@@ -10,77 +10,139 @@ use serde_json::Value;
 
 use crate::domain::time::Timestamp;
 
-use super::ast::{Comparator, Literal, Relation};
+use super::ast::{Comparison, Literal};
+use super::comparator::{Comparator, Matching};
 use super::instant::instant;
+use super::moment::Moment;
 use super::number::Decimal;
 
-impl Comparator {
-    /// Whether `value` passes; `None` is an absent value or a JSON null.
-    pub(super) fn test(&self, value: Option<&Value>) -> bool {
-        let Some(value) = value else {
-            // Everything but these two is false for a value that is not there, `!=` and `none_of` included.
-            return matches!(self, Self::Absent | Self::Omits(_));
-        };
-        let text = || text_of(value);
+/// A value as comparisons see it.
+#[derive(Clone, Debug)]
+pub(super) struct Datum<'a> {
+    text: Cow<'a, str>,
+    /// Whether it is neither a number nor a boolean.
+    is_text: bool,
+}
+
+/// What is asked of each value that a scalar stands for; `None` is an absent one or a JSON null.
+pub(super) type Test<'t> = &'t mut dyn FnMut(Option<&Datum<'_>>) -> bool;
+
+/// Shows a test the values that a scalar stands for (several only with `$` in its path) until one passes, and says
+/// whether one did.
+pub(super) type Values<'v, S> = &'v dyn Fn(&S, Test<'_>) -> bool;
+
+impl<S> Comparison<S> {
+    /// Whether it holds.
+    pub(super) fn holds(&self, values: Values<'_, S>, moment: &Moment) -> bool {
+        values(&self.left, &mut |left| self.comparator.test(left, values, moment))
+    }
+}
+
+impl<S> Comparator<S> {
+    fn test(&self, left: Option<&Datum<'_>>, values: Values<'_, S>, moment: &Moment) -> bool {
+        let date = || left.and_then(Datum::instant);
         match self {
-            Self::Relation(relation, literal) => related(*relation, value, &text(), literal),
-            Self::Contains(list) => contains_any(&text(), list),
-            Self::Omits(list) => !contains_any(&text(), list),
-            Self::OneOf(list) => equal_to_any(&text(), list),
-            Self::NoneOf(list) => !equal_to_any(&text(), list),
-            Self::StartsWith(literal) => text().starts_with(literal.text()),
-            Self::EndsWith(literal) => text().ends_with(literal.text()),
-            Self::BeforeDate(date) => instant_of(value).is_some_and(|at| at < *date),
-            Self::AfterDate(date) => instant_of(value).is_some_and(|at| at > *date),
-            Self::Exists => true,
-            Self::Absent => false,
+            Self::Value(matching, operands) => matching.test(left, &mut |test| {
+                operands.iter().any(|operand| values(operand, &mut |right| test(left, right)))
+            }),
+            Self::BeforeDate(bound) => date().is_some_and(|date| date < *bound),
+            Self::AfterDate(bound) => date().is_some_and(|date| date > *bound),
+            Self::Relative(relative, span) => date().is_some_and(|date| {
+                let (from, to) = relative.time(date, *span);
+                moment.is_in(from, to)
+            }),
+            Self::Exists => left.is_some(),
+            Self::Absent => left.is_none(),
         }
     }
 }
 
-fn related(relation: Relation, value: &Value, text: &str, literal: &Literal) -> bool {
-    let order = || order(value, text, literal);
-    match relation {
-        Relation::Equals => equal(text, literal),
-        Relation::Differs => !equal(text, literal),
-        Relation::GreaterThan => order().is_some_and(Ordering::is_gt),
-        Relation::AtLeast => order().is_some_and(Ordering::is_ge),
-        Relation::LessThan => order().is_some_and(Ordering::is_lt),
-        Relation::AtMost => order().is_some_and(Ordering::is_le),
+/// What is asked of a left and a right value.
+type PairTest<'t> = &'t dyn Fn(Option<&Datum<'_>>, Option<&Datum<'_>>) -> bool;
+
+impl Matching {
+    /// Whether `left` passes; `any` says whether a test passes for it and any of the right values.
+    ///
+    /// A right value that is not there fails every comparison. On the left, all but `omits` fail.
+    fn test(self, left: Option<&Datum<'_>>, any: &mut dyn FnMut(PairTest<'_>) -> bool) -> bool {
+        match self {
+            Self::Omits => !any(&|left, right| match (left, right) {
+                (Some(left), Some(right)) => left.text.contains(&*right.text),
+                (_, right) => right.is_none(),
+            }),
+            Self::NoneOf => {
+                left.is_some() && !any(&|left, right| right.is_none() || both(left, right, Datum::equals))
+            }
+            Self::Equals | Self::OneOf => any(&|left, right| both(left, right, Datum::equals)),
+            Self::Differs => any(&|left, right| both(left, right, |left, right| !left.equals(right))),
+            Self::Contains => any(&|left, right| both(left, right, |l, r| l.text.contains(&*r.text))),
+            Self::StartsWith => any(&|left, right| both(left, right, |l, r| l.text.starts_with(&*r.text))),
+            Self::EndsWith => any(&|left, right| both(left, right, |l, r| l.text.ends_with(&*r.text))),
+            Self::GreaterThan => any(&|left, right| ordered(left, right, Ordering::is_gt)),
+            Self::AtLeast => any(&|left, right| ordered(left, right, Ordering::is_ge)),
+            Self::LessThan => any(&|left, right| ordered(left, right, Ordering::is_lt)),
+            Self::AtMost => any(&|left, right| ordered(left, right, Ordering::is_le)),
+        }
     }
 }
 
-fn equal(text: &str, literal: &Literal) -> bool {
-    match (Decimal::parse(text), Decimal::parse(literal.text())) {
-        (Some(left), Some(right)) => left == right,
-        (_, _) => text == literal.text(),
+fn both<'d>(
+    left: Option<&Datum<'d>>,
+    right: Option<&Datum<'d>>,
+    test: impl Fn(&Datum<'d>, &Datum<'d>) -> bool,
+) -> bool {
+    left.zip(right).is_some_and(|(left, right)| test(left, right))
+}
+
+fn ordered(left: Option<&Datum<'_>>, right: Option<&Datum<'_>>, wanted: fn(Ordering) -> bool) -> bool {
+    left.zip(right).and_then(|(left, right)| left.order(right)).is_some_and(wanted)
+}
+
+impl Datum<'_> {
+    fn equals(&self, other: &Self) -> bool {
+        match (Decimal::parse(&self.text), Decimal::parse(&other.text)) {
+            (Some(left), Some(right)) => left == right,
+            (_, _) => self.text == other.text,
+        }
+    }
+
+    /// As numbers if both are, else as texts if both are (UTF-8 bytes sort in code point order), else not at all.
+    fn order(&self, other: &Self) -> Option<Ordering> {
+        if let (Some(left), Some(right)) = (Decimal::parse(&self.text), Decimal::parse(&other.text)) {
+            return Some(left.cmp(&right));
+        }
+        (self.is_text && other.is_text).then(|| self.text.cmp(&other.text))
+    }
+
+    fn instant(&self) -> Option<Timestamp> {
+        if self.is_text { instant(&self.text) } else { None }
+    }
+
+    /// A text that is the same for values that are equal, and for no others.
+    pub(super) fn key(&self) -> String {
+        Decimal::parse(&self.text).map_or_else(|| self.text.to_string(), Decimal::shortest)
     }
 }
 
-fn equal_to_any(text: &str, list: &[Literal]) -> bool {
-    list.iter().any(|literal| equal(text, literal))
-}
-
-/// As numbers if both are, else as texts if both are (UTF-8 bytes sort in code point order), else not at all.
-fn order(value: &Value, text: &str, literal: &Literal) -> Option<Ordering> {
-    if let (Some(left), Some(right)) = (Decimal::parse(text), Decimal::parse(literal.text())) {
-        return Some(left.cmp(&right));
+impl<'a> Datum<'a> {
+    /// How comparisons see a JSON value; a null is none.
+    pub(super) fn of(value: &'a Value) -> Option<Self> {
+        let is_text = match value {
+            Value::Null => return None,
+            Value::Bool(_) | Value::Number(_) => false,
+            Value::String(_) | Value::Array(_) | Value::Object(_) => true,
+        };
+        Some(Self { text: text_of(value), is_text })
     }
-    let value_is_text = !matches!(value, Value::Null | Value::Bool(_) | Value::Number(_));
-    let literal_is_text = matches!(literal, Literal::Text(_));
-    (value_is_text && literal_is_text).then(|| text.cmp(literal.text()))
-}
 
-fn contains_any(text: &str, list: &[Literal]) -> bool {
-    list.iter().any(|literal| text.contains(literal.text()))
-}
-
-fn instant_of(value: &Value) -> Option<Timestamp> {
-    value.as_str().and_then(instant)
+    /// How comparisons see a constant.
+    pub(super) fn of_literal(literal: &'a Literal) -> Self {
+        Self { text: Cow::Borrowed(literal.text()), is_text: matches!(literal, Literal::Text(_)) }
+    }
 }
 
 /// The value as text. Floating-point numbers are written without exponent and, when whole, without fraction.
-fn text_of(value: &Value) -> Cow<'_, str> {
+pub(super) fn text_of(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
         Value::Bool(true) => Cow::Borrowed("true"),

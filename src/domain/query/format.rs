@@ -1,57 +1,112 @@
 //! The canonical text of queries and leaves: one meaning, one spelling (up to the order of what was written).
 
-use std::fmt::{self, Formatter, Write};
+use std::fmt::{self, Display, Formatter, Write};
 
-use super::ast::{Comparator, Comparison, Condition, EventScalar, Literal, Logic, Reducer, Relation, Scalar};
-use super::leaf::LeafSpec;
+use crate::domain::leaf::{As, Reduce, Window};
+
+use super::ast::{Comparison, Field, Literal, Place, Reducer, Scalar, Stream, Term};
+use super::comparator::{Comparator, Matching};
+use super::logic::Logic;
 use super::path::Path;
-use super::{Query, Span};
+use super::{Expression, Quantifier, Query, Span};
 
-impl fmt::Display for Query {
+impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_logic(f, &self.expression, &|f, comparison: &Comparison<Scalar>| {
-            match &comparison.left {
-                Scalar::Trait(path) => write_extractor(f, "trait", path)?,
-                Scalar::Leaf(index) => self.leaves.get(*index).map_or(Ok(()), |leaf| write_leaf(f, leaf))?,
+        match &self.expression {
+            Expression::Condition(condition) => {
+                write_logic(f, condition, &|f, term: &Term| self.write_term(f, term))
             }
-            write_comparator(f, &comparison.comparator)
-        })
+            Expression::Value => self.leaves.first().map_or(Ok(()), |leaf| write_stream(f, leaf.stream())),
+        }
     }
 }
 
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write_logic(f, &self.0, &|f, comparison: &Comparison<EventScalar>| {
-            let EventScalar::Property(path) = &comparison.left;
-            write_extractor(f, "property", path)?;
-            write_comparator(f, &comparison.comparator)
-        })
+impl Query {
+    fn write_term(&self, f: &mut Formatter<'_>, term: &Term) -> fmt::Result {
+        match term {
+            Term::Compare(comparison) => write_comparison(f, comparison, &|f, index| {
+                self.leaves.get(index).map_or(Ok(()), |leaf| write_stream(f, leaf.stream()))
+            }),
+            Term::Part(index) => {
+                let Some(part) = self.parts.get(*index) else { return Ok(()) };
+                let condition = &part.condition;
+                let is_junction = matches!(&condition.expression, Expression::Condition(condition) if condition.is_junction());
+                f.write_str(match part.quantifier {
+                    Quantifier::Any => "ANY ",
+                    Quantifier::All => "ALL ",
+                })?;
+                if is_junction { write!(f, "({condition})") } else { write!(f, "{condition}") }
+            }
+        }
     }
 }
 
-/// Writes a leaf: `event('A').where(…).within(7 days).count()`.
-pub(super) fn write_leaf(f: &mut Formatter<'_>, leaf: &LeafSpec) -> fmt::Result {
+/// Writes a stream: `event('A').where(…).within(7 days).count()`.
+pub(super) fn write_stream(f: &mut Formatter<'_>, stream: &Stream) -> fmt::Result {
     f.write_str("event(")?;
-    write_text(f, &leaf.event)?;
+    write_text(f, &stream.event)?;
     f.write_str(")")?;
-    if let Some(filter) = &leaf.filter {
-        write!(f, ".where({filter})")?;
-    }
-    if let Some(window) = leaf.window {
-        f.write_str(".within(")?;
-        write_window(f, window)?;
+    if let Some(filter) = &stream.filter {
+        f.write_str(".where(")?;
+        // Inside `where` there are no leaves.
+        write_logic(f, filter, &|f, comparison| write_comparison(f, comparison, &|_, _| Ok(())))?;
         f.write_str(")")?;
     }
-    match leaf.reducer {
-        Reducer::Count => f.write_str(".count()"),
+    if !stream.excluded.is_empty() {
+        f.write_str(".sources({exclude: ")?;
+        write_list(f, &stream.excluded, |f, source| write_text(f, source))?;
+        f.write_str("})")?;
+    }
+    write_window(f, stream)?;
+    write_reducer(f, &stream.reducer)
+}
+
+fn write_window(f: &mut Formatter<'_>, stream: &Stream) -> fmt::Result {
+    match (stream.window, stream.after_parent) {
+        (Window::All, None) => Ok(()),
+        (Window::All, Some(span)) => write!(f, ".within(parent: {})", Duration(span)),
+        (Window::Within(span), _) => write!(f, ".within({})", Duration(span)),
+        (Window::Between { near, far }, _) => write!(f, ".between({}, {})", Duration(near), Duration(far)),
+        (Window::Session(span), _) => write!(f, ".expires_after({})", Duration(span)),
     }
 }
 
-fn write_window(f: &mut Formatter<'_>, window: Span) -> fmt::Result {
-    let hours = window.millis() / Span::from_hours(1).millis();
-    let (number, unit) = if hours % 24 == 0 { (hours / 24, "day") } else { (hours, "hour") };
-    let plural = if number == 1 { "" } else { "s" };
-    write!(f, "{number} {unit}{plural}")
+fn write_reducer(f: &mut Formatter<'_>, reducer: &Reducer) -> fmt::Result {
+    let (name, rest) = match reducer.reduce {
+        Reduce::Count | Reduce::List => ("count", String::new()),
+        Reduce::Sum => ("sum", String::new()),
+        Reduce::Average => ("avg", String::new()),
+        Reduce::Minimum(As::Number) => ("min", String::new()),
+        Reduce::Maximum(As::Number) => ("max", String::new()),
+        Reduce::Minimum(As::Text) => ("min", " as string".to_owned()),
+        Reduce::Maximum(As::Text) => ("max", " as string".to_owned()),
+        Reduce::First => ("first", String::new()),
+        Reduce::Last => ("last", String::new()),
+        Reduce::Mode { least } if reducer.whole => ("mode", format!(" as array, {least}")),
+        Reduce::Mode { least } => ("mode", format!(", {least}")),
+        Reduce::Unique | Reduce::UniqueCount => ("unique", String::new()),
+    };
+    write!(f, ".{name}(")?;
+    if let Some(field) = &reducer.field {
+        write_field(f, field)?;
+    }
+    write!(f, "{rest})")?;
+    if reducer.reduce == Reduce::UniqueCount { f.write_str(".count()") } else { Ok(()) }
+}
+
+/// A span in the largest unit that it is a whole number of.
+struct Duration(Span);
+
+impl Display for Duration {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.millis() / 1000;
+        let (number, unit) = match seconds {
+            _ if seconds % 86_400 == 0 => (seconds / 86_400, "day"),
+            _ if seconds % 3600 == 0 => (seconds / 3600, "hour"),
+            _ => (seconds, "second"),
+        };
+        write!(f, "{number} {unit}{}", if number == 1 { "" } else { "s" })
+    }
 }
 
 type WriteTest<'a, T> = dyn Fn(&mut Formatter<'_>, &T) -> fmt::Result + 'a;
@@ -98,48 +153,85 @@ fn write_member<T>(
     f.write_str(")")
 }
 
-fn write_extractor(f: &mut Formatter<'_>, name: &str, path: &Path) -> fmt::Result {
-    write!(f, "{name}(")?;
+type WriteLeaf<'a> = dyn Fn(&mut Formatter<'_>, usize) -> fmt::Result + 'a;
+
+fn write_comparison(
+    f: &mut Formatter<'_>,
+    comparison: &Comparison<Scalar>,
+    leaf: &WriteLeaf<'_>,
+) -> fmt::Result {
+    match &comparison.left {
+        Scalar::Literal(literal) => {
+            f.write_str("literal(")?;
+            write_literal(f, literal)?;
+            f.write_str(")")?;
+        }
+        other => write_scalar(f, other, leaf)?,
+    }
+    let operand = |f: &mut Formatter<'_>, scalar: &Scalar| write_scalar(f, scalar, leaf);
+    match &comparison.comparator {
+        Comparator::Value(matching, operands) => write_matching(f, *matching, operands, operand),
+        Comparator::BeforeDate(date) => write!(f, ".before_date('{date}')"),
+        Comparator::AfterDate(date) => write!(f, ".after_date('{date}')"),
+        Comparator::Relative(relative, span) => write!(f, ".{}({})", relative.name(), Duration(*span)),
+        Comparator::Exists => f.write_str(".exists()"),
+        Comparator::Absent => f.write_str(".absent()"),
+    }
+}
+
+fn write_matching(
+    f: &mut Formatter<'_>,
+    matching: Matching,
+    operands: &[Scalar],
+    operand: impl Fn(&mut Formatter<'_>, &Scalar) -> fmt::Result,
+) -> fmt::Result {
+    if let Some(symbol) = matching.symbol() {
+        write!(f, " {symbol} ")?;
+        return write_list(f, operands, operand);
+    }
+    write!(f, ".{}(", matching.name())?;
+    write_list(f, operands, operand)?;
+    f.write_str(")")
+}
+
+/// Writes a value; a constant as it stands on the right of a comparison.
+fn write_scalar(f: &mut Formatter<'_>, scalar: &Scalar, leaf: &WriteLeaf<'_>) -> fmt::Result {
+    match scalar {
+        Scalar::Trait(path) => write_extractor(f, "trait(", path),
+        Scalar::Field(field) => write_field(f, field),
+        Scalar::Parent(path) => write_extractor(f, "property(parent: ", path),
+        Scalar::Literal(literal) => write_literal(f, literal),
+        Scalar::Leaf(index) => leaf(f, *index),
+        Scalar::Stream(stream) => write_stream(f, stream),
+    }
+}
+
+fn write_field(f: &mut Formatter<'_>, field: &Field) -> fmt::Result {
+    let name = match field.place {
+        Place::Property => "property(",
+        Place::Context => "context(",
+    };
+    write_extractor(f, name, &field.path)
+}
+
+fn write_extractor(f: &mut Formatter<'_>, opening: &str, path: &Path) -> fmt::Result {
+    f.write_str(opening)?;
     write_text(f, &path.to_string())?;
     f.write_str(")")
 }
 
-fn write_comparator(f: &mut Formatter<'_>, comparator: &Comparator) -> fmt::Result {
-    let name = match comparator {
-        Comparator::Relation(relation, literal) => {
-            write!(f, " {} ", symbol(*relation))?;
-            return write_literal(f, literal);
-        }
-        Comparator::Contains(_) => "contains",
-        Comparator::Omits(_) => "omits",
-        Comparator::OneOf(_) => "one_of",
-        Comparator::NoneOf(_) => "none_of",
-        Comparator::StartsWith(_) => "starts_with",
-        Comparator::EndsWith(_) => "ends_with",
-        Comparator::BeforeDate(date) => return write!(f, ".before_date('{date}')"),
-        Comparator::AfterDate(date) => return write!(f, ".after_date('{date}')"),
-        Comparator::Exists => "exists",
-        Comparator::Absent => "absent",
-    };
-    write!(f, ".{name}(")?;
-    for (place, literal) in comparator.literals().iter().enumerate() {
+fn write_list<T>(
+    f: &mut Formatter<'_>,
+    items: &[T],
+    write: impl Fn(&mut Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
+    for (place, item) in items.iter().enumerate() {
         if place > 0 {
             f.write_str(", ")?;
         }
-        write_literal(f, literal)?;
+        write(f, item)?;
     }
-    f.write_str(")")
-}
-
-fn symbol(relation: Relation) -> &'static str {
-    match relation {
-        Relation::Equals => "=",
-        Relation::Differs => "!=",
-        Relation::GreaterThan => ">",
-        Relation::AtLeast => ">=",
-        Relation::LessThan => "<",
-        Relation::AtMost => "<=",
-    }
+    Ok(())
 }
 
 fn write_literal(f: &mut Formatter<'_>, literal: &Literal) -> fmt::Result {

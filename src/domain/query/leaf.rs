@@ -1,77 +1,180 @@
 //! A leaf: one aggregate over a user's events, shared by every query that contains it.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::ast::{Condition, EventScalar, Reducer};
-use super::format::write_leaf;
-use super::{MAX_COUNT_THRESHOLD, QueryError, Span, parser};
+use crate::domain::event::Event;
+use crate::domain::leaf::{Entry, Order, Reading, Reduce, Shape, Window};
+use crate::domain::time::Timestamp;
 
-/// What a leaf counts, and how much has to be kept for it.
+use super::ast::{Filter, Stream};
+use super::format::write_stream;
+use super::listed::Plan;
+use super::moment::Moment;
+use super::reduce::reduce;
+use super::seen::Seen;
+use super::{MAX_KEPT_BYTES, MAX_KEPT_COUNT, QueryError, parser};
+
+/// An event stream with its filters, its window and its reducer, at the top level of a query.
+///
+/// It is *counted* when an event's place in it depends on nothing but the event: then [`LeafSpec::shape`] says what is
+/// to be kept, and how its value comes from that. Otherwise it is *listed*: what is kept is a list, of which
+/// [`LeafSpec::read`] makes the value.
 ///
 /// It is stored as its canonical text and `keep`. Its parts come from the parser, so they are within the limits of
 /// the language.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "Stored", into = "Stored")]
 pub struct LeafSpec {
-    /// The name of the events, exact and case-sensitive.
-    pub event: String,
-    /// The condition that the events' properties have to meet.
-    pub filter: Option<Condition>,
-    /// How far back events count; without it all of them do, those in the future too.
-    pub window: Option<Span>,
-    /// What the events are reduced to.
-    pub reducer: Reducer,
-    /// How many of the newest timestamps suffice to answer every comparison: one more than the largest number the
-    /// value is compared with, so 1 to [`MAX_COUNT_THRESHOLD`] + 1.
-    pub keep: u32,
+    stream: Stream,
+    shape: Shape,
+    /// How it is listed; `None` when it is counted.
+    plan: Option<Arc<Plan>>,
 }
 
 impl LeafSpec {
+    /// The leaf of a stream, of which no more than `keep` of the newest entries in the window have to be told apart.
+    /// That is heeded only where it makes sense: for counts of a window.
+    pub(super) fn new(stream: Stream, keep: Option<u32>) -> Self {
+        let shape = |window, reduce, keep| Shape { window, reduce, keep };
+        let is_windowed = matches!(stream.window, Window::Within(_) | Window::Between { .. });
+        if stream.is_plain() {
+            let may_forget = is_windowed && stream.reducer.reduce == Reduce::Count;
+            let keep = keep.filter(|_| may_forget).map(|keep| keep.clamp(1, MAX_KEPT_COUNT + 1));
+            return Self { shape: shape(stream.window, stream.reducer.reduce, keep), stream, plan: None };
+        }
+        // Which events make a session is known only when it is read: no gap can be forgotten.
+        let window = if is_windowed { stream.window } else { Window::All };
+        let plan = Some(Arc::new(Plan::new(&stream)));
+        Self { shape: shape(window, Reduce::List, None), stream, plan }
+    }
+
     /// The text that names this leaf: equal for leaves that differ in `keep` only.
     pub fn canonical(&self) -> String {
-        Canonical(self).to_string()
+        Canonical(&self.stream).to_string()
     }
 
-    /// Reads what [`LeafSpec::canonical`] wrote. `keep` is clamped to its range.
-    pub fn parse(canonical: &str, keep: u32) -> Result<Self, QueryError> {
-        let mut leaf = parser::leaf(canonical)?;
-        leaf.keep = keep.clamp(1, MAX_COUNT_THRESHOLD + 1);
-        Ok(leaf)
+    /// Reads what [`LeafSpec::canonical`] wrote, for `keep` as in [`Shape::keep`].
+    ///
+    /// # Errors
+    /// What is wrong with the text and where, if it is no leaf.
+    pub fn parse(canonical: &str, keep: Option<u32>) -> Result<Self, QueryError> {
+        Ok(Self::new(parser::leaf(canonical)?, keep))
     }
 
-    /// Whether an event with these properties counts. That the event has the leaf's name is for the caller to know.
-    pub fn matches(&self, properties: &Map<String, Value>) -> bool {
-        self.filter.as_ref().is_none_or(|filter| filter.holds(properties))
+    /// The stream it is made of.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
     }
 
-    /// Whether it is the same aggregate, whatever its `keep`.
-    pub(super) fn is_same_aggregate(&self, other: &Self) -> bool {
-        self.event == other.event
-            && self.filter == other.filter
-            && self.window == other.window
-            && self.reducer == other.reducer
+    /// What is kept of its events.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Whether its value has to be made with [`LeafSpec::read`] from the list of its events.
+    pub fn is_listed(&self) -> bool {
+        self.plan.is_some()
+    }
+
+    /// The names of the events that concern it.
+    pub fn event_names(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        self.stream.collect_events(&mut names);
+        names
+    }
+
+    /// The names of the traits that its value depends on (of `trait('address.city')`: `address`).
+    pub fn trait_names(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        self.stream.collect_traits(&mut names);
+        names
+    }
+
+    /// What is kept of an event; `None` if it does not concern the leaf, if the reducer finds nothing in it, and if what
+    /// would have to be kept is longer than [`MAX_KEPT_BYTES`].
+    pub fn observe(&self, event: &Event) -> Option<Entry> {
+        let seen = Seen::of(event)?;
+        let value = match &self.plan {
+            Some(plan) => plan.keep(&seen)?,
+            None if self.counts(&seen) => seen.reduced(&self.stream.reducer)?,
+            None => return None,
+        };
+        let is_ordered = matches!(self.shape.reduce, Reduce::First | Reduce::Last | Reduce::List);
+        let order = || Order { received_at: event.received_at, message_id: event.message_id.clone() };
+        fits(&value).then(|| Entry { at: event.timestamp, order: is_ordered.then(order), value })
+    }
+
+    /// Whether an event counts, for a counted leaf.
+    pub(super) fn counts(&self, seen: &Seen<'_>) -> bool {
+        // A plain filter does not ask for the present instant.
+        let moment = Moment::new(Timestamp::default());
+        let passes = |filter: &Filter| filter.holds(&|test| seen.passes(test, &moment));
+        seen.is_of(&self.stream) && self.stream.filter.as_ref().is_none_or(passes)
+    }
+
+    /// The value of a listed leaf at `now`, over the entries that were kept for it (of a counted leaf: its empty value).
+    /// `traits` gives the value of a trait by name.
+    pub fn read<'v>(
+        &self,
+        entries: &[Entry],
+        traits: &dyn Fn(&str) -> Option<Cow<'v, Value>>,
+        now: Timestamp,
+    ) -> Reading {
+        let Some(plan) = &self.plan else { return Reading { value: self.empty(), holds_until: None } };
+        let moment = Moment::new(now);
+        let place = |entry: &Entry| (entry.at, entry.order.clone());
+        let value = if entries.is_sorted_by_key(place) {
+            plan.read(entries, traits, &moment)
+        } else {
+            let mut sorted = entries.to_vec();
+            sorted.sort_by_cached_key(place);
+            plan.read(&sorted, traits, &moment)
+        };
+        Reading { value, holds_until: moment.until() }
+    }
+
+    /// Its value when there are no events: 0, null or `[]`.
+    pub fn empty(&self) -> Value {
+        reduce(self.stream.reducer.reduce, &[])
     }
 }
 
-impl Condition {
-    /// Whether an event with these properties meets it.
-    pub fn holds(&self, properties: &Map<String, Value>) -> bool {
-        self.0.holds(&|comparison| match &comparison.left {
-            EventScalar::Property(path) => {
-                path.any_in(properties, &|value| comparison.comparator.test(value))
-            }
-        })
+/// Whether a value is short enough to be kept.
+fn fits(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(_) | Value::Array(_) | Value::Object(_) => value.to_string().len() <= MAX_KEPT_BYTES,
     }
 }
 
-struct Canonical<'a>(&'a LeafSpec);
+// The shape and the plan follow from the stream and `keep`.
+impl PartialEq for LeafSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.stream == other.stream && self.shape.keep == other.shape.keep
+    }
+}
+
+impl Eq for LeafSpec {}
+
+impl Hash for LeafSpec {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.stream.hash(state);
+        self.shape.keep.hash(state);
+    }
+}
+
+struct Canonical<'a>(&'a Stream);
 
 impl fmt::Display for Canonical<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_leaf(f, self.0)
+        write_stream(f, self.0)
     }
 }
 
@@ -79,12 +182,13 @@ impl fmt::Display for Canonical<'_> {
 #[derive(Serialize, Deserialize)]
 struct Stored {
     leaf: String,
-    keep: u32,
+    #[serde(default)]
+    keep: Option<u32>,
 }
 
 impl From<LeafSpec> for Stored {
     fn from(spec: LeafSpec) -> Self {
-        Self { leaf: spec.canonical(), keep: spec.keep }
+        Self { leaf: spec.canonical(), keep: spec.shape.keep }
     }
 }
 
@@ -93,48 +197,5 @@ impl TryFrom<Stored> for LeafSpec {
 
     fn try_from(stored: Stored) -> Result<Self, QueryError> {
         Self::parse(&stored.leaf, stored.keep)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Query;
-    use super::*;
-
-    #[test]
-    fn leaves_round_trip_through_their_stored_form() {
-        let query = Query::parse(
-            r#"event("it's").where(property('a\.b.$.c').contains('x', "\"")).where({property('n') > 1.50
-               OR NOT property('n').exists()}).within(48 hours).count() = 7"#,
-        )
-        .unwrap();
-        let leaf = &query.leaves()[0];
-        assert_eq!(leaf.keep, 8);
-        assert_eq!(
-            leaf.canonical(),
-            r#"event('it\'s').where(property('a\\.b.$.c').contains('x', '"') AND (property('n') > 1.5 "#
-                .to_owned()
-                + r#"OR NOT property('n').exists())).within(2 days).count()"#
-        );
-        let json = serde_json::to_string(leaf).unwrap();
-        assert_eq!(&serde_json::from_str::<LeafSpec>(&json).unwrap(), leaf);
-        let packed = rmp_serde::to_vec_named(leaf).unwrap();
-        assert_eq!(&rmp_serde::from_slice::<LeafSpec>(&packed).unwrap(), leaf);
-        assert!(serde_json::from_str::<LeafSpec>(r#"{"leaf":"event('A')","keep":2}"#).is_err());
-    }
-
-    #[test]
-    fn one_aggregate_is_one_leaf_with_the_larger_keep() {
-        let query = Query::parse(
-            "event('A').within(1 day).count() >= 2 AND event('A').within(24 hours).count() < 10
-             OR event('A').count() = 0 AND event('A').within(1 day).count().none_of(3, 4)",
-        )
-        .unwrap();
-        let keeps: Vec<(String, u32)> =
-            query.leaves().iter().map(|leaf| (leaf.canonical(), leaf.keep)).collect();
-        assert_eq!(
-            keeps,
-            [("event('A').within(1 day).count()".to_owned(), 11), ("event('A').count()".to_owned(), 1)]
-        );
     }
 }

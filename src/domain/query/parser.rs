@@ -1,35 +1,52 @@
 //! Reads a query by recursive descent: one token ahead, no backtracking, depth bounded by [`MAX_NESTING`].
 
 mod comparators;
+mod durations;
+mod errors;
+mod leaves;
+mod literals;
+mod reducers;
+mod scalars;
 mod streams;
+mod tokens;
 
-use super::ast::{Comparison, EventScalar, Logic, Scalar};
+use super::ast::{Comparison, Scalar, Stream, Term};
 use super::error::QueryError;
-use super::leaf::LeafSpec;
-use super::lexer::{Kind, Lexer, Token, shorten};
-use super::path::Path;
-use super::words::{self, RELATIONS};
-use super::{MAX_EXPRESSIONS, MAX_NESTING, MAX_QUERY_BYTES};
+use super::lexer::{Kind, Lexer, Token};
+use super::logic::Logic;
+use super::words::{COMPARATORS, RELATIONS};
+use super::{Expression, MAX_EXPRESSIONS, MAX_NESTING, MAX_QUERY_BYTES, Part, Quantifier, Query};
 
-use comparators::Left;
+use leaves::Leaves;
 
 type Result<T> = std::result::Result<T, QueryError>;
 
-/// Reads a whole query.
-pub(super) fn query(text: &str) -> Result<(Logic<Comparison<Scalar>>, Vec<LeafSpec>)> {
+/// Reads a condition.
+pub(super) fn condition(text: &str) -> Result<Query> {
     let mut parser = Parser::new(text)?;
-    let expression = parser.disjunction(Parser::query_comparison)?;
+    let condition = parser.disjunction(Parser::term)?;
     parser.expect_end()?;
-    Ok((expression, parser.leaves))
+    let (leaves, parts) = (parser.leaves.into_specs(), parser.parts);
+    Ok(Query { expression: Expression::Condition(condition), leaves, parts })
 }
 
-/// Reads a single leaf, with the smallest `keep`.
-pub(super) fn leaf(text: &str) -> Result<LeafSpec> {
+/// Reads a value.
+pub(super) fn value(text: &str) -> Result<Query> {
+    let leaves = vec![super::LeafSpec::new(leaf(text)?, None)];
+    Ok(Query { expression: Expression::Value, leaves, parts: Vec::new() })
+}
+
+/// Reads the stream of a single leaf.
+pub(super) fn leaf(text: &str) -> Result<Stream> {
     let mut parser = Parser::new(text)?;
-    parser.expect_word("event")?;
-    let leaf = parser.stream()?;
-    parser.expect_end()?;
-    Ok(leaf)
+    parser.is_value = true;
+    if parser.token.kind != Kind::Word("event") {
+        return Err(parser.no_value());
+    }
+    parser.comparisons = 1;
+    let stream = parser.stream()?;
+    parser.expect_end_of_value(&stream)?;
+    Ok(stream)
 }
 
 struct Parser<'a> {
@@ -37,15 +54,23 @@ struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The token that is looked at, not yet taken.
     token: Token<'a>,
+    /// How many brackets, `NOT`s and the like are open.
     depth: usize,
+    /// How many `where` are open: the event streams around.
+    wheres: usize,
+    /// Whether the query is a value.
+    is_value: bool,
+    /// Whether an `ANY` or `ALL` is open.
+    in_part: bool,
     comparisons: usize,
-    leaves: Vec<LeafSpec>,
+    streams: usize,
+    leaves: Leaves,
+    parts: Vec<Part>,
 }
 
-/// Reads one comparison: in a query, or inside `where`.
+/// Reads one test: in a query, or inside `where`.
 type Primary<'a, T> = fn(&mut Parser<'a>) -> Result<T>;
 
-// Boolean structure.
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Result<Self> {
         if text.len() > MAX_QUERY_BYTES {
@@ -54,7 +79,19 @@ impl<'a> Parser<'a> {
         }
         let mut lexer = Lexer::new(text);
         let token = lexer.next()?;
-        Ok(Self { text, lexer, token, depth: 0, comparisons: 0, leaves: Vec::new() })
+        Ok(Self {
+            text,
+            lexer,
+            token,
+            depth: 0,
+            wheres: 0,
+            is_value: false,
+            in_part: false,
+            comparisons: 0,
+            streams: 0,
+            leaves: Leaves::default(),
+            parts: Vec::new(),
+        })
     }
 
     fn disjunction<T>(&mut self, primary: Primary<'a, T>) -> Result<Logic<T>> {
@@ -84,11 +121,6 @@ impl<'a> Parser<'a> {
             self.close(")", start)?;
             return Ok(inner);
         }
-        self.comparisons += 1;
-        if self.comparisons > MAX_EXPRESSIONS {
-            let message = format!("too many expressions ({} > {MAX_EXPRESSIONS})", self.comparisons);
-            return Err(self.error(message));
-        }
         primary(self).map(Logic::Test)
     }
 
@@ -102,135 +134,69 @@ impl<'a> Parser<'a> {
         Ok(inner)
     }
 
-    /// A comparison of a query.
-    fn query_comparison(&mut self) -> Result<Comparison<Scalar>> {
-        let Kind::Word(name) = self.token.kind else { return Err(self.no_condition(&words::CONDITIONS)) };
-        match name {
-            "event" => {
-                self.advance()?;
-                let mut leaf = self.stream()?;
-                let comparator = self.comparator(Left::Count)?;
-                leaf.keep = comparators::keep(&comparator);
-                Ok(Comparison { left: Scalar::Leaf(self.intern(leaf)), comparator })
-            }
-            "trait" => {
-                self.advance()?;
-                let path = self.path_argument()?;
-                Ok(Comparison { left: Scalar::Trait(path), comparator: self.comparator(Left::Trait)? })
-            }
-            "property" => {
-                let message = "`property` is only allowed inside `where(…)`";
-                Err(self.error(message).expecting(words::CONDITIONS))
-            }
-            _ => Err(self.wrong_function(name, &["event", "trait"], &words::CONDITIONS, "begin a condition")),
+    /// A test of a query: a comparison, or a condition on an account's users.
+    fn term(&mut self) -> Result<Term> {
+        match self.quantifier() {
+            Some((quantifier, word)) => self.part(quantifier, word).map(Term::Part),
+            None => self.comparison().map(Term::Compare),
         }
     }
 
-    /// A comparison inside `where`.
-    fn event_comparison(&mut self) -> Result<Comparison<EventScalar>> {
-        let Kind::Word(name) = self.token.kind else {
-            return Err(self.no_condition(&words::EVENT_CONDITIONS));
-        };
-        match name {
-            "property" => {
-                self.advance()?;
-                let path = self.path_argument()?;
-                let comparator = self.comparator(Left::Property)?;
-                Ok(Comparison { left: EventScalar::Property(path), comparator })
-            }
-            "event" | "trait" => {
-                let message = format!("`{name}` inside `where` is not available in this version");
-                Err(self.error(message).expecting(words::EVENT_CONDITIONS))
-            }
-            _ => {
-                let place = "begin a condition inside `where`";
-                Err(self.wrong_function(name, &["property"], &words::EVENT_CONDITIONS, place))
-            }
+    /// `ANY` or `ALL`, as written.
+    fn quantifier(&self) -> Option<(Quantifier, &'a str)> {
+        let Kind::Word(word) = self.token.kind else { return None };
+        let known = [("ANY", Quantifier::Any), ("ALL", Quantifier::All)];
+        let found = known.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name));
+        found.map(|(_, quantifier)| (quantifier, word))
+    }
+
+    /// What follows `ANY` or `ALL`, as the part of the index that is answered.
+    fn part(&mut self, quantifier: Quantifier, word: &str) -> Result<usize> {
+        let start = self.token.start;
+        if self.in_part {
+            return Err(self.error(format!("`{word}` cannot stand inside another `ANY` or `ALL`")));
+        }
+        self.advance()?;
+        self.in_part = true;
+        // What the users are asked are leaves of their own.
+        let of_account = std::mem::take(&mut self.leaves);
+        let condition = self.nested(start, |parser| parser.unary(Parser::term))?;
+        let leaves = std::mem::replace(&mut self.leaves, of_account).into_specs();
+        self.in_part = false;
+        let condition = Query { expression: Expression::Condition(condition), leaves, parts: Vec::new() };
+        let part = Part { quantifier, condition };
+        let known = self.parts.iter().position(|known| *known == part);
+        Ok(known.unwrap_or_else(|| {
+            self.parts.push(part);
+            self.parts.len() - 1
+        }))
+    }
+
+    /// A test inside `where`.
+    fn event_comparison(&mut self) -> Result<Comparison<Scalar>> {
+        match self.quantifier() {
+            Some((_, word)) => Err(self.error(format!("`{word}` cannot stand inside `where`"))),
+            None => self.comparison(),
         }
     }
 
-    /// The index of `leaf` among the query's leaves, where it is put unless it is there.
-    fn intern(&mut self, leaf: LeafSpec) -> usize {
-        let known = self.leaves.iter_mut().enumerate().find(|(_, known)| known.is_same_aggregate(&leaf));
-        if let Some((index, known)) = known {
-            known.keep = known.keep.max(leaf.keep);
-            return index;
+    fn comparison(&mut self) -> Result<Comparison<Scalar>> {
+        self.comparisons += 1;
+        if self.comparisons > MAX_EXPRESSIONS {
+            let message = format!("too many expressions ({} > {MAX_EXPRESSIONS})", self.comparisons);
+            return Err(self.error(message));
         }
-        self.leaves.push(leaf);
-        self.leaves.len() - 1
+        let left = self.left()?;
+        let comparator = self.comparator(&left)?;
+        if let Scalar::Leaf(index) = left {
+            self.leaves.compared(index, leaves::most(&comparator));
+        }
+        Ok(Comparison { left, comparator })
     }
 }
 
-// Tokens.
-impl<'a> Parser<'a> {
-    /// Takes the current token and looks at the next.
-    fn advance(&mut self) -> Result<Token<'a>> {
-        let next = self.lexer.next()?;
-        Ok(std::mem::replace(&mut self.token, next))
-    }
-
-    fn at_keyword(&self, keyword: &str) -> bool {
-        matches!(self.token.kind, Kind::Word(word) if word.eq_ignore_ascii_case(keyword))
-    }
-
-    fn take_keyword(&mut self, keyword: &str) -> Result<bool> {
-        let there = self.at_keyword(keyword);
-        if there {
-            self.advance()?;
-        }
-        Ok(there)
-    }
-
-    fn take_symbol(&mut self, symbol: &str) -> Result<bool> {
-        let there = matches!(self.token.kind, Kind::Symbol(found) if found == symbol);
-        if there {
-            self.advance()?;
-        }
-        Ok(there)
-    }
-
-    fn expect_symbol(&mut self, symbol: &str) -> Result<()> {
-        if self.take_symbol(symbol)? { Ok(()) } else { Err(self.unexpected().expecting([symbol])) }
-    }
-
-    fn expect_word(&mut self, word: &str) -> Result<()> {
-        if self.token.kind != Kind::Word(word) {
-            return Err(self.unexpected().expecting([word]));
-        }
-        self.advance().map(|_| ())
-    }
-
-    /// The name after a dot, not yet taken.
-    fn function_name(&self, expected: &[&'static str]) -> Result<&'a str> {
-        match self.token.kind {
-            Kind::Word(name) => Ok(name),
-            _ => Err(self.unexpected().expecting(expected.iter().copied())),
-        }
-    }
-
-    /// `('…')`
-    fn text_argument(&mut self, what: &str) -> Result<(String, usize)> {
-        self.expect_symbol("(")?;
-        if let Kind::Word(word) = self.token.kind
-            && words::is_later(word)
-        {
-            return Err(self.later(word));
-        }
-        let Kind::Text(_) = self.token.kind else { return Err(self.unexpected().expecting([what])) };
-        let Token { kind, start } = self.advance()?;
-        self.expect_symbol(")")?;
-        let text = if let Kind::Text(text) = kind { text } else { String::new() };
-        if text.is_empty() {
-            return Err(self.error_at(start, "this name is empty").expecting([what]));
-        }
-        Ok((text, start))
-    }
-
-    fn path_argument(&mut self) -> Result<Path> {
-        let (text, start) = self.text_argument("a quoted path")?;
-        Path::parse(&text).map_err(|message| self.error_at(start, message))
-    }
-
+// Ends.
+impl Parser<'_> {
     /// Takes the bracket that closes the one at `start`, after a condition.
     fn close(&mut self, bracket: &str, start: usize) -> Result<()> {
         if self.take_symbol(bracket)? {
@@ -254,67 +220,55 @@ impl<'a> Parser<'a> {
             _ => Err(self.after_condition(&["AND", "OR", "the end"])),
         }
     }
-}
 
-// Errors.
-impl Parser<'_> {
-    fn error_at(&self, start: usize, message: impl Into<String>) -> QueryError {
-        QueryError::at(self.text, start, message)
-    }
-
-    fn error(&self, message: impl Into<String>) -> QueryError {
-        self.error_at(self.token.start, message)
-    }
-
-    fn too_deep(&self, start: usize) -> QueryError {
-        self.error_at(start, format!("nested too deeply (more than {MAX_NESTING} levels)"))
-    }
-
-    fn unexpected(&self) -> QueryError {
-        self.error(format!("unexpected {}", self.token.kind.describe()))
-    }
-
-    fn no_condition(&self, expected: &[&'static str]) -> QueryError {
-        let message = format!("a condition is missing before {}", self.token.kind.describe());
-        self.error(message).expecting(expected.iter().copied())
-    }
-
-    fn later(&self, word: &str) -> QueryError {
-        self.error(format!("`{word}` is not available in this version"))
-    }
-
-    /// The current word is no function that may stand here: of a later version, of another place, or of none.
-    fn wrong_function(
-        &self,
-        name: &str,
-        allowed: &[&'static str],
-        expected: &[&'static str],
-        place: &str,
-    ) -> QueryError {
-        let short = shorten(name);
-        if name == "entity" {
-            return self.error("linked audiences are not supported");
-        }
-        let message = if words::is_later(name) {
-            format!("`{short}` is not available in this version")
-        } else if words::is_function(name) {
-            format!("`{short}` cannot {place}")
-        } else {
-            let error = self.error(format!("unknown function `{short}`"));
-            return error.expecting(expected.iter().copied()).suggesting(words::near_miss(name, allowed));
-        };
-        self.error(message).expecting(expected.iter().copied())
-    }
-
-    /// A comparison is complete, and what comes now neither joins nor ends it.
-    fn after_condition(&self, expected: &[&str]) -> QueryError {
-        let error = match self.token.kind {
-            Kind::Symbol(symbol) if symbol == "." || RELATIONS.contains(&symbol) => {
-                self.error("a comparison cannot be followed by another; join them")
+    /// The end of a computed trait, whose stream has been read.
+    fn expect_end_of_value(&mut self, stream: &Stream) -> Result<()> {
+        const NO_CONDITION: &str = "a computed trait is a value, not a condition";
+        let start = self.token.start;
+        match self.token.kind {
+            Kind::End => Ok(()),
+            Kind::Symbol(")" | "}") => {
+                Err(self.error("this bracket was never opened").expecting(["the end"]))
             }
-            Kind::Word(word) => self.unexpected().suggesting(words::near_miss(word, &["AND", "OR"])),
-            _ => self.unexpected(),
+            Kind::Symbol(symbol) if RELATIONS.contains(&symbol) => {
+                Err(self.error(NO_CONDITION).expecting(["the end"]))
+            }
+            Kind::Symbol(".") => {
+                self.advance()?;
+                match self.function_name(&["the end"])? {
+                    name if COMPARATORS.contains(&name) => {
+                        Err(self.error_at(start, NO_CONDITION).expecting(["the end"]))
+                    }
+                    name => {
+                        let place = format!("follow {}", errors::reduced(stream));
+                        Err(self.wrong_function(name, &[], &["the end"], &place))
+                    }
+                }
+            }
+            Kind::Word(word) if ["AND", "OR"].iter().any(|known| word.eq_ignore_ascii_case(known)) => {
+                Err(self.error(NO_CONDITION).expecting(["the end"]))
+            }
+            _ => Err(self.unexpected().expecting(["the end"])),
+        }
+    }
+
+    /// The text of a computed trait begins with something else than an event stream.
+    fn no_value(&self) -> QueryError {
+        const EXPECTED: [&str; 1] = ["event('…')"];
+        let message = match self.token.kind {
+            Kind::Word(word @ ("trait" | "literal" | "property" | "context")) => {
+                format!("`{word}` makes no computed trait; it is made of events")
+            }
+            Kind::Word(word)
+                if ["NOT", "ANY", "ALL"].iter().any(|known| word.eq_ignore_ascii_case(known)) =>
+            {
+                "a computed trait is a value, not a condition".to_owned()
+            }
+            Kind::Word(word) => {
+                return self.wrong_function(word, &["event"], &EXPECTED, "begin a computed trait");
+            }
+            _ => format!("a computed trait cannot begin with {}", self.token.kind.describe()),
         };
-        error.expecting(expected.iter().copied())
+        self.error(message).expecting(EXPECTED)
     }
 }

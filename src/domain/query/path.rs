@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use super::MAX_NESTING;
 
+/// What is asked of a value that a path leads to.
+type Test<'t> = &'t mut dyn FnMut(Option<&Value>) -> bool;
+
 /// A way into nested objects and arrays, beginning with a key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Path {
@@ -58,14 +61,19 @@ impl Path {
         &self.root
     }
 
+    /// Whether it may lead to several values.
+    pub(super) fn is_many(&self) -> bool {
+        self.rest.contains(&Segment::AnyEntry)
+    }
+
     /// Whether `test` passes for the value that the path leads to in `object`. With `$`, whether it passes for any of
     /// them. Where the path leads nowhere, and where it leads to a JSON null, the test gets `None`.
-    pub(super) fn any_in(&self, object: &Map<String, Value>, test: &dyn Fn(Option<&Value>) -> bool) -> bool {
+    pub(super) fn any_in(&self, object: &Map<String, Value>, test: Test<'_>) -> bool {
         self.any_under(object.get(&self.root), test)
     }
 
     /// As [`Path::any_in`], given the value under the first key.
-    pub(super) fn any_under(&self, root: Option<&Value>, test: &dyn Fn(Option<&Value>) -> bool) -> bool {
+    pub(super) fn any_under(&self, root: Option<&Value>, test: Test<'_>) -> bool {
         walk(root, &self.rest, test)
     }
 }
@@ -78,14 +86,14 @@ fn segment(key: String, escaped: bool) -> Result<Segment, String> {
     }
 }
 
-fn walk(value: Option<&Value>, segments: &[Segment], test: &dyn Fn(Option<&Value>) -> bool) -> bool {
+fn walk(value: Option<&Value>, segments: &[Segment], test: Test<'_>) -> bool {
     let Some((first, rest)) = segments.split_first() else {
         return test(value.filter(|value| !value.is_null()));
     };
     match (first, value) {
         // An empty array has no entry to test, so what is looked for is absent: it goes the way of the last arm.
         (Segment::AnyEntry, Some(Value::Array(entries))) if !entries.is_empty() => {
-            entries.iter().any(|entry| walk(Some(entry), rest, test))
+            entries.iter().any(|entry| walk(Some(entry), rest, &mut *test))
         }
         (Segment::Key(key), Some(Value::Object(object))) => walk(object.get(key), rest, test),
         (Segment::Key(key), Some(Value::Array(entries))) => {
@@ -143,12 +151,12 @@ mod tests {
             "items": [{"sku": "A", "tags": ["x", "y"]}, {"sku": "B"}],
             "empty": [],
         });
-        let seen = std::cell::RefCell::new(Vec::new());
-        Path::parse(path).unwrap().any_in(event.as_object().unwrap(), &|value| {
-            seen.borrow_mut().push(value.cloned());
+        let mut seen = Vec::new();
+        Path::parse(path).unwrap().any_in(event.as_object().unwrap(), &mut |value| {
+            seen.push(value.cloned());
             false
         });
-        seen.into_inner()
+        seen
     }
 
     #[test]

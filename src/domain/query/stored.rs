@@ -12,6 +12,10 @@ impl Serialize for Query {
 
 impl<'de> Deserialize<'de> for Query {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        // No text is both a condition and a value.
+        Self::parse(&text)
+            .or_else(|error| Self::parse_value(&text).map_err(|_| error))
+            .map_err(de::Error::custom)
     }
 }

@@ -1,42 +1,19 @@
-//! The words of the language: which there are, which come later, and which one was probably meant.
+//! The words of the language: which there are, and which one was probably meant.
 
 /// What a condition of a query may begin with, for messages.
-pub(super) const CONDITIONS: [&str; 4] = ["event('…')", "trait('…')", "NOT", "("];
+pub(super) const CONDITIONS: [&str; 7] = ["event('…')", "trait('…')", "literal(…)", "NOT", "ANY", "ALL", "("];
 /// What a condition inside `where` may begin with, for messages.
-pub(super) const EVENT_CONDITIONS: [&str; 3] = ["property('…')", "NOT", "("];
-/// What may follow a stream of events.
-pub(super) const STREAM_FUNCTIONS: [&str; 3] = ["where", "within", "count"];
-/// How messages write them.
-pub(super) const STREAM_STEPS: [&str; 3] = [".where(…)", ".within(…)", ".count()"];
-/// The symbolic relations.
-pub(super) const RELATIONS: [&str; 7] = ["=", "==", "!=", ">", ">=", "<", "<="];
-/// The comparator functions of a trait or property.
-pub(super) const VALUE_FUNCTIONS: [&str; 16] = [
-    "equals",
-    "differs",
-    "greater_than",
-    "at_least",
-    "less_than",
-    "at_most",
-    "contains",
-    "omits",
-    "one_of",
-    "none_of",
-    "starts_with",
-    "ends_with",
-    "before_date",
-    "after_date",
-    "exists",
-    "absent",
-];
-/// The comparator functions of a count.
-pub(super) const COUNT_FUNCTIONS: [&str; 8] =
-    ["equals", "differs", "greater_than", "at_least", "less_than", "at_most", "one_of", "none_of"];
+pub(super) const EVENT_CONDITIONS: [&str; 7] =
+    ["property('…')", "context('…')", "event('…')", "trait('…')", "literal(…)", "NOT", "("];
 /// Functions that yield a value.
-const EXTRACTORS: [&str; 3] = ["event", "trait", "property"];
-
-/// Words of the language that this version does not have.
-const LATER: [&str; 18] = [
+pub(super) const EXTRACTORS: [&str; 5] = ["event", "trait", "property", "context", "literal"];
+/// Functions that yield a value to a reducer.
+pub(super) const FIELDS: [&str; 2] = ["property", "context"];
+/// How messages write them.
+pub(super) const FIELD_CALLS: [&str; 2] = ["property('…')", "context('…')"];
+/// What may follow a stream of events.
+pub(super) const STREAM_FUNCTIONS: [&str; 14] = [
+    "count",
     "sum",
     "avg",
     "min",
@@ -45,26 +22,41 @@ const LATER: [&str; 18] = [
     "last",
     "mode",
     "unique",
+    "where",
+    "within",
     "between",
     "expires_after",
     "sources",
-    "context",
-    "literal",
+];
+/// The symbolic relations.
+pub(super) const RELATIONS: [&str; 7] = ["=", "==", "!=", ">", ">=", "<", "<="];
+/// The comparator functions.
+pub(super) const COMPARATORS: [&str; 20] = [
+    "equals",
+    "differs",
+    "greater_than",
+    "at_least",
+    "less_than",
+    "at_most",
+    "exists",
+    "absent",
+    "contains",
+    "omits",
+    "one_of",
+    "none_of",
+    "starts_with",
+    "ends_with",
+    "before_date",
+    "after_date",
     "within_last",
     "within_next",
     "before_last",
     "after_next",
-    "parent",
 ];
 
-/// Whether `word` belongs to the language but not to this version of it.
-pub(super) fn is_later(word: &str) -> bool {
-    LATER.contains(&word) || ["ANY", "ALL"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
-}
-
-/// Whether `word` is a function of this version, at whatever place.
+/// Whether `word` is a function of the language, at whatever place.
 pub(super) fn is_function(word: &str) -> bool {
-    [&EXTRACTORS[..], &STREAM_FUNCTIONS, &VALUE_FUNCTIONS].iter().any(|words| words.contains(&word))
+    [&EXTRACTORS[..], &STREAM_FUNCTIONS, &COMPARATORS].iter().any(|words| words.contains(&word))
 }
 
 /// Which of `words` the author of `word` probably meant, if any is near enough.
@@ -118,7 +110,7 @@ mod tests {
         ] {
             assert_eq!(near_miss(word, &STREAM_FUNCTIONS), meant, "{word}");
         }
-        assert_eq!(near_miss("greaterThan", &VALUE_FUNCTIONS), Some("greater_than"));
-        assert_eq!(near_miss(&"é".repeat(5000), &VALUE_FUNCTIONS), None);
+        assert_eq!(near_miss("greaterThan", &COMPARATORS), Some("greater_than"));
+        assert_eq!(near_miss(&"é".repeat(5000), &COMPARATORS), None);
     }
 }

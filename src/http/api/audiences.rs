@@ -3,7 +3,7 @@
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::{Stream, stream};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::body::Body;
 use super::endpoint::Endpoint;
@@ -13,8 +13,8 @@ use super::{Answer, csv, listed};
 use crate::domain::ids::UserKey;
 use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::query::{MAX_QUERY_BYTES, Query};
-use crate::engine::{Engine, EngineError, Member};
+use crate::domain::query::{MAX_QUERY_BYTES, Query, Target};
+use crate::engine::{Engine, EngineError, Member, Question, Sample};
 use crate::http::problem::{ApiProblem, Code};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -27,23 +27,48 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn preview(state: web::Data<ApiState>, _: NoParams, body: Body) -> Answer {
-    let body = body.object(&["query"])?;
+    let body = body.object(&["query", "target", "include_anonymous"])?;
     let Some(text) = body.text("query", MAX_QUERY_BYTES)? else {
         return Err(ApiProblem::field(Code::InvalidBody, "query", "is missing"));
     };
-    let query = Query::parse(text).map_err(|error| ApiProblem::query(&error, text))?;
+    // A computed trait can be tried as well: whose it is, and with which values.
+    let query = Query::parse(text).or_else(|error| Query::parse_value(text).map_err(|_| error));
+    let query = query.map_err(|error| ApiProblem::query(&error, text))?;
+    let target = match body.text("target", MAX_TARGET_BYTES)? {
+        None => query.target(),
+        Some("users") if query.target() == Target::Users => Target::Users,
+        Some("accounts") => Target::Accounts,
+        Some(_) => {
+            let message = "is users or accounts; a query with ANY or ALL is about accounts";
+            return Err(ApiProblem::field(Code::InvalidBody, "target", message));
+        }
+    };
+    let include_anonymous = body.flag("include_anonymous")?;
     let _permit = state
         .previews
         .try_acquire()
         .map_err(|_| ApiProblem::new(Code::Busy, "other previews are under way; try again in a moment"))?;
-    let found = state.engine.preview(query).await?;
-    let sample: Vec<_> = found.sample.iter().map(name).collect();
+    let found = state.engine.preview(Question { query, target, include_anonymous }).await?;
+    let sample: Vec<_> = found.sample.iter().map(|sample| name(&sample.user)).collect();
+    let why: Vec<_> = found.sample.iter().map(why).collect();
     Ok(HttpResponse::Ok().json(json!({
         "count": found.count,
         "sample": sample,
+        "why": why,
         "complete": found.complete,
         "tookMs": found.took_ms,
     })))
+}
+
+/// Longest word for a target.
+const MAX_TARGET_BYTES: usize = 16;
+
+/// One of the sample, with what made him one.
+fn why(sample: &Sample) -> Value {
+    let leaves: Vec<_> =
+        sample.leaves.iter().map(|(leaf, value)| json!({ "leaf": leaf, "value": value })).collect();
+    let traits: Map<String, Value> = sample.traits.iter().cloned().collect();
+    json!({ "userId": name(&sample.user), "value": sample.value, "leaves": leaves, "traits": traits })
 }
 
 async fn members(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
@@ -57,6 +82,9 @@ fn render(member: &Member) -> Value {
     let mut shown = json!({ "userId": member.user.user_id(), "since": member.since });
     if let Some(anonymous) = member.user.anonymous_id() {
         shown["anonymousId"] = anonymous.into();
+    }
+    if let Some(group) = member.user.group_id() {
+        shown["groupId"] = group.into();
     }
     shown
 }
@@ -109,7 +137,7 @@ fn csv_pages(
 
 /// A user in one word: his id, or for somebody without one `anonymous:<anonymousId>`.
 fn name(user: &UserKey) -> String {
-    match (user.user_id(), user.anonymous_id()) {
+    match (user.user_id().or(user.group_id()), user.anonymous_id()) {
         (Some(id), _) => id.to_owned(),
         (None, anonymous) => format!("anonymous:{}", anonymous.unwrap_or_default()),
     }

@@ -81,6 +81,15 @@ impl Members {
         if errors.is_empty() { Ok(Self(members)) } else { Err(ApiProblem::fields(Code::InvalidBody, errors)) }
     }
 
+    /// A member that is true or false; absent means false.
+    pub fn flag(&self, name: &str) -> Result<bool, ApiProblem> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(_) => Err(ApiProblem::field(Code::InvalidBody, name, "must be true or false")),
+        }
+    }
+
     /// A text of at most `most` characters; `null` is as good as absent.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
-//! `/api/{sources,flows,destinations,audiences}` and `/api/apply`: what the people who run stagepost tell it to do.
+//! `/api/{sources,flows,destinations,audiences,traits}` and `/api/apply`: what the people who run stagepost tell it to do.
 //!
-//! The four kinds have the same calls; they differ only in their reading and showing, which the domain does.
+//! The five kinds have the same calls; they differ only in their reading and showing, which the domain does.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -10,7 +10,8 @@ use super::body::Body;
 use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
-use crate::domain::definition::{Definition, Definitions, Kind, Problem, document, render};
+use crate::domain::definition::render::Shown;
+use crate::domain::definition::{Computation, Definition, Kind, Problem, document, render};
 use crate::engine::{ApplyOptions, ApplyReport, Counts, Engine, EngineError};
 use crate::http::problem::{ApiProblem, Code};
 
@@ -25,13 +26,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         let put = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams, body: Body| async move {
             put(&state.engine, kind, &key, &body).await
         };
-        let delete = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams| async move {
-            delete(&state.engine, kind, &key).await
+        let delete = move |state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest| async move {
+            delete(&state.engine, kind, &key, &request).await
         };
         let mut collection = Endpoint::at(all).get(list_all);
-        if kind == Kind::Audience {
-            // Only an audience's key comes from its name; the others are put where their key says.
-            collection = collection.post(create_audience);
+        if matches!(kind, Kind::Audience | Kind::Trait) {
+            // Only a computation's key comes from its name; the others are put where their key says.
+            let create = move |state: web::Data<ApiState>, _: NoParams, body: Body| async move {
+                create(&state.engine, kind, &body).await
+            };
+            collection = collection.post(create);
         }
         endpoints.push(collection);
         endpoints.push(Endpoint::at(single).get(get).put(put).delete(delete));
@@ -45,6 +49,7 @@ fn paths(kind: Kind) -> (&'static str, &'static str) {
         Kind::Flow => ("/api/flows", "/api/flows/{name}"),
         Kind::Destination => ("/api/destinations", "/api/destinations/{key}"),
         Kind::Audience => ("/api/audiences", "/api/audiences/{key}"),
+        Kind::Trait => ("/api/traits", "/api/traits/{key}"),
     }
 }
 
@@ -59,10 +64,16 @@ async fn list(state: &ApiState, kind: Kind) -> Answer {
             definitions.flows.values().map(|flow| render::flow(flow)).chain(unknown).collect()
         }
         Kind::Destination => definitions.destinations.values().map(|it| render::destination(it)).collect(),
-        Kind::Audience => {
-            let size = |id: &str| counts.members.get(id).copied().unwrap_or(0);
-            definitions.audiences.values().map(|it| render::audience(it, size(&it.id))).collect()
-        }
+        Kind::Audience => definitions
+            .audiences
+            .values()
+            .map(|it| render::computation(it, &beside(engine, it, &counts)))
+            .collect(),
+        Kind::Trait => definitions
+            .traits
+            .values()
+            .map(|it| render::computation(it, &beside(engine, it, &counts)))
+            .collect(),
     };
     Ok(HttpResponse::Ok().json(json!({ plural(kind): rows })))
 }
@@ -79,22 +90,38 @@ async fn put(engine: &Engine, kind: Kind, key: &str, body: &Body) -> Answer {
     Ok(answer.json(shown))
 }
 
-async fn delete(engine: &Engine, kind: Kind, key: &str) -> Answer {
-    engine.remove(kind, key).await?;
-    Ok(HttpResponse::NoContent().finish())
+async fn delete(engine: &Engine, kind: Kind, key: &str, request: &HttpRequest) -> Answer {
+    // Only an audience has members to be told that they are out.
+    let known: &[&str] = if kind == Kind::Audience { &["exit"] } else { &[] };
+    let params = Params::read(request, known)?;
+    let exit = kind == Kind::Audience && params.flag("exit")?;
+    engine.remove(kind, key, exit).await?;
+    if !exit {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    Ok(match show(engine, kind, key).await {
+        Ok(leaving) => HttpResponse::Accepted().json(leaving),
+        Err(_) => HttpResponse::NoContent().finish(),
+    })
 }
 
-async fn create_audience(state: web::Data<ApiState>, _: NoParams, body: Body) -> Answer {
-    let engine = &state.engine;
-    let wanted = read_one(Kind::Audience, None, &body.json()?)?;
+async fn create(engine: &Engine, kind: Kind, body: &Body) -> Answer {
+    let wanted = read_one(kind, None, &body.json()?)?;
     let key = wanted.key().to_owned();
-    if engine.definitions().audiences.contains_key(&key) {
-        let detail = format!("there is an audience `{key}` already; PUT /api/audiences/{key} changes it");
+    let plural = plural(kind);
+    if engine.definitions().get(kind, &key).is_some() {
+        let what = kind.as_str();
+        let detail =
+            format!("there is {} {what} `{key}` already; PUT /api/{plural}/{key} changes it", article(what));
         return Err(ApiProblem::new(Code::Conflict, detail));
     }
     apply_one(engine, wanted).await?;
-    let shown = show(engine, Kind::Audience, &key).await?;
-    Ok(HttpResponse::Created().insert_header(("Location", format!("/api/audiences/{key}"))).json(shown))
+    let shown = show(engine, kind, &key).await?;
+    Ok(HttpResponse::Created().insert_header(("Location", format!("/api/{plural}/{key}"))).json(shown))
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 async fn apply(state: web::Data<ApiState>, request: HttpRequest, body: Body) -> Answer {
@@ -139,12 +166,10 @@ fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definition, A
 /// One definition as it is in force, or that there is none.
 async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProblem> {
     let definitions = engine.definitions();
-    let size = match audience_id(&definitions, kind, key) {
-        Some(id) => counts(engine, kind).await?.members.get(id).copied().unwrap_or(0),
-        None => 0,
-    };
     if let Some(found) = definitions.get(kind, key) {
-        return Ok(render::definition(&found, size));
+        let counts = counts(engine, kind).await?;
+        let shown = found.computation().map(|it| beside(engine, it, &counts)).unwrap_or_default();
+        return Ok(render::definition(&found, &shown));
     }
     if kind == Kind::Flow && engine.unknown_flows().await?.iter().any(|name| name == key) {
         return Ok(json!({ "name": key, "configured": false }));
@@ -152,15 +177,29 @@ async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProble
     Err(ApiProblem::not_found(kind.as_str(), key))
 }
 
-fn audience_id<'a>(definitions: &'a Definitions, kind: Kind, key: &str) -> Option<&'a str> {
-    (kind == Kind::Audience).then(|| definitions.audiences.get(key).map(|it| it.id.as_str())).flatten()
+/// What is shown beside a computation.
+fn beside(engine: &Engine, computation: &Computation, counts: &Counts) -> Shown {
+    let size = counts.members.get(&computation.id).copied().unwrap_or(0);
+    let backfills = engine.backfills();
+    let backfill = backfills.iter().find(|it| it.computations.iter().any(|of| of.id == computation.id));
+    let progress = backfill.map(|it| {
+        json!({
+            "phase": it.phase_name(),
+            "eventsRead": it.events_read,
+            "eventsTotal": it.events_total,
+            "profilesDone": it.profiles_done,
+            "profilesTotal": it.profiles_total,
+            "startedAt": it.started_at,
+        })
+    });
+    Shown { size, progress }
 }
 
 /// Only audiences show a count.
 async fn counts(engine: &Engine, kind: Kind) -> Result<Counts, EngineError> {
     match kind {
         Kind::Audience => engine.counts().await,
-        Kind::Source | Kind::Flow | Kind::Destination => Ok(Counts::default()),
+        Kind::Source | Kind::Flow | Kind::Destination | Kind::Trait => Ok(Counts::default()),
     }
 }
 
@@ -171,5 +210,6 @@ fn plural(kind: Kind) -> &'static str {
         Kind::Flow => "flows",
         Kind::Destination => "destinations",
         Kind::Audience => "audiences",
+        Kind::Trait => "traits",
     }
 }

@@ -98,6 +98,8 @@ fn cause(cause: &Cause) -> Value {
         Cause::Time => json!({ "type": "time" }),
         Cause::Stall(id) => json!({ "type": "stall", "journeyId": id }),
         Cause::Backfill => json!({ "type": "backfill" }),
+        Cause::Deletion => json!({ "type": "deletion" }),
+        Cause::Merge => json!({ "type": "merge" }),
     }
 }
 

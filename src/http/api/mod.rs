@@ -22,7 +22,6 @@ mod params;
 mod state;
 mod stream;
 mod test_send;
-mod traits;
 mod users;
 
 #[cfg(test)]
@@ -51,7 +50,6 @@ fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     all.extend(audiences::endpoints());
     all.extend(definitions::endpoints());
-    all.extend(traits::endpoints());
     all.extend(destinations::endpoints());
     all.extend(funnels::endpoints());
     all.extend(journeys::endpoints());

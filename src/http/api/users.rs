@@ -1,5 +1,7 @@
 //! `GET /api/users/{userId}`: everything known of one user.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
@@ -31,24 +33,20 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, request: HttpReq
 }
 
 fn render(profile: &Profile, definitions: &Definitions) -> Value {
+    // What a computation that is gone left behind is a trait like any other.
+    let names = profile.traits.keys().chain(profile.memberships.keys()).chain(profile.values.keys());
+    let traits: BTreeMap<&String, Value> =
+        names.filter_map(|name| Some((name, profile.trait_value(name)?.into_owned()))).collect();
     // An audience that was removed and defined again is another one: what is left of the old one does not count.
-    let current = |key: &str, membership: &Membership| {
-        definitions.audiences.get(key).is_some_and(|audience| audience.id == membership.audience_id)
+    let is_in = |key: &str, membership: &Membership| {
+        membership.member
+            && definitions.audiences.get(key).is_some_and(|audience| audience.id == membership.audience_id)
     };
-    let memberships: Vec<_> =
-        profile.memberships.iter().filter(|(key, membership)| current(key, membership)).collect();
-    let mut traits: Map<String, Value> =
-        memberships.iter().map(|(key, membership)| ((*key).clone(), membership.member.into())).collect();
-    // A trait that somebody set goes before an audience of its name, as queries see it.
-    for (name, known) in &profile.traits {
-        if !known.value.is_null() {
-            traits.insert(name.clone(), known.value.clone());
-        }
-    }
-    let audiences: Map<String, Value> = memberships
+    let audiences: Map<String, Value> = profile
+        .memberships
         .iter()
-        .filter(|(_, membership)| membership.member)
-        .map(|(key, _)| ((*key).clone(), true.into()))
+        .filter(|(key, membership)| is_in(key, membership))
+        .map(|(key, _)| (key.clone(), true.into()))
         .collect();
     json!({
         "userId": profile.key.user_id(),
@@ -88,10 +86,11 @@ mod tests {
         profile.traits.insert("gone".to_owned(), value(Value::Null));
         profile.phone = Some(value("+1".into()));
         profile.anonymous_ids.push("anon".to_owned());
-        let membership = Membership { audience_id: "aud_1".to_owned(), member: true, since: at };
+        let membership =
+            Membership { audience_id: "aud_1".to_owned(), member: true, since: at, earlier: Vec::new() };
         profile.memberships.insert("removed".to_owned(), membership);
         let shown = render(&profile, &Definitions::default());
-        assert_eq!(shown["traits"], json!({ "email": "a@b.c" }));
+        assert_eq!(shown["traits"], json!({ "email": "a@b.c", "removed": true }));
         assert_eq!(shown["audiences"], json!({}));
         assert_eq!(
             shown["externalIds"],

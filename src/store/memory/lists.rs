@@ -23,6 +23,11 @@ fn above<T>(cursor: Option<T>) -> (Bound<T>, Bound<T>) {
     (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }
 
+/// A number as it is counted.
+pub(super) fn size(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
+
 impl State {
     pub(super) fn due_deliveries(
         &self,
@@ -61,8 +66,21 @@ impl State {
         found
     }
 
-    pub(super) fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Vec<Profile> {
-        self.profiles.range(above(after.cloned())).take(limit).map(|(_, profile)| profile.clone()).collect()
+    pub(super) fn profiles_after(
+        &self,
+        after: Option<&UserKey>,
+        limit: usize,
+    ) -> (Vec<Profile>, Option<UserKey>) {
+        let looked_at = || self.profiles.range(above(after.cloned())).take(limit);
+        let profiles =
+            looked_at().map(|(_, profile)| profile).filter(|profile| profile.merged_into.is_none());
+        (profiles.cloned().collect(), looked_at().last().map(|(user, _)| user.clone()))
+    }
+
+    pub(super) fn overlap(&self, one: &str, other: &str) -> u64 {
+        let members = |id: &str| self.members.get(id).into_iter().flatten().map(|(user, _)| user);
+        let others: BTreeSet<&UserKey> = members(other).collect();
+        size(members(one).filter(|user| others.contains(user)).count())
     }
 
     pub(super) fn expired_seen(&self, before: Timestamp, limit: usize) -> Vec<(UserKey, MessageHash)> {
@@ -146,10 +164,9 @@ impl State {
             let key = (delivery.destination.clone(), delivery.status.as_str());
             *deliveries.entry(key).or_default() += 1;
         }
-        let size = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
         Counts {
             events: size(self.events.len()),
-            profiles: size(self.profiles.len()),
+            profiles: size(self.profiles.values().filter(|profile| profile.merged_into.is_none()).count()),
             journeys: self.journey_counts.clone().into_iter().filter(|(_, count)| *count > 0).collect(),
             members: self.members.iter().map(|(id, members)| (id.clone(), size(members.len()))).collect(),
             deliveries,

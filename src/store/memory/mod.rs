@@ -1,22 +1,25 @@
 //! The memory backend: for tests and for the simulation. It keeps nothing beyond the process.
 
 mod lists;
+mod sizes;
 mod state;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::{Counts, Done, EventFilter, Member, Result, Store, StoreStats};
+use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
 use state::State;
@@ -61,6 +64,11 @@ impl Store for MemoryStore {
         Ok(users.iter().map(|user| state.profiles.get(user).cloned()).collect())
     }
 
+    async fn leaf_pages(&self, wanted: &[(UserKey, LeafId, u32)]) -> Result<Vec<Option<Vec<u8>>>> {
+        let state = self.state();
+        Ok(wanted.iter().map(|page| state.leaf_pages.get(page).cloned()).collect())
+    }
+
     async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>> {
         let state = self.state();
         Ok(messages.iter().map(|message| state.seen.get(message).copied()).collect())
@@ -103,7 +111,11 @@ impl Store for MemoryStore {
         Ok(self.state().events.last_key_value().map(|(id, _)| *id))
     }
 
-    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>> {
+    async fn profiles_after(
+        &self,
+        after: Option<&UserKey>,
+        limit: usize,
+    ) -> Result<(Vec<Profile>, Option<UserKey>)> {
         Ok(self.state().profiles_after(after, limit))
     }
 
@@ -112,11 +124,21 @@ impl Store for MemoryStore {
     }
 
     async fn audiences_with_members(&self) -> Result<Vec<String>> {
-        Ok(self.state().members.keys().cloned().collect())
+        let state = self.state();
+        let ids: BTreeSet<&String> = state.members.keys().chain(state.sizes.keys()).collect();
+        Ok(ids.into_iter().cloned().collect())
+    }
+
+    async fn has_sizes_before(&self, hours_before: Timestamp, days_before: Timestamp) -> Result<bool> {
+        Ok(self.state().has_sizes_before(hours_before, days_before))
     }
 
     async fn definitions(&self) -> Result<Vec<Definition>> {
         Ok(self.state().definitions.values().cloned().collect())
+    }
+
+    async fn backfills(&self) -> Result<Vec<Backfill>> {
+        Ok(self.state().backfills.values().cloned().collect())
     }
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
@@ -146,6 +168,30 @@ impl Store for MemoryStore {
 
     async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
         self.state().list_members(audience_id, page)
+    }
+
+    async fn is_member(&self, audience_id: &str, user: &UserKey) -> Result<Option<Timestamp>> {
+        Ok(self.state().members.get(audience_id).and_then(|members| members.get(user)).copied())
+    }
+
+    async fn overlap(&self, one: &str, other: &str) -> Result<u64> {
+        Ok(self.state().overlap(one, other))
+    }
+
+    async fn audience_sizes(
+        &self,
+        audience_id: &str,
+        per: Per,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<SizePoint>> {
+        Ok(self.state().audience_sizes(audience_id, per, from, to))
+    }
+
+    async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
+        let state = self.state();
+        let users = state.external_ids.get(&(kind.to_owned(), id.to_owned()));
+        Ok(users.into_iter().flatten().take(limit).cloned().collect())
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {

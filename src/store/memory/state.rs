@@ -3,11 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite, ProfileWrite};
+use super::sizes::Sizes;
+use crate::domain::backfill::Backfill;
+use crate::domain::change::{
+    Adoption, BackfillWrite, ChangeSet, DefinitionWrite, DeliveryWrite, ExternalIdWrite, ProfileWrite,
+};
 use crate::domain::definition::{Definition, Kind};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyStatus};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile};
@@ -41,6 +45,12 @@ pub(super) struct State {
     pub archived: BTreeMap<UserKey, BTreeSet<JourneyId>>,
     pub timers: BTreeSet<(Timestamp, UserKey)>,
     pub members: BTreeMap<String, BTreeMap<UserKey, Timestamp>>,
+    /// By audience id; only those that have points.
+    pub sizes: BTreeMap<String, Sizes>,
+    pub leaf_pages: BTreeMap<(UserKey, LeafId, u32), Vec<u8>>,
+    pub backfills: BTreeMap<BackfillId, Backfill>,
+    /// By kind and id.
+    pub external_ids: BTreeMap<(String, String), BTreeSet<UserKey>>,
     pub deliveries: BTreeMap<DeliveryId, Delivery>,
     pub lanes: BTreeMap<String, BTreeMap<UserKey, Lane>>,
     /// Per destination the head of each lane.
@@ -59,10 +69,19 @@ impl State {
         }
         changes.profiles.iter().for_each(|write| self.put_profile(write));
         self.apply_journeys(changes);
-        changes.memberships.iter().for_each(|write| self.put_membership(write));
-        for audience_id in &changes.drop_members {
-            self.drop_members(audience_id, changes.drop_members_limit);
+        self.apply_members(changes);
+        self.apply_leaf_pages(changes);
+        for write in &changes.backfills {
+            match write {
+                BackfillWrite::Put(backfill) => {
+                    self.backfills.insert(backfill.id, (**backfill).clone());
+                }
+                BackfillWrite::Delete(id) => {
+                    self.backfills.remove(id);
+                }
+            }
         }
+        changes.external_ids.iter().for_each(|write| self.put_external_id(write));
         changes.deliveries.iter().for_each(|write| self.put_delivery(write));
         for write in &changes.definitions {
             match write {
@@ -106,14 +125,12 @@ impl State {
 
     fn apply_journeys(&mut self, changes: &ChangeSet) {
         for step in &changes.journeys {
-            match step.from {
-                Some(from) => {
-                    let count = self.journey_counts.entry(from).or_default();
-                    *count = count.saturating_sub(1);
-                }
-                None => {
-                    self.journeys.insert(step.id, Kept::Profile(step.user.clone()));
-                }
+            if let Some(from) = step.from {
+                let count = self.journey_counts.entry(from).or_default();
+                *count = count.saturating_sub(1);
+            }
+            if step.from.is_none() || step.moved {
+                self.journeys.insert(step.id, Kept::Profile(step.user.clone()));
             }
             *self.journey_counts.entry(step.to).or_default() += 1;
             if step.to == JourneyStatus::Stalled {
@@ -126,31 +143,44 @@ impl State {
             self.archived.entry(journey.user.clone()).or_default().insert(journey.id);
             self.journeys.insert(journey.id, Kept::Archive(Box::new(journey.clone())));
         }
+        changes.adopted.iter().for_each(|adoption| self.adopt(adoption));
     }
 
-    fn put_membership(&mut self, write: &MembershipWrite) {
-        match write.since {
-            Some(since) => {
-                self.members.entry(write.audience_id.clone()).or_default().insert(write.user.clone(), since);
-            }
-            None => {
-                if let Some(members) = self.members.get_mut(&write.audience_id) {
-                    members.remove(&write.user);
-                    if members.is_empty() {
-                        self.members.remove(&write.audience_id);
-                    }
-                }
+    fn adopt(&mut self, adoption: &Adoption) {
+        let ids = self.archived.get(&adoption.from).into_iter().flatten().rev();
+        let newest: Vec<JourneyId> = ids.take(limits::MAX_ADOPTED_JOURNEYS).copied().collect();
+        for id in newest {
+            self.archived.entry(adoption.from.clone()).or_default().remove(&id);
+            self.archived.entry(adoption.to.clone()).or_default().insert(id);
+            if let Some(Kept::Archive(journey)) = self.journeys.get_mut(&id) {
+                journey.user = adoption.to.clone();
             }
         }
     }
 
-    fn drop_members(&mut self, audience_id: &str, limit: usize) {
-        let Some(members) = self.members.get_mut(audience_id) else { return };
-        for _ in 0..limit {
-            members.pop_first();
+    fn apply_leaf_pages(&mut self, changes: &ChangeSet) {
+        for (owner, leaf) in &changes.drop_leaves {
+            let all = (owner.clone(), *leaf, 0)..=(owner.clone(), *leaf, u32::MAX);
+            let pages: Vec<_> = self.leaf_pages.range(all).map(|(key, _)| key.clone()).collect();
+            for page in pages {
+                self.leaf_pages.remove(&page);
+            }
         }
-        if members.is_empty() {
-            self.members.remove(audience_id);
+        for write in &changes.leaf_pages {
+            let key = (write.owner.clone(), write.leaf, write.number);
+            match &write.page {
+                Some(page) => self.leaf_pages.insert(key, page.clone()),
+                None => self.leaf_pages.remove(&key),
+            };
+        }
+    }
+
+    fn put_external_id(&mut self, write: &ExternalIdWrite) {
+        let users = self.external_ids.entry((write.kind.clone(), write.id.clone())).or_default();
+        if write.present {
+            users.insert(write.user.clone());
+        } else {
+            users.remove(&write.user);
         }
     }
 

@@ -9,8 +9,10 @@ use ::sled::Batch;
 use super::codec::{self, BlockBuilder};
 use super::counts::Delta;
 use super::disk::{Disk, Old, PIECE, Writes, panic_text};
-use super::{keys, lanes, members};
-use crate::domain::change::{ChangeSet, DefinitionWrite, ProfileWrite};
+use super::{archive, keys, lanes, members};
+use crate::domain::change::{
+    BackfillWrite, ChangeSet, DefinitionWrite, ExternalIdWrite, JourneyMove, ProfileWrite,
+};
 use crate::domain::event::Event;
 use crate::domain::journey::JourneyStatus;
 use crate::domain::limits;
@@ -61,7 +63,11 @@ impl Disk {
         for write in &changes.profiles {
             put_profile(write, &mut writes, &mut delta)?;
         }
-        put_journeys(changes, &mut writes, &mut delta)?;
+        move_journeys(&changes.journeys, &mut writes, &mut delta);
+        archive::write(changes, &mut writes)?;
+        put_leaf_pages(changes, &mut writes)?;
+        put_backfills(&changes.backfills, &mut writes)?;
+        put_external_ids(&changes.external_ids, &mut writes);
         members::write(changes, &mut writes, &mut delta)?;
         lanes::write(&changes.deliveries, &mut writes, &mut delta)?;
         put_definitions(&changes.definitions, &mut writes)?;
@@ -150,20 +156,24 @@ fn put_profile(write: &ProfileWrite, writes: &mut Writes<'_>, delta: &mut Delta)
             writes.set(keys::timer(at, &profile.key), &[]);
         }
     }
-    delta.profiles += u64::from(write.is_new);
+    delta.profiles += write.adds();
     Ok(())
 }
 
 /// First byte of a journey's row: the user whose profile holds it follows.
 pub(super) const IN_PROFILE: u8 = 0;
 
-fn put_journeys(changes: &ChangeSet, writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
-    for step in &changes.journeys {
-        match step.from {
-            None => writes
-                .set(keys::journey(step.id), keys::join(&[IN_PROFILE], &[step.user.as_str().as_bytes()])),
-            Some(JourneyStatus::Stalled) => writes.remove(keys::stalled(step.id)),
-            Some(_) => {}
+fn move_journeys(moves: &[JourneyMove], writes: &mut Writes<'_>, delta: &mut Delta) {
+    for step in moves {
+        if step.from.is_none() || step.moved {
+            let pointer = keys::join(&[IN_PROFILE], &[step.user.as_str().as_bytes()]);
+            writes.set(keys::journey(step.id), pointer);
+        }
+        if step.from == Some(step.to) {
+            continue;
+        }
+        if step.from == Some(JourneyStatus::Stalled) {
+            writes.remove(keys::stalled(step.id));
         }
         if step.to == JourneyStatus::Stalled {
             writes.set(keys::stalled(step.id), &[]);
@@ -173,13 +183,56 @@ fn put_journeys(changes: &ChangeSet, writes: &mut Writes<'_>, delta: &mut Delta)
         }
         *delta.journeys.entry(step.to).or_default() += 1;
     }
-    for journey in &changes.archived {
-        let key = keys::journey(journey.id);
-        let record = codec::encode(&key, journey)?;
-        writes.put(key, &record, Old::Unknown)?;
-        writes.set(keys::join(&keys::archive(&journey.user), &[&journey.id.to_bytes()]), &[]);
+}
+
+fn put_leaf_pages(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {
+    for (owner, leaf) in &changes.drop_leaves {
+        for row in writes.disk.rows_of(&keys::leaf(owner, *leaf)) {
+            let (key, row) = row?;
+            writes.delete_read(key.to_vec(), &row);
+        }
+    }
+    for write in &changes.leaf_pages {
+        let key = keys::leaf_page(&write.owner, write.leaf, write.number);
+        match &write.page {
+            Some(page) => writes.put(key, page, Old::Unknown)?,
+            None => writes.delete(key)?,
+        }
     }
     Ok(())
+}
+
+fn put_backfills(changes: &[BackfillWrite], writes: &mut Writes<'_>) -> Result<()> {
+    let mut last = BTreeMap::new();
+    for write in changes {
+        match write {
+            BackfillWrite::Put(backfill) => last.insert(backfill.id, Some(backfill)),
+            BackfillWrite::Delete(id) => last.insert(*id, None),
+        };
+    }
+    for (id, backfill) in last {
+        let key = keys::backfill(id);
+        match backfill {
+            Some(backfill) => {
+                let record = codec::encode(&key, backfill)?;
+                writes.put(key, &record, Old::Unknown)?;
+            }
+            None => writes.delete(key)?,
+        }
+    }
+    Ok(())
+}
+
+fn put_external_ids(changes: &[ExternalIdWrite], writes: &mut Writes<'_>) {
+    for write in changes {
+        let prefix = keys::external_id(&write.kind, &write.id);
+        let key = keys::join(&prefix, &[write.user.as_str().as_bytes()]);
+        if write.present {
+            writes.set(key, &[]);
+        } else {
+            writes.remove(key);
+        }
+    }
 }
 
 fn put_definitions(changes: &[DefinitionWrite], writes: &mut Writes<'_>) -> Result<()> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::codec;
 use super::disk::{Disk, Old, Writes};
 use super::keys;
+use super::sizes;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::journey::JourneyStatus;
 use crate::store::{Counts, Result};
@@ -33,17 +34,21 @@ pub(super) struct Totals {
     deliveries: BTreeMap<String, BTreeMap<DeliveryStatus, u64>>,
     /// Flows that were posted and not defined; few, and asked for with every unknown one.
     pub unknown_flows: BTreeSet<String>,
+    /// Ids of the audiences that have rows of their size.
+    pub sized: BTreeSet<String>,
 }
 
 /// What one commit changes about the totals.
 #[derive(Default)]
 pub(super) struct Delta {
     pub events: u64,
-    pub profiles: u64,
+    pub profiles: i64,
     pub journeys: BTreeMap<JourneyStatus, i64>,
     pub members: BTreeMap<String, i64>,
     pub deliveries: BTreeMap<String, BTreeMap<DeliveryStatus, i64>>,
     pub unknown_flows: Vec<String>,
+    /// Audiences that have rows of their size from now on, or have none any more.
+    pub sized: BTreeMap<String, bool>,
 }
 
 /// Adds `changes` to `totals`; what comes to nothing is removed.
@@ -63,7 +68,7 @@ impl Small {
         let mut sum = self.clone();
         sum.commits += 1;
         sum.events += delta.events;
-        sum.profiles += delta.profiles;
+        sum.profiles = sum.profiles.saturating_add_signed(delta.profiles);
         add(&mut sum.journeys, &delta.journeys);
         sum
     }
@@ -91,6 +96,7 @@ impl Totals {
             let (key, _) = row?;
             totals.unknown_flows.insert(codec::text(&key, &key[keys::UNKNOWN_FLOWS.len()..])?);
         }
+        totals.sized = sizes::audiences(disk)?;
         Ok(totals)
     }
 
@@ -99,9 +105,15 @@ impl Totals {
         self.small.commits
     }
 
-    /// Ids of the audiences that have members.
+    /// Ids of the audiences that have members, or rows of their size.
     pub(super) fn audiences(&self) -> Vec<String> {
-        self.members.keys().cloned().collect()
+        let ids: BTreeSet<&String> = self.members.keys().chain(&self.sized).collect();
+        ids.into_iter().cloned().collect()
+    }
+
+    /// How many members that audience has.
+    pub(super) fn members(&self, audience_id: &str) -> u64 {
+        self.members.get(audience_id).copied().unwrap_or(0)
     }
 
     /// Writes what `delta` changes: one row, and one more for each audience and each destination whose numbers are others
@@ -112,7 +124,7 @@ impl Totals {
         writes.put(keys::TOTALS.to_vec(), &codec::encode(keys::TOTALS, &small)?, Old::Nothing)?;
         for (audience_id, change) in &delta.members {
             let key = keys::join(keys::MEMBER_COUNTS, &[audience_id.as_bytes()]);
-            let sum = self.members.get(audience_id).copied().unwrap_or(0).saturating_add_signed(*change);
+            let sum = self.members(audience_id).saturating_add_signed(*change);
             match (change, sum) {
                 (0, _) => {}
                 (_, 0) => writes.remove(key),
@@ -141,6 +153,13 @@ impl Totals {
             add(self.deliveries.entry(destination.clone()).or_default(), changes);
         }
         self.unknown_flows.extend(delta.unknown_flows);
+        for (audience_id, is_sized) in delta.sized {
+            if is_sized {
+                self.sized.insert(audience_id);
+            } else {
+                self.sized.remove(&audience_id);
+            }
+        }
     }
 
     /// As readers get them.

@@ -139,9 +139,15 @@ impl Disk {
         }
     }
 
-    /// Whether `row` is all of its record.
-    pub(super) fn is_whole(row: &IVec) -> bool {
-        row.first() == Some(&WHOLE)
+    /// The record at `key`, for the writer, who is about to write it again.
+    pub(super) fn record_to_write(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let commits = self.single.commits();
+        let Some(row) = self.get(key)? else { return Ok(None) };
+        let record = self.rest_of(key, &row)?;
+        if record.is_some() && row.first() == Some(&WHOLE) {
+            self.single.remember(key.to_vec(), commits);
+        }
+        Ok(record)
     }
 
     /// The record at `key`, of which `row` was just read; `None` where it is gone meanwhile.
@@ -257,17 +263,29 @@ impl<'d> Writes<'d> {
         Ok(())
     }
 
+    /// Removes a record whose first row was just read.
+    pub(super) fn delete_read(&mut self, key: Vec<u8>, row: &IVec) {
+        self.drop_pieces_of(&key, row, 0);
+        self.remove(key);
+    }
+
     /// Removes the old record's pieces from number `kept` on.
     fn drop_pieces(&mut self, key: &[u8], kept: u16, old: Old) -> Result<()> {
         if old == Old::Nothing || self.disk.single.knows(key) {
             return Ok(());
         }
-        let Some(row) = self.disk.get(key)? else { return Ok(()) };
+        if let Some(row) = self.disk.get(key)? {
+            self.drop_pieces_of(key, &row, kept);
+        }
+        Ok(())
+    }
+
+    /// The same of a record whose first row was just read.
+    fn drop_pieces_of(&mut self, key: &[u8], row: &IVec, kept: u16) {
         if let [PIECES, high, low, ..] = row.as_ref() {
             for number in kept..u16::from_be_bytes([*high, *low]) {
                 self.remove(keys::piece(key, number));
             }
         }
-        Ok(())
     }
 }

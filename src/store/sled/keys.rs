@@ -12,6 +12,11 @@
 //! | `s` journey | (index of the stalled ones) |
 //! | `a` user, journey | (index of the archived ones) |
 //! | `m` audience, user | since |
+//! | `z` audience, hour | who entered and left within it, members at its end |
+//! | `Z` audience, day | the same of a day |
+//! | `l` user, leaf, page | page of a leaf's state |
+//! | `b` backfill | how far it got |
+//! | `i` kind, external id, user | (who has that id) |
 //! | `d` delivery | delivery |
 //! | `q` destination, user, delivery | the pending ones of a lane, each with its next attempt |
 //! | `w` destination, next attempt, user | head of the lane; one row per lane that is not empty |
@@ -26,8 +31,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::definition::Kind;
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::profile::MessageHash;
+use crate::domain::sizes::Per;
 use crate::domain::time::Timestamp;
 
 pub(super) const VERSION: &[u8] = b"v";
@@ -44,6 +50,7 @@ pub(super) const DELIVERIES: &[u8] = b"d";
 pub(super) const SEEN_BY_AGE: &[u8] = b"H";
 pub(super) const DEFINITIONS: &[u8] = b"f";
 pub(super) const UNKNOWN_FLOWS: &[u8] = b"u";
+pub(super) const BACKFILLS: &[u8] = b"b";
 
 /// Bytes whose order is the order of time, also before 1970.
 pub(super) fn time(at: Timestamp) -> [u8; 8] {
@@ -127,6 +134,43 @@ pub(super) fn member(audience_id: &str, user: &UserKey) -> Vec<u8> {
     join(&members(audience_id), &[user.as_str().as_bytes()])
 }
 
+/// The letter of the rows of audiences' sizes.
+pub(super) fn letter_of_sizes(per: Per) -> u8 {
+    match per {
+        Per::Hour => b'z',
+        Per::Day => b'Z',
+    }
+}
+
+/// What the keys of an audience's sizes begin with; the beginning of the hour or day follows.
+pub(super) fn sizes(per: Per, audience_id: &str) -> Vec<u8> {
+    sized(letter_of_sizes(per), audience_id)
+}
+
+/// The text that [`sized`] put at the beginning of a key.
+pub(super) fn read_sized(key: &[u8]) -> Option<&str> {
+    let (len, rest) = key.get(1..)?.split_first_chunk::<2>()?;
+    std::str::from_utf8(rest.get(..usize::from(u16::from_be_bytes(*len)))?).ok()
+}
+
+/// What the keys of the pages of a user's state of a leaf begin with.
+pub(super) fn leaf(owner: &UserKey, leaf: LeafId) -> Vec<u8> {
+    join(&sized(b'l', owner.as_str()), &[&leaf.to_bytes()])
+}
+
+pub(super) fn leaf_page(owner: &UserKey, id: LeafId, number: u32) -> Vec<u8> {
+    join(&leaf(owner, id), &[&number.to_be_bytes()])
+}
+
+pub(super) fn backfill(id: BackfillId) -> Vec<u8> {
+    join(BACKFILLS, &[&id.to_bytes()])
+}
+
+/// What the keys of those who have an external id begin with.
+pub(super) fn external_id(kind: &str, id: &str) -> Vec<u8> {
+    join(&sized(b'i', kind), &[&sized(b'/', id)])
+}
+
 pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
     join(DELIVERIES, &[&id.to_bytes()])
 }
@@ -168,6 +212,7 @@ pub(super) fn definition(kind: Kind, key: &str) -> Vec<u8> {
         Kind::Flow => b'f',
         Kind::Destination => b'd',
         Kind::Audience => b'a',
+        Kind::Trait => b't',
     };
     join(DEFINITIONS, &[&[letter], key.as_bytes()])
 }
@@ -192,6 +237,10 @@ pub(super) fn describe(key: &[u8]) -> String {
         [b't', ..] => "timer",
         [b'j' | b's' | b'a', ..] => "journey",
         [b'm', ..] => "member",
+        [b'z' | b'Z', ..] => "size of an audience",
+        [b'l', ..] => "page of a leaf",
+        [b'b', ..] => "backfill",
+        [b'i', ..] => "external id",
         [b'd' | b'x', ..] => "delivery",
         [b'q' | b'w', ..] => "lane",
         [b'h' | b'H', ..] => "message id",

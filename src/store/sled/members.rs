@@ -1,71 +1,118 @@
 //! Members of audiences, one row each, and their number.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::counts::Delta;
-use super::disk::Writes;
+use super::disk::{Disk, Writes};
+use super::sizes::{self, Moves};
 use super::{codec, keys};
 use crate::domain::change::ChangeSet;
 use crate::domain::ids::UserKey;
 use crate::domain::time::Timestamp;
 use crate::store::Result;
 
-/// Per audience what its members are to be: since when, or gone.
-type Wanted<'c> = BTreeMap<&'c str, BTreeMap<&'c UserKey, Option<Timestamp>>>;
+/// One membership: since when he is in, if he is.
+struct Seat {
+    /// In the store.
+    was: Option<Timestamp>,
+    /// Once this commit is written.
+    is: Option<Timestamp>,
+}
 
-/// Writes the memberships of `changes`, then removes members of the audiences that are gone.
+/// What a commit makes of an audience.
+#[derive(Default)]
+struct Touched<'c> {
+    seats: BTreeMap<Cow<'c, UserKey>, Seat>,
+    moves: Moves,
+}
+
+/// Writes the memberships of `changes` and the sizes that they make, then removes members of the audiences that are gone.
 pub(super) fn write(changes: &ChangeSet, writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
-    let mut wanted = Wanted::new();
+    let mut touched: BTreeMap<&str, Touched<'_>> = BTreeMap::new();
     for write in &changes.memberships {
-        wanted.entry(&write.audience_id).or_default().insert(&write.user, write.since);
+        let audience = touched.entry(&write.audience_id).or_default();
+        let seat = match audience.seats.entry(Cow::Borrowed(&write.user)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let was = writes.disk.is_member(&write.audience_id, &write.user)?;
+                unknown.insert(Seat { was, is: was })
+            }
+        };
+        audience.moves.count(seat.is.is_some(), write.since.is_some());
+        seat.is = write.since;
     }
-    let dropped = drop_members(changes, &wanted, writes)?;
-    for (audience_id, user) in &dropped {
-        wanted.entry(audience_id).or_default().insert(user, None);
+    for audience_id in &changes.drop_members {
+        let seats = &mut touched.entry(audience_id).or_default().seats;
+        drop_members(audience_id, changes.drop_members_limit, seats, writes)?;
     }
-    for (audience_id, users) in wanted {
+    let mut moves = BTreeMap::new();
+    for (audience_id, audience) in touched {
         let mut change = 0;
-        for (user, since) in users {
-            let key = keys::member(audience_id, user);
-            let was_in = writes.disk.get(&key)?.is_some();
-            change += i64::from(since.is_some()) - i64::from(was_in);
-            match since {
+        for (user, seat) in audience.seats {
+            let key = keys::member(audience_id, &user);
+            change += i64::from(seat.is.is_some()) - i64::from(seat.was.is_some());
+            match seat.is {
+                is if is == seat.was => {}
                 Some(since) => writes.set(key, &keys::time(since)),
-                None if was_in => writes.remove(key),
-                None => {}
+                None => writes.remove(key),
             }
         }
-        *delta.members.entry(audience_id.to_owned()).or_default() += change;
+        delta.members.insert(audience_id.to_owned(), change);
+        moves.insert(audience_id, audience.moves);
+    }
+    sizes::write(changes, &moves, writes, delta)
+}
+
+/// Empties the first seats, in the order of their keys, that are taken once `seats` is written.
+fn drop_members(
+    audience_id: &str,
+    limit: usize,
+    seats: &mut BTreeMap<Cow<'_, UserKey>, Seat>,
+    writes: &Writes<'_>,
+) -> Result<()> {
+    let prefix = keys::members(audience_id);
+    // As many more rows as may be written over, so that what is left behind them can only come later.
+    for row in writes.disk.rows_of(&prefix).take(limit.saturating_add(seats.len())) {
+        let (key, value) = row?;
+        let user = keys::read_user(&key[prefix.len()..]);
+        let user = user.ok_or_else(|| codec::corrupt(&key, "no user key"))?;
+        let was = Some(read_since(&key, &value)?);
+        seats.entry(Cow::Owned(user)).or_insert(Seat { was, is: was });
+    }
+    for seat in seats.values_mut().filter(|seat| seat.is.is_some()).take(limit) {
+        seat.is = None;
     }
     Ok(())
 }
 
-/// The first members, in the order of their keys, of each audience that is gone, as they are once `wanted` is written.
-fn drop_members<'c>(
-    changes: &'c ChangeSet,
-    wanted: &Wanted<'_>,
-    writes: &Writes<'_>,
-) -> Result<Vec<(&'c str, UserKey)>> {
-    let mut dropped = Vec::new();
-    let none = BTreeMap::new();
-    for audience_id in &changes.drop_members {
-        let wanted = wanted.get(audience_id.as_str()).unwrap_or(&none);
-        let prefix = keys::members(audience_id);
-        let mut members = BTreeSet::new();
-        // As many more rows as may be written over, so that what is left behind them can only come later.
-        for row in writes.disk.rows_of(&prefix).take(changes.drop_members_limit + wanted.len()) {
-            let (key, _) = row?;
-            let user = keys::read_user(&key[prefix.len()..]);
-            members.insert(user.ok_or_else(|| codec::corrupt(&key, "no user key"))?);
-        }
-        for (user, since) in wanted {
-            match since {
-                Some(_) => members.insert((*user).clone()),
-                None => members.remove(*user),
-            };
-        }
-        let first = members.into_iter().take(changes.drop_members_limit);
-        dropped.extend(first.map(|user| (audience_id.as_str(), user)));
+fn read_since(key: &[u8], row: &[u8]) -> Result<Timestamp> {
+    keys::read_time(row).ok_or_else(|| codec::corrupt(key, "no time"))
+}
+
+impl Disk {
+    pub(super) fn is_member(&self, audience_id: &str, user: &UserKey) -> Result<Option<Timestamp>> {
+        let key = keys::member(audience_id, user);
+        self.get(&key)?.map(|row| read_since(&key, &row)).transpose()
     }
-    Ok(dropped)
+
+    /// How many users have a row in both audiences: the two lists are in the same order, and are read side by side.
+    pub(super) fn overlap(&self, one: &str, other: &str) -> Result<u64> {
+        let prefixes = (keys::members(one), keys::members(other));
+        let (mut ones, mut others) = (self.rows_of(&prefixes.0), self.rows_of(&prefixes.1));
+        let mut next = (ones.next().transpose()?, others.next().transpose()?);
+        let mut both = 0;
+        while let (Some((a, _)), Some((b, _))) = &next {
+            let order = a[prefixes.0.len()..].cmp(&b[prefixes.1.len()..]);
+            both += u64::from(order.is_eq());
+            if order.is_le() {
+                next.0 = ones.next().transpose()?;
+            }
+            if order.is_ge() {
+                next.1 = others.next().transpose()?;
+            }
+        }
+        Ok(both)
+    }
 }

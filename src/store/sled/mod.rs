@@ -4,6 +4,7 @@
 //! big batches (`commit`), rows small enough to stay in the log (`disk`), a look at the log before it is opened
 //! (`segments`), and no answer of its own on whether there was data (`marker`).
 
+mod archive;
 mod codec;
 mod commit;
 mod counts;
@@ -18,6 +19,7 @@ mod progress;
 mod read;
 mod segments;
 mod single;
+mod sizes;
 mod sync;
 
 use std::collections::HashSet;
@@ -27,14 +29,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Counts, Done, EventFilter, Member, Result, Store, StoreError, StoreStats};
+use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
 use disk::{Disk, panic_text};
@@ -90,6 +94,11 @@ impl Store for SledStore {
         self.disk.guarded(|disk| users.iter().map(|user| disk.profile_to_write(user)).collect())
     }
 
+    async fn leaf_pages(&self, wanted: &[(UserKey, LeafId, u32)]) -> Result<Vec<Option<Vec<u8>>>> {
+        let page = |disk: &Disk, (owner, leaf, number): &_| disk.leaf_page(owner, *leaf, *number);
+        self.disk.guarded(|disk| wanted.iter().map(|wanted| page(disk, wanted)).collect())
+    }
+
     async fn seen(&self, messages: &[(UserKey, MessageHash)]) -> Result<Vec<Option<Timestamp>>> {
         self.disk.guarded(|disk| messages.iter().map(|(user, message)| disk.seen(user, message)).collect())
     }
@@ -128,7 +137,11 @@ impl Store for SledStore {
         self.disk.guarded(Disk::last_event)
     }
 
-    async fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>> {
+    async fn profiles_after(
+        &self,
+        after: Option<&UserKey>,
+        limit: usize,
+    ) -> Result<(Vec<Profile>, Option<UserKey>)> {
         self.disk.guarded(|disk| disk.profiles_after(after, limit))
     }
 
@@ -140,8 +153,16 @@ impl Store for SledStore {
         Ok(self.disk.totals().audiences())
     }
 
+    async fn has_sizes_before(&self, hours_before: Timestamp, days_before: Timestamp) -> Result<bool> {
+        self.disk.guarded(|disk| disk.has_sizes_before(hours_before, days_before))
+    }
+
     async fn definitions(&self) -> Result<Vec<Definition>> {
         self.read(Disk::definitions).await
+    }
+
+    async fn backfills(&self) -> Result<Vec<Backfill>> {
+        self.read(Disk::backfills).await
     }
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
@@ -175,6 +196,32 @@ impl Store for SledStore {
     async fn members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
         let (audience_id, page) = (audience_id.to_owned(), page.clone());
         self.read(move |disk| disk.list_members(&audience_id, &page)).await
+    }
+
+    async fn is_member(&self, audience_id: &str, user: &UserKey) -> Result<Option<Timestamp>> {
+        let (audience_id, user) = (audience_id.to_owned(), user.clone());
+        self.read(move |disk| disk.is_member(&audience_id, &user)).await
+    }
+
+    async fn overlap(&self, one: &str, other: &str) -> Result<u64> {
+        let (one, other) = (one.to_owned(), other.to_owned());
+        self.read(move |disk| disk.overlap(&one, &other)).await
+    }
+
+    async fn audience_sizes(
+        &self,
+        audience_id: &str,
+        per: Per,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<SizePoint>> {
+        let audience_id = audience_id.to_owned();
+        self.read(move |disk| disk.audience_sizes(&audience_id, per, from, to)).await
+    }
+
+    async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
+        let (kind, id) = (kind.to_owned(), id.to_owned());
+        self.read(move |disk| disk.users_by_external_id(&kind, &id, limit)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {

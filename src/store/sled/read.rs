@@ -4,10 +4,11 @@ use super::codec::{self, Block};
 use super::commit::IN_PROFILE;
 use super::disk::Disk;
 use super::keys;
+use crate::domain::backfill::Backfill;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::time::Timestamp;
@@ -22,14 +23,33 @@ impl Disk {
     /// The same for the writer, who is about to write it again.
     pub(super) fn profile_to_write(&self, user: &UserKey) -> Result<Option<Profile>> {
         let key = keys::profile(user);
-        let commits = self.single.commits();
-        let Some(row) = self.get(&key)? else { return Ok(None) };
-        let Some(record) = self.rest_of(&key, &row)? else { return Ok(None) };
-        let profile = codec::decode(&key, &record)?;
-        if Self::is_whole(&row) {
-            self.single.remember(key, commits);
+        self.record_to_write(&key)?.map(|record| codec::decode(&key, &record)).transpose()
+    }
+
+    /// A page of a leaf, for the writer.
+    pub(super) fn leaf_page(&self, owner: &UserKey, leaf: LeafId, number: u32) -> Result<Option<Vec<u8>>> {
+        self.record_to_write(&keys::leaf_page(owner, leaf, number))
+    }
+
+    pub(super) fn backfills(&self) -> Result<Vec<Backfill>> {
+        let mut backfills = Vec::new();
+        for row in self.rows_of(keys::BACKFILLS) {
+            let (key, row) = row?;
+            if let Some(record) = self.rest_of(&key, &row)? {
+                backfills.push(codec::decode(&key, &record)?);
+            }
         }
-        Ok(Some(profile))
+        Ok(backfills)
+    }
+
+    pub(super) fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
+        let prefix = keys::external_id(kind, id);
+        let rows = self.rows_of(&prefix).take(limit);
+        rows.map(|row| {
+            let (key, _) = row?;
+            keys::read_user(&key[prefix.len()..]).ok_or_else(|| codec::corrupt(&key, "no user key"))
+        })
+        .collect()
     }
 
     pub(super) fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
@@ -138,19 +158,29 @@ impl Disk {
         Ok(self.block(&key, &row)?.events.last().map(|(id, _)| *id))
     }
 
-    pub(super) fn profiles_after(&self, after: Option<&UserKey>, limit: usize) -> Result<Vec<Profile>> {
+    pub(super) fn profiles_after(
+        &self,
+        after: Option<&UserKey>,
+        limit: usize,
+    ) -> Result<(Vec<Profile>, Option<UserKey>)> {
         let mut from = after.map_or_else(|| keys::PROFILES.to_vec(), keys::profile);
         if after.is_some() {
             from.push(0);
         }
-        let mut profiles = Vec::new();
+        let (mut profiles, mut last) = (Vec::new(), None);
         for row in self.rows(from, keys::end(keys::PROFILES)).take(limit) {
             let (key, row) = row?;
             if let Some(record) = self.rest_of(&key, &row)? {
-                profiles.push(codec::decode(&key, &record)?);
+                let profile: Profile = codec::decode(&key, &record)?;
+                profiles.extend(Some(profile).filter(|profile| profile.merged_into.is_none()));
             }
+            last = Some(key);
         }
-        Ok(profiles)
+        let last = last.map(|key| {
+            let user = keys::read_user(&key[keys::PROFILES.len()..]);
+            user.ok_or_else(|| codec::corrupt(&key, "no user key"))
+        });
+        Ok((profiles, last.transpose()?))
     }
 
     pub(super) fn expired_seen(

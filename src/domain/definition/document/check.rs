@@ -15,13 +15,13 @@ pub(super) fn key(text: &str) -> Result<&str, String> {
     Err(format!("must be 1 to {MAX_DEFINITION_KEY} characters of a-z, 0-9, _ and -"))
 }
 
-/// The key of an audience, as it stands in an address.
-pub(super) fn audience_key(text: &str) -> Result<&str, String> {
+/// The key of an audience or computed trait, as it stands in an address.
+pub(super) fn computation_key(text: &str) -> Result<&str, String> {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if !text.is_empty() && text.len() <= 2 * MAX_DEFINITION_NAME && text.bytes().all(fits) {
         return Ok(text);
     }
-    Err("the key of an audience has only a-z, 0-9 and _".to_owned())
+    Err("the key of an audience or trait has only a-z, 0-9 and _".to_owned())
 }
 
 /// The name of a flow, stage or audience, or of an event's property.

@@ -1,10 +1,10 @@
 //! Reads definitions from what was written, and says everything that is wrong with it.
 //!
 //! A document is a JSON value; TOML files are converted to the same shape:
-//! `{"source": […], "flow": […], "destination": […], "audience": […]}`.
+//! `{"source": […], "flow": […], "destination": […], "audience": […], "trait": […]}`.
 
-mod audience;
 mod check;
+mod computation;
 mod destination;
 mod flow;
 mod query;
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use self::reader::{Field, Problems, Table};
-use super::{Definition, Kind, Problem};
+use super::{Class, Definition, Kind, Problem};
 use crate::domain::limits::MAX_DEFINITIONS;
 
 pub use check::{email as check_email, http_url as check_http_url};
@@ -30,12 +30,23 @@ pub use substitute::substitute;
 pub use suggest::did_you_mean;
 
 /// The tables of a document that hold definitions of this version.
-pub const TABLES: [&str; 4] = ["source", "flow", "destination", "audience"];
+pub const TABLES: [&str; 5] = ["source", "flow", "destination", "audience", "trait"];
 /// The tables that a later version will have.
-pub const LATER_TABLES: [&str; 2] = ["trait", "twilio"];
+pub const LATER_TABLES: [&str; 1] = ["twilio"];
 
 /// What the API shows beside a definition; it says nothing about what is wanted.
-const SHOWN_ONLY: [&str; 6] = ["id", "status", "size", "configured", "createdAt", "updatedAt"];
+const SHOWN_ONLY: [&str; 10] = [
+    "id",
+    "status",
+    "size",
+    "progress",
+    "deleting",
+    "failure",
+    "type",
+    "configured",
+    "createdAt",
+    "updatedAt",
+];
 
 /// Reads a whole document. The definitions come by kind, in the order of [`Kind::ALL`], and within it as written.
 ///
@@ -89,8 +100,8 @@ fn complete(kind: Kind, key: Option<&str>, body: &Value, problems: &Problems) ->
     let field = match kind {
         Kind::Source | Kind::Destination => "key",
         Kind::Flow => "name",
-        Kind::Audience => {
-            if let Err(message) = check::audience_key(key) {
+        Kind::Audience | Kind::Trait => {
+            if let Err(message) = check::computation_key(key) {
                 problems.add("key", message);
             }
             return None;
@@ -130,9 +141,14 @@ fn read_definition(kind: Kind, key: Option<&str>, mut table: Table<'_, '_>) -> O
             destination.map(Definition::Destination)
         }
         Kind::Audience => {
-            let audience = audience::read(&mut table, key);
+            let audience = computation::read(Class::Audience, &mut table, key);
             table.close(&[]);
             audience.map(Definition::Audience)
+        }
+        Kind::Trait => {
+            let computed = computation::read(Class::Trait, &mut table, key);
+            table.close(&[]);
+            computed.map(Definition::Trait)
         }
     }
 }
@@ -150,7 +166,9 @@ pub(super) fn twice<'a>(kind: Kind, keys: impl Iterator<Item = (usize, &'a str)>
         let (field, message) = match kind {
             Kind::Source | Kind::Destination => ("key", format!("{table} `{key}` is defined twice")),
             Kind::Flow => ("name", format!("flow `{key}` is defined twice")),
-            Kind::Audience => ("name", format!("another audience's name makes the same key, `{key}`")),
+            Kind::Audience | Kind::Trait => {
+                ("name", format!("another {table}'s name makes the same key, `{key}`"))
+            }
         };
         problems.push(Problem::new(
             format!("{table}[{index}].{field}"),

@@ -1,10 +1,10 @@
 //! Whether definitions fit together.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Settled;
 use crate::domain::definition::document::{did_you_mean, twice};
-use crate::domain::definition::{Definition, Definitions, Kind, Problem};
+use crate::domain::definition::{Class, Definition, Definitions, Kind, Problem};
 use crate::domain::limits::MAX_DEFINITIONS;
 
 /// Keys that are wanted twice.
@@ -35,8 +35,16 @@ pub(super) fn references(
                     ));
                 }
             }
-            Definition::Audience(audience) => {
-                for (index, key) in audience.destinations.iter().enumerate() {
+            Definition::Audience(computation) | Definition::Trait(computation) => {
+                let twin = match computation.class {
+                    Class::Audience => after.traits.get(&computation.key).map(|_| "computed trait"),
+                    Class::Trait => after.audiences.get(&computation.key).map(|_| "audience"),
+                };
+                if let Some(twin) = twin {
+                    let message = format!("there is a {twin} with the same key, `{}`", computation.key);
+                    problems.push(Problem::new(format!("{at}.name"), message));
+                }
+                for (index, key) in computation.destinations.iter().enumerate() {
                     if !after.destinations.contains_key(key) {
                         let message = no_destination(after, key, deletes);
                         problems.push(Problem::new(format!("{at}.destinations[{index}]"), message));
@@ -68,26 +76,33 @@ pub(super) fn counts(after: &Definitions) -> Vec<Problem> {
     Kind::ALL.into_iter().filter(too_many).map(problem).collect()
 }
 
+/// Computations that ask about each other in a circle: their truth would have no beginning.
+pub(super) fn circles(after: &Definitions, settled: &[Settled]) -> Vec<Problem> {
+    let (_, left) = after.in_order_of_asking();
+    if left.is_empty() {
+        return Vec::new();
+    }
+    let members: BTreeSet<&str> = left.iter().map(|it| it.key.as_str()).collect();
+    let names = members.iter().copied().collect::<Vec<_>>().join(", ");
+    let message = format!("The audience would create a cycle by referencing another audience: {names}");
+    let wanted = settled.iter().filter_map(|(at, definition, _)| Some((at, definition.computation()?)));
+    let in_circle = wanted.filter(|(_, it)| members.contains(it.key.as_str()));
+    in_circle.map(|(at, _)| Problem::new(format!("{at}.query"), message.clone())).take(1).collect()
+}
+
 /// Why that definition can't be removed, if another one needs it: a sentence that names those.
 pub fn needed_by(existing: &Definitions, kind: Kind, key: &str) -> Option<String> {
     match kind {
         Kind::Destination => {
-            let uses =
-                existing.audiences.values().filter(|audience| audience.destinations.iter().any(|d| d == key));
-            let names: Vec<String> = uses.map(|audience| format!("`{}`", audience.key)).collect();
-            if names.is_empty() {
-                return None;
-            }
-            let audience = if names.len() == 1 { "audience" } else { "audiences" };
-            Some(format!("destination `{key}` is still used by {audience} {}", names.join(", ")))
+            let uses = existing.computations().filter(|it| it.destinations.iter().any(|known| known == key));
+            let names: Vec<String> = uses.map(|it| format!("`{}`", it.key)).collect();
+            (!names.is_empty()).then(|| format!("destination `{key}` is still used by {}", names.join(", ")))
         }
-        Kind::Audience => {
-            let asking = existing.audiences.values().filter(|audience| audience.key != key);
-            let asking: Vec<String> = asking
-                .filter(|audience| audience.query.trait_names().contains(key))
-                .map(|audience| format!("`{}`", audience.key))
-                .collect();
-            (!asking.is_empty()).then(|| format!("audience `{key}` is asked about by {}", asking.join(", ")))
+        Kind::Audience | Kind::Trait => {
+            let asking = existing.computations().filter(|it| it.key != key && it.asks_about(key));
+            let asking: Vec<String> = asking.map(|it| format!("`{}`", it.key)).collect();
+            let what = kind.as_str();
+            (!asking.is_empty()).then(|| format!("{what} `{key}` is asked about by {}", asking.join(", ")))
         }
         Kind::Source | Kind::Flow => None,
     }

@@ -2,7 +2,7 @@
 
 use crate::domain::definition::render::REDACTED;
 use crate::domain::definition::{
-    Audience, Definition, Destination, DestinationKind, Problem, Source, WebhookUrl,
+    Computation, Definition, Destination, DestinationKind, Problem, Source, Status, WebhookUrl,
 };
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
@@ -28,18 +28,29 @@ pub(super) fn complete(
             keep_secrets(destination, Some(before), &mut problems);
         }
         (Definition::Destination(destination), _) => keep_secrets(destination, None, &mut problems),
-        (Definition::Audience(audience), Some(Definition::Audience(before))) => {
-            audience.id.clone_from(&before.id);
-            audience.status = before.status.clone();
-            audience.leaves.clone_from(&before.leaves);
+        (Definition::Audience(computation), Some(Definition::Audience(before)))
+        | (Definition::Trait(computation), Some(Definition::Trait(before))) => {
+            keep_state(computation, before);
         }
-        (Definition::Audience(audience), _) => audience.id = ids.ksuid("aud_", now),
+        (Definition::Audience(computation) | Definition::Trait(computation), _) => {
+            computation.id = ids.ksuid(computation.class.id_prefix(), now);
+        }
         (Definition::Flow(flow), Some(Definition::Flow(before))) => flow.revisit.clone_from(&before.revisit),
         (Definition::Flow(_), _) => {}
     }
     wanted.set_created_at(before.map_or(now, Definition::created_at));
     wanted.set_updated_at(before.map_or(now, Definition::updated_at));
     (wanted, problems)
+}
+
+/// What the engine keeps on a computation stays as it is.
+fn keep_state(computation: &mut Computation, before: &Computation) {
+    computation.id.clone_from(&before.id);
+    computation.status = before.status.clone();
+    computation.leaves.clone_from(&before.leaves);
+    computation.parts.clone_from(&before.parts);
+    computation.announcements.clone_from(&before.announcements);
+    computation.form = before.form;
 }
 
 fn keep_source(
@@ -104,14 +115,11 @@ fn keep_secret(
     }
 }
 
-/// Whether it is an audience whose members have to be found anew, or forgotten.
+/// Whether it is a computation whose values have to be found anew, or forgotten.
 pub(super) fn is_to_be_recomputed(definition: &Definition, before: Option<&Definition>) -> bool {
-    let asks = |audience: &Audience| (audience.query.clone(), audience.enabled);
-    match (definition, before) {
-        (Definition::Audience(audience), Some(Definition::Audience(before))) => {
-            asks(audience) != asks(before)
-        }
-        (Definition::Audience(_), _) => true,
-        (Definition::Source(_) | Definition::Flow(_) | Definition::Destination(_), _) => false,
-    }
+    let Some(computation) = definition.computation() else { return false };
+    let Some(before) = before.and_then(Definition::computation) else { return true };
+    let asks = |it: &Computation| (it.query.clone(), it.target, it.enabled, it.include_anonymous, it.history);
+    // One that was about to be deleted and is wanted again after all is begun anew.
+    asks(computation) != asks(before) || matches!(before.status, Status::Leaving { .. })
 }

@@ -17,10 +17,10 @@ pub use check::needed_by;
 /// A definition to be put in force.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Put {
-    /// The definition, complete but for what the engine keeps on an audience: status and leaves are as they were, and
-    /// [`super::AudienceStatus::Disabled`] without leaves where the audience is new.
+    /// The definition, complete but for what the engine keeps on a computation: status, leaves and parts are as they were,
+    /// and [`super::Status::Disabled`] without leaves where the computation is new.
     pub definition: Definition,
-    /// Whether it is an audience that is new, or whose query or `enabled` changed: its status and leaves have to be set
+    /// Whether it is a computation that is new, or asks or is asked in another way: its status and leaves have to be set
     /// anew.
     pub recompute: bool,
 }
@@ -73,6 +73,7 @@ pub fn plan(
     let after = after(existing, &settled, &deletes);
     problems.extend(check::references(&after, &settled, &deletes));
     problems.extend(check::counts(&after));
+    problems.extend(check::circles(&after, &settled));
     if !problems.is_empty() {
         return Err(problems);
     }

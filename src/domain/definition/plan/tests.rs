@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::definition::{AudienceStatus, Destination, DestinationKind, document, render};
+use crate::domain::definition::{Destination, DestinationKind, Status, document, render};
 
 /// 1970: any time will do.
 fn now() -> Timestamp {
@@ -72,7 +72,7 @@ fn ids_and_write_keys_are_made_once_and_kept() {
 fn an_audience_is_recomputed_when_its_question_changes() {
     let mut existing = applied(sample());
     let mut live = (*existing.audiences["vips"]).clone();
-    live.status = AudienceStatus::Live;
+    live.status = Status::Live;
     existing.put(Definition::Audience(live));
     for (key, value) in [("query", json!("event('B').count() >= 1")), ("enabled", json!(false))] {
         let mut changed = sample();
@@ -82,7 +82,7 @@ fn an_audience_is_recomputed_when_its_question_changes() {
         else {
             panic!("{plan:?}");
         };
-        assert_eq!(audience.status, AudienceStatus::Live, "the engine has not set it yet");
+        assert_eq!(audience.status, Status::Live, "the engine has not set it yet");
     }
     let mut renamed = sample();
     renamed["audience"][0]["name"] = json!("vips");
@@ -160,7 +160,7 @@ fn what_is_shown_can_be_put_back() {
     for kind in Kind::ALL {
         for key in existing.keys(kind) {
             let definition = existing.get(kind, key).unwrap();
-            let shown = render::definition(&definition, 7);
+            let shown = render::definition(&definition, &render::Shown { size: 7, progress: None });
             for secret in ["s3cret", "t0ken", "Bearer"] {
                 assert!(!shown.to_string().contains(secret), "{shown}");
             }

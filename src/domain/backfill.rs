@@ -1,0 +1,101 @@
+//! What is on record of a backfill: one reading of the past for computations that were made or changed together.
+//!
+//! The record is rewritten in the change set of every step, so that a step that was cut short is done again from where the
+//! one before it ended, and none is done twice.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::definition::Kind;
+use super::ids::{BackfillId, EventId, LeafId, UserKey};
+use super::time::Timestamp;
+
+/// A computation as it was when its backfill began: one that was edited or made anew since has another id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComputationRef {
+    /// Audience or computed trait.
+    pub kind: Kind,
+    /// Its key.
+    pub key: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// One reading of the past for computations that were made or changed together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backfill {
+    /// Its id.
+    pub id: BackfillId,
+    /// The computations that it is for.
+    pub computations: Vec<ComputationRef>,
+    /// Leaves that no live computation had, and that the events of the past are counted into.
+    pub fresh: BTreeSet<LeafId>,
+    /// The last event of the past; later ones count as they arrive. `None`: there is no past.
+    pub until: Option<EventId>,
+    /// How far it got.
+    pub phase: BackfillPhase,
+    /// Events read so far.
+    pub events_read: u64,
+    /// Events that there were to read when it began.
+    pub events_total: u64,
+    /// Profiles looked at so far.
+    pub profiles_done: u64,
+    /// Profiles that there were when it began to look at them.
+    pub profiles_total: u64,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// How far a backfill got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BackfillPhase {
+    /// The log is read into the fresh leaves.
+    History {
+        /// The last event that is in the leaves of every user; `None` before the first.
+        after: Option<EventId>,
+        /// A part of the log that was read and of which some users have their share.
+        pouring: Option<Pouring>,
+    },
+    /// Every profile is looked at once, in the order of keys.
+    Profiles {
+        /// The last one looked at; `None` before the first.
+        after: Option<UserKey>,
+    },
+    /// Every account is looked at once, now that what its users are to it is known; only where something is computed of
+    /// accounts.
+    Accounts {
+        /// The last one looked at; `None` before the first.
+        after: Option<UserKey>,
+    },
+}
+
+impl Backfill {
+    /// Whether the profile of that key was evaluated already, so that its changes count from now on.
+    pub fn has_reached(&self, key: &UserKey) -> bool {
+        let is_behind = |after: &Option<UserKey>| after.as_ref().is_some_and(|last| key <= last);
+        match &self.phase {
+            BackfillPhase::History { .. } => false,
+            BackfillPhase::Profiles { after } => key.group_id().is_none() && is_behind(after),
+            BackfillPhase::Accounts { after } => key.group_id().is_none() || is_behind(after),
+        }
+    }
+
+    /// What it is doing: `history`, `profiles` or `accounts`.
+    pub fn phase_name(&self) -> &'static str {
+        match self.phase {
+            BackfillPhase::History { .. } => "history",
+            BackfillPhase::Profiles { .. } => "profiles",
+            BackfillPhase::Accounts { .. } => "accounts",
+        }
+    }
+}
+
+/// A part of the log on its way into the users' leaves, in the order of their keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pouring {
+    /// The last event of that part.
+    pub to: EventId,
+    /// The last user who has his share; `None` before the first.
+    pub done: Option<UserKey>,
+}

@@ -1,0 +1,178 @@
+//! Accounts: a user's doings are told to the profiles of the accounts that he is linked to.
+//!
+//! A decision works on one profile at a time. What it means for others is an [`Effect`], which whoever asked for the
+//! decision applies to their profiles before the change set is written.
+
+use serde_json::{Map, Value};
+
+use super::Decision;
+use super::compute::{Touched, arm};
+use super::leaves::add;
+use super::rules::Rules;
+use crate::domain::delivery::Cause;
+use crate::domain::event::{Call, Event};
+use crate::domain::ids::{LeafId, UserKey};
+use crate::domain::leaf::{Entry, LeafState, Pages};
+use crate::domain::limits;
+use crate::domain::profile::Profile;
+use crate::domain::time::Timestamp;
+
+/// What happened to a user, for an account that he is linked to.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// He is linked to it from now on, with what he did before and which parts are true of him.
+    Joined {
+        /// States of the leaves that accounts have too.
+        states: Vec<(LeafId, LeafState, Pages)>,
+        /// Parts that are true of him.
+        parts: Vec<LeafId>,
+    },
+    /// His profile became part of another user's, who is linked to it, too.
+    Left {
+        /// Parts that were true of him.
+        parts: Vec<LeafId>,
+    },
+    /// He did something that its leaves count.
+    Counted(Vec<(LeafId, Entry)>),
+    /// What he did in the past that its leaves count.
+    Poured(Vec<(LeafId, LeafState, Pages)>),
+    /// A part is true of him from now on, or no longer.
+    Part(LeafId, bool),
+    /// A group call said this of the account itself.
+    Described(Map<String, Value>, Timestamp),
+}
+
+/// An [`Effect`] with whom it concerns and why.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The account's profile.
+    pub account: UserKey,
+    /// What happened.
+    pub effect: Effect,
+    /// Why.
+    pub cause: Cause,
+}
+
+impl Decision<'_> {
+    /// Links the user to the account of a group call, and tells the account what the call says of it.
+    pub(super) fn link_account(&mut self, profile: &mut Profile, event: &Event) {
+        let Call::Group { group_id, traits } = &event.call else { return };
+        let account = UserKey::group(group_id);
+        let cause = Cause::Event(event.id);
+        self.tell(account.clone(), Effect::Described(traits.clone(), event.timestamp), &cause);
+        if profile.groups.contains(group_id) {
+            return;
+        }
+        if profile.groups.len() >= limits::MAX_GROUPS_OF_USER {
+            self.left_out.groups += 1;
+            return;
+        }
+        profile.groups.push(group_id.clone());
+        let joined = self.joined(profile);
+        self.tell(account, joined, &cause);
+    }
+
+    /// What a user brings along to an account.
+    pub(super) fn joined(&self, profile: &Profile) -> Effect {
+        let shared = |(leaf, state): (&LeafId, &LeafState)| {
+            self.rules.account_leaves.contains(leaf).then(|| {
+                let pages = profile.pages.of(*leaf).cloned().unwrap_or_default();
+                (*leaf, state.clone(), pages)
+            })
+        };
+        Effect::Joined {
+            states: profile.leaves.iter().filter_map(shared).collect(),
+            parts: parts_of(profile),
+        }
+    }
+
+    /// Tells one account.
+    pub(super) fn tell(&mut self, account: UserKey, effect: Effect, cause: &Cause) {
+        self.effects.push(Told { account, effect, cause: cause.clone() });
+    }
+
+    /// Tells all of the user's accounts.
+    pub(super) fn tell_accounts(&mut self, profile: &Profile, effect: &Effect, cause: &Cause) {
+        for group in &profile.groups {
+            self.tell(UserKey::group(group), effect.clone(), cause);
+        }
+    }
+
+    /// Lets what happened to a user have its effect on an account that he is linked to.
+    pub fn take_effect(&mut self, account: &mut Profile, effect: Effect, cause: &Cause) {
+        account.updated_at = self.now;
+        let rules = std::sync::Arc::clone(&self.rules);
+        let mut touched = Touched::new();
+        if account.is_fresh(self.now) {
+            touched.extend(rules.of_nobody.iter().copied());
+        }
+        let mut touch =
+            |leaf: &LeafId| touched.extend(rules.rules_by_leaf.get(leaf).into_iter().flatten().copied());
+        match effect {
+            Effect::Joined { states, parts } => {
+                account.users.all += 1;
+                for part in &parts {
+                    *account.users.yes.entry(*part).or_default() += 1;
+                }
+                for (leaf, state, pages) in &states {
+                    merge_leaf(&rules, account, *leaf, (state, pages), self.now);
+                    touch(leaf);
+                }
+                touched.extend(rules.with_parts.iter().copied());
+            }
+            Effect::Left { parts } => {
+                account.users.all = account.users.all.saturating_sub(1);
+                for part in &parts {
+                    account.users.count_no_longer(*part);
+                }
+                touched.extend(rules.with_parts.iter().copied());
+            }
+            Effect::Counted(entries) => {
+                for (leaf, entry) in entries {
+                    let Some(spec) = rules.leaf_specs.get(&leaf) else { continue };
+                    if add(account, leaf, spec, entry, self.now) {
+                        touch(&leaf);
+                    } else {
+                        self.left_out.leaf_entries += 1;
+                    }
+                }
+            }
+            Effect::Poured(states) => {
+                for (leaf, state, pages) in &states {
+                    merge_leaf(&rules, account, *leaf, (state, pages), self.now);
+                }
+            }
+            Effect::Part(part, yes) => {
+                if yes {
+                    *account.users.yes.entry(part).or_default() += 1;
+                } else {
+                    account.users.count_no_longer(part);
+                }
+                touch(&part);
+            }
+            Effect::Described(traits, at) => {
+                touched.append(&mut self.set_traits(account, &traits, at));
+            }
+        }
+        let wake = self.evaluate(account, touched, cause);
+        arm(account, wake);
+    }
+}
+
+fn merge_leaf(
+    rules: &Rules,
+    account: &mut Profile,
+    leaf: LeafId,
+    (state, pages): (&LeafState, &Pages),
+    now: Timestamp,
+) {
+    if let Some(spec) = rules.leaf_specs.get(&leaf) {
+        let own = account.leaves.entry(leaf).or_default();
+        own.merge(spec.shape(), state, pages, now, account.pages.of_mut(leaf));
+    }
+}
+
+/// The parts that are true of a user.
+pub(super) fn parts_of(profile: &Profile) -> Vec<LeafId> {
+    profile.parts.iter().filter(|(_, yes)| **yes).map(|(part, _)| *part).collect()
+}

@@ -1,0 +1,153 @@
+//! Leaf states follow the events.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::Decision;
+use super::accounts::Effect;
+use super::compute::Touched;
+use super::rules::Rules;
+use crate::domain::definition::LeafUse;
+use crate::domain::delivery::Cause;
+use crate::domain::event::Event;
+use crate::domain::ids::LeafId;
+use crate::domain::leaf::{Entry, LeafState, Pages, Reading};
+use crate::domain::profile::Profile;
+use crate::domain::query::LeafSpec;
+use crate::domain::time::Timestamp;
+
+/// Pages of a profile's leaf states that are to be loaded: of which leaf, and which.
+pub type MissingPages = Vec<(LeafId, u32)>;
+
+/// Adds one event to a leaf; says whether there was room.
+pub(super) fn add(
+    profile: &mut Profile,
+    leaf: LeafId,
+    spec: &LeafSpec,
+    entry: Entry,
+    now: Timestamp,
+) -> bool {
+    let state = profile.leaves.entry(leaf).or_default();
+    state.add(spec.shape(), entry, now, profile.pages.of_mut(leaf))
+}
+
+/// What a leaf says of a profile now.
+pub(super) fn read(profile: &mut Profile, used: &LeafUse, now: Timestamp) -> Reading {
+    let shape = used.spec.shape();
+    let Some(state) = profile.leaves.get_mut(&used.id) else {
+        return Reading { value: used.spec.empty(), holds_until: None };
+    };
+    state.advance(shape, now, profile.pages.of_mut(used.id));
+    let no_pages = Pages::default();
+    let pages = profile.pages.of(used.id).unwrap_or(&no_pages);
+    let state = &profile.leaves[&used.id];
+    if used.spec.is_listed() {
+        let traits = |name: &str| -> Option<Cow<'_, serde_json::Value>> { profile.trait_value(name) };
+        return used.spec.read(&state.entries(pages), &traits, now);
+    }
+    state.value(shape, now, pages)
+}
+
+impl Decision<'_> {
+    /// Adds an event to the leaves that it concerns, on the user's profile and on those of his accounts; answers the
+    /// computations whose leaves changed.
+    pub(super) fn count_event(&mut self, profile: &mut Profile, event: &Event) -> Touched {
+        let mut touched = Touched::new();
+        let Some((name, _)) = event.as_behaviour() else { return touched };
+        let rules = std::sync::Arc::clone(&self.rules);
+        let mut counted = Vec::new();
+        for leaf in rules.leaves_by_event.get(name).into_iter().flatten() {
+            let Some(entry) = leaf.spec.observe(event) else { continue };
+            if leaf.is_for_accounts && !profile.groups.is_empty() {
+                counted.push((leaf.id, entry.clone()));
+            }
+            if add(profile, leaf.id, &leaf.spec, entry, self.now) {
+                touched.extend(leaf.rules.iter().copied());
+            } else {
+                self.left_out.leaf_entries += 1;
+            }
+        }
+        if !counted.is_empty() {
+            self.tell_accounts(profile, &Effect::Counted(counted), &Cause::Event(event.id));
+        }
+        touched
+    }
+
+    /// Adds states that were made from the past. Nothing is evaluated: the profiles' turn comes when all of it is there.
+    pub fn pour(&mut self, profile: &mut Profile, states: Vec<(LeafId, LeafState, Pages)>) {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let mut of_accounts = Vec::new();
+        for (leaf, state, pages) in states {
+            let Some(spec) = rules.leaf_specs.get(&leaf) else { continue };
+            let own = profile.leaves.entry(leaf).or_default();
+            own.merge(spec.shape(), &state, &pages, self.now, profile.pages.of_mut(leaf));
+            if rules.account_leaves.contains(&leaf) {
+                of_accounts.push((leaf, state, pages));
+            }
+        }
+        if !of_accounts.is_empty() && !profile.groups.is_empty() {
+            self.tell_accounts(profile, &Effect::Poured(of_accounts), &Cause::Backfill);
+        }
+    }
+
+    /// All computations that time can change for this profile.
+    pub(super) fn all_with_state(&self, profile: &Profile) -> Touched {
+        let places = profile.leaves.keys().filter_map(|leaf| self.rules.rules_by_leaf.get(leaf));
+        places.flatten().chain(&self.rules.timed).copied().collect()
+    }
+
+    /// Removes what no computation asks for any more.
+    pub(super) fn forget_old_leaves(&mut self, profile: &mut Profile) {
+        let known = &self.rules.leaf_specs;
+        let mut dropped = Vec::new();
+        profile.leaves.retain(|leaf, state| {
+            let keep = known.contains_key(leaf);
+            if !keep && state.is_paged() {
+                dropped.push(*leaf);
+            }
+            keep
+        });
+        for leaf in dropped {
+            profile.pages.forget(leaf);
+            self.changes.drop_leaves.push((profile.key.clone(), leaf));
+        }
+        profile.parts.retain(|part, _| self.rules.parts.contains(part));
+        profile.users.yes.retain(|part, _| self.rules.parts.contains(part));
+    }
+}
+
+impl Rules {
+    /// The pages of a profile's leaf states that have to be in memory before these events of its user are taken in, and
+    /// before anything is evaluated, at `now`. To be asked again until there are none.
+    pub fn missing_pages(&self, profile: &Profile, events: &[&Event], now: Timestamp) -> MissingPages {
+        let mut missing = BTreeSet::new();
+        let none = Pages::default();
+        for (leaf, state) in profile.leaves.iter().filter(|(_, state)| state.is_paged()) {
+            let Some(spec) = self.leaf_specs.get(leaf) else { continue };
+            let pages = profile.pages.of(*leaf).unwrap_or(&none);
+            let mut note =
+                |numbers: Vec<u32>| missing.extend(numbers.into_iter().map(|number| (*leaf, number)));
+            if spec.is_listed() {
+                note(state.missing_all(pages));
+                continue;
+            }
+            note(state.missing(spec.shape(), None, now, pages));
+            for event in events {
+                if let Some(entry) = spec.observe(event) {
+                    note(state.missing(spec.shape(), Some(&entry), now, pages));
+                }
+            }
+        }
+        missing.into_iter().collect()
+    }
+
+    /// All pages of a profile's leaf states that are not in memory. To be asked again until there are none.
+    pub fn missing_all_pages(profile: &Profile) -> MissingPages {
+        let none = Pages::default();
+        let of = |(leaf, state): (&LeafId, &LeafState)| {
+            let pages = profile.pages.of(*leaf).unwrap_or(&none);
+            state.missing_all(pages).into_iter().map(|number| (*leaf, number)).collect::<Vec<_>>()
+        };
+        profile.leaves.iter().filter(|(_, state)| state.is_paged()).flat_map(of).collect()
+    }
+}

@@ -1,0 +1,205 @@
+//! The state of one leaf for one user, as the engine uses it.
+
+use serde_json::Value;
+
+use crate::domain::time::Timestamp;
+
+use super::kept::Kept;
+use super::pages::{PageNumber, Pages};
+use super::session::Run;
+use super::total::{Total, picked_value};
+use super::tree::Tree;
+use super::window::Edges;
+use super::work::{Manner, load};
+use super::{Entry, Reading, Reduce, Shape};
+
+/// What is kept of one user's events for one leaf. It is stored with the profile and stays small (at most some 1.5 KiB,
+/// unless single values are large); what does not fit is on [`Pages`] beside it.
+///
+/// In whatever order entries are added, the value at every instant from then on is the same. A state is kept for one
+/// [`Shape`], which is to be given with every call.
+///
+/// **Pages.** Before [`LeafState::add`], [`LeafState::advance`] or [`LeafState::value`], [`LeafState::missing`] says
+/// which pages have to be loaded; before [`LeafState::merge`] and [`LeafState::entries`] it is
+/// [`LeafState::missing_all`]. A page that is missing nevertheless counts as empty: what was on it is lost, nothing else.
+///
+/// **The present.** The largest `now` that a state was given counts: a clock that goes back does not bring back what has
+/// left a window.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LeafState {
+    /// The largest `now` so far, in milliseconds; `None`: there was none, or the window is all time.
+    pub(super) seen: Option<i64>,
+    /// The entries, where entries are kept.
+    pub(super) tree: Tree,
+    /// The total of those that count, where it cannot be made from a few entries.
+    pub(super) kept: Kept,
+    /// When the session began of which the total is, in milliseconds.
+    pub(super) start: Option<i64>,
+    /// The number of the next new page.
+    pub(super) next: PageNumber,
+}
+
+impl LeafState {
+    /// The pages that have to be in memory before `entry` is added (if any), the edges are moved to `now`, and the
+    /// value is read. Loading them may show that more are needed: to be asked until it is empty, as a rule two or three
+    /// times.
+    pub fn missing(
+        &self,
+        shape: &Shape,
+        entry: Option<&Entry>,
+        now: Timestamp,
+        pages: &Pages,
+    ) -> Vec<PageNumber> {
+        if !self.is_paged() {
+            return Vec::new();
+        }
+        // Doing it on copies shows what it takes. Pages are shared until they change, so the copies are cheap.
+        let mut state = self.clone();
+        let mut pages = pages.clone();
+        match entry {
+            Some(entry) => {
+                state.add(shape, entry.clone(), now, &mut pages);
+            }
+            None => state.advance(shape, now, &mut pages),
+        }
+        state.value(shape, now, &pages);
+        pages.into_missed()
+    }
+
+    /// The pages that have to be in memory before all entries are read or merged; to be asked until it is empty.
+    pub fn missing_all(&self, pages: &Pages) -> Vec<PageNumber> {
+        let mut missing = self.tree.missing_pages(pages);
+        missing.extend(self.kept.pages.iter().filter(|page| !pages.is_loaded(**page)));
+        missing
+    }
+
+    /// Whether anything of it is on pages.
+    pub fn is_paged(&self) -> bool {
+        !self.kept.pages.is_empty() || self.tree.inline().is_none()
+    }
+
+    /// Adds an entry, with the edges moved to `now`.
+    ///
+    /// `false`: there is no room for it ([`MAX_ENTRIES`](super::MAX_ENTRIES), [`MAX_TEXTS`](super::MAX_TEXTS),
+    /// [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES)), it was not added. Entries that do not matter, because they are too
+    /// old or not of the kind that the reducer reads, are not kept; that is no lack of room.
+    pub fn add(&mut self, shape: &Shape, entry: Entry, now: Timestamp, pages: &mut Pages) -> bool {
+        self.see(shape, now);
+        self.change(shape, pages, |work| {
+            work.advance(now.millis());
+            work.add(entry)
+        })
+    }
+
+    /// Moves the edges to `now`, and forgets what will never count again.
+    pub fn advance(&mut self, shape: &Shape, now: Timestamp, pages: &mut Pages) {
+        if self.seen.is_some_and(|seen| seen < now.millis()) {
+            self.change(shape, pages, |work| work.advance(now.millis()));
+        }
+    }
+
+    /// The first `now` is kept before anything else is.
+    fn see(&mut self, shape: &Shape, now: Timestamp) {
+        if self.seen.is_none() && !matches!(Manner::of(shape), Manner::Total | Manner::Newest(None)) {
+            self.seen = Some(now.millis());
+        }
+    }
+
+    /// The value at `now`, to which [`LeafState::advance`] has moved the edges. For a list it is null.
+    pub fn value(&self, shape: &Shape, now: Timestamp, pages: &Pages) -> Reading {
+        let manner = Manner::of(shape);
+        let (value, changes_at) = match (manner, self.seen) {
+            (Manner::Newest(_), _) => (Value::Null, None),
+            (Manner::Running(edges), Some(seen)) => {
+                (self.run(shape, pages).total.value(shape.reduce), self.edges_meet(edges, seen, pages))
+            }
+            (Manner::Candidates(edges) | Manner::Plain(edges), Some(seen)) => {
+                let has_inside = self.tree.first_at().is_some_and(|at| edges.at(seen).contains(&at.millis()));
+                let picked = if has_inside { self.tree.first(pages) } else { None };
+                let value = picked.map_or(Value::Null, |entry| picked_value(shape.reduce, entry));
+                (value, self.edges_meet(edges, seen, pages))
+            }
+            (Manner::Session(gap), Some(seen)) => self.session(shape, gap, seen, pages),
+            (Manner::Total, _) | (_, None) => (self.run(shape, pages).total.value(shape.reduce), None),
+        };
+        // Beyond the last representable instant nothing happens.
+        let instant = |at: i64| Some(Timestamp::from_millis(at)).filter(|instant| instant.millis() == at);
+        let later = |at: i64| at.max(now.millis().saturating_add(1));
+        Reading { value, holds_until: changes_at.map(later).and_then(instant) }
+    }
+
+    fn run(&self, shape: &Shape, pages: &Pages) -> Run {
+        load(shape, Manner::of(shape), self.seen, &self.tree, &self.kept, self.start, pages)
+    }
+
+    /// When the edges next meet an entry.
+    fn edges_meet(&self, edges: Edges, seen: i64, pages: &Pages) -> Option<i64> {
+        let inside = edges.at(seen);
+        let first = self.tree.first_at().filter(|at| inside.contains(&at.millis()));
+        let above = self.tree.first_after(inside.end.saturating_sub(1), pages);
+        edges.next_change(first, above)
+    }
+
+    /// The value of the session that goes on at `seen`, and when that changes.
+    fn session(&self, shape: &Shape, gap: i64, seen: i64, pages: &Pages) -> (Value, Option<i64>) {
+        let last = self.tree.last_until(seen, pages).map(|entry| entry.at.millis());
+        let goes_on = last.filter(|last| seen.saturating_sub(*last) <= gap);
+        let total = if goes_on.is_some() { self.run(shape, pages).total } else { Total::Nothing };
+        let over = goes_on.map(|last| last.saturating_add(gap).saturating_add(1));
+        let next = self.tree.first_after(seen, pages).map(Timestamp::millis);
+        (total.value(shape.reduce), over.into_iter().chain(next).min())
+    }
+
+    /// How many entries are kept; none where only a total is.
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
+    /// Whether no entries are kept.
+    pub fn is_empty(&self) -> bool {
+        self.tree.len() == 0
+    }
+
+    /// The entries that are kept, in order. Every page has to be in memory.
+    pub fn entries(&self, pages: &Pages) -> Vec<Entry> {
+        let mut entries = Vec::with_capacity(self.tree.len());
+        self.tree.visit(&(i64::MIN..i64::MAX), pages, &mut |entry| entries.push(entry.clone()));
+        entries
+    }
+
+    /// Adds all that was added to `other`, as far as there is room. Every page of both has to be in memory.
+    ///
+    /// The value is the same as if all had been added here, at every instant from the latest `now` of both on.
+    pub fn merge(
+        &mut self,
+        shape: &Shape,
+        other: &Self,
+        other_pages: &Pages,
+        now: Timestamp,
+        pages: &mut Pages,
+    ) {
+        self.see(shape, now);
+        let now = other.seen.map_or(now.millis(), |seen| seen.max(now.millis()));
+        self.change(shape, pages, |work| {
+            work.advance(now);
+            if matches!(work.manner, Manner::Total) {
+                work.parts().0.total.merge(shape.reduce, other.kept.load(other_pages));
+            }
+            for entry in other.entries(other_pages) {
+                work.add(entry);
+            }
+        });
+    }
+}
+
+/// The value of `entries`, all of which count, in any order: the plain computation that a state makes bit by bit. Null
+/// for [`Reduce::List`]. The limits hold: entries with texts that there is no room for are left out.
+pub fn reduce_all<'e>(reduce: Reduce, entries: impl IntoIterator<Item = &'e Entry>) -> Value {
+    let mut total = Total::Nothing;
+    for entry in entries {
+        if super::total::reads(reduce, &entry.value) {
+            total.add(reduce, entry);
+        }
+    }
+    total.value(reduce)
+}

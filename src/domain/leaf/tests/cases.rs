@@ -1,0 +1,1 @@
+//! Small histories with their values, as they are stored.

@@ -1,0 +1,1 @@
+//! A user with a hundred thousand entries.

@@ -1,0 +1,38 @@
+//! The backends that every behaviour is shown on.
+
+use std::sync::Arc;
+
+use stagepost::store::Store;
+use stagepost::store::memory::MemoryStore;
+use stagepost::store::sled::SledStore;
+
+/// An open store, and what has to stay alive with it.
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+pub fn memory() -> Opened {
+    Opened { store: Arc::new(MemoryStore::new()), _dir: None }
+}
+
+pub fn sled() -> Opened {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(&dir.path().join("data"), 8 << 20).unwrap();
+    Opened { store: Arc::new(store), _dir: Some(dir) }
+}
+
+macro_rules! on_every_backend {
+    ($($behaviour:ident),* $(,)?) => {
+        mod on_memory {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(&*crate::backends::memory().store).await
+            })*
+        }
+        mod on_sled {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(&*crate::backends::sled().store).await
+            })*
+        }
+    };
+}
