@@ -2,7 +2,7 @@
 //! the incremental engine against a plain recomputation from everything that has arrived.
 //!
 //! A failing case is made smaller and shown. To replay it: `STAGEPOST_ORACLE_SEED=<seed> cargo test --test oracle`.
-//! `STAGEPOST_ORACLE_CASES` says how many cases are run.
+//! `STAGEPOST_ORACLE_CASES` says how many cases are run, `STAGEPOST_ORACLE_FROM` from which seed on.
 
 #![allow(
     clippy::unwrap_used,

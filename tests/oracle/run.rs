@@ -65,7 +65,8 @@ fn the_engine_agrees_with_the_oracle() {
         Some(seed) => failure(&story::case(seed)).map(|_| seed),
         None => {
             let cases = setting("STAGEPOST_ORACLE_CASES").unwrap_or(CASES);
-            first_failing(FIRST_SEED..FIRST_SEED + cases)
+            let first = setting("STAGEPOST_ORACLE_FROM").unwrap_or(FIRST_SEED);
+            first_failing(first..first + cases)
         }
     };
     let Some(seed) = seed else { return };

@@ -1,5 +1,6 @@
 //! The engine under test: over a store in memory, on a clock that is set by hand.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use stagepost::engine::{ApplyOptions, Engine, Settings, Writer};
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 
-use crate::case::{Case, START, Step};
+use crate::case::{ACCOUNTS, Case, START, Step, USERS};
 use crate::history::{Owner, Post, What};
 use crate::judge::{Calls, Judge, Mismatch};
 use crate::language::Millis;
@@ -58,21 +59,13 @@ pub async fn run(case: &Case) -> Result<(), Failure> {
 
 /// What the engine shows.
 struct Picture {
-    users: BTreeMap<usize, Profile>,
+    profiles: BTreeMap<Owner, Profile>,
     calls: Calls,
 }
 
 impl Picture {
     fn shown(&self, owner: Owner, key: &str) -> Option<Value> {
-        match owner {
-            Owner::User(user) => self.users.get(&user)?.trait_value(key),
-            // What is true of an account is seen in the last call that told of it.
-            Owner::Account(_) => {
-                let mut calls = self.calls.iter().rev();
-                let (_, _, value) = calls.find(|(of, about, _)| *of == owner && about == key)?;
-                Some(value.clone()).filter(|value| !value.is_null())
-            }
-        }
+        self.profiles.get(&owner)?.trait_value(key).map(Cow::into_owned)
     }
 }
 
@@ -153,18 +146,20 @@ impl World {
     }
 
     async fn picture(&self) -> Picture {
-        let mut users = BTreeMap::new();
-        for user in 0..crate::case::USERS {
-            let profile =
-                self.engine.profile(&UserKey::user(&format!("u{user}"))).await.expect("a store in memory");
-            users.extend(profile.map(|profile| (user, profile)));
+        let users = (0..USERS).map(|user| (Owner::User(user), UserKey::user(&format!("u{user}"))));
+        let accounts =
+            (0..ACCOUNTS).map(|group| (Owner::Account(group), UserKey::group(&format!("g{group}"))));
+        let mut profiles = BTreeMap::new();
+        for (owner, key) in users.chain(accounts) {
+            let profile = self.engine.profile(&key).await.expect("a store in memory");
+            profiles.extend(profile.map(|profile| (owner, profile)));
         }
         let page = PageRequest { limit: 1000, cursor: None };
         let deliveries = self.store.deliveries(&DeliveryFilter::default(), &page).await;
         let mut deliveries = deliveries.expect("a store in memory").rows;
         assert!(deliveries.len() < 1000, "more calls than a case can make");
         deliveries.sort_by_key(|delivery| delivery.id);
-        Picture { users, calls: deliveries.iter().map(call).collect() }
+        Picture { profiles, calls: deliveries.iter().map(call).collect() }
     }
 }
 
