@@ -197,7 +197,9 @@ impl<'c> Judge<'c> {
             let entered =
                 |first: &Value| !first.is_null() && (*first != json!(false) || !self.is_audience(&id.1));
             let begins = calls.first().is_none_or(entered);
-            let ends = calls.last().is_none_or(|last| seen.last().is_some_and(|seen| same(last, seen)));
+            // Whoever was told nothing, or that there is nothing, is shown nothing.
+            let last = seen.last().cloned().unwrap_or_default();
+            let ends = calls.last().is_none_or(|told| same(told, &last));
             let equal =
                 calls.len() == seen.len() && calls.iter().zip(seen).all(|(one, other)| same(one, other));
             if repeats

@@ -31,7 +31,10 @@ pub fn report(case: &Case, failure: &Failure) -> String {
                 }
             }
             Step::Arrive(posts) => {
-                posts.iter().for_each(|said| writeln!(text, "{} {}", at(now), post(said, now)).unwrap());
+                for (place, said) in posts.iter().enumerate() {
+                    let together = if place > 0 { "  in the same request: " } else { "" };
+                    writeln!(text, "{} {together}{}", at(now), post(said, now)).unwrap();
+                }
             }
             Step::Pass { to, unseen } => {
                 now = *to;
