@@ -25,7 +25,7 @@ pub fn reduce(moment: Moment, events: &[&Happened], reducer: &Reducer) -> Option
         Reducer::Average(place) => {
             let numbers = numbers(place);
             let count = if moment.is(Flaw::AverageCountsTheMissing) { events.len() } else { numbers.len() };
-            match i128::try_from(count).expect("few events") {
+            match u32::try_from(count).expect("few events") {
                 0 => moment.is(Flaw::AverageOfNothingIsZero).then(|| Value::from(0)),
                 count => Some(quotient(numbers.iter().sum(), count)),
             }

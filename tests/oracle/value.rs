@@ -41,21 +41,24 @@ pub fn number(value: &Value) -> Option<Exact> {
     }
 }
 
-/// A number as JSON: an integer where it is whole.
+/// A number as JSON: the nearest floating-point number, or an integer where that is whole.
 pub fn json(number: Exact) -> Value {
-    quotient(number, 1)
+    from_float(float(number))
 }
 
-/// `number / count` as the nearest floating-point number, or as an integer where that is whole.
-pub fn quotient(number: Exact, count: i128) -> Value {
+/// `number / count`, reckoned with floating-point numbers.
+pub fn quotient(number: Exact, count: u32) -> Value {
+    from_float(float(number) / f64::from(count))
+}
+
+fn float(number: Exact) -> f64 {
     let sign = if number < 0 { "-" } else { "" };
-    let (whole, rest) = ((number / count).abs() / ONE, (number / count).abs() % ONE);
-    // Twenty further digits: what is cut off does not change the nearest floating-point number.
-    let further = (number.abs() % count) * ONE / count;
-    let digits = format!("{sign}{whole}.{rest:0>PLACES$}{further:0>PLACES$}");
-    let float: f64 = digits.parse().expect("a decimal number");
-    let whole = format!("{float:.0}");
-    match whole.parse::<i64>() {
+    let digits = format!("{sign}{}.{:0>PLACES$}", number.abs() / ONE, number.abs() % ONE);
+    digits.parse().expect("a decimal number")
+}
+
+fn from_float(float: f64) -> Value {
+    match format!("{float:.0}").parse::<i64>() {
         Ok(integer) if float.fract() == 0.0 => Value::from(integer),
         _ => Value::from(float),
     }
