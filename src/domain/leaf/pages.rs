@@ -38,6 +38,8 @@ pub(super) struct Capacity {
     pub(super) node: Room,
     /// Largest total kept in the profile, in bytes.
     pub(super) total: usize,
+    /// Largest part of a larger one that is kept on a page, in bytes.
+    pub(super) total_page: usize,
 }
 
 /// How much fits into a node.
@@ -58,10 +60,11 @@ impl Room {
 }
 
 impl Capacity {
-    const STANDARD: Self = Self {
+    pub(super) const STANDARD: Self = Self {
         root: Room { entries: 64, children: 64, bytes: 900 },
-        node: Room { entries: 128, children: 64, bytes: 4000 },
+        node: Room { entries: 128, children: 64, bytes: 2000 },
         total: 500,
+        total_page: 4000,
     };
 }
 

@@ -16,6 +16,7 @@ pub(super) const SMALL: Capacity = Capacity {
     root: Room { entries: 3, children: 3, bytes: 900 },
     node: Room { entries: 4, children: 3, bytes: 90 },
     total: 12,
+    total_page: 60,
 };
 
 #[derive(Clone, Debug)]

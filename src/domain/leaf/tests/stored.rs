@@ -69,7 +69,7 @@ impl Stored {
     }
 
     /// Writes what changed, and sees to it that nothing was used that was not in memory.
-    fn save(&mut self) {
+    pub(super) fn save(&mut self) {
         let changes = self.pages.take_changes();
         self.touched.1 = changes.len();
         for (number, page) in changes {
@@ -87,6 +87,11 @@ impl Stored {
             }
         }
         assert_eq!(self.pages.missed_now(), Vec::<PageNumber>::new(), "used without being asked for");
+    }
+
+    /// Without loading anything: all is in memory.
+    pub(super) fn add_in_memory(&mut self, entry: Entry, now: Timestamp) -> bool {
+        self.state.add(&self.shape, entry, now, &mut self.pages)
     }
 
     pub(super) fn add(&mut self, entry: Entry, now: Timestamp) -> bool {
