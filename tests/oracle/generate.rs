@@ -85,8 +85,15 @@ impl Queries<'_> {
         (Query::Trait(stream, reducer), kind)
     }
 
+    /// Short ones: of what lies long before a session only so much is kept, so that of long ones late arrivals could join
+    /// more than is there.
     fn session(&mut self) -> Duration {
-        if self.chance(0.2) { Duration::new(1800, "seconds") } else { self.span() }
+        let span = self.span();
+        if span.millis() > 7 * 86_400_000 || self.chance(0.15) {
+            Duration::new(1800, "seconds")
+        } else {
+            span
+        }
     }
 
     fn span(&mut self) -> Duration {
