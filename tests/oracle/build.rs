@@ -135,12 +135,20 @@ pub fn identify(at: Millis, traits: Value) -> Post {
 
 /// A call by the first user.
 pub fn post(at: Millis, what: What) -> Post {
-    Post { user: 0, message: String::new(), source: "src_web", at, context: Map::new(), what }
+    Post {
+        user: Some(0),
+        anonymous: None,
+        message: String::new(),
+        source: "src_web",
+        at,
+        context: Map::new(),
+        what,
+    }
 }
 
 impl Post {
-    pub fn by(self, user: usize) -> Self {
-        Self { user, ..self }
+    pub fn of(self, user: usize) -> Self {
+        Self { user: Some(user), ..self }
     }
 
     pub fn from(self, source: &'static str) -> Self {

@@ -5,8 +5,9 @@ use crate::language::{Millis, Query};
 
 /// When every case begins: a midnight.
 pub const START: Millis = 1_789_948_800_000;
-/// People and accounts in a case.
+/// Users, anonymous visitors and accounts in a case.
 pub const USERS: usize = 3;
+pub const VISITORS: usize = 2;
 pub const ACCOUNTS: usize = 2;
 
 /// A definition in one or more forms: it begins as the first and may be changed to another.
@@ -21,6 +22,8 @@ pub struct Definition {
 pub struct Form {
     pub query: Query,
     pub text: String,
+    /// Whether it is about accounts: by its ANY or ALL, or because the definition says so.
+    pub accounts: bool,
 }
 
 /// Something that happens. After each step the engine rests and everything is compared, unless it says otherwise.

@@ -339,8 +339,8 @@ fn reducers_compared() {
 #[test]
 fn accounts() {
     let login = || event("Login").within(days(7)).count().at_least("1");
-    let linked = || vec![post(0, What::Group(0, json_fields())).by(1)];
-    let second = || vec![ago("Login", DAY, json!({})).by(1)];
+    let linked = || vec![post(0, What::Group(0, json_fields())).of(1)];
+    let second = || vec![ago("Login", DAY, json!({})).of(1)];
     audience(
         33,
         "ANY event('Login').within(7 days).count() >= 1",
@@ -359,7 +359,7 @@ fn accounts() {
         second(),
         at("Login", &[1]),
         traits(json!({"role": "admin"})),
-        vec![identify(now(), json!({"role": "member"})).by(1)],
+        vec![identify(now(), json!({"role": "member"})).of(1)],
     ];
     audience(
         35,

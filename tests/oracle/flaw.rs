@@ -80,4 +80,5 @@ flaws! {
     RepetitionCounts,
     AudiencesAreNoTraits,
     TraitsOfUsersForAccounts,
+    IdsStayApart,
 }

@@ -41,9 +41,9 @@ impl Queries<'_> {
         from.choose(self.rng).expect("something to choose from").clone()
     }
 
-    /// An audience of users.
-    pub fn audience(&mut self) -> Query {
-        Query::Audience(self.condition(Scope { level: 0, account: false }))
+    /// An audience without `ANY` and `ALL`, of users or of accounts.
+    pub fn audience(&mut self, account: bool) -> Query {
+        Query::Audience(self.condition(Scope { level: 0, account }))
     }
 
     /// An audience of accounts: at least one `ANY` or `ALL`.
@@ -71,9 +71,9 @@ impl Queries<'_> {
     }
 
     /// A computed trait, and the kind of its values.
-    pub fn computed(&mut self) -> (Query, Kind) {
+    pub fn computed(&mut self, account: bool) -> (Query, Kind) {
         self.size += 1;
-        let mut stream = self.stream(Scope { level: 0, account: false });
+        let mut stream = self.stream(Scope { level: 0, account });
         if self.chance(0.3) {
             stream.window = Window::Session(self.session());
         }
@@ -253,9 +253,13 @@ impl Queries<'_> {
             return Test::Relation(self.relation(), other);
         }
         let small = |queries: &mut Self| number(queries.pick(&["0", "1", "1", "1", "2", "2", "3"]));
-        match self.rng.random_range(0..20) {
-            0 => Test::OneOf(vec![small(self), small(self)]),
-            1 => Test::NoneOf(vec![small(self), small(self)]),
+        match self.rng.random_range(0..40) {
+            0 | 1 => Test::OneOf(vec![small(self), small(self)]),
+            2 | 3 => Test::NoneOf(vec![small(self), small(self)]),
+            4 => Test::Relation(self.relation(), number(self.pick(&["-1", "0.5", "1.5", "1000000"]))),
+            5 => Test::Relation(self.relation(), text(self.pick(&["1", "2", "1.0"]))),
+            6 => Test::Contains(vec![small(self)]),
+            7 => self.pick(&[Test::Exists, Test::Absent]),
             _ => Test::Relation(self.relation(), small(self)),
         }
     }
@@ -273,7 +277,7 @@ impl Queries<'_> {
         };
         let list = |queries: &mut Self| {
             let count = queries.rng.random_range(1..4);
-            (0..count).map(|_| Scalar::Literal(queries.literal(kind))).collect::<Vec<_>>()
+            (0..count).map(|_| queries.operand(kind, scope)).collect::<Vec<_>>()
         };
         match self.rng.random_range(0..12) {
             0 => Test::Exists,

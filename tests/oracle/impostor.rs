@@ -2,7 +2,7 @@
 
 use crate::case::{Case, START, Step};
 use crate::flaw::{self, Flaw};
-use crate::history::History;
+use crate::history::{History, Id, Owner};
 use crate::judge::{Calls, Judge, Mismatch, unset};
 use crate::language::Millis;
 use crate::story;
@@ -40,8 +40,19 @@ fn show(
     now: Millis,
     flaw: Option<Flaw>,
 ) {
+    // What was shown of somebody who turned out to be another counts for that one.
+    for ((owner, key), value) in given.clone() {
+        let Owner::User(user) = owner else { continue };
+        if let Id::User(other) = history.person(Id::User(user))
+            && other != user
+        {
+            given.remove(&(owner, key.clone()));
+            calls.push((Owner::User(other), key.clone(), value.clone()));
+            given.entry((Owner::User(other), key)).or_insert(value);
+        }
+    }
     for (definition, form) in judge.in_force() {
-        for owner in truth::owners(&form.query, history) {
+        for owner in truth::owners(form, history) {
             let value = truth::value(&form.query, owner, history, given, now, flaw);
             let id = (owner, definition.key.clone());
             let value = value.filter(|value| !unset(&form.query, Some(value)) || given.contains_key(&id));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::case::{Case, Definition, Form, Step};
-use crate::history::{History, Owner};
+use crate::history::{History, Id, Owner, Post, What};
 use crate::language::{Millis, Query, Reducer};
 use crate::truth::{self, Given};
 use crate::value::same;
@@ -38,6 +38,8 @@ pub struct Judge<'c> {
     ever: BTreeSet<(Owner, String)>,
     /// Those that may have been for a moment between two such instants.
     perhaps: BTreeSet<(Owner, String)>,
+    /// Who was merged with somebody.
+    told_again: BTreeSet<Owner>,
     /// The values that were shown one after another.
     changes: BTreeMap<(Owner, String), Vec<Value>>,
 }
@@ -51,6 +53,7 @@ impl<'c> Judge<'c> {
             given: Given::new(),
             ever: BTreeSet::new(),
             perhaps: BTreeSet::new(),
+            told_again: BTreeSet::new(),
             changes: BTreeMap::new(),
         }
     }
@@ -76,7 +79,9 @@ impl<'c> Judge<'c> {
             }
             Step::Arrive(posts) => {
                 for (place, post) in posts.iter().enumerate() {
+                    let before: BTreeSet<usize> = self.history.users().collect();
                     self.history.take(post, now);
+                    self.note_merge(post, &before);
                     if place + 1 < posts.len() {
                         self.note_between(now);
                     }
@@ -91,6 +96,24 @@ impl<'c> Judge<'c> {
         }
     }
 
+    /// Two that are one now: he is told again what is true, and what was told to either counts as told to him.
+    fn note_merge(&mut self, post: &Post, before: &BTreeSet<usize>) {
+        let Id::User(into) = self.history.person(post.by()) else { return };
+        if post.anonymous.is_some() || matches!(post.what, What::Alias(_)) {
+            self.told_again.insert(Owner::User(into));
+            for (definition, _) in self.in_force().collect::<Vec<_>>() {
+                self.anything_may_have_been(&definition.key);
+            }
+        }
+        let gone = before.iter().filter(|user| !self.history.users().any(|known| known == **user));
+        for user in gone.copied().collect::<Vec<_>>() {
+            let (of, into) = (Owner::User(user), Owner::User(into));
+            let ever: Vec<_> = self.ever.iter().filter(|(owner, _)| *owner == of).cloned().collect();
+            self.ever.extend(ever.into_iter().map(|(_, key)| (into, key)));
+            self.given.retain(|(owner, _), _| *owner != of);
+        }
+    }
+
     fn anything_may_have_been(&mut self, key: &str) {
         let users = self.history.users().map(Owner::User);
         for owner in users.chain(self.history.accounts().into_iter().map(Owner::Account)).collect::<Vec<_>>()
@@ -102,7 +125,7 @@ impl<'c> Judge<'c> {
     /// Between two posts of one request something may have been true for a moment.
     fn note_between(&mut self, now: Millis) {
         for (definition, form) in self.in_force().collect::<Vec<_>>() {
-            for owner in truth::owners(&form.query, &self.history) {
+            for owner in truth::owners(form, &self.history) {
                 let value = truth::value(&form.query, owner, &self.history, &self.given, now, None);
                 let id = (owner, definition.key.clone());
                 if !unset(&form.query, value.as_ref()) || self.given.get(&id) != value.as_ref() {
@@ -115,7 +138,7 @@ impl<'c> Judge<'c> {
     /// Judges what is shown now.
     pub fn judge(&mut self, now: Millis, shown: Shown<'_>) -> Result<(), Mismatch> {
         for (definition, form) in self.in_force().collect::<Vec<_>>() {
-            for owner in truth::owners(&form.query, &self.history) {
+            for owner in truth::owners(form, &self.history) {
                 let truth = truth::value(&form.query, owner, &self.history, &self.given, now, None);
                 let actual = shown(owner, &definition.key);
                 let allowed = self.allowed(owner, definition, form, truth);
@@ -193,10 +216,11 @@ impl<'c> Judge<'c> {
         let none = Vec::new();
         for id in ids {
             let (calls, seen) = (told.get(&id).unwrap_or(&none), self.changes.get(&id).unwrap_or(&none));
-            let repeats = calls.windows(2).any(|two| two[0] == two[1]);
+            let told_again = self.told_again.contains(&id.0);
+            let repeats = !told_again && calls.windows(2).any(|two| two[0] == two[1]);
             let entered =
                 |first: &Value| !first.is_null() && (*first != json!(false) || !self.is_audience(&id.1));
-            let begins = calls.first().is_none_or(entered);
+            let begins = told_again || calls.first().is_none_or(entered);
             // Whoever was told nothing, or that there is nothing, is shown nothing.
             let last = seen.last().cloned().unwrap_or_default();
             let ends = calls.last().is_none_or(|told| same(told, &last));

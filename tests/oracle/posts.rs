@@ -5,8 +5,8 @@ use rand::seq::IndexedRandom;
 use serde_json::{Map, Value, json};
 
 use crate::build::{fields, post};
-use crate::case::{ACCOUNTS, USERS};
-use crate::history::{Fields, Post, What};
+use crate::case::{ACCOUNTS, USERS, VISITORS};
+use crate::history::{Fields, Id, Post, What};
 use crate::language::Millis;
 use crate::story::{HOUR, Story};
 use crate::theme::{Kind, SOURCES};
@@ -15,7 +15,7 @@ use crate::value::{Writing, decimal, json};
 impl Story {
     /// Something that somebody says.
     pub fn post(&mut self) -> Post {
-        let at = self.instant();
+        let mut at = self.instant();
         let user = [0, 0, 0, 0, 1, 1, 2][self.rng.random_range(0..7)] % USERS;
         let what = match self.rng.random_range(0..100) {
             0..76 => {
@@ -30,6 +30,39 @@ impl Story {
             76..93 => What::Identify(self.traits()),
             _ => What::Group(self.rng.random_range(0..ACCOUNTS), self.traits()),
         };
+        // What two ids say of the same instant has no order.
+        while self.theme.visitors && matches!(what, What::Identify(_)) && self.history.said(at) {
+            at += 1;
+        }
+        let post = Post { user: Some(user), ..self.message(at, what) };
+        self.under_some_id(post)
+    }
+
+    /// With visitors about, some posts come under their ids, some under both, and some say who somebody was.
+    fn under_some_id(&mut self, post: Post) -> Post {
+        if !self.theme.visitors {
+            return post;
+        }
+        let visitor = self.rng.random_range(0..VISITORS);
+        match self.rng.random_range(0..20) {
+            0..4 if !matches!(post.what, What::Group(..)) => {
+                Post { user: None, anonymous: Some(visitor), ..post }
+            }
+            4..7 => Post { anonymous: Some(visitor), ..post },
+            7 => {
+                let visitor = Id::Anonymous(visitor);
+                let id = if self.history.knows(visitor) {
+                    visitor
+                } else {
+                    Id::User(self.rng.random_range(0..USERS))
+                };
+                Post { what: What::Alias(id), ..post }
+            }
+            _ => post,
+        }
+    }
+
+    fn message(&mut self, at: Millis, what: What) -> Post {
         let context = match self.rng.random_range(0..5) {
             0 => fields(json!({"page": {"url": self.text()}})),
             1 => fields(json!({"screen": {"width": self.pick(&[json!(1), json!(2.5), json!("10")])}})),
@@ -41,7 +74,7 @@ impl Story {
                 break message;
             }
         };
-        Post { message, source: self.pick(&SOURCES), context, ..post(at, what) }.by(user)
+        Post { message, source: self.pick(&SOURCES), context, ..post(at, what) }
     }
 
     fn pick<T: Clone>(&mut self, from: &[T]) -> T {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::case::{Case, START, Step};
-use crate::history::{Post, What};
+use crate::history::{Id, Post, What};
 use crate::language::Millis;
 use crate::world::Failure;
 
@@ -81,15 +81,13 @@ fn post(post: &Post, now: Millis) -> String {
         What::Screen(name, fields) => format!("screen {name:?} {}", json!(fields)),
         What::Identify(traits) => format!("identify {}", json!(traits)),
         What::Group(group, traits) => format!("group g{group} {}", json!(traits)),
+        What::Alias(Id::User(user)) => format!("alias u{user}"),
+        What::Alias(Id::Anonymous(anonymous)) => format!("alias a{anonymous}"),
     };
     let context =
         if post.context.is_empty() { String::new() } else { format!(" context {}", json!(post.context)) };
     let late = span(post.at - now);
-    format!(
-        "u{} {what} of {} (now {late}) {} from {}{context}",
-        post.user,
-        at(post.at),
-        post.message,
-        post.source
-    )
+    let ids = [post.user.map(|user| format!("u{user}")), post.anonymous.map(|visitor| format!("a{visitor}"))];
+    let who = ids.into_iter().flatten().collect::<Vec<_>>().join("/");
+    format!("{who} {what} of {} (now {late}) {} from {}{context}", at(post.at), post.message, post.source)
 }

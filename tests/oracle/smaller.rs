@@ -1,6 +1,7 @@
 //! Makes a failing case smaller while it goes on failing.
 
 use crate::case::{Case, Form, Step};
+use crate::history::{Fields, Post, What};
 use crate::language::{Condition, Query, Reducer, Scalar, Stream, Test, Window};
 use crate::print::plain;
 
@@ -61,7 +62,7 @@ fn candidate(case: &Case, place: usize) -> Option<Case> {
             if let Some(which) = take(smaller.len()) {
                 let mut definitions = case.definitions.clone();
                 let query = smaller[which].clone();
-                definitions[at].forms[number] = Form { text: plain(&query), query };
+                definitions[at].forms[number] = Form { text: plain(&query), query, ..form.clone() };
                 return Some(Case { definitions, steps: case.steps.clone() });
             }
         }
@@ -93,10 +94,11 @@ fn in_step(step: &Step) -> Vec<Step> {
                     posts.remove(place);
                     all.push(Step::Arrive(posts));
                 }
-                let fields: Vec<String> = fields(post).keys().cloned().collect();
-                for field in fields {
+                let named =
+                    fields(&mut post.clone()).map_or(Vec::new(), |fields| fields.keys().cloned().collect());
+                for field in named {
                     let mut posts = posts.clone();
-                    fields_of(&mut posts[place]).remove(&field);
+                    fields(&mut posts[place]).expect("as above").remove(&field);
                     all.push(Step::Arrive(posts));
                 }
                 if !post.context.is_empty() {
@@ -111,21 +113,14 @@ fn in_step(step: &Step) -> Vec<Step> {
     }
 }
 
-fn fields(post: &crate::history::Post) -> &crate::history::Fields {
-    use crate::history::What::{Group, Identify, Page, Screen, Track};
-    match &post.what {
-        Track(_, fields) | Page(_, fields) | Screen(_, fields) | Identify(fields) | Group(_, fields) => {
-            fields
-        }
-    }
-}
-
-fn fields_of(post: &mut crate::history::Post) -> &mut crate::history::Fields {
-    use crate::history::What::{Group, Identify, Page, Screen, Track};
+fn fields(post: &mut Post) -> Option<&mut Fields> {
     match &mut post.what {
-        Track(_, fields) | Page(_, fields) | Screen(_, fields) | Identify(fields) | Group(_, fields) => {
-            fields
-        }
+        What::Track(_, fields)
+        | What::Page(_, fields)
+        | What::Screen(_, fields)
+        | What::Identify(fields)
+        | What::Group(_, fields) => Some(fields),
+        What::Alias(_) => None,
     }
 }
 

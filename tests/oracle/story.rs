@@ -40,32 +40,34 @@ fn definitions(rng: &mut StdRng, theme: &Theme) -> Vec<Definition> {
     for place in 0..count {
         let what = rng.random_range(0..100);
         let mut forms = Vec::new();
+        // Others are about accounts because they say so.
+        let accounts = what < 82 && rng.random_bool(0.08);
         let mut kind = Kind::Boolean;
         let key = format!("{}{place}", if what < 40 { "tra" } else { "aud" });
         for _ in 0..if rng.random_bool(0.12) { 2 } else { 1 } {
             let mut queries = Queries { rng, theme, known: known.clone(), size: 0 };
             let query = match what {
                 0..40 => {
-                    let (query, of) = queries.computed();
+                    let (query, of) = queries.computed(accounts);
                     kind = of;
                     query
                 }
-                40..82 => queries.audience(),
+                40..82 => queries.audience(accounts),
                 _ => queries.account_audience(),
             };
             let text = spelled(&query, rng);
-            forms.push(Form { query, text });
+            forms.push(Form { accounts: accounts || query.is_account_level(), query, text });
         }
-        known[usize::from(forms[0].query.is_account_level())].push((key.clone(), kind));
+        known[usize::from(forms[0].accounts)].push((key.clone(), kind));
         definitions.push(Definition { key, forms });
     }
     // Two that mean the same and are made at other times have to end the same.
     if rng.random_bool(0.5) {
         let like = rng.random_range(0..definitions.len());
-        let query = definitions[like].forms[0].query.clone();
+        let Form { query, accounts, .. } = definitions[like].forms[0].clone();
         let text = spelled(&query, rng);
         let key = format!("{}_like_{like}", if query.is_audience() { "aud" } else { "tra" });
-        definitions.push(Definition { key, forms: vec![Form { query, text }] });
+        definitions.push(Definition { key, forms: vec![Form { query, text, accounts }] });
     }
     definitions
 }
@@ -158,7 +160,8 @@ impl Story {
         }
         let (_, post) = self.sent.iter().rfind(|(at, _)| at + REMEMBERED >= self.now)?.clone();
         if self.rng.random_bool(0.3) {
-            return Some(Post { message: post.message, user: post.user, ..self.post() });
+            let (user, anonymous) = (post.user, post.anonymous);
+            return Some(Post { message: post.message, user, anonymous, ..self.post() });
         }
         Some(post)
     }
@@ -208,7 +211,7 @@ impl Story {
         let mut all = Vec::new();
         for definition in &self.definitions {
             for form in &definition.forms {
-                for owner in truth::owners(&form.query, &self.history) {
+                for owner in truth::owners(form, &self.history) {
                     let value = truth::value(&form.query, owner, &self.history, &given, at, None);
                     if let Some(value) = &value {
                         given.insert((owner, definition.key.clone()), value.clone());

@@ -56,6 +56,8 @@ pub struct Theme {
     pub dates: Vec<Millis>,
     /// Lengths of time.
     pub spans: Vec<Duration>,
+    /// Whether some come before it is known who they are.
+    pub visitors: bool,
 }
 
 impl Theme {
@@ -84,7 +86,8 @@ impl Theme {
         if rng.random_bool(0.3) {
             events.extend(EVENTS[1..].choose(rng));
         }
-        Self { events, properties, traits, numbers, texts, dates, spans }
+        let visitors = rng.random_bool(0.3);
+        Self { events, properties, traits, numbers, texts, dates, spans, visitors }
     }
 
     /// One of the dates as text.

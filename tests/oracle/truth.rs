@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::case::Form;
 use crate::evaluate::{Moment, Subject};
 use crate::flaw::Flaw;
 use crate::history::{History, Owner};
@@ -12,9 +13,9 @@ use crate::language::{Millis, Query};
 /// The values that definitions have given as traits, by owner and key.
 pub type Given = BTreeMap<(Owner, String), Value>;
 
-/// Everybody whom a query is about.
-pub fn owners(query: &Query, history: &History) -> Vec<Owner> {
-    if query.is_account_level() {
+/// Everybody whom a definition is about.
+pub fn owners(form: &Form, history: &History) -> Vec<Owner> {
+    if form.accounts {
         return history.accounts().into_iter().map(Owner::Account).collect();
     }
     history.users().map(Owner::User).collect()
@@ -45,14 +46,12 @@ fn subject<'a>(owner: Owner, history: &'a History, given: &'a Given, flaw: Optio
     };
     let users = match owner {
         Owner::User(_) => Vec::new(),
-        Owner::Account(account) => {
-            history.users_of(account).map(|user| subject(Owner::User(user), history, given, flaw)).collect()
-        }
+        Owner::Account(account) => history
+            .users_of(account)
+            .into_iter()
+            .map(|user| subject(Owner::User(user), history, given, flaw))
+            .collect(),
     };
-    let belongs = |user: usize| match owner {
-        Owner::User(own) => own == user,
-        Owner::Account(account) => history.users_of(account).any(|of| of == user),
-    };
-    let events = history.events.iter().filter(|event| belongs(event.user)).collect();
+    let events = history.events_of(owner);
     Subject { events, traits: Box::new(traits), users }
 }

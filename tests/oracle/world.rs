@@ -18,7 +18,7 @@ use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 
 use crate::case::{ACCOUNTS, Case, START, Step, USERS};
-use crate::history::{Owner, Post, What};
+use crate::history::{Id, Owner, Post, What};
 use crate::judge::{Calls, Judge, Mismatch};
 use crate::language::Millis;
 
@@ -95,7 +95,11 @@ impl World {
                     let (definition, form) =
                         (&case.definitions[*place], &case.definitions[*place].forms[*form]);
                     let table = if form.query.is_audience() { "audience" } else { "trait" };
-                    let made = json!({ "name": definition.key, "query": form.text, "destinations": ["crm"] });
+                    let mut made =
+                        json!({ "name": definition.key, "query": form.text, "destinations": ["crm"] });
+                    if form.accounts && !form.query.is_account_level() {
+                        made["target"] = "accounts".into();
+                    }
                     tables.entry(table).or_default().push(made);
                 }
                 self.apply(&json!(tables), *broken_after).await
@@ -192,14 +196,16 @@ fn event(post: &Post, now: Millis) -> Event {
         What::Screen(name, properties) => Call::Screen { name, category: None, properties },
         What::Identify(traits) => Call::Identify { traits },
         What::Group(group, traits) => Call::Group { group_id: format!("g{group}"), traits },
+        What::Alias(Id::User(user)) => Call::Alias { previous_id: format!("u{user}") },
+        What::Alias(Id::Anonymous(anonymous)) => Call::Alias { previous_id: format!("a{anonymous}") },
     };
     Event {
         id: EventId::floor(Timestamp::default()),
         message_id: post.message.clone(),
         dedupe: true,
         source: post.source.into(),
-        user_id: Some(format!("u{}", post.user)),
-        anonymous_id: None,
+        user_id: post.user.map(|user| format!("u{user}")),
+        anonymous_id: post.anonymous.map(|anonymous| format!("a{anonymous}")),
         call,
         context: post.context.clone(),
         integrations: Default::default(),
