@@ -47,8 +47,8 @@ fn show(
             && other != user
         {
             given.remove(&(owner, key.clone()));
-            calls.push((Owner::User(other), key.clone(), value.clone()));
-            given.entry((Owner::User(other), key)).or_insert(value);
+            let value = given.entry((Owner::User(other), key.clone())).or_insert(value).clone();
+            calls.push((Owner::User(other), key, value));
         }
     }
     for (definition, form) in judge.in_force() {
