@@ -250,7 +250,10 @@ impl Queries<'_> {
     fn count_test(&mut self, scope: Scope) -> Test {
         if self.chance(0.04) {
             let other = self.scalar(scope, false).0;
-            return Test::Relation(self.relation(), other);
+            // A constant has to be a number here.
+            if !matches!(other, Scalar::Literal(_)) {
+                return Test::Relation(self.relation(), other);
+            }
         }
         let small = |queries: &mut Self| number(queries.pick(&["0", "1", "1", "1", "2", "2", "3"]));
         match self.rng.random_range(0..40) {

@@ -214,7 +214,12 @@ impl<'c> Judge<'c> {
         }
         let ids: BTreeSet<_> = told.keys().chain(self.changes.keys()).cloned().collect();
         let none = Vec::new();
+        let users: BTreeSet<usize> = self.history.users().collect();
         for id in ids {
+            // What was told of somebody who is another now was judged when it was told.
+            if matches!(id.0, Owner::User(user) if !users.contains(&user)) {
+                continue;
+            }
             let (calls, seen) = (told.get(&id).unwrap_or(&none), self.changes.get(&id).unwrap_or(&none));
             let told_again = self.told_again.contains(&id.0);
             let repeats = !told_again && calls.windows(2).any(|two| two[0] == two[1]);
