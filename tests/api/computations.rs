@@ -222,6 +222,23 @@ async fn check_that_the_visit_ends(app: &TestApp) {
     assert_eq!(value().await, json!(0), "a millisecond later");
 }
 
+/// What a user does changes what is true of his account.
+async fn check_that_accounts_follow(app: &TestApp) {
+    let [active, silent] = ["example_33_account_active", "example_34_account_silent"];
+    assert!(!members(app, active).await.contains("ex33_silent"));
+    assert!(members(app, silent).await.contains("ex34_silent"));
+    for user in ["ex33_silent_0", "ex34_silent_1"] {
+        let login = json!({ "writeKey": "wk_website", "userId": user, "event": "Login" });
+        app.post_json("/v1/track", &login).await.expect(200);
+    }
+    app.rest().await;
+    assert!(members(app, active).await.contains("ex33_silent"));
+    assert!(!members(app, silent).await.contains("ex34_silent"));
+    app.advance(8 * 24 * 60 * MINUTE).await;
+    assert!(!members(app, active).await.contains("ex33_silent"));
+    assert!(members(app, silent).await.contains("ex34_silent"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn definitions_that_were_there_before_the_history() {
     let app = app().await;
@@ -230,6 +247,7 @@ async fn definitions_that_were_there_before_the_history() {
     check(&app).await;
     check_previews(&app).await;
     check_that_the_visit_ends(&app).await;
+    check_that_accounts_follow(&app).await;
     app.finish().await;
 }
 
@@ -243,6 +261,7 @@ async fn definitions_that_came_after_the_history() {
     check(&app).await;
     check_previews(&app).await;
     check_that_the_visit_ends(&app).await;
+    check_that_accounts_follow(&app).await;
     let report = app.apply(&all).await;
     assert_eq!((&report["created"], &report["changed"]), (&json!([]), &json!([])), "nothing is new");
     app.finish().await;

@@ -9,11 +9,14 @@ use crate::language::{Condition, Literal, Millis, Path, Relation, Scalar, Step, 
 use crate::reduce::reduce;
 use crate::value::{self, instant, number, text};
 
+/// What traits somebody has, by name.
+pub type Traits<'a> = Box<dyn Fn(&str) -> Option<Value> + 'a>;
+
 /// Of whom a condition is to hold.
 pub struct Subject<'a> {
     /// His events, or those of all the account's users, in the order of arrival.
     pub events: Vec<&'a Happened>,
-    pub traits: Box<dyn Fn(&str) -> Option<Value> + 'a>,
+    pub traits: Traits<'a>,
     /// The account's users.
     pub users: Vec<Subject<'a>>,
 }
@@ -57,7 +60,8 @@ impl Moment {
                 None => items.iter().any(holds),
             },
             Condition::Not(inner) => {
-                !holds(inner) && !(self.is(Flaw::NullLogic) && self.unknown(inner, of, chain))
+                let unknown = self.is(Flaw::NullLogic) && self.unknown(inner, of, chain);
+                !unknown && !holds(inner)
             }
             Condition::Any(inner) => {
                 let mut users = of.users.iter();

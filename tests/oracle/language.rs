@@ -6,6 +6,7 @@ pub type Millis = i64;
 
 /// A boolean expression.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum Condition {
     /// A value and what it has to be.
     Test(Scalar, Test),

@@ -69,7 +69,7 @@ impl Story {
             _ => Map::new(),
         };
         let message = loop {
-            let message = format!("m{:03}", self.rng.random_range(0..1000));
+            let message = format!("m{:04}", self.rng.random_range(0..10_000));
             if !self.sent.iter().any(|(_, sent)| sent.message == message) {
                 break message;
             }

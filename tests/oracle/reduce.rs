@@ -97,7 +97,7 @@ fn mode(moment: Moment, values: Vec<Value>, how: As, least: usize) -> Option<Val
     }
     let most = *counts.values().max()?;
     let mut winners = counts.into_iter().filter(|(_, count)| *count == most).map(|(text, _)| text);
-    let winner = if moment.is(Flaw::ModeBreaksTiesBackwards) { winners.last() } else { winners.next() };
+    let winner = if moment.is(Flaw::ModeBreaksTiesBackwards) { winners.next_back() } else { winners.next() };
     winner.filter(|_| most >= least || moment.is(Flaw::ModeIgnoresItsMinimum)).map(Value::from)
 }
 

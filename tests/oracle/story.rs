@@ -139,7 +139,11 @@ impl Story {
     }
 
     fn arrive(&mut self) {
-        let count = if self.rng.random_bool(0.15) { self.rng.random_range(2..6) } else { 1 };
+        let count = match self.rng.random_range(0..20) {
+            0..3 => self.rng.random_range(2..6),
+            3..8 if self.theme.busy => self.rng.random_range(50..150),
+            _ => 1,
+        };
         let mut posts: Vec<Post> = Vec::new();
         for _ in 0..count {
             let post = self.repetition().unwrap_or_else(|| {
@@ -167,9 +171,15 @@ impl Story {
     }
 
     /// Instants after now at which something may change, in order; each with its neighbours.
-    fn instants(&self) -> Vec<Millis> {
+    fn instants(&mut self) -> Vec<Millis> {
+        let mut known = self.history.instants();
+        known.push(START);
+        if self.theme.busy {
+            // Of very many, some.
+            known = known.choose_multiple(&mut self.rng, 12).copied().collect();
+        }
         let mut all = Vec::new();
-        for known in self.history.instants().into_iter().chain([START]) {
+        for known in known {
             for length in self.lengths.iter().copied().chain([0]) {
                 all.extend((-1..2).flat_map(|near| [known + length + near, known - length + near]));
             }
@@ -186,7 +196,7 @@ impl Story {
     }
 
     /// The first instants after now at which a definition's value changes, each after the last one before it.
-    fn changes(&self, most: usize) -> Vec<Millis> {
+    fn changes(&mut self, most: usize) -> Vec<Millis> {
         let mut all: Vec<Millis> = Vec::new();
         let (mut before, mut last) = (self.truth(self.now), self.now);
         for at in self.instants() {
@@ -247,7 +257,7 @@ impl Story {
 
     /// What remains: every further change, and some instants at which nothing should happen.
     fn run_out(&mut self) {
-        let mut left = self.changes(60);
+        let mut left = self.changes(if self.theme.busy { 15 } else { 60 });
         let others = self.instants();
         left.extend(others.choose_multiple(&mut self.rng, 5));
         left.sort_unstable();

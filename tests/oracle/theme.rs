@@ -58,6 +58,8 @@ pub struct Theme {
     pub spans: Vec<Duration>,
     /// Whether some come before it is known who they are.
     pub visitors: bool,
+    /// Whether somebody does a great deal, so that what is kept of him does not fit into one place.
+    pub busy: bool,
 }
 
 impl Theme {
@@ -87,7 +89,8 @@ impl Theme {
             events.extend(EVENTS[1..].choose(rng));
         }
         let visitors = rng.random_bool(0.3);
-        Self { events, properties, traits, numbers, texts, dates, spans, visitors }
+        let busy = rng.random_bool(0.015);
+        Self { events, properties, traits, numbers, texts, dates, spans, visitors, busy }
     }
 
     /// One of the dates as text.
