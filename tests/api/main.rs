@@ -9,6 +9,7 @@ mod support;
 
 mod audiences;
 mod backpressure;
+mod computations;
 mod connections;
 mod deliveries;
 mod escalation;
