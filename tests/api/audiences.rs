@@ -83,9 +83,11 @@ async fn an_order_makes_a_member_until_it_is_thirty_days_old() {
         (&json!("identify"), &json!(1), &json!("u1"))
     );
     assert_eq!(call["traits"], json!({ KEY: true, "email": "a@b.io" }));
-    let personas =
-        json!({ "computation_class": "audience", "computation_id": made["id"], "computation_key": KEY });
-    assert_eq!(call["context"], json!({ "personas": personas }));
+    let personas = json!({
+        "computation_class": "audience", "computation_id": made["id"], "computation_key": KEY,
+        "namespace": "spa_stagepost", "space_id": "spa_stagepost",
+    });
+    assert_eq!(call["context"]["personas"], personas);
     assert_eq!(call["integrations"], json!({ "All": false, "crm": true }));
     let mut all = keys(&call);
     all.retain(|key| !times[1..].contains(key));
