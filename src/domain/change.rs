@@ -110,6 +110,8 @@ pub struct DeliveryWrite {
 }
 
 /// A message id that moves out of a profile, to be remembered on its own.
+///
+/// It stays under that user's key when his profile becomes part of another one: whoever asks then asks under both keys.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeenWrite {
     /// Who sent it.

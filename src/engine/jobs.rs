@@ -71,7 +71,7 @@ impl Writer {
         for profile in &profiles {
             group.decision.announce_present(profile, computation, destination);
         }
-        let mut changes = group.finish();
+        let mut changes = group.finish()?;
         let mut computation = (**computation).clone();
         match last {
             Some(last) => computation.announcements[0].after = Some(last),
@@ -106,7 +106,7 @@ impl Writer {
                 group.decision.changes.memberships.push(MembershipWrite { audience_id, user, since: None });
             }
         }
-        let changes = group.finish();
+        let changes = group.finish()?;
         self.commit(&changes).await
     }
 

@@ -114,7 +114,7 @@ impl Writer {
             }
             group.put_delivery(DeliveryWrite { delivery, was });
         }
-        let changes = group.finish();
+        let changes = group.finish()?;
         if !changes.is_empty() {
             self.commit(&changes).await?;
         }

@@ -273,7 +273,10 @@ impl Writer {
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         let mut answers = Vec::with_capacity(commands.len());
         let decided = decide(&mut group, commands, &mut answers).await;
-        let changes = group.finish();
+        let (changes, decided) = match group.finish() {
+            Ok(changes) => (changes, decided),
+            Err(error) => (ChangeSet::default(), decided.and(Err(error))),
+        };
         let aftermath = Aftermath::new(&self.shared, &changes);
         let done: Done = Box::new(move |written| {
             aftermath.happen(written);

@@ -83,11 +83,14 @@ async fn an_order_makes_a_member_until_it_is_thirty_days_old() {
         (&json!("identify"), &json!(1), &json!("u1"))
     );
     assert_eq!(call["traits"], json!({ KEY: true, "email": "a@b.io" }));
+    let space = "spa_stagepost";
     let personas = json!({
         "computation_class": "audience", "computation_id": made["id"], "computation_key": KEY,
-        "namespace": "spa_stagepost", "space_id": "spa_stagepost",
+        "namespace": space, "space_id": space,
     });
-    assert_eq!(call["context"]["personas"], personas);
+    let library = json!({ "name": "unknown", "version": "unknown" });
+    let context = json!({ "integrations": { "personas": false }, "library": library, "personas": personas });
+    assert_eq!(call["context"], context);
     assert_eq!(call["integrations"], json!({ "All": false, "crm": true }));
     let mut all = keys(&call);
     all.retain(|key| !times[1..].contains(key));

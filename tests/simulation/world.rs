@@ -322,7 +322,7 @@ impl World {
         let Some(form_of) = FORMS[which].get(form) else {
             loop {
                 let engine = self.engine.clone();
-                match self.ask(engine.remove(Kind::Audience, name)).await {
+                match self.ask(engine.remove(Kind::Audience, name, false)).await {
                     Ok(()) | Err(EngineError::NotFound { .. }) => break,
                     // Another audience asks about it: it stays.
                     Err(EngineError::Conflict(_)) => return,

@@ -166,7 +166,7 @@ pub fn backfill(n: u64, done: Option<&UserKey>) -> Backfill {
         until: (n > 0).then_some(to),
         phase: match done {
             Some(user) => BackfillPhase::Profiles { after: Some(user.clone()) },
-            None if n % 2 == 0 => BackfillPhase::History { after: None, pouring: None },
+            None if n.is_multiple_of(2) => BackfillPhase::History { after: None, pouring: None },
             None => BackfillPhase::History {
                 after: Some(event_id(8, n)),
                 pouring: Some(Pouring { to, done: Some(user("a")) }),

@@ -29,7 +29,7 @@ impl Kept {
         let capacity = desk.pages.capacity;
         let is_small = total.bytes() <= capacity.total;
         let (inline, parts) =
-            if is_small { (total, Vec::new()) } else { (Total::Nothing, total.split(capacity.node.bytes)) };
+            if is_small { (total, Vec::new()) } else { (Total::Nothing, total.split(capacity.total_page)) };
         self.inline = inline;
         let mut old = std::mem::take(&mut self.pages).into_iter();
         for part in parts {

@@ -40,13 +40,13 @@ pub struct LeafState {
 }
 
 impl LeafState {
-    /// The pages that have to be in memory before `entry` is added (if any), the edges are moved to `now`, and the
-    /// value is read. Loading them may show that more are needed: to be asked until it is empty, as a rule two or three
-    /// times.
+    /// The pages that have to be in memory before `entries` are added one after another, the edges are moved to `now`,
+    /// and the value is read. Loading them may show that more are needed: to be asked until it is empty, as a rule two or
+    /// three times.
     pub fn missing(
         &self,
         shape: &Shape,
-        entry: Option<&Entry>,
+        entries: &[Entry],
         now: Timestamp,
         pages: &Pages,
     ) -> Vec<PageNumber> {
@@ -56,13 +56,11 @@ impl LeafState {
         // Doing it on copies shows what it takes. Pages are shared until they change, so the copies are cheap.
         let mut state = self.clone();
         let mut pages = pages.clone();
-        match entry {
-            Some(entry) => {
-                state.add(shape, entry.clone(), now, &mut pages);
-            }
-            None => state.advance(shape, now, &mut pages),
+        state.advance(shape, now, &mut pages);
+        for entry in entries {
+            state.add(shape, entry.clone(), now, &mut pages);
         }
-        state.value(shape, now, &pages);
+        state.read(shape, now, &pages, &|_| Value::Null);
         pages.into_missed()
     }
 
@@ -107,11 +105,21 @@ impl LeafState {
 
     /// The value at `now`, to which [`LeafState::advance`] has moved the edges. For a list it is null.
     pub fn value(&self, shape: &Shape, now: Timestamp, pages: &Pages) -> Reading {
-        let manner = Manner::of(shape);
-        let (value, changes_at) = match (manner, self.seen) {
+        self.read(shape, now, pages, &|total| total.value(shape.reduce))
+    }
+
+    /// The same, with `value_of` to make the value of a total.
+    fn read(
+        &self,
+        shape: &Shape,
+        now: Timestamp,
+        pages: &Pages,
+        value_of: &dyn Fn(&Total) -> Value,
+    ) -> Reading {
+        let (value, changes_at) = match (Manner::of(shape), self.seen) {
             (Manner::Newest(_), _) => (Value::Null, None),
             (Manner::Running(edges), Some(seen)) => {
-                (self.run(shape, pages).total.value(shape.reduce), self.edges_meet(edges, seen, pages))
+                (value_of(&self.run(shape, pages).total), self.edges_meet(edges, seen, pages))
             }
             (Manner::Candidates(edges) | Manner::Plain(edges), Some(seen)) => {
                 let has_inside = self.tree.first_at().is_some_and(|at| edges.at(seen).contains(&at.millis()));
@@ -119,8 +127,12 @@ impl LeafState {
                 let value = picked.map_or(Value::Null, |entry| picked_value(shape.reduce, entry));
                 (value, self.edges_meet(edges, seen, pages))
             }
-            (Manner::Session(gap), Some(seen)) => self.session(shape, gap, seen, pages),
-            (Manner::Total, _) | (_, None) => (self.run(shape, pages).total.value(shape.reduce), None),
+            (Manner::Session(gap), Some(seen)) => {
+                let (goes_on, changes_at) = self.session(gap, seen, pages);
+                let total = if goes_on { self.run(shape, pages).total } else { Total::Nothing };
+                (value_of(&total), changes_at)
+            }
+            (Manner::Total, _) | (_, None) => (value_of(&self.run(shape, pages).total), None),
         };
         // Beyond the last representable instant nothing happens.
         let instant = |at: i64| Some(Timestamp::from_millis(at)).filter(|instant| instant.millis() == at);
@@ -140,14 +152,12 @@ impl LeafState {
         edges.next_change(first, above)
     }
 
-    /// The value of the session that goes on at `seen`, and when that changes.
-    fn session(&self, shape: &Shape, gap: i64, seen: i64, pages: &Pages) -> (Value, Option<i64>) {
+    /// Whether the last session goes on at `seen`, and when that or its value changes.
+    fn session(&self, gap: i64, seen: i64, pages: &Pages) -> (bool, Option<i64>) {
         let last = self.tree.last_until(seen, pages).map(|entry| entry.at.millis());
-        let goes_on = last.filter(|last| seen.saturating_sub(*last) <= gap);
-        let total = if goes_on.is_some() { self.run(shape, pages).total } else { Total::Nothing };
-        let over = goes_on.map(|last| last.saturating_add(gap).saturating_add(1));
+        let over = last.map(|last| last.saturating_add(gap).saturating_add(1)).filter(|over| *over > seen);
         let next = self.tree.first_after(seen, pages).map(Timestamp::millis);
-        (total.value(shape.reduce), over.into_iter().chain(next).min())
+        (over.is_some(), over.into_iter().chain(next).min())
     }
 
     /// How many entries are kept; none where only a total is.

@@ -124,7 +124,7 @@ impl Total {
                 sum.merge(&rest);
             }
             (Self::Extreme(_), Self::Extreme(entry)) => self.pick(reduce, &entry),
-            (Self::Table(table), Self::Table(more)) => table.merge(more),
+            (Self::Table(table), Self::Table(more)) => table.merge(&more),
             (_, other) => *self = other,
         }
     }

@@ -18,10 +18,16 @@ use super::number::Decimal;
 
 /// A value as comparisons see it.
 #[derive(Clone, Debug)]
-pub(super) struct Datum<'a> {
-    text: Cow<'a, str>,
-    /// Whether it is neither a number nor a boolean.
-    is_text: bool,
+pub(super) enum Datum<'a> {
+    /// Most numbers are small and whole; nothing has to be allocated to compare those.
+    Integer(i64),
+    /// Everything else.
+    Text {
+        /// How it is written.
+        text: Cow<'a, str>,
+        /// Whether it is neither a number nor a boolean.
+        is_text: bool,
+    },
 }
 
 /// What is asked of each value that a scalar stands for; `None` is an absent one or a JSON null.
@@ -67,7 +73,7 @@ impl Matching {
     fn test(self, left: Option<&Datum<'_>>, any: &mut dyn FnMut(PairTest<'_>) -> bool) -> bool {
         match self {
             Self::Omits => !any(&|left, right| match (left, right) {
-                (Some(left), Some(right)) => left.text.contains(&*right.text),
+                (Some(left), Some(right)) => left.text().contains(&*right.text()),
                 (_, right) => right.is_none(),
             }),
             Self::NoneOf => {
@@ -75,9 +81,11 @@ impl Matching {
             }
             Self::Equals | Self::OneOf => any(&|left, right| both(left, right, Datum::equals)),
             Self::Differs => any(&|left, right| both(left, right, |left, right| !left.equals(right))),
-            Self::Contains => any(&|left, right| both(left, right, |l, r| l.text.contains(&*r.text))),
-            Self::StartsWith => any(&|left, right| both(left, right, |l, r| l.text.starts_with(&*r.text))),
-            Self::EndsWith => any(&|left, right| both(left, right, |l, r| l.text.ends_with(&*r.text))),
+            Self::Contains => any(&|left, right| both(left, right, |l, r| l.text().contains(&*r.text()))),
+            Self::StartsWith => {
+                any(&|left, right| both(left, right, |l, r| l.text().starts_with(&*r.text())))
+            }
+            Self::EndsWith => any(&|left, right| both(left, right, |l, r| l.text().ends_with(&*r.text()))),
             Self::GreaterThan => any(&|left, right| ordered(left, right, Ordering::is_gt)),
             Self::AtLeast => any(&|left, right| ordered(left, right, Ordering::is_ge)),
             Self::LessThan => any(&|left, right| ordered(left, right, Ordering::is_lt)),
@@ -99,28 +107,51 @@ fn ordered(left: Option<&Datum<'_>>, right: Option<&Datum<'_>>, wanted: fn(Order
 }
 
 impl Datum<'_> {
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Integer(number) => Cow::Owned(number.to_string()),
+            Self::Text { text, .. } => Cow::Borrowed(text),
+        }
+    }
+
     fn equals(&self, other: &Self) -> bool {
-        match (Decimal::parse(&self.text), Decimal::parse(&other.text)) {
+        if let (Self::Integer(left), Self::Integer(right)) = (self, other) {
+            return left == right;
+        }
+        let (left, right) = (self.text(), other.text());
+        match (Decimal::parse(&left), Decimal::parse(&right)) {
             (Some(left), Some(right)) => left == right,
-            (_, _) => self.text == other.text,
+            (_, _) => left == right,
         }
     }
 
     /// As numbers if both are, else as texts if both are (UTF-8 bytes sort in code point order), else not at all.
     fn order(&self, other: &Self) -> Option<Ordering> {
-        if let (Some(left), Some(right)) = (Decimal::parse(&self.text), Decimal::parse(&other.text)) {
+        if let (Self::Integer(left), Self::Integer(right)) = (self, other) {
+            return Some(left.cmp(right));
+        }
+        let (left, right) = (self.text(), other.text());
+        if let (Some(left), Some(right)) = (Decimal::parse(&left), Decimal::parse(&right)) {
             return Some(left.cmp(&right));
         }
-        (self.is_text && other.is_text).then(|| self.text.cmp(&other.text))
+        (self.is_text() && other.is_text()).then(|| left.cmp(&right))
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self, Self::Text { is_text: true, .. })
     }
 
     fn instant(&self) -> Option<Timestamp> {
-        if self.is_text { instant(&self.text) } else { None }
+        match self {
+            Self::Text { text, is_text: true } => instant(text),
+            Self::Text { .. } | Self::Integer(_) => None,
+        }
     }
 
     /// A text that is the same for values that are equal, and for no others.
     pub(super) fn key(&self) -> String {
-        Decimal::parse(&self.text).map_or_else(|| self.text.to_string(), Decimal::shortest)
+        let text = self.text();
+        Decimal::parse(&text).map_or_else(|| text.to_string(), Decimal::shortest)
     }
 }
 
@@ -129,15 +160,25 @@ impl<'a> Datum<'a> {
     pub(super) fn of(value: &'a Value) -> Option<Self> {
         let is_text = match value {
             Value::Null => return None,
-            Value::Bool(_) | Value::Number(_) => false,
+            Value::Bool(_) => false,
+            Value::Number(number) => match number.as_i64() {
+                Some(integer) => return Some(Self::Integer(integer)),
+                None => false,
+            },
             Value::String(_) | Value::Array(_) | Value::Object(_) => true,
         };
-        Some(Self { text: text_of(value), is_text })
+        Some(Self::Text { text: text_of(value), is_text })
     }
 
     /// How comparisons see a constant.
     pub(super) fn of_literal(literal: &'a Literal) -> Self {
-        Self { text: Cow::Borrowed(literal.text()), is_text: matches!(literal, Literal::Text(_)) }
+        match literal {
+            Literal::Number(number) if let Ok(integer) = number.parse() => Self::Integer(integer),
+            _ => Self::Text {
+                text: Cow::Borrowed(literal.text()),
+                is_text: matches!(literal, Literal::Text(_)),
+            },
+        }
     }
 }
 

@@ -46,7 +46,7 @@ impl LeafSpec {
         let is_windowed = matches!(stream.window, Window::Within(_) | Window::Between { .. });
         if stream.is_plain() {
             let may_forget = is_windowed && stream.reducer.reduce == Reduce::Count;
-            let keep = keep.filter(|_| may_forget).map(|keep| keep.clamp(1, MAX_KEPT_COUNT + 1));
+            let keep = keep.filter(|keep| may_forget && (1..=MAX_KEPT_COUNT + 1).contains(keep));
             return Self { shape: shape(stream.window, stream.reducer.reduce, keep), stream, plan: None };
         }
         // Which events make a session is known only when it is read: no gap can be forgotten.

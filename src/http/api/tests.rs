@@ -217,14 +217,14 @@ async fn definitions_are_put_shown_and_removed() {
     assert_eq!(api.call("DELETE", "/api/audiences/preview", Value::Null).await.status, 204);
     assert_eq!(api.call("DELETE", "/api/audiences/preview", Value::Null).await.status, 404);
     assert_eq!(api.get("/api/traits").await, json!({ "traits": [] }));
-    let nothing = api.call("POST", "/api/traits", json!({})).await.json();
-    assert_eq!((&nothing["code"], &nothing["errors"][0]["field"]), (&json!("invalid_definition"), &json!("name")));
-    let made = json!({ "name": "Orders", "query": "event('a').count()" });
-    let made = api.call("POST", "/api/traits", made).await;
-    assert_eq!((made.status, made.header("location")), (201, "/api/traits/orders"), "{}", made.text);
+    let spend = json!({ "name": "Total Spend", "query": "event('a').sum(property('total'))" });
+    let made = api.call("POST", "/api/traits", spend).await;
+    assert_eq!((made.status, &made.json()["key"]), (201, &json!("total_spend")));
     assert!(made.json()["id"].as_str().unwrap().starts_with("tra_"));
-    assert_eq!(api.call("DELETE", "/api/traits/orders?exit=true", Value::Null).await.status, 400);
-    assert_eq!(api.call("DELETE", "/api/traits/orders", Value::Null).await.status, 204);
+    let condition = json!({ "name": "X", "query": "event('a').count() >= 1" });
+    assert_eq!(api.call("POST", "/api/traits", condition).await.status, 400);
+    assert_eq!(api.call("DELETE", "/api/traits/total_spend?exit=true", Value::Null).await.status, 400);
+    assert_eq!(api.call("DELETE", "/api/traits/total_spend", Value::Null).await.status, 204);
 }
 
 #[actix_web::test]

@@ -52,20 +52,15 @@ pub(super) fn write(
     if let Some((hours_before, days_before)) = changes.forget_sizes_before {
         gone.forget(hours_before, days_before, writes)?;
     }
-    let is_gone = |id: &str| changes.drop_members.iter().any(|gone| gone == id);
     for (audience_id, moves) in moves {
-        let moved = moves.entered + moves.exited > 0 && changes.at != Timestamp::default();
-        if moved && !is_gone(audience_id) {
+        let is_gone = changes.drop_members.iter().any(|gone| gone == audience_id);
+        if moves.entered + moves.exited > 0 && changes.at != Timestamp::default() && !is_gone {
             let change = delta.members.get(*audience_id).copied().unwrap_or(0);
             let size = writes.disk.totals().members(audience_id).saturating_add_signed(change);
             for per in Per::ALL {
                 let start = per.start_of(changes.at);
-                let key = keys::join(&keys::sizes(per, audience_id), &[&keys::time(start)]);
-                let row = if gone.rows.contains(&key) { None } else { writes.disk.get(&key)? };
-                let was = row.map(|row| unpack(&key, start, &row)).transpose()?;
-                let (entered, exited) = was.map_or((0, 0), |was| (was.entered, was.exited));
-                let (entered, exited) = (entered + moves.entered, exited + moves.exited);
-                writes.set(key, pack(&SizePoint { start, entered, exited, size }));
+                let point = SizePoint { start, entered: moves.entered, exited: moves.exited, size };
+                count_in(audience_id, per, point, &gone, writes)?;
             }
             delta.sized.insert((*audience_id).to_owned(), true);
         }
@@ -73,19 +68,28 @@ pub(super) fn write(
     for audience_id in &changes.drop_members {
         gone.drop(audience_id, changes.drop_members_limit, writes)?;
     }
-    for audience_id in gone.audiences {
-        let has_left = |per| -> Result<bool> {
-            for row in writes.disk.rows_of(&keys::sizes(per, &audience_id)) {
-                if !gone.rows.contains(row?.0.as_ref()) {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        };
-        if !has_left(Per::Hour)? && !has_left(Per::Day)? {
-            delta.sized.entry(audience_id).or_insert(false);
+    for audience_id in &gone.audiences {
+        if !gone.leaves_any_of(audience_id, writes.disk)? {
+            delta.sized.entry(audience_id.clone()).or_insert(false);
         }
     }
+    Ok(())
+}
+
+/// Adds `point` to the row of its hour or day.
+fn count_in(
+    audience_id: &str,
+    per: Per,
+    point: SizePoint,
+    gone: &Gone,
+    writes: &mut Writes<'_>,
+) -> Result<()> {
+    let key = keys::join(&keys::sizes(per, audience_id), &[&keys::time(point.start)]);
+    let row = if gone.rows.contains(&key) { None } else { writes.disk.get(&key)? };
+    let was = row.map(|row| unpack(&key, point.start, &row)).transpose()?;
+    let (entered, exited) = was.map_or((0, 0), |was| (was.entered, was.exited));
+    let sum = SizePoint { entered: entered + point.entered, exited: exited + point.exited, ..point };
+    writes.set(key, pack(&sum));
     Ok(())
 }
 
@@ -104,11 +108,8 @@ impl Gone {
         days_before: Timestamp,
         writes: &mut Writes<'_>,
     ) -> Result<()> {
-        let mut rows = Vec::new();
         for row in writes.disk.sizes_before(hours_before, days_before).take(limits::UPKEEP_STEP) {
-            rows.push(row?);
-        }
-        for (audience_id, key) in rows {
+            let (audience_id, key) = row?;
             writes.remove(key.to_vec());
             self.rows.insert(key.to_vec());
             self.audiences.insert(audience_id);
@@ -132,6 +133,18 @@ impl Gone {
         }
         self.audiences.insert(audience_id.to_owned());
         Ok(())
+    }
+
+    /// Whether the store has a row of that audience that stays.
+    fn leaves_any_of(&self, audience_id: &str, disk: &Disk) -> Result<bool> {
+        for per in Per::ALL {
+            for row in disk.rows_of(&keys::sizes(per, audience_id)) {
+                if !self.rows.contains(row?.0.as_ref()) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 }
 

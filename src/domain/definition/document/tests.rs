@@ -145,7 +145,6 @@ fn what_later_versions_have_is_not_called_unknown() {
             {"key": "p", "kind": "pendo", "region": "eu", "api_key": "x"},
             {"key": "w", "kind": "webhook", "urls": [{"url": "https://x.example"}], "trigger": "x", "mapping": {}},
         ],
-        "trait": [],
         "twilio": {"account_sid": "AC"},
     }));
     let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
@@ -155,7 +154,6 @@ fn what_later_versions_have_is_not_called_unknown() {
         "destination[0].kind",
         "destination[1].trigger",
         "destination[1].mapping",
-        "trait",
         "twilio",
     ];
     assert_eq!(fields, expected);

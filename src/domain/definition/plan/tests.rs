@@ -123,7 +123,7 @@ fn references_have_to_hold_afterwards() {
 
     assert_eq!(
         needed_by(&existing, Kind::Destination, "crm").as_deref(),
-        Some("destination `crm` is still used by audience `vips`")
+        Some("destination `crm` is still used by `vips`")
     );
     assert_eq!(needed_by(&existing, Kind::Destination, "other"), None);
     assert_eq!(needed_by(&existing, Kind::Source, "studio"), None);

@@ -176,18 +176,20 @@ fn reads_parent(comparison: &Comparison<Scalar>) -> bool {
 
 /// Slots of an event and of its parent that have to be equal for the filter to hold.
 fn join(filter: &Logic<Test>) -> Option<(usize, usize)> {
-    match filter {
-        Logic::And(members) => members.iter().find_map(join),
-        Logic::Test(Test::Asked(Comparison { left, comparator: Comparator::Value(matching, operands) }))
-            if matches!(matching, Matching::Equals | Matching::OneOf) =>
-        {
-            match (left, operands.as_slice()) {
+    let comparison = match filter {
+        Logic::And(members) => return members.iter().find_map(join),
+        Logic::Test(Test::Asked(comparison)) => comparison,
+        Logic::Or(_) | Logic::Not(_) | Logic::Test(_) => return None,
+    };
+    match (&comparison.left, &comparison.comparator) {
+        (left, Comparator::Value(Matching::Equals | Matching::OneOf, right)) => {
+            match (left, right.as_slice()) {
                 (Asked::Slot(own), [Asked::Parent(parent)]) | (Asked::Parent(parent), [Asked::Slot(own)]) => {
                     Some((*own, *parent))
                 }
                 (_, _) => None,
             }
         }
-        Logic::Or(_) | Logic::Not(_) | Logic::Test(_) => None,
+        (_, _) => None,
     }
 }
