@@ -14,7 +14,9 @@ use crate::domain::profile::Profile;
 use crate::domain::query::Target;
 use crate::store::cursor;
 
-/// Profiles read at a time.
+/// Fewest profiles read at a time.
+const LEAST: usize = 16;
+/// Most profiles read at a time.
 const STEP: usize = 256;
 
 /// Whose profiles are looked through.
@@ -88,8 +90,10 @@ impl<S> Look<S> {
     {
         let store = &self.engine.shared.store;
         let mut rows = Vec::new();
-        for _ in 0..limits::MAX_SCAN / STEP {
-            let (profiles, last) = store.profiles_after(after.as_ref(), STEP).await?;
+        // A small page needs few of them, where most have what it asks for.
+        let step = self.limit.clamp(LEAST, STEP);
+        for _ in 0..limits::MAX_SCAN / step {
+            let (profiles, last) = store.profiles_after(after.as_ref(), step).await?;
             for profile in &profiles {
                 if self.among.is_past(&profile.key) {
                     return Ok(Page { rows, cursor: None });

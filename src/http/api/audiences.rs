@@ -45,6 +45,9 @@ fn render(member: &Member) -> Value {
     Value::Object(shown)
 }
 
+/// Members whose profiles are read at a time for a file.
+const PROFILES: usize = 100;
+
 /// What a file of members has in its columns.
 #[derive(Clone, Debug)]
 enum Format {
@@ -133,7 +136,8 @@ async fn lines(
     csv: Csv,
     cursor: Option<String>,
 ) -> Result<Page<String>, EngineError> {
-    let page = engine.members(&audience.id, &PageRequest { limit: limits::MAX_PAGE, cursor }).await?;
+    let limit = if matches!(format, Format::Plain) { limits::MAX_PAGE } else { PROFILES };
+    let page = engine.members(&audience.id, &PageRequest { limit, cursor }).await?;
     let mut lines = Vec::new();
     for member in page.rows {
         if let Format::Plain = format {

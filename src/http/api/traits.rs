@@ -57,6 +57,11 @@ async fn holders<T: Send + 'static>(
     engine.look_through(among, page, see).await
 }
 
+/// Holders whose lines are made at a time. One may have a hundred ids, and in format `c` a line for each with all of them in it.
+const HOLDERS: usize = 100;
+/// The same for format `c`.
+const HOLDERS_LONG: usize = 10;
+
 /// Segment's three forms of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Format {
@@ -126,7 +131,8 @@ async fn lines(
         None => state.search_turn().await?,
         Some(_) => state.next_search_turn().await?,
     };
-    let page = PageRequest { limit: limits::MAX_PAGE, cursor };
+    let limit = if matches!(*format, Format::Long(_)) { HOLDERS_LONG } else { HOLDERS };
+    let page = PageRequest { limit, cursor };
     let show = move |profile: &Profile, computed: &Computed| {
         let ids = profile_view::ids_by_kind(profile);
         let head = [profile_view::name(&profile.key), csv::cell(&computed.value), json!(ids).to_string()];
