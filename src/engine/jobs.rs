@@ -35,7 +35,6 @@ impl Writer {
             Some(Job::Announce(computation)) => self.announce(&computation).await.map(|()| true),
             Some(Job::Leave(audience)) => self.leave(&audience).await.map(|()| true),
             Some(Job::Revisit(flow)) => self.revisit(&flow).await.map(|()| true),
-            None if self.renew_old_forms().await? => Ok(true),
             None => self.tidy_up().await,
         }
     }

@@ -2,9 +2,9 @@
 
 use super::error::EngineError;
 use super::handle::Engine;
-use crate::domain::decide::normal_external_id;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::external_ids;
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::limits;
@@ -29,7 +29,7 @@ impl Engine {
     /// The profiles that are found by an external id (`email`, `phone`), written in any case: of users, visitors and accounts,
     /// in the order of their keys; the first `limits::MAX_FOUND`.
     pub async fn profiles_by_external_id(&self, kind: &str, id: &str) -> Read<Vec<Profile>> {
-        let id = normal_external_id(id);
+        let id = external_ids::normal(id);
         let keys = self.shared.store.users_by_external_id(kind, &id, limits::MAX_FOUND).await?;
         let mut profiles = Vec::new();
         for key in keys {

@@ -94,7 +94,7 @@ impl Writer {
             pulse: Pulse::default(),
             deliveries_made: Notify::new(),
         });
-        let writer = Self {
+        let mut writer = Self {
             shared: Arc::clone(&shared),
             ids,
             rules,
@@ -109,6 +109,7 @@ impl Writer {
             jobs: false,
             stopping: false,
         };
+        writer.renew_old_forms().await?;
         writer.beat();
         // Nothing is late before the first tick.
         writer.shared.pulse.sweeper.store(writer.shared.clock.now().millis(), Ordering::Relaxed);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::domain::decide::{EMAIL, PHONE, normal_external_id};
 use crate::domain::definition::{Computation, Definitions};
+use crate::domain::external_ids::{EMAIL, PHONE, normal};
 use crate::domain::ids::UserKey;
 use crate::domain::profile::{Computed, Membership, Profile};
 use crate::domain::time::Timestamp;
@@ -39,9 +39,7 @@ pub fn external_ids(profile: &Profile) -> Vec<ExternalId> {
         // Mail addresses and phone numbers are the same in any case.
         let is_known = |known: &ExternalId| {
             known.kind == kind
-                && (known.id == id
-                    || ((kind == EMAIL || kind == PHONE)
-                        && normal_external_id(&known.id) == normal_external_id(id)))
+                && (known.id == id || ((kind == EMAIL || kind == PHONE) && normal(&known.id) == normal(id)))
         };
         if !id.is_empty() && !found.iter().any(is_known) {
             found.push(ExternalId { kind, id: id.to_owned(), since });

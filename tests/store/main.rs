@@ -12,3 +12,4 @@ mod model;
 mod picture;
 mod sled_only;
 mod suite;
+mod upgrade;

@@ -1,7 +1,7 @@
 //! Whose profile a call names: a collection, and `type:value`.
 
 use super::refusal::Refusal;
-use crate::domain::decide::{EMAIL, PHONE};
+use crate::domain::external_ids::{EMAIL, PHONE};
 use crate::domain::ids::UserKey;
 use crate::domain::profile::Profile;
 use crate::engine::Engine;
