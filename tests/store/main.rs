@@ -6,6 +6,7 @@
 mod backends;
 mod build;
 mod computations;
+mod history;
 mod merging;
 mod model;
 mod picture;
