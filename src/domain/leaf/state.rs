@@ -177,7 +177,8 @@ impl LeafState {
         entries
     }
 
-    /// Adds all that was added to `other`, as far as there is room. Every page of both has to be in memory.
+    /// Adds all that was added to `other`, as far as there is room; answers how many entries found none. Every page of both
+    /// has to be in memory.
     ///
     /// The value is the same as if all had been added here, at every instant from the latest `now` of both on.
     pub fn merge(
@@ -187,7 +188,7 @@ impl LeafState {
         other_pages: &Pages,
         now: Timestamp,
         pages: &mut Pages,
-    ) {
+    ) -> usize {
         self.see(shape, now);
         let now = other.seen.map_or(now.millis(), |seen| seen.max(now.millis()));
         self.change(shape, pages, |work| {
@@ -195,10 +196,9 @@ impl LeafState {
             if matches!(work.manner, Manner::Total) {
                 work.parts().0.total.merge(shape.reduce, other.kept.load(other_pages));
             }
-            for entry in other.entries(other_pages) {
-                work.add(entry);
-            }
-        });
+            let entries = other.entries(other_pages).into_iter();
+            entries.map(|entry| work.add(entry)).filter(|added| !added).count()
+        })
     }
 }
 

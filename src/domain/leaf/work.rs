@@ -1,7 +1,7 @@
 //! One change of a leaf state: its parts, opened while entries come and go.
 
 use super::kept::Kept;
-use super::pages::{Desk, PageNumber, Pages};
+use super::pages::{Desk, Pages};
 use super::session::Run;
 use super::total::{Total, reads};
 use super::tree::Tree;
