@@ -45,8 +45,39 @@ struct Variant {
     server: Server,
     /// Different events; each is asked about by [`TOUCHED`] computations, if there are any.
     names: u64,
-    batches: Vec<Load>,
-    singles: Vec<Load>,
+    batches: Measured,
+    singles: Measured,
+}
+
+/// What was measured of one server, over all rounds.
+#[derive(Default)]
+struct Measured {
+    loads: Vec<Load>,
+    /// Processor time that the server took.
+    processor: Duration,
+}
+
+impl Measured {
+    fn add(&mut self, (load, processor): (Load, Duration)) {
+        self.loads.push(load);
+        self.processor += processor;
+    }
+
+    /// Requests that were answered.
+    fn answered(&self) -> u64 {
+        self.loads.iter().map(|load| load.answered).sum()
+    }
+
+    /// Requests a second.
+    fn rate(&self) -> f64 {
+        let took: f64 = self.loads.iter().map(|load| load.took.as_secs_f64()).sum();
+        self.answered() as f64 / took
+    }
+
+    /// The processor time of one request in microseconds.
+    fn processor_us(&self) -> f64 {
+        self.processor.as_secs_f64() * 1e6 / self.answered() as f64
+    }
 }
 
 fn definitions(computations: usize) -> String {
@@ -93,33 +124,35 @@ impl Variant {
         let done = load(&server.address, 4, Until::Requests(USERS / 1000), 0, plans).await;
         assert_eq!(done.refused, 0, "every plan is taken");
         let names = (computations.max(100) / TOUCHED) as u64;
-        Self { name, server, names, batches: Vec::new(), singles: Vec::new() }
+        Self { name, server, names, batches: Measured::default(), singles: Measured::default() }
     }
 
-    async fn load(&self, connections: u64, round: u64, make: impl MakeRequest) -> Load {
+    /// Puts load on it for one round.
+    async fn load(&self, connections: u64, round: u64, make: impl MakeRequest) -> (Load, Duration) {
+        let before = self.server.processor_time();
         let until = Until::Time(Duration::from_secs(seconds()));
-        load(&self.server.address, connections, until, round << 40, make).await
+        let done = load(&self.server.address, connections, until, round << 40, make).await;
+        (done, self.server.processor_time() - before)
     }
 }
 
-/// Events a second over all rounds, and in each.
-fn rates(loads: &[Load], events: f64) -> (f64, String) {
-    let answered: u64 = loads.iter().map(|load| load.answered).sum();
-    let took: f64 = loads.iter().map(|load| load.took.as_secs_f64()).sum();
-    let each: Vec<String> = loads.iter().map(|load| format!("{:.0}", load.rate() * events)).collect();
-    (answered as f64 * events / took, each.join(" "))
-}
-
-fn show(title: &str, variants: &[Variant], events: f64, of: impl Fn(&Variant) -> &Vec<Load>) {
+/// A request is `events` events.
+fn show(title: &str, variants: &[Variant], events: f64, of: impl Fn(&Variant) -> &Measured) {
     println!("{title}");
-    let (none, _) = rates(of(&variants[0]), events);
+    let none = of(&variants[0]);
     for variant in variants {
-        let (rate, each) = rates(of(variant), events);
-        let refused: u64 = of(variant).iter().map(|load| load.refused).sum();
+        let measured = of(variant);
+        let rounds: Vec<String> =
+            measured.loads.iter().map(|load| format!("{:.0}", load.rate() * events)).collect();
         println!(
-            "  {:<20} {rate:>8.0} events/s   ratio {:.2}   refused {refused}   rounds {each}",
+            "  {:<18} {:>7.0} events/s   ratio {:.2}   processor {:>5.1} us an event, ratio {:.2}   refused {}   rounds {}",
             variant.name,
-            rate / none
+            measured.rate() * events,
+            measured.rate() / none.rate(),
+            measured.processor_us() / events,
+            none.processor_us() / measured.processor_us(),
+            measured.loads.iter().map(|load| load.refused).sum::<u64>(),
+            rounds.join(" ")
         );
     }
 }
@@ -137,19 +170,19 @@ pub async fn computations() {
             let names = variant.names;
             let make = move |number: u64| batch((0..100).map(|item| event(number * 100 + item, names)));
             let done = variant.load(16, round, make).await;
-            variant.batches.push(done);
+            variant.batches.add(done);
         }
     }
     for round in ROUNDS..2 * ROUNDS {
         for variant in &mut variants {
             let names = variant.names;
             let done = variant.load(64, round << 10, move |number| single(&event(number, names))).await;
-            variant.singles.push(done);
+            variant.singles.add(done);
         }
     }
     show("batches of 100, 16 connections", &variants, 100.0, |variant| &variant.batches);
     show("single tracks, 64 connections", &variants, 1.0, |variant| &variant.singles);
     for variant in &variants {
-        println!("  {:<20} most resident {} MiB", variant.name, variant.server.peak_mib());
+        println!("  {:<18} most resident {} MiB", variant.name, variant.server.peak_mib());
     }
 }

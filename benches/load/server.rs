@@ -48,6 +48,7 @@ impl Server {
         command.arg("--definitions").arg(&file);
         command.env("STAGEPOST_ADMIN_TOKEN", TOKEN).env("STAGEPOST_LOG", "warn");
         command.env("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS", "true");
+        command.env_remove("STAGEPOST_BENCH_SECONDS").env_remove("STAGEPOST_BENCH_SCALE");
         Self::start(command, address).await
     }
 
