@@ -99,6 +99,8 @@ pub async fn wave() {
 
     let ends = started + lead;
     tokio::time::sleep_until(ends.into()).await;
+    // The server closes a connection that nothing was asked on for so long.
+    let mut management = Management::open(&server).await;
     let over = Arc::new(AtomicBool::new(false));
     let (meanwhile, took) = tokio::join!(posts(&server, Until::Told(Arc::clone(&over)), 2 << 40), async {
         until_made(&mut management, 2 * users).await;
