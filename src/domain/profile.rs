@@ -69,9 +69,12 @@ pub struct Computed {
 /// What an account's profile knows of its users.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Users {
-    /// How many are linked to it.
+    /// How many known users are linked to it.
     #[serde(rename = "n")]
     pub all: u64,
+    /// How many visitors of whom only an anonymous id is known.
+    #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
+    pub anonymous: u64,
     /// Of how many of them each part of an account-level query is true.
     #[serde(rename = "y", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub yes: BTreeMap<LeafId, u64>,
@@ -89,6 +92,11 @@ impl Users {
             *count = count.saturating_sub(1);
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Sixteen bytes of the SHA-256 of a message id.

@@ -23,6 +23,21 @@ use crate::domain::query::{LeafSpec, Target};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
+/// How much of a backfill is done at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct BackfillPace {
+    /// Events, or profiles, looked at in one step before ingest has its turn again.
+    pub step: usize,
+    /// Bytes of states that are read into memory before they are poured into the profiles.
+    pub bytes: usize,
+}
+
+impl Default for BackfillPace {
+    fn default() -> Self {
+        Self { step: limits::BACKFILL_STEP, bytes: limits::BACKFILL_BYTES }
+    }
+}
+
 /// Computations that begin to be computed together.
 pub(super) struct Start<'a> {
     /// Leaves that live computations keep already.
@@ -199,7 +214,7 @@ impl Writer {
                 is_open: true,
             },
         };
-        let events = self.shared.store.event_log(reading.to, until, limits::BACKFILL_STEP).await?;
+        let events = self.shared.store.event_log(reading.to, until, self.pace.step).await?;
         let now = self.shared.clock.now();
         for event in &events {
             let user = event.user_key();
@@ -211,7 +226,7 @@ impl Writer {
         reading.events += u64::try_from(events.len()).unwrap_or(u64::MAX);
         reading.to = events.last().map_or(reading.to, |event| Some(event.id));
         let is_at_end = events.is_empty() || reading.to.is_some_and(|to| to >= until);
-        reading.is_open = !is_at_end && (again.is_some() || reading.bytes <= limits::BACKFILL_BYTES);
+        reading.is_open = !is_at_end && (again.is_some() || reading.bytes <= self.pace.bytes);
         let finished = (!reading.is_open).then_some(reading.events);
         let to = reading.to.unwrap_or(until);
         self.reading = Some(reading);
@@ -248,7 +263,7 @@ impl Writer {
     async fn pour(&mut self, backfill: &Backfill, pouring: &Pouring) -> Result<(), StoreError> {
         let Some(mut reading) = self.reading.take() else { return Ok(()) };
         let mut share = Vec::new();
-        while share.len() < limits::BACKFILL_STEP
+        while share.len() < self.pace.step
             && let Some(next) = reading.states.pop_first()
         {
             share.push(next);
@@ -287,7 +302,7 @@ impl Writer {
         backfill: &Backfill,
         after: Option<&UserKey>,
     ) -> Result<(), StoreError> {
-        let (profiles, last) = self.shared.store.profiles_after(after, limits::BACKFILL_STEP).await?;
+        let (profiles, last) = self.shared.store.profiles_after(after, self.pace.step).await?;
         let Some(last) = last else {
             let has_accounts = self.computations_of(backfill).any(|it| it.target == Target::Accounts);
             if has_accounts {
@@ -311,7 +326,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let first = UserKey::group("");
         let after = after.unwrap_or(&first);
-        let (profiles, last) = self.shared.store.profiles_after(Some(after), limits::BACKFILL_STEP).await?;
+        let (profiles, last) = self.shared.store.profiles_after(Some(after), self.pace.step).await?;
         let Some(last) = last.filter(|last| last.group_id().is_some()) else {
             let rest = profiles.into_iter().filter(|profile| profile.key.group_id().is_some()).collect();
             let changes = self.evaluate_first(backfill, rest).await?;
@@ -385,7 +400,7 @@ impl Writer {
     pub(super) async fn revisit(&mut self, flow: &Arc<Flow>) -> Result<(), StoreError> {
         let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
         let (profiles, last) =
-            self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
+            self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);

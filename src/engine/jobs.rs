@@ -63,7 +63,7 @@ impl Writer {
             return Ok(());
         };
         let (profiles, last) =
-            self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
+            self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
@@ -83,7 +83,7 @@ impl Writer {
     /// Tells the next members of an audience that is being deleted that they are out; after the last one it is gone.
     async fn leave(&mut self, audience: &Arc<Computation>) -> Result<(), StoreError> {
         // Whoever was told is no member any more, so the next ones are always the first.
-        let page = PageRequest { limit: limits::BACKFILL_STEP, cursor: None };
+        let page = PageRequest { limit: self.pace.step, cursor: None };
         let members = self.shared.store.members(&audience.id, &page).await?.rows;
         if members.is_empty() {
             let (kind, key) = (audience.kind(), audience.key.clone());
