@@ -71,11 +71,11 @@ pub struct Computed {
 pub struct Users {
     /// How many known users are linked to it.
     #[serde(rename = "n")]
-    pub all: u64,
+    pub known: u64,
     /// How many visitors of whom only an anonymous id is known.
     #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
     pub anonymous: u64,
-    /// Of how many of them each part of an account-level query is true.
+    /// Of how many of both each part of an account-level query is true.
     #[serde(rename = "y", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub yes: BTreeMap<LeafId, u64>,
 }
@@ -84,6 +84,21 @@ impl Users {
     /// Whether nobody is linked.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// One more is linked.
+    pub fn count(&mut self, anonymous: bool) {
+        *self.of(anonymous) += 1;
+    }
+
+    /// One is no longer linked.
+    pub fn count_off(&mut self, anonymous: bool) {
+        let count = self.of(anonymous);
+        *count = count.saturating_sub(1);
+    }
+
+    fn of(&mut self, anonymous: bool) -> &mut u64 {
+        if anonymous { &mut self.anonymous } else { &mut self.known }
     }
 
     /// A part is no longer true of one of them.

@@ -5,7 +5,7 @@
 //! what the ordered stream would have given. The log is read into memory first and poured into the profiles in the order
 //! of their keys: however often a user occurs in the log, his profile is written once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::group::Group;
@@ -19,6 +19,7 @@ use crate::domain::ids::{EventId, IdSource, LeafId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::leaf::{LeafState, Pages};
 use crate::domain::limits;
+use crate::domain::profile::Profile;
 use crate::domain::query::{LeafSpec, Target};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
@@ -137,12 +138,13 @@ impl<'a> Start<'a> {
         uses
     }
 
-    /// What is to be done, if anything is to be computed.
-    pub fn finish(mut self) -> Option<Backfill> {
+    /// What is to be done. Where nothing is to be computed, the profiles are looked at all the same: what is gone leaves
+    /// states behind.
+    pub fn finish(mut self) -> Backfill {
         if self.backfill.until.is_some() && !self.backfill.fresh.is_empty() {
             self.backfill.phase = BackfillPhase::History { after: None, pouring: None };
         }
-        (!self.backfill.computations.is_empty()).then_some(self.backfill)
+        self.backfill
     }
 }
 
@@ -168,6 +170,11 @@ struct Filled {
 }
 
 impl Writer {
+    /// Lets go of what was read for a backfill that is no more.
+    pub(super) fn keep_reading_for(&mut self, backfills: &[Backfill]) {
+        self.reading.take_if(|reading| backfills.iter().all(|backfill| backfill.id != reading.backfill));
+    }
+
     /// One step of a backfill.
     pub(super) async fn compute(&mut self, backfill: &Backfill) -> Result<(), StoreError> {
         let done = match &backfill.phase {
@@ -246,7 +253,7 @@ impl Writer {
     fn filled(&self, backfill: &Backfill) -> BTreeMap<String, Vec<Filled>> {
         let mut filled: BTreeMap<String, Vec<Filled>> = BTreeMap::new();
         for computation in self.rules.definitions.computations() {
-            let earliest = computation.history.earliest(computation.updated_at);
+            let earliest = computation.history.earliest(backfill.started_at);
             for used in computation.all_leaves().filter(|used| backfill.fresh.contains(&used.id)) {
                 for event in used.spec.event_names() {
                     let of_event = filled.entry(event.to_owned()).or_default();
@@ -285,9 +292,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
-        group.load(share.iter().map(|(user, _)| user.clone())).await?;
-        group.load_accounts().await?;
-        group.load_pages(&[], &share.iter().map(|(user, _)| user.clone()).collect()).await?;
+        group.load_for_pouring(share.iter().map(|(user, _)| user.clone())).await?;
         for (user, states) in share {
             group.pour(&user, states);
         }
@@ -313,8 +318,7 @@ impl Writer {
         };
         let mut backfill = backfill.clone();
         backfill.profiles_done += u64::try_from(profiles.len()).unwrap_or(u64::MAX);
-        let users = profiles.into_iter().filter(|profile| profile.key.group_id().is_none()).collect();
-        let changes = self.evaluate_first(&backfill, users).await?;
+        let changes = self.evaluate_first(&backfill, profiles).await?;
         self.advance(&backfill, changes, BackfillPhase::Profiles { after: Some(last) }).await
     }
 
@@ -342,18 +346,26 @@ impl Writer {
     async fn evaluate_first(
         &mut self,
         backfill: &Backfill,
-        profiles: Vec<crate::domain::profile::Profile>,
+        profiles: Vec<Profile>,
     ) -> Result<ChangeSet, StoreError> {
-        let computed: BTreeSet<String> = backfill.computations.iter().map(|it| it.id.clone()).collect();
+        let ids = |is_wanted: fn(Target) -> bool| -> BTreeSet<String> {
+            let wanted = self.computations_of(backfill).filter(|it| is_wanted(it.target));
+            wanted.map(|it| it.id.clone()).collect()
+        };
+        // What is computed of accounts waits until it is known what all their users are to it.
+        let (of_all, of_users) = (ids(|_| true), ids(|target| target == Target::Users));
+        let is_turn_of_accounts = matches!(backfill.phase, BackfillPhase::Accounts { .. });
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
         let users: Vec<UserKey> = profiles.iter().map(|profile| profile.key.clone()).collect();
         profiles.into_iter().for_each(|profile| group.hold(profile));
         group.load_accounts().await?;
-        group.load_pages(&[], &std::collections::HashSet::new()).await?;
+        group.load_pages(&[], &HashSet::new()).await?;
         for user in &users {
-            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, &computed), ()));
+            let waits = user.group_id().is_some() && !is_turn_of_accounts;
+            let computed = if waits { &of_users } else { &of_all };
+            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, computed), ()));
         }
         group.finish()
     }

@@ -8,7 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::command::{Accepted, Reply};
 use super::error::EngineError;
 use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
-use crate::domain::decide::{Decision, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::decide::{Decision, Effect, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
@@ -116,12 +117,14 @@ impl<'a> Group<'a> {
         self.slots.entry(slot.profile.key.clone()).or_insert(slot);
     }
 
+    /// The user, whose profile his became part of, whose that one became part of, and so on.
+    fn lives<'u>(&'u self, user: &'u UserKey) -> impl Iterator<Item = &'u UserKey> {
+        std::iter::successors(Some(user), |user| self.merged.get(*user))
+    }
+
     /// Whose profile it is now.
-    fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
-        while let Some(into) = self.merged.get(user) {
-            user = into;
-        }
-        user
+    fn surviving<'u>(&'u self, user: &'u UserKey) -> &'u UserKey {
+        self.lives(user).last().unwrap_or(user)
     }
 
     /// Loads everything that taking in these events may need beside their users' profiles: those of the same people under
@@ -238,11 +241,8 @@ impl<'a> Group<'a> {
             let spilled_until = self.slots.get(surviving).and_then(|slot| slot.profile.seen.spilled_until);
             if spilled_until.is_some_and(|until| until >= self.now) {
                 let message = message_hash(&event.message_id);
-                // One that came before the profiles were merged is remembered under the id it came with.
-                if *surviving != user {
-                    wanted.push((surviving.clone(), message));
-                }
-                wanted.push((user, message));
+                // It is remembered under the id that the profile had when the message left it.
+                wanted.extend(self.lives(&user).map(|user| (user.clone(), message)));
             }
         }
         if wanted.is_empty() {
@@ -262,8 +262,7 @@ impl<'a> Group<'a> {
             None
         } else {
             let message = message_hash(&event.message_id);
-            let under = |user: &UserKey| self.spilled.get(&(user.clone(), message)).copied();
-            under(&user).or_else(|| under(&sent_under))
+            self.lives(&sent_under).find_map(|user| self.spilled.get(&(user.clone(), message)).copied())
         };
         let slot = self.slots.get_mut(&user).expect("the group's profiles are loaded first");
         let message_id = event.message_id.clone();
@@ -279,23 +278,17 @@ impl<'a> Group<'a> {
         Accepted { message_id, duplicate: taken.duplicate, journey: taken.journey }
     }
 
-    /// Makes one profile of those that the event says are one person.
+    /// Makes one profile of those that the event says are one person. An id under which nobody came yet points to him from
+    /// now on.
     fn link(&mut self, event: &Event) {
         let links = links(event);
         if links.is_empty() {
             return;
         }
         let user = self.surviving(&event.user_key()).clone();
-        let known = &self.slots[&user].profile;
-        let others: Vec<UserKey> = links.into_iter().filter(|other| !known.is_linked_to(other)).collect();
-        let exists =
-            |other: &&UserKey| self.slots.get(*other).is_some_and(|slot| !slot.is_new || slot.changed);
-        let there: Vec<UserKey> = others.iter().filter(exists).cloned().collect();
-        // Where nobody came under such an id yet, it points to this user from now on.
-        let others = if there.is_empty() { others.into_iter().take(1).collect() } else { there };
-        for other in others {
+        for other in links {
             // One that belongs to somebody already stays with him.
-            if !self.merged.contains_key(&other) {
+            if !self.slots[&user].profile.is_linked_to(&other) && !self.merged.contains_key(&other) {
                 self.merge(&user, &other);
             }
         }
@@ -312,6 +305,18 @@ impl<'a> Group<'a> {
         self.apply_effects();
     }
 
+    /// Loads everything that giving these users their shares of the past needs: their profiles and those of their accounts,
+    /// with all pages.
+    pub async fn load_for_pouring(
+        &mut self,
+        users: impl IntoIterator<Item = UserKey> + Clone,
+    ) -> Result<(), StoreError> {
+        self.load(users.clone()).await?;
+        self.load_accounts().await?;
+        let owners = users.into_iter().map(|user| self.surviving(&user).clone()).collect();
+        self.load_pages(&[], &owners).await
+    }
+
     /// Gives a user his share of the past: on his own profile, and on those of his accounts.
     pub fn pour(&mut self, user: &UserKey, states: Vec<(LeafId, LeafState, Pages)>) {
         let user = self.surviving(user).clone();
@@ -323,10 +328,14 @@ impl<'a> Group<'a> {
 
     /// Lets what was decided on users have its effect on their accounts.
     pub fn apply_effects(&mut self) {
+        let mut by_account: BTreeMap<UserKey, Vec<(Effect, Cause)>> = BTreeMap::new();
         for Told { account, effect, cause } in std::mem::take(&mut self.decision.effects) {
+            by_account.entry(account).or_default().push((effect, cause));
+        }
+        for (account, effects) in by_account {
             match self.slots.get_mut(&account) {
                 Some(slot) => {
-                    self.decision.take_effect(&mut slot.profile, effect, &cause);
+                    self.decision.take_effects(&mut slot.profile, effects);
                     slot.changed = true;
                 }
                 None => {
@@ -336,13 +345,15 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Lets `decide` work on a profile that is loaded; it says whether it changed it. `None` when there is none.
+    /// Lets `decide` work on a profile that is loaded, or the one that it became part of; it says whether it changed it.
+    /// `None` when there is none.
     pub fn with_profile<T>(
         &mut self,
         user: &UserKey,
         decide: impl FnOnce(&mut Decision<'a>, &mut Profile) -> (bool, T),
     ) -> Option<T> {
-        let slot = self.slots.get_mut(user).filter(|slot| !slot.is_new || slot.changed)?;
+        let user = self.surviving(user).clone();
+        let slot = self.slots.get_mut(&user).filter(|slot| !slot.is_new || slot.changed)?;
         let (changed, answer) = decide(&mut self.decision, &mut slot.profile);
         slot.changed |= changed;
         self.apply_effects();

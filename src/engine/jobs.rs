@@ -41,7 +41,7 @@ impl Writer {
 
     fn next_job(&self) -> Option<Job> {
         let definitions = &self.rules.definitions;
-        if let Some(backfill) = self.rules.backfills.first() {
+        if let Some(backfill) = self.rules.backfills.iter().find(|backfill| !backfill.only_forgets()) {
             return Some(Job::Compute(Box::new(backfill.clone())));
         }
         let mut computations = definitions.computations();
@@ -53,8 +53,11 @@ impl Writer {
         if let Some(announcing) = definitions.computations().find(is_announcing) {
             return Some(Job::Announce(Arc::clone(announcing)));
         }
-        let revisiting = definitions.flows.values().find(|flow| flow.revisit.is_some());
-        revisiting.map(|flow| Job::Revisit(Arc::clone(flow)))
+        if let Some(revisiting) = definitions.flows.values().find(|flow| flow.revisit.is_some()) {
+            return Some(Job::Revisit(Arc::clone(revisiting)));
+        }
+        // What is left only lets profiles forget.
+        self.rules.backfills.first().map(|backfill| Job::Compute(Box::new(backfill.clone())))
     }
 
     /// Tells a destination that was added later of the next profiles' present values.
@@ -89,12 +92,16 @@ impl Writer {
             let (kind, key) = (audience.kind(), audience.key.clone());
             tracing::info!(key, "its members were told; the audience is deleted");
             let definitions = vec![DefinitionWrite::Delete { kind, key }];
-            return self.commit_definitions(ChangeSet { definitions, ..ChangeSet::default() }).await;
+            let mut changes = ChangeSet { definitions, ..ChangeSet::default() };
+            self.forget(&audience.id, &mut changes).await?;
+            return self.commit_definitions(changes).await;
         }
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         group.load(members.iter().map(|member| member.user.clone())).await?;
+        group.load_accounts().await?;
+        group.load_pages(&[], &HashSet::new()).await?;
         for member in members {
             let told = group.with_profile(&member.user, |decision, profile| {
                 let left = decision.leave(profile, audience);

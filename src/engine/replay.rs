@@ -1,6 +1,6 @@
 //! Replay: dead letters go back into the queue, under their old ids, oldest first and one piece at a time.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::command::{ReplaySelection, Reply};
 use super::error::EngineError;
@@ -122,19 +122,21 @@ impl Writer {
     }
 }
 
-/// Whether a call about a membership says what is no longer so: after a newer call it would leave the receiver wrong.
+/// Whether a call about a computed value says what is no longer so: after a newer call it would leave the receiver wrong.
+/// Under an id that became part of another nothing computed is said any more.
 fn is_overtaken(delivery: &Delivery, profile: &Profile) -> bool {
     let Payload::Call(call) = &delivery.payload else { return false };
     let personas = |field: &str| call.get("context")?.get("personas")?.get(field)?.as_str();
     let (Some(id), Some(key)) = (personas("computation_id"), personas("computation_key")) else {
         return false;
     };
-    let said = |fields: &str| {
-        call.get(fields).and_then(Value::as_object).and_then(|fields: &Map<_, _>| fields.get(key))
-    };
-    let Some(said) = said("traits").or_else(|| said("properties")).and_then(Value::as_bool) else {
-        return false;
-    };
+    if profile.merged_into.is_some() {
+        return true;
+    }
+    let said = |fields: &str| call.get(fields).and_then(Value::as_object).and_then(|fields| fields.get(key));
+    let Some(said) = said("traits").or_else(|| said("properties")) else { return false };
     let membership = profile.memberships.get(key).filter(|membership| membership.audience_id == id);
-    membership.is_some_and(|membership| membership.member != said)
+    let value = profile.values.get(key).filter(|value| value.computation_id == id);
+    membership.is_some_and(|membership| *said != membership.member)
+        || value.is_some_and(|value| *said != value.value)
 }

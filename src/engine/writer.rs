@@ -322,6 +322,7 @@ impl Writer {
 
     /// Goes by how far the past was read.
     pub(super) fn go_by_backfills(&mut self, backfills: Vec<Backfill>) {
+        self.keep_reading_for(&backfills);
         self.rules = Arc::new(self.rules.with_backfills(backfills.clone()));
         self.published_backfills.send_replace(Arc::new(backfills));
     }

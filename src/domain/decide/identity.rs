@@ -4,13 +4,15 @@
 //! profile is a pointer, so that whatever still comes under its id finds its way.
 
 use super::Decision;
-use super::accounts::{Effect, parts_of};
 use super::compute::{Touched, arm, earliest};
+use super::intake::{SetTrait, set_trait};
 use crate::domain::change::{Adoption, JourneyMove, MembershipWrite};
 use crate::domain::definition::Class;
 use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
+use crate::domain::external_ids::KINDS;
 use crate::domain::ids::UserKey;
+use crate::domain::journey::Journeys;
 use crate::domain::limits;
 use crate::domain::profile::Profile;
 
@@ -21,8 +23,8 @@ fn is_nobody(id: &str) -> bool {
         || matches!(lower.as_str(), "-1" | "null" | "anonymous")
 }
 
-/// The other profiles that an event says are the same person as its user; the first id that exists counts, or the first of
-/// all where none does.
+/// The other profiles that an event says are the same person as its user. An alias does not say of which kind its previous
+/// id is; it is one person's under both.
 pub fn links(event: &Event) -> Vec<UserKey> {
     let Some(user) = event.user_id.as_deref().filter(|id| !is_nobody(id)) else { return Vec::new() };
     match (&event.call, event.anonymous_id.as_deref()) {
@@ -83,7 +85,7 @@ impl Decision<'_> {
 
     /// Accounts of either are accounts of both from now on, and have one user less where both were linked.
     fn merge_accounts(&mut self, into: &mut Profile, from: &Profile) {
-        let left = Effect::Left { parts: parts_of(from) };
+        let left = Self::left(from);
         for group in &into.groups {
             // What he did under the other id may be new to this account; he himself is not.
             if !from.groups.contains(group) {
@@ -92,20 +94,18 @@ impl Decision<'_> {
             }
             self.tell(UserKey::group(group), left.clone(), &Cause::Merge);
         }
-        for group in from.groups.iter().filter(|group| !into.groups.contains(group)) {
-            let joined = self.joined(into);
-            self.tell(UserKey::group(group), joined, &Cause::Merge);
-            self.tell(UserKey::group(group), left.clone(), &Cause::Merge);
-        }
         for group in &from.groups {
             if into.groups.contains(group) {
                 continue;
             }
-            if into.groups.len() >= limits::MAX_GROUPS_OF_USER {
+            if into.groups.len() < limits::MAX_GROUPS_OF_USER {
+                let joined = self.joined(into);
+                self.tell(UserKey::group(group), joined, &Cause::Merge);
+                into.groups.push(group.clone());
+            } else {
                 self.left_out.groups += 1;
-                continue;
             }
-            into.groups.push(group.clone());
+            self.tell(UserKey::group(group), left.clone(), &Cause::Merge);
         }
     }
 
@@ -118,7 +118,8 @@ impl Decision<'_> {
                 let own = into.leaves.entry(*leaf).or_default();
                 own.merge(spec.shape(), state, pages, self.now, into.pages.of_mut(*leaf));
             }
-            if state.is_paged() {
+            // Pages that it no longer has may still be in the store.
+            if !state.page_numbers().is_empty() {
                 self.changes.drop_leaves.push((from.key.clone(), *leaf));
             }
         }
@@ -181,13 +182,12 @@ impl Decision<'_> {
 
     /// Traits (the newer value holds), phone number, ids, and what was seen.
     fn merge_person(&mut self, into: &mut Profile, from: &Profile) {
+        let before = KINDS.map(|kind| into.external_ids(kind));
         into.created_at = into.created_at.min(from.created_at);
         for (name, other) in &from.traits {
-            let own = into.traits.get(name);
-            if own.is_none_or(|own| own.at < other.at)
-                && (own.is_some() || into.traits.len() < limits::MAX_PROFILE_TRAITS)
-            {
-                into.traits.insert(name.clone(), other.clone());
+            if into.traits.get(name).is_none_or(|own| own.at < other.at) {
+                let done = set_trait(into, name, &other.value, other.at);
+                self.left_out.traits += usize::from(matches!(done, SetTrait::NoRoom));
             }
         }
         if from.phone.as_ref().is_some_and(|other| into.phone.as_ref().is_none_or(|own| own.at < other.at)) {
@@ -207,8 +207,9 @@ impl Decision<'_> {
         into.seen.recent.extend(&from.seen.recent);
         into.seen.recent.make_contiguous().sort_unstable_by_key(|(_, at)| *at);
         into.seen.spilled_until = into.seen.spilled_until.max(from.seen.spilled_until);
+        self.spill(into);
         arm(into, from.wake_at);
-        self.move_external_ids(from, into);
+        self.move_external_ids(from, into, &before);
     }
 
     fn merge_journeys(&mut self, into: &mut Profile, from: Profile) {
@@ -225,6 +226,9 @@ impl Decision<'_> {
             into.journeys.push(journey);
         }
         into.journeys.sort_by_key(|journey| journey.id);
+        let user = into.key.clone();
+        let list = &mut into.journeys;
+        Journeys { user: &user, list, moves: &mut self.changes.journeys }.supersede_surplus(self.now);
         self.archive(into, None);
     }
 }

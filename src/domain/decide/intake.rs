@@ -48,7 +48,7 @@ impl Decision<'_> {
         event.id = self.ids.event(self.now);
         profile.updated_at = self.now;
         remember_event(profile, &event);
-        self.forget_old_leaves(profile);
+        self.forget(profile);
         let mut touched = self.apply_traits(profile, &event);
         touched.append(&mut self.count_event(profile, &event));
         if profile.is_fresh(self.now) {
@@ -78,13 +78,20 @@ impl Decision<'_> {
             seen.recent.pop_front();
         }
         seen.recent.push_back((hash, self.now));
+        self.spill(profile);
+        false
+    }
+
+    /// Moves the older ones of too many message ids out of the profile.
+    pub(super) fn spill(&mut self, profile: &mut Profile) {
+        let seen = &mut profile.seen;
         if seen.recent.len() > limits::SEEN_IN_PROFILE {
-            for (message, at) in seen.recent.drain(..limits::SEEN_IN_PROFILE / 2) {
+            let surplus = seen.recent.len() - limits::SEEN_IN_PROFILE / 2;
+            for (message, at) in seen.recent.drain(..surplus) {
                 seen.spilled_until = seen.spilled_until.max(Some(at.plus(limits::DEDUPE_WINDOW)));
                 self.changes.seen.push(SeenWrite { user: profile.key.clone(), message, at });
             }
         }
-        false
     }
 
     /// Sets the traits that an identify brings; answers the computations that ask about those that changed.
@@ -185,7 +192,7 @@ fn remember_event(profile: &mut Profile, event: &Event) {
 }
 
 /// Sets one trait unless a newer value is known.
-fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) -> SetTrait {
+pub(super) fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) -> SetTrait {
     if let Some(known) = profile.traits.get_mut(name)
         && (at < known.at || known.value == *value)
     {
@@ -205,7 +212,7 @@ fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) ->
 }
 
 /// What became of one trait.
-enum SetTrait {
+pub(super) enum SetTrait {
     Changed,
     Same,
     /// The profile is full; the event keeps it.

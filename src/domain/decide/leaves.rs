@@ -96,23 +96,23 @@ impl Decision<'_> {
         places.flatten().chain(&self.rules.timed).copied().collect()
     }
 
-    /// Removes what no computation asks for any more.
-    pub(super) fn forget_old_leaves(&mut self, profile: &mut Profile) {
-        let known = &self.rules.leaf_specs;
-        let mut dropped = Vec::new();
+    /// Removes what no computation asks for any more; says whether there was something.
+    pub(super) fn forget(&mut self, profile: &mut Profile) -> bool {
+        let rules = &self.rules;
+        let before = (profile.leaves.len(), profile.parts.len(), profile.users.yes.len());
+        let (owner, pages, drop_leaves) = (&profile.key, &mut profile.pages, &mut self.changes.drop_leaves);
         profile.leaves.retain(|leaf, state| {
-            let keep = known.contains_key(leaf);
-            if !keep && state.is_paged() {
-                dropped.push(*leaf);
+            let keep = rules.leaf_specs.contains_key(leaf);
+            if !keep {
+                pages.forget(*leaf);
+                // Pages that it no longer has may still be in the store.
+                drop_leaves.extend((!state.page_numbers().is_empty()).then(|| (owner.clone(), *leaf)));
             }
             keep
         });
-        for leaf in dropped {
-            profile.pages.forget(leaf);
-            self.changes.drop_leaves.push((profile.key.clone(), leaf));
-        }
-        profile.parts.retain(|part, _| self.rules.parts.contains(part));
-        profile.users.yes.retain(|part, _| self.rules.parts.contains(part));
+        profile.parts.retain(|part, _| rules.parts.contains(part));
+        profile.users.yes.retain(|part, _| rules.parts.contains(part));
+        before != (profile.leaves.len(), profile.parts.len(), profile.users.yes.len())
     }
 }
 

@@ -85,11 +85,7 @@ impl Journeys<'_> {
         if begins && !overtaken {
             self.supersede(now, |journey| journey.flow == post.step.flow);
         }
-        let open = self.list.iter().filter(|journey| journey.status.is_open()).count();
-        if open >= limits::MAX_OPEN_JOURNEYS {
-            let oldest = self.list.iter().find(|journey| journey.status.is_open()).map(|journey| journey.id);
-            self.supersede(now, |journey| Some(journey.id) == oldest);
-        }
+        self.leave_open(limits::MAX_OPEN_JOURNEYS - 1, now);
         let id = ids.journey(now);
         let status = if overtaken { JourneyStatus::Superseded } else { JourneyStatus::Active };
         self.moves.push(JourneyMove { id, user: self.user.clone(), from: None, to: status, moved: false });
@@ -112,6 +108,19 @@ impl Journeys<'_> {
             resolved: None,
         });
         self.list.len() - 1
+    }
+
+    /// Supersedes the oldest of the open runs where there are more than one user may have.
+    pub fn supersede_surplus(&mut self, now: Timestamp) {
+        self.leave_open(limits::MAX_OPEN_JOURNEYS, now);
+    }
+
+    /// Supersedes the oldest of the open runs until there are no more than `most`.
+    fn leave_open(&mut self, most: usize, now: Timestamp) {
+        let open: Vec<JourneyId> =
+            self.list.iter().filter(|journey| journey.status.is_open()).map(|journey| journey.id).collect();
+        let surplus = &open[..open.len().saturating_sub(most)];
+        self.supersede(now, |journey| surplus.contains(&journey.id));
     }
 
     fn supersede(&mut self, now: Timestamp, which: impl Fn(&Journey) -> bool) {

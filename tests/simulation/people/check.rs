@@ -161,7 +161,7 @@ impl World {
             let people = |is_wanted: fn(&UserKey) -> bool| {
                 u64::try_from(self.model.users_of(group).filter(|(key, _)| is_wanted(key)).count()).unwrap()
             };
-            assert_eq!(account.users.all, people(|key| key.user_id().is_some()), "users of {group}");
+            assert_eq!(account.users.known, people(|key| key.user_id().is_some()), "users of {group}");
             assert_eq!(account.users.anonymous, people(|key| key.user_id().is_none()), "visitors of {group}");
             for part in definitions.computations().flat_map(|it| &it.parts) {
                 let is_linked = |user: &&Profile| user.groups.iter().any(|known| known == group);
