@@ -3,12 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use stagepost::domain::definition::History;
 use stagepost::domain::delivery::{Cause, Delivery, Payload};
 use stagepost::domain::ids::{DeliveryId, UserKey};
 
 use super::check::{is_empty, present, same};
-use super::{RECEIVERS, SPECS, World};
+use super::{Addition, RECEIVERS, SPECS, World};
 use crate::machine::show;
 use crate::picture::Picture;
 
@@ -16,7 +15,7 @@ use crate::picture::Picture;
 type Line<'a> = (&'a str, &'a UserKey, &'a str, &'a str);
 
 /// What was told last.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Told<'a> {
     value: &'a Value,
     computation: &'a str,
@@ -44,11 +43,12 @@ impl World {
 
     /// Whether the receiver was added between the two calls: it is told of everything then, whatever it heard before.
     fn was_added(&self, line: Line<'_>, before: Told<'_>, now: Told<'_>) -> bool {
-        self.additions.iter().any(|(key, receiver, newest)| {
-            (*key, *receiver) == (line.2, line.0)
-                && *newest >= Some(before.delivery)
-                && *newest < Some(now.delivery)
-        })
+        self.additions_of(line)
+            .any(|it| it.newest >= Some(before.delivery) && it.newest < Some(now.delivery))
+    }
+
+    fn additions_of(&self, line: Line<'_>) -> impl Iterator<Item = &Addition> {
+        self.additions.iter().filter(move |it| (it.key, it.receiver) == (line.2, line.0))
     }
 
     /// A call says something new: another value, or the same one under the id of a computation that was made anew.
@@ -59,15 +59,12 @@ impl World {
             Some(before) => !is_empty(now.value) || !same(before.value, now.value),
             // A receiver that was added is told of counts that fell back, too.
             None if is_told_all && !now.value.is_null() && *now.value != Value::Bool(false) => true,
-            // What an earlier computation said of somebody who is the same person is taken back.
-            None if self.makings[line.2] > 1 && self.has_other_names(line.1) => true,
+            // What an earlier computation said, perhaps to others or under another id, is taken back.
+            None if self.makings[line.2] > 1 => true,
+            None if self.additions_of(line).any(|it| it.hears_changes_only) => true,
             None => !is_empty(now.value),
         };
-        assert!(is_new, "said before: {}\nafter {:?}", show(delivery), before.map(|before| before.value));
-    }
-
-    fn has_other_names(&self, user: &UserKey) -> bool {
-        self.model.pointers.values().any(|into| into == user)
+        assert!(is_new, "{line:?} at {}: {now:?} after {before:?}\n{}", delivery.created_at, show(delivery));
     }
 
     /// The last call on each line is the truth, and nobody is missed.
@@ -80,12 +77,12 @@ impl World {
                 if !defined.wish.destinations[place] {
                     continue;
                 }
-                let may_miss = defined.wish.history == History::Off && defined.late.contains(receiver);
                 for profile in &picture.profiles {
                     let present = present(profile, computation);
                     let types = if spec.is_of_accounts { &["group"] } else { spec.emit };
                     for call_type in types {
                         let line = (*receiver, &profile.key, *key, *call_type);
+                        let may_miss = self.additions_of(line).last().is_some_and(|it| it.hears_changes_only);
                         let last = told.get(&line).filter(|last| !self.was_added_since(line, **last));
                         let is_true = match (last, &present) {
                             (Some(last), Some(present)) => same(last.value, present),
@@ -109,9 +106,7 @@ impl World {
     }
 
     fn was_added_since(&self, line: Line<'_>, last: Told<'_>) -> bool {
-        self.additions.iter().any(|(key, receiver, newest)| {
-            (*key, *receiver) == (line.2, line.0) && *newest >= Some(last.delivery)
-        })
+        self.additions_of(line).any(|it| it.newest >= Some(last.delivery))
     }
 
     /// Of an audience that was deleted with a word to its members, the last word is that they are out.
@@ -119,7 +114,8 @@ impl World {
         for (key, (id, destinations)) in &self.exiting {
             for (line, last) in told.iter().filter(|(line, last)| line.2 == *key && last.computation == id) {
                 let place = RECEIVERS.iter().position(|receiver| *receiver == line.0).unwrap();
-                if destinations[place] && !self.merged.contains_key(line.1) {
+                let was_told = !self.merged.contains_key(line.1) && !self.was_added_since(*line, *last);
+                if destinations[place] && was_told {
                     assert_eq!(last.value, &Value::Bool(false), "{line:?} is still in");
                 }
             }

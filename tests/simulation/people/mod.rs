@@ -7,12 +7,12 @@ mod forms;
 mod generator;
 mod model;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 
 use rand::Rng;
 use serde_json::{Map, Value, json};
-use stagepost::domain::definition::{Definition, EventsWanted, Kind};
+use stagepost::domain::definition::{Definition, EventsWanted, History, Kind};
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
 use stagepost::domain::event::{Call, Event, STUDIO_STEP};
 use stagepost::domain::ids::{DeliveryId, UserKey};
@@ -39,8 +39,16 @@ struct Defined {
     wish: Wish,
     /// How many events had arrived when it was made or begun anew, and when that was.
     made: (usize, i64),
-    /// Receivers that it got later.
-    late: BTreeSet<&'static str>,
+}
+
+/// A computation got a receiver.
+struct Addition {
+    key: &'static str,
+    receiver: &'static str,
+    /// The newest delivery by then.
+    newest: Option<DeliveryId>,
+    /// Whether it hears of changes only, not of what is so already.
+    hears_changes_only: bool,
 }
 
 pub struct World {
@@ -54,8 +62,7 @@ pub struct World {
     exiting: BTreeMap<&'static str, (String, [bool; 2])>,
     /// How often each one was made.
     makings: BTreeMap<&'static str, u32>,
-    /// Each time that one got a receiver: the newest delivery by then.
-    additions: Vec<(&'static str, &'static str, Option<DeliveryId>)>,
+    additions: Vec<Addition>,
     /// The newest delivery when a profile had become part of another.
     merged: BTreeMap<UserKey, Option<DeliveryId>>,
 }
@@ -221,16 +228,11 @@ impl World {
             let before = self.defined.remove(key);
             let is_known = before.is_some() || self.exiting.contains_key(key);
             let routed = self.routed.insert(key, wish.destinations).unwrap_or_default();
-            let (mut late, is_begun_anew) = match &before {
-                Some(before) => (before.late.clone(), asks(&before.wish) != asks(&wish)),
-                None => (BTreeSet::new(), true),
-            };
+            let is_begun_anew = before.as_ref().is_none_or(|before| asks(&before.wish) != asks(&wish));
             for (place, receiver) in RECEIVERS.iter().enumerate() {
                 if wish.destinations[place] && !routed[place] {
-                    self.additions.push((key, receiver, newest));
-                    if is_known {
-                        late.insert(*receiver);
-                    }
+                    let hears_changes_only = is_known && wish.history == History::Off;
+                    self.additions.push(Addition { key, receiver, newest, hears_changes_only });
                 }
             }
             if before.is_none() {
@@ -238,7 +240,7 @@ impl World {
             }
             let made = before.filter(|_| !is_begun_anew).map_or(now, |before| before.made);
             self.exiting.remove(key);
-            self.defined.insert(key, Defined { wish, made, late });
+            self.defined.insert(key, Defined { wish, made });
         }
     }
 
