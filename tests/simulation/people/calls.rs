@@ -25,7 +25,7 @@ struct Told<'a> {
 impl World {
     pub(super) fn check_calls(&self, picture: &Picture) {
         let mut told: HashMap<Line<'_>, Told<'_>> = HashMap::new();
-        let mut ids = HashSet::new();
+        let (mut ids, mut reasons) = (HashSet::new(), HashSet::new());
         let calls = picture.deliveries.iter().filter(|it| RECEIVERS.contains(&it.destination.as_str()));
         for delivery in calls {
             let (line, now) = read(delivery);
@@ -36,9 +36,20 @@ impl World {
             if !matches!(delivery.cause, Cause::Merge) {
                 self.check_change(line, before, now, delivery);
             }
+            if matches!(delivery.cause, Cause::Event(_) | Cause::Time) {
+                let reason = (line, &delivery.cause, delivery.created_at);
+                assert!(reasons.insert(format!("{reason:?}")), "changed twice for one reason: {}", show(delivery));
+            }
+            let silent = self.disabled.get(line.2).copied().flatten();
+            let is_silent = silent.is_some_and(|at| now.delivery > at) && self.is_disabled(line.2);
+            assert!(!is_silent || matches!(delivery.cause, Cause::Merge), "is disabled: {}", show(delivery));
         }
         self.check_truth(picture, &told);
         self.check_exits(&told);
+    }
+
+    fn is_disabled(&self, key: &str) -> bool {
+        self.defined.get(key).is_some_and(|defined| !defined.wish.enabled)
     }
 
     /// Whether the receiver was added between the two calls: it is told of everything then, whatever it heard before.

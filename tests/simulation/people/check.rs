@@ -8,6 +8,7 @@ use stagepost::domain::event::Event;
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::limits;
 use stagepost::domain::profile::Profile;
+use stagepost::engine::Question;
 
 use super::forms::{SPECS, Spec, View};
 use super::model::{Arrived, Traits};
@@ -116,6 +117,24 @@ impl World {
                 let known = known.or(profile.values.get(*key).map(|known| &known.computation_id));
                 assert!(known.is_none_or(|id| *id == computation.id), "{} has an old {key}", profile.key);
             }
+        }
+    }
+
+    /// Who would be in a computation if it were made now is who is in it.
+    pub async fn check_previews(&self) {
+        let picture = self.picture().await;
+        let definitions = self.engine.definitions();
+        for (key, defined) in &self.defined {
+            if !defined.wish.enabled || defined.wish.history != History::All {
+                continue;
+            }
+            let computation = definitions.computation(key).unwrap();
+            let (query, target) = (computation.query.clone(), computation.target);
+            let question = Question { query, target, include_anonymous: computation.include_anonymous };
+            let preview = self.engine.preview(question).await.unwrap();
+            let values = picture.profiles.iter().filter_map(|profile| present(profile, computation));
+            let expected = values.filter(|value| !is_empty(value)).count();
+            assert_eq!(preview.count, u64::try_from(expected).unwrap(), "{key}: {preview:?}");
         }
     }
 

@@ -63,6 +63,8 @@ pub struct World {
     /// How often each one was made.
     makings: BTreeMap<&'static str, u32>,
     additions: Vec<Addition>,
+    /// The newest delivery when each one was disabled last.
+    disabled: BTreeMap<&'static str, Option<DeliveryId>>,
     /// The newest delivery when a profile had become part of another.
     merged: BTreeMap<UserKey, Option<DeliveryId>>,
 }
@@ -110,6 +112,7 @@ async fn history(seed: u64, verbose: bool, crowd: Crowd, actions: usize) {
     world.tick().await;
     world.check().await;
     world.machine.check_drained().await;
+    world.check_previews().await;
 }
 
 impl World {
@@ -132,6 +135,7 @@ impl World {
             exiting: BTreeMap::new(),
             makings: BTreeMap::new(),
             additions: Vec::new(),
+            disabled: BTreeMap::new(),
             merged: BTreeMap::new(),
         }
     }
@@ -234,6 +238,9 @@ impl World {
                     let hears_changes_only = is_known && wish.history == History::Off;
                     self.additions.push(Addition { key, receiver, newest, hears_changes_only });
                 }
+            }
+            if !wish.enabled && before.as_ref().is_none_or(|before| before.wish.enabled) {
+                self.disabled.insert(key, newest);
             }
             if before.is_none() {
                 *self.makings.entry(key).or_default() += 1;
