@@ -83,13 +83,15 @@ pub enum Action {
 pub struct Crowd {
     pub users: u8,
     pub anonymous: u8,
+    /// How many in a hundred events say that two ids are one person.
+    pub links: u32,
     /// Most events of one user in one request; 0: few.
     pub burst: u32,
 }
 
 const STAGES: [&str; 6] = ["initiation", "no_reply", "no_reply", "reminder", "confirmed", "cancelled"];
 const SKUS: [&str; 4] = ["a", "b", "c", "d"];
-const GROUPS: [&str; 2] = ["acme", "zeta"];
+const GROUPS: [&str; 4] = ["acme", "acme", "ivy", "zeta"];
 
 /// Draws actions.
 pub struct Generator {
@@ -122,8 +124,8 @@ impl Generator {
 
     fn who(&mut self) -> Who {
         let which = self.rng.random_range(0..100);
-        let user = (which < 82).then(|| self.user());
-        let anonymous = (which >= 62).then(|| self.anonymous());
+        let user = (which < 70).then(|| self.user());
+        let anonymous = (which >= 70 - self.crowd.links).then(|| self.anonymous());
         Who { user, anonymous }
     }
 
@@ -139,6 +141,11 @@ impl Generator {
     fn post(&mut self) -> Post {
         let who = self.who();
         let sku = self.pick(&SKUS);
+        if self.rng.random_range(0..300) < self.crowd.links {
+            let previous = if self.rng.random_bool(0.5) { self.user() } else { self.anonymous() };
+            let who = Who { user: Some(self.user()), anonymous: who.anonymous };
+            return Post { who, deed: Deed::Alias { previous }, late_ms: self.late() };
+        }
         let deed = match self.rng.random_range(0..100) {
             0..40 => Deed::Order { total: self.rng.random_range(1..100), sku },
             40..55 => Deed::Add { sku },
@@ -148,22 +155,21 @@ impl Generator {
             },
             70..80 => Deed::Plan { plan: self.pick(&[Some("pro"), Some("pro"), Some("free"), None]) },
             80..84 => Deed::Limit { limit: self.rng.random_range(1..100) },
-            84..95 => Deed::Join {
+            _ => Deed::Join {
                 group: self.pick(&GROUPS),
                 tier: self.pick(&[Some("gold"), Some("tin"), None]),
             },
-            _ => {
-                let previous = if self.rng.random_bool(0.5) { self.user() } else { self.anonymous() };
-                let who = Who { user: Some(self.user()), anonymous: who.anonymous };
-                return Post { who, deed: Deed::Alias { previous }, late_ms: self.late() };
-            }
         };
         Post { who, deed, late_ms: self.late() }
     }
 
-    /// Many events of one user.
+    /// Many events of one user or visitor.
     fn burst(&mut self) -> Vec<Post> {
-        let who = Who { user: Some(format!("u{}", self.rng.random_range(0..self.crowd.users))), anonymous: None };
+        let is_known = self.rng.random_bool(0.6);
+        let who = Who {
+            user: is_known.then(|| self.user()),
+            anonymous: (!is_known).then(|| self.anonymous()),
+        };
         let count = self.rng.random_range(self.crowd.burst / 4..self.crowd.burst);
         let one = |generator: &mut Self| {
             let sku = generator.pick(&SKUS);
@@ -184,10 +190,10 @@ impl Generator {
             (0..size).map(|_| generator.post()).collect::<Vec<_>>()
         };
         match self.rng.random_range(0..10) {
+            0..3 if self.crowd.burst > 0 => vec![self.burst(), few(self)],
             0..5 => vec![vec![self.post()]],
             5..7 => vec![few(self)],
             7..9 => vec![few(self), few(self)],
-            _ if self.crowd.burst > 0 => vec![self.burst(), few(self)],
             _ => vec![few(self), few(self), few(self)],
         }
     }

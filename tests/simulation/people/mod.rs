@@ -30,9 +30,9 @@ const DESTINATIONS: [&str; 3] = [EMAIL, "crm", "desk"];
 const LEVELS: &[(&str, i64)] = &[("no_reply", 1), ("no_reply", 4), ("initiation", 24)];
 
 /// Many people who turn out to be one.
-const MANY: Crowd = Crowd { users: 7, anonymous: 7, burst: 0 };
+const MANY: Crowd = Crowd { users: 8, anonymous: 8, links: 15, burst: 0 };
 /// A few who do a lot.
-const HOT: Crowd = Crowd { users: 3, anonymous: 3, burst: 400 };
+const HOT: Crowd = Crowd { users: 4, anonymous: 4, links: 3, burst: 300 };
 
 /// A computation as it is defined now.
 struct Defined {
