@@ -411,8 +411,7 @@ impl Writer {
     /// One step of looking anew at the open journeys of a flow whose rules changed.
     pub(super) async fn revisit(&mut self, flow: &Arc<Flow>) -> Result<(), StoreError> {
         let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
-        let (profiles, last) =
-            self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
+        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);

@@ -65,8 +65,7 @@ impl Writer {
         let Some(Announcement { destination, after }) = computation.announcements.first() else {
             return Ok(());
         };
-        let (profiles, last) =
-            self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
+        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);

@@ -36,11 +36,7 @@ pub fn check_journey(journey: &Journey, now: i64) {
 }
 
 fn expire_ms(journey: &Journey) -> i64 {
-    if journey.flow == "appointment" {
-        EXPIRE_HOURS * HOUR
-    } else {
-        limits::DEFAULT_EXPIRE_AFTER.millis()
-    }
+    if journey.flow == "appointment" { EXPIRE_HOURS * HOUR } else { limits::DEFAULT_EXPIRE_AFTER.millis() }
 }
 
 /// Levels fire when they are due, once, and for a stage that lasted. `levels` are those in force, `ever` all there were.

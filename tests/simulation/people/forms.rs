@@ -41,8 +41,7 @@ const ADDED: &str = "Product Added";
 
 impl<'a> View<'a> {
     fn named(&self, name: &str) -> Vec<&'a Event> {
-        let is_named =
-            |event: &Event| matches!(&event.call, Call::Track { event, .. } if event == name);
+        let is_named = |event: &Event| matches!(&event.call, Call::Track { event, .. } if event == name);
         let mut found: Vec<&Event> = self.events.iter().copied().filter(|event| is_named(event)).collect();
         found.sort_by_key(|event| (event.timestamp, event.received_at, event.message_id.clone()));
         found

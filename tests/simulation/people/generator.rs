@@ -155,10 +155,9 @@ impl Generator {
             },
             70..80 => Deed::Plan { plan: self.pick(&[Some("pro"), Some("pro"), Some("free"), None]) },
             80..84 => Deed::Limit { limit: self.rng.random_range(1..100) },
-            _ => Deed::Join {
-                group: self.pick(&GROUPS),
-                tier: self.pick(&[Some("gold"), Some("tin"), None]),
-            },
+            _ => {
+                Deed::Join { group: self.pick(&GROUPS), tier: self.pick(&[Some("gold"), Some("tin"), None]) }
+            }
         };
         Post { who, deed, late_ms: self.late() }
     }
@@ -166,10 +165,8 @@ impl Generator {
     /// Many events of one user or visitor.
     fn burst(&mut self) -> Vec<Post> {
         let is_known = self.rng.random_bool(0.6);
-        let who = Who {
-            user: is_known.then(|| self.user()),
-            anonymous: (!is_known).then(|| self.anonymous()),
-        };
+        let who =
+            Who { user: is_known.then(|| self.user()), anonymous: (!is_known).then(|| self.anonymous()) };
         let count = self.rng.random_range(self.crowd.burst / 4..self.crowd.burst);
         let one = |generator: &mut Self| {
             let sku = generator.pick(&SKUS);

@@ -32,7 +32,7 @@ const LEVELS: &[(&str, i64)] = &[("no_reply", 1), ("no_reply", 4), ("initiation"
 /// Many people who turn out to be one.
 const MANY: Crowd = Crowd { users: 8, anonymous: 8, links: 15, burst: 0 };
 /// A few who do a lot.
-const HOT: Crowd = Crowd { users: 4, anonymous: 4, links: 3, burst: 300 };
+const HOT: Crowd = Crowd { users: 5, anonymous: 5, links: 4, burst: 300 };
 
 /// A computation as it is defined now.
 struct Defined {
@@ -173,8 +173,10 @@ impl World {
     }
 
     async fn send_posts(&mut self, requests: Vec<Vec<Post>>) {
-        let requests: Vec<Vec<Event>> =
-            requests.into_iter().map(|posts| posts.into_iter().map(|post| self.event(post)).collect()).collect();
+        let requests: Vec<Vec<Event>> = requests
+            .into_iter()
+            .map(|posts| posts.into_iter().map(|post| self.event(post)).collect())
+            .collect();
         self.machine.send(requests.clone()).await;
         let merged: Vec<UserKey> =
             requests.iter().flatten().flat_map(|event| self.model.take_in(event)).collect();
@@ -187,7 +189,8 @@ impl World {
             Value::Object(fields) => fields,
             other => panic!("{other} is no object"),
         };
-        let track = |event: &str, properties| Call::Track { event: event.into(), properties: object(properties) };
+        let track =
+            |event: &str, properties| Call::Track { event: event.into(), properties: object(properties) };
         let call = match post.deed {
             Deed::Order { total, sku } => track("Order Completed", json!({ "total": total, "sku": sku })),
             Deed::Add { sku } => track("Product Added", json!({ "sku": sku })),

@@ -26,7 +26,8 @@ async fn visitors_are_no_users_of_an_account_unless_they_are_to_count() {
     let order = machine.order("u1");
     machine.send_one(order).await;
     let query = "ALL event('Order Completed').count() >= 1";
-    let with_all = json!({ "name": "with all", "query": query, "include_anonymous": true, "destinations": ["crm"] });
+    let with_all =
+        json!({ "name": "with all", "query": query, "include_anonymous": true, "destinations": ["crm"] });
     machine.apply(vec![audience("known", query), definition("audience", with_all)]).await;
     assert_eq!(machine.told().await, ["g:acme known=true"]);
     let order = machine.order("a:x");
@@ -43,7 +44,8 @@ async fn visitors_are_no_users_of_an_account_unless_they_are_to_count() {
 async fn a_user_with_no_room_for_more_accounts_leaves_those_of_his_other_id() {
     let mut machine = machine().await;
     let most = limits::MAX_GROUPS_OF_USER;
-    let mut events: Vec<_> = (0..most).map(|number| machine.join("u1", &format!("g{number}"), json!({}))).collect();
+    let mut events: Vec<_> =
+        (0..most).map(|number| machine.join("u1", &format!("g{number}"), json!({}))).collect();
     events.push(machine.join("u2", "acme", json!({})));
     events.push(machine.alias("u1", "u2"));
     machine.send(vec![events]).await;

@@ -27,10 +27,13 @@ impl Machine {
 #[tokio::test]
 async fn a_share_of_the_past_finds_all_pages_of_whoever_its_user_became() {
     let mut machine = slow_machine().await;
-    let mut events: Vec<_> = (0..200).map(|number| machine.earlier_order("a:x", number * 60_000 + 1)).collect();
+    let mut events: Vec<_> =
+        (0..200).map(|number| machine.earlier_order("a:x", number * 60_000 + 1)).collect();
     events.extend(["a:a", "a:b", "a:c", "a:d"].map(|who| machine.order(who)));
     machine.send(vec![events]).await;
-    machine.apply(vec![computation("trait", "orders", "event('Order Completed').within(2 days).count()")]).await;
+    machine
+        .apply(vec![computation("trait", "orders", "event('Order Completed').within(2 days).count()")])
+        .await;
     // Of the user that the visitor becomes the state is on pages already.
     let mut events: Vec<_> = (0..300).map(|number| machine.earlier_order("u1", number * 60_000)).collect();
     events.push(machine.identify("u1+x", json!({})));
@@ -53,6 +56,13 @@ async fn computations_that_are_edited_or_removed_in_the_midst_of_their_backfill_
     machine.tick().await;
     let mut told = machine.told().await;
     told.sort();
-    let expected = ["u:u1 one=true", "u:u1 two=true", "u:u2 one=true", "u:u2 two=true", "u:u3 one=true", "u:u3 two=true"];
+    let expected = [
+        "u:u1 one=true",
+        "u:u1 two=true",
+        "u:u2 one=true",
+        "u:u2 two=true",
+        "u:u3 one=true",
+        "u:u3 two=true",
+    ];
     assert_eq!(told, expected);
 }

@@ -11,7 +11,8 @@ use crate::machine::{HOUR, Machine, audience, definition};
 
 impl Machine {
     fn stage(&mut self, who: &str, number: usize) -> stagepost::domain::event::Event {
-        let properties = json!({"flow": "appointment", "stage": "no_reply", "executionSid": format!("FN{number}")});
+        let properties =
+            json!({"flow": "appointment", "stage": "no_reply", "executionSid": format!("FN{number}")});
         self.event(ids(who), 0, Call::Track { event: STUDIO_STEP.into(), properties: fields(properties) })
     }
 }
@@ -20,7 +21,8 @@ impl Machine {
 async fn an_id_that_is_new_with_its_user_is_his_in_the_same_batch() {
     let mut machine = machine().await;
     machine.apply(vec![audience("buyers", "event('Order Completed').count() >= 2")]).await;
-    let events = vec![machine.order("a:x"), machine.order("u1+x"), machine.identify("a:x", json!({"plan": "pro"}))];
+    let events =
+        vec![machine.order("a:x"), machine.order("u1+x"), machine.identify("a:x", json!({"plan": "pro"}))];
     machine.send(vec![events]).await;
     assert_eq!(machine.told().await, ["u:u1 buyers=true"]);
     assert_eq!(machine.user("u1").await.trait_value("plan").as_deref(), Some(&Value::from("pro")));

@@ -52,7 +52,9 @@ async fn a_trait_that_is_made_anew_takes_back_what_the_one_before_said() {
     let mut machine = machine().await;
     let order = machine.order_of("u1", 10);
     machine.send_one(order).await;
-    machine.apply(vec![computation("trait", "spend", "event('Order Completed').sum(property('total'))")]).await;
+    machine
+        .apply(vec![computation("trait", "spend", "event('Order Completed').sum(property('total'))")])
+        .await;
     assert!(machine.remove(Kind::Trait, "spend", false).await);
     let none = "event('Order Cancelled').avg(property('total'))";
     machine.apply(vec![computation("trait", "spend", none)]).await;
@@ -62,7 +64,9 @@ async fn a_trait_that_is_made_anew_takes_back_what_the_one_before_said() {
 #[tokio::test]
 async fn a_replay_does_not_bring_back_an_older_value() {
     let mut machine = machine().await;
-    machine.apply(vec![computation("trait", "spend", "event('Order Completed').sum(property('total'))")]).await;
+    machine
+        .apply(vec![computation("trait", "spend", "event('Order Completed').sum(property('total'))")])
+        .await;
     for _ in 0..2 {
         let order = machine.order_of("u1", 10);
         machine.send_one(order).await;

@@ -93,7 +93,8 @@ impl Machine {
 
     /// Every delivery to this destination, in the order they were made.
     async fn deliveries(&self, destination: &str) -> Vec<Delivery> {
-        let filter = DeliveryFilter { destination: Some(destination.to_owned()), ..DeliveryFilter::default() };
+        let filter =
+            DeliveryFilter { destination: Some(destination.to_owned()), ..DeliveryFilter::default() };
         let page = PageRequest { limit: 1000, cursor: None };
         let mut rows = self.store.deliveries(&filter, &page).await.unwrap().rows;
         rows.sort_by_key(|delivery| delivery.id);

@@ -9,7 +9,9 @@ use crate::machine::{HOUR, Machine, audience, computation};
 /// An engine with a user whose state is on pages.
 async fn with_hot_user() -> Machine {
     let mut machine = machine().await;
-    machine.apply(vec![computation("trait", "orders", "event('Order Completed').within(2 days).count()")]).await;
+    machine
+        .apply(vec![computation("trait", "orders", "event('Order Completed').within(2 days).count()")])
+        .await;
     let events = (0..300).map(|_| machine.order("u1")).collect();
     machine.send(vec![events]).await;
     assert!(!machine.memory.kept_leaf_pages().is_empty());
