@@ -63,5 +63,5 @@ fn people_agree_with_the_model() {
 
 #[test]
 fn hot_users_agree_with_the_model() {
-    run("hot_users_agree_with_the_model", 30, people::history_of_hot);
+    run("hot_users_agree_with_the_model", 60, people::history_of_hot);
 }

@@ -32,7 +32,7 @@ const LEVELS: &[(&str, i64)] = &[("no_reply", 1), ("no_reply", 4), ("initiation"
 /// Many people who turn out to be one.
 const MANY: Crowd = Crowd { users: 8, anonymous: 8, links: 15, burst: 0 };
 /// A few who do a lot.
-const HOT: Crowd = Crowd { users: 4, anonymous: 4, links: 3, burst: 300 };
+const HOT: Crowd = Crowd { users: 5, anonymous: 5, links: 4, burst: 300 };
 
 /// A computation as it is defined now.
 struct Defined {
