@@ -155,7 +155,7 @@ impl Writer {
         }
         if definition.computation().is_some_and(|it| it.status == Status::Leaving) {
             let message = format!("{} `{key}` is being deleted: its members are being told", kind.as_str());
-            return Err(EngineError::Conflict(message));
+            return if exit { Ok(()) } else { Err(EngineError::Conflict(message)) };
         }
         let mut changes = ChangeSet::default();
         match definition {

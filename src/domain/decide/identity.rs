@@ -142,8 +142,11 @@ impl Decision<'_> {
         }
     }
 
-    /// What was told under the other id counts as told to the person. Answers the keys of the computations concerned.
+    /// What was told under the other id counts as told to the person. Answers the keys of the computations concerned. (One that
+    /// is disabled says nothing now, so it has said nothing under the surviving id.)
     fn merge_told(&mut self, into: &mut Profile, from: &Profile) -> Vec<String> {
+        let definitions = std::sync::Arc::clone(&self.rules.definitions);
+        let is_silent = |key: &str| definitions.computation(key).is_some_and(|it| !it.status.counts_events());
         for (key, membership) in &from.memberships {
             if membership.member {
                 self.changes.memberships.push(MembershipWrite {
@@ -152,7 +155,7 @@ impl Decision<'_> {
                     since: None,
                 });
             }
-            if !into.memberships.contains_key(key) {
+            if !into.memberships.contains_key(key) && !is_silent(key) {
                 if membership.member {
                     self.changes.memberships.push(MembershipWrite {
                         audience_id: membership.audience_id.clone(),
@@ -163,7 +166,7 @@ impl Decision<'_> {
                 into.memberships.insert(key.clone(), membership.clone());
             }
         }
-        for (key, computed) in &from.values {
+        for (key, computed) in from.values.iter().filter(|(key, _)| !is_silent(key)) {
             into.values.entry(key.clone()).or_insert_with(|| computed.clone());
         }
         from.memberships.keys().chain(from.values.keys()).cloned().collect()
@@ -177,8 +180,7 @@ impl Decision<'_> {
                 .iter()
                 .any(|write| write.delivery.user == profile.key && write.delivery.is_about(key));
             let computation = rules.definitions.computation(key);
-            let Some(computation) = computation.filter(|it| !said_now && rules.is_kept(it, &profile.key))
-            else {
+            let Some(computation) = computation.filter(|it| !said_now && it.status.counts_events()) else {
                 continue;
             };
             let value = match computation.class {

@@ -219,12 +219,12 @@ impl World {
 fn counting<'a>(defined: &'a Defined, events: &'a [Arrived]) -> impl Iterator<Item = &'a Event> {
     let (arrived, made) = defined.made;
     let counts = move |it: &&Arrived| {
-        it.place >= arrived
-            || match defined.wish.history {
-                History::All => true,
-                History::Off => false,
-                History::Last(span) => it.event.timestamp.millis() >= made - span.millis(),
-            }
+        let at = it.event.timestamp.millis();
+        match defined.wish.history {
+            History::All => true,
+            History::Off => it.place >= arrived && at >= made,
+            History::Last(span) => at >= made - span.millis(),
+        }
     };
     events.iter().filter(counts).map(|it| &it.event)
 }
