@@ -174,10 +174,8 @@ impl Story {
     fn instants(&mut self) -> Vec<Millis> {
         let mut known = self.history.instants();
         known.push(START);
-        if self.theme.busy {
-            // Of very many, some.
-            known = known.choose_multiple(&mut self.rng, 12).copied().collect();
-        }
+        // Of many, some.
+        let known: Vec<Millis> = known.choose_multiple(&mut self.rng, 12).copied().collect();
         let mut all = Vec::new();
         for known in known {
             for length in self.lengths.iter().copied().chain([0]) {
