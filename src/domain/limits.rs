@@ -177,6 +177,18 @@ pub const DEFAULT_PAGE: usize = 100;
 pub const MAX_PAGE: usize = 1000;
 /// Records looked through for one page of a filtered list before the page is handed out as it is, with a cursor.
 pub const MAX_SCAN: usize = 20_000;
+/// How much of an audience's sizes per hour is shown unless asked otherwise.
+pub const HOURLY_SIZES_SHOWN: Span = Span::from_days(7);
+/// How much of an audience's sizes per day is shown unless asked otherwise.
+pub const DAILY_SIZES_SHOWN: Span = Span::from_days(90);
+/// Searches through profiles or events at once; a further one waits its turn.
+pub const MAX_SEARCHES: usize = 2;
+/// How long a search may wait for its turn before the caller is told to come back.
+pub const SEARCH_WAIT: Span = Span::from_secs(5);
+/// Most profiles that a search by mail address or phone number finds.
+pub const MAX_FOUND: usize = 100;
+/// Most traits that one file of members has columns for.
+pub const MAX_TRAIT_COLUMNS: usize = 100;
 /// Largest body of a management call, in bytes.
 pub const MAX_API_BODY: usize = MAX_DEFINITIONS_BYTES;
 /// Journeys looked through for one funnel; the newest ones, and the answer says that there are more.
@@ -195,3 +207,17 @@ pub const MAX_GUESSING_ADDRESSES: usize = 4096;
 pub const MAX_BY: usize = 255;
 /// Longest reason given with it, in characters.
 pub const MAX_REASON: usize = 1000;
+
+// --- the Profile API --------------------------------------------------------------------------------------------
+/// Calls per second of all callers together (Segment: 100 per space); as many may come at once after a pause.
+pub const PROFILE_CALLS_PER_SECOND: u32 = 100;
+/// How far back a profile's events are told (Segment: 14 days).
+pub const PROFILE_EVENTS_FOR: Span = Span::from_days(14);
+/// Traits of one page unless asked otherwise, and at most (Segment: 10 and 200).
+pub const PROFILE_TRAITS: (usize, usize) = (10, 200);
+/// External ids of one page unless asked otherwise, and at most (Segment: 25 in its examples; 100).
+pub const PROFILE_IDS: (usize, usize) = (25, 100);
+/// Events of one page unless asked otherwise, and at most (Segment: 100).
+pub const PROFILE_EVENTS: (usize, usize) = (10, 100);
+/// Links of one page unless asked otherwise, and at most (Segment: 20; 100).
+pub const PROFILE_LINKS: (usize, usize) = (20, 100);

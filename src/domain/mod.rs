@@ -8,6 +8,7 @@ pub mod decide;
 pub mod definition;
 pub mod delivery;
 pub mod event;
+pub mod external_ids;
 pub mod funnel;
 pub mod ids;
 pub mod ingest;

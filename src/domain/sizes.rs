@@ -15,6 +15,14 @@ impl Per {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Hour, Self::Day];
 
+    /// The name in the API: `hour` or `day`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
     /// Its length.
     pub fn span(self) -> Span {
         match self {

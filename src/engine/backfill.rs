@@ -276,7 +276,7 @@ impl Writer {
         for (user, states) in share {
             group.pour(&user, states);
         }
-        let changes = group.finish();
+        let changes = group.finish()?;
         self.reading = Some(reading);
         self.advance(backfill, changes, phase).await
     }
@@ -340,7 +340,7 @@ impl Writer {
         for user in &users {
             group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, &computed), ()));
         }
-        Ok(group.finish())
+        group.finish()
     }
 
     fn computations_of<'a>(&'a self, backfill: &'a Backfill) -> impl Iterator<Item = &'a Arc<Computation>> {
@@ -400,7 +400,7 @@ impl Writer {
                 });
             }
         }
-        let mut changes = group.finish();
+        let mut changes = group.finish()?;
         let revisit = last.map(|last| Revisit { after: Some(last) });
         let definition = crate::domain::definition::Definition::Flow(Flow { revisit, ..(**flow).clone() });
         changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));

@@ -104,14 +104,14 @@ impl Writer {
         changes.backfills.extend(backfill.map(|backfill| BackfillWrite::Put(Box::new(backfill))));
     }
 
-    /// Begins anew what was stored in a form that is no longer kept.
-    pub(super) async fn renew_old_forms(&mut self) -> Result<bool, StoreError> {
+    /// Begins anew what was stored in a form that is no longer kept, before anything is evaluated on it.
+    pub(super) async fn renew_old_forms(&mut self) -> Result<(), StoreError> {
         let existing = Arc::clone(&self.rules.definitions);
         let is_old =
             |it: &&Arc<Computation>| it.form < LEAF_FORM && !matches!(it.status, Status::Leaving { .. });
         let old: Vec<Computation> = existing.computations().filter(is_old).map(|it| (**it).clone()).collect();
         if old.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         tracing::info!(computations = old.len(), "kept in an older form; computing them anew");
         let until = self.shared.store.last_event().await?;
@@ -124,8 +124,7 @@ impl Writer {
             changes.definitions.push(DefinitionWrite::Put(Box::new(computation.into())));
         }
         self.put_backfill(start, Vec::new(), &mut changes);
-        self.commit_definitions(changes).await?;
-        Ok(true)
+        self.commit_definitions(changes).await
     }
 
     /// Removes one definition that nothing else needs.

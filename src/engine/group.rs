@@ -8,7 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::command::{Accepted, Reply};
 use super::error::EngineError;
 use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
-use crate::domain::decide::{Decision, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::decide::{Decision, Effect, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
@@ -130,17 +131,25 @@ impl<'a> Group<'a> {
         let mut linking = HashSet::new();
         let mut wanted = Vec::new();
         for event in events {
+            let others = links(event);
+            let account = match &event.call {
+                Call::Group { group_id, .. } => Some(UserKey::group(group_id)),
+                Call::Track { .. }
+                | Call::Identify { .. }
+                | Call::Page { .. }
+                | Call::Screen { .. }
+                | Call::Alias { .. } => None,
+            };
+            if others.is_empty() && account.is_none() {
+                continue;
+            }
             let user = self.surviving(&event.user_key()).clone();
             let known = &self.slots[&user].profile;
-            let new: Vec<UserKey> =
-                links(event).into_iter().filter(|other| !known.is_linked_to(other)).collect();
-            if let Call::Group { group_id, .. } = &event.call {
-                wanted.push(UserKey::group(group_id));
-                linking.insert(user.clone());
-            }
-            if !new.is_empty() {
+            let before = wanted.len();
+            wanted.extend(others.into_iter().filter(|other| !known.is_linked_to(other)));
+            wanted.extend(account);
+            if wanted.len() > before {
                 linking.insert(user);
-                wanted.extend(new);
             }
         }
         linking.extend(wanted.iter().cloned());
@@ -170,20 +179,20 @@ impl<'a> Group<'a> {
         let paged = |slot: &&Slot| slot.profile.leaves.values().any(LeafState::is_paged);
         let owners: Vec<UserKey> =
             self.slots.values().filter(paged).map(|slot| slot.profile.key.clone()).collect();
+        if owners.is_empty() {
+            return Ok(());
+        }
+        let concerning = self.by_owner(events);
         for owner in owners {
             let is_account = owner.group_id().is_some();
-            let concerned: Vec<&Event> = events
-                .iter()
-                .filter(|event| is_account || *self.surviving(&event.user_key()) == owner)
-                .copied()
-                .collect();
+            let concerned = concerning.get(&owner).map_or(&[][..], Vec::as_slice);
             let is_whole = whole.contains(&owner) || (is_account && !whole.is_empty());
             loop {
                 let profile = &self.slots[&owner].profile;
                 let missing = if is_whole {
                     Rules::missing_all_pages(profile)
                 } else {
-                    self.decision.rules().missing_pages(profile, &concerned, self.now)
+                    self.decision.rules().missing_pages(profile, concerned, self.now)
                 };
                 if missing.is_empty() {
                     break;
@@ -193,12 +202,32 @@ impl<'a> Group<'a> {
                 let found = self.store.leaf_pages(&wanted).await?;
                 let slot = self.slots.get_mut(&owner).expect("it was there above");
                 for ((leaf, number), bytes) in missing.into_iter().zip(found) {
+                    if bytes.is_none() {
+                        tracing::error!(
+                            number,
+                            "a page of a leaf's state is not in the store; it counts as empty"
+                        );
+                    }
                     let page = bytes.map(|bytes| unpack(&owner, &bytes)).transpose()?;
                     slot.profile.pages.of_mut(leaf).put_loaded(number, page);
                 }
             }
         }
         Ok(())
+    }
+
+    /// The events by whose profile they are counted on: their user's, and his accounts'.
+    fn by_owner<'e>(&self, events: &[&'e Event]) -> HashMap<UserKey, Vec<&'e Event>> {
+        let mut by_owner: HashMap<UserKey, Vec<&Event>> = HashMap::new();
+        for event in events {
+            let user = self.surviving(&event.user_key()).clone();
+            let groups = self.slots.get(&user).map_or(&[][..], |slot| slot.profile.groups.as_slice());
+            for group in groups {
+                by_owner.entry(UserKey::group(group)).or_default().push(event);
+            }
+            by_owner.entry(user).or_default().push(event);
+        }
+        by_owner
     }
 
     /// Finds out which of these events' message ids are remembered outside their profiles.
@@ -295,14 +324,21 @@ impl<'a> Group<'a> {
 
     /// Lets what was decided on users have its effect on their accounts.
     pub fn apply_effects(&mut self) {
+        if self.decision.effects.is_empty() {
+            return;
+        }
+        let mut by_account: BTreeMap<UserKey, (Vec<Effect>, Cause)> = BTreeMap::new();
         for Told { account, effect, cause } in std::mem::take(&mut self.decision.effects) {
+            by_account.entry(account).or_insert_with(|| (Vec::new(), cause)).0.push(effect);
+        }
+        for (account, (effects, cause)) in by_account {
             match self.slots.get_mut(&account) {
                 Some(slot) => {
-                    self.decision.take_effect(&mut slot.profile, effect, &cause);
+                    self.decision.take_effects(&mut slot.profile, effects, &cause);
                     slot.changed = true;
                 }
                 None => {
-                    tracing::error!(%account, "an account is not loaded; what its user did is not counted there")
+                    tracing::error!(%account, "an account is not loaded; what its user did is not counted there");
                 }
             }
         }
@@ -360,25 +396,31 @@ impl<'a> Group<'a> {
     }
 
     /// Everything that the group caused.
-    pub fn finish(self) -> ChangeSet {
+    ///
+    /// # Errors
+    /// When a page of a leaf's state was needed and not loaded: written like that, what is on it would be lost.
+    pub fn finish(self) -> Result<ChangeSet, StoreError> {
         report_left_out(self.decision.left_out);
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
         for mut slot in self.slots.into_values().filter(|slot| slot.changed) {
-            write_pages(&mut slot.profile, &mut changes.leaf_pages);
+            write_pages(&mut slot.profile, &mut changes.leaf_pages)?;
             let Slot { profile, wake_was, is_new, was_merged, .. } = slot;
             changes.profiles.push(ProfileWrite { profile, wake_was, is_new, was_merged });
         }
-        changes
+        Ok(changes)
     }
 }
 
 /// Moves the pages that changed out of the profile.
-fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) {
+fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) -> Result<(), StoreError> {
     for (leaf, mut pages) in profile.pages.take() {
         // Pages of a leaf that is gone go with it.
         if !profile.leaves.contains_key(&leaf) {
             continue;
+        }
+        if pages.has_missed() {
+            return Err(StoreError::Unsound("a page of a leaf's state was needed that was not loaded"));
         }
         writes.extend(pages.take_changes().into_iter().map(|(number, page)| LeafPageWrite {
             owner: profile.key.clone(),
@@ -390,6 +432,7 @@ fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) {
                 }),
         }));
     }
+    Ok(())
 }
 
 fn unpack(owner: &UserKey, bytes: &[u8]) -> Result<Page, StoreError> {

@@ -35,7 +35,6 @@ impl Writer {
             Some(Job::Announce(computation)) => self.announce(&computation).await.map(|()| true),
             Some(Job::Leave(audience)) => self.leave(&audience).await.map(|()| true),
             Some(Job::Revisit(flow)) => self.revisit(&flow).await.map(|()| true),
-            None if self.renew_old_forms().await? => Ok(true),
             None => self.tidy_up().await,
         }
     }
@@ -71,7 +70,7 @@ impl Writer {
         for profile in &profiles {
             group.decision.announce_present(profile, computation, destination);
         }
-        let mut changes = group.finish();
+        let mut changes = group.finish()?;
         let mut computation = (**computation).clone();
         match last {
             Some(last) => computation.announcements[0].after = Some(last),
@@ -106,7 +105,7 @@ impl Writer {
                 group.decision.changes.memberships.push(MembershipWrite { audience_id, user, since: None });
             }
         }
-        let changes = group.finish();
+        let changes = group.finish()?;
         self.commit(&changes).await
     }
 

@@ -10,11 +10,13 @@ mod define;
 mod error;
 mod group;
 mod handle;
+mod history;
 mod jobs;
 mod population;
 mod preview;
 mod read;
 mod replay;
+mod scan;
 mod scheduler;
 mod sweep;
 mod writer;
@@ -23,7 +25,9 @@ pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, ReplaySelectio
 pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};
+pub use history::Order;
 pub use preview::{Preview, Question, Sample};
+pub use scan::Among;
 pub use scheduler::Ticker;
 pub use writer::{Settings, Writer};
 

@@ -42,6 +42,8 @@ pub(super) struct Found {
     pub evaluation: Evaluation,
     /// What each leaf said.
     pub leaves: Vec<Value>,
+    /// Of how many of an account's users each part is true.
+    pub tallies: Vec<Tally>,
 }
 
 struct Seen<'a> {
@@ -160,10 +162,10 @@ impl<'q> Population<'q> {
     pub(super) fn find(&mut self, profile: &Profile, now: Timestamp) -> Found {
         let query = self.query;
         let leaves = self.read(profile, 0, query.leaves(), now);
-        let none = Vec::new();
-        let tallies = self.tallies.get(&profile.key).unwrap_or(&none);
-        let evaluation = query.evaluate(&Seen { profile, leaves: &leaves, tallies }, now);
-        Found { evaluation, leaves: leaves.into_iter().map(|reading| reading.value).collect() }
+        let mut tallies = self.tallies.get(&profile.key).cloned().unwrap_or_default();
+        tallies.resize(query.parts().len(), Tally::default());
+        let evaluation = query.evaluate(&Seen { profile, leaves: &leaves, tallies: &tallies }, now);
+        Found { evaluation, leaves: leaves.into_iter().map(|reading| reading.value).collect(), tallies }
     }
 
     fn read(&mut self, profile: &Profile, first: usize, specs: &[LeafSpec], now: Timestamp) -> Vec<Reading> {

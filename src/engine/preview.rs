@@ -10,7 +10,7 @@ use super::handle::Engine;
 use super::population::Population;
 use crate::domain::ids::UserKey;
 use crate::domain::profile::Profile;
-use crate::domain::query::{Query, Target};
+use crate::domain::query::{Part, Quantifier, Query, Tally, Target};
 use crate::domain::time::Timestamp;
 
 /// How long a preview may take before it hands out what it has.
@@ -47,6 +47,8 @@ pub struct Sample {
     pub leaves: Vec<(String, Value)>,
     /// The traits that the query asks about.
     pub traits: Vec<(String, Value)>,
+    /// Of an account: each `ANY` or `ALL` of the query, and of how many of its users its condition is true.
+    pub parts: Vec<(String, Tally)>,
 }
 
 /// The question of a preview.
@@ -199,7 +201,16 @@ impl Making<'_> {
                 (name.to_owned(), profile.trait_value(name).map_or(Value::Null, |value| value.into_owned()))
             });
             let traits = traits.collect();
-            preview.sample.push(Sample { user: profile.key.clone(), value, leaves, traits });
+            let parts = query.parts().iter().map(text_of).zip(found.tallies).collect();
+            preview.sample.push(Sample { user: profile.key.clone(), value, leaves, traits, parts });
         }
     }
+}
+
+fn text_of(part: &Part) -> String {
+    let quantifier = match part.quantifier {
+        Quantifier::Any => "ANY",
+        Quantifier::All => "ALL",
+    };
+    format!("{quantifier} ({})", part.condition)
 }

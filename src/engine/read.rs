@@ -2,9 +2,9 @@
 
 use super::error::EngineError;
 use super::handle::Engine;
-use crate::domain::decide::normal_external_id;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::external_ids;
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::limits;
@@ -26,10 +26,16 @@ impl Engine {
         }
         Ok(profile)
     }
-    /// Who is found by an external id (`email`, `phone`), written in any case.
-    pub async fn users_by_external_id(&self, kind: &str, id: &str) -> Read<Vec<UserKey>> {
-        let id = normal_external_id(id);
-        Ok(self.shared.store.users_by_external_id(kind, &id, limits::MAX_PAGE).await?)
+    /// The profiles that are found by an external id (`email`, `phone`), written in any case: of users, visitors and accounts,
+    /// in the order of their keys; the first `limits::MAX_FOUND`.
+    pub async fn profiles_by_external_id(&self, kind: &str, id: &str) -> Read<Vec<Profile>> {
+        let id = external_ids::normal(id);
+        let keys = self.shared.store.users_by_external_id(kind, &id, limits::MAX_FOUND).await?;
+        let mut profiles = Vec::new();
+        for key in keys {
+            profiles.extend(self.shared.store.profile(&key).await?);
+        }
+        Ok(profiles)
     }
     /// What became of the size of the audience with this id.
     pub async fn audience_sizes(

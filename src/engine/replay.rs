@@ -114,7 +114,7 @@ impl Writer {
             }
             group.put_delivery(DeliveryWrite { delivery, was });
         }
-        let changes = group.finish();
+        let changes = group.finish()?;
         if !changes.is_empty() {
             self.commit(&changes).await?;
         }
@@ -122,7 +122,7 @@ impl Writer {
     }
 }
 
-/// Whether a call about a membership says what is no longer so: after a newer call it would leave the receiver wrong.
+/// Whether a call about a computed value says what is no longer so: after a newer call it would leave the receiver wrong.
 fn is_overtaken(delivery: &Delivery, profile: &Profile) -> bool {
     let Payload::Call(call) = &delivery.payload else { return false };
     let personas = |field: &str| call.get("context")?.get("personas")?.get(field)?.as_str();
@@ -132,9 +132,10 @@ fn is_overtaken(delivery: &Delivery, profile: &Profile) -> bool {
     let said = |fields: &str| {
         call.get(fields).and_then(Value::as_object).and_then(|fields: &Map<_, _>| fields.get(key))
     };
-    let Some(said) = said("traits").or_else(|| said("properties")).and_then(Value::as_bool) else {
-        return false;
-    };
+    let Some(said) = said("traits").or_else(|| said("properties")) else { return false };
     let membership = profile.memberships.get(key).filter(|membership| membership.audience_id == id);
-    membership.is_some_and(|membership| membership.member != said)
+    let computed = profile.values.get(key).filter(|computed| computed.computation_id == id);
+    let differs = |now: &Value| now != said;
+    membership.is_some_and(|membership| differs(&membership.member.into()))
+        || computed.is_some_and(|computed| differs(&computed.value))
 }

@@ -39,7 +39,7 @@ impl Writer {
             let late = u32::try_from(now.millis_since(*at).max(0)).unwrap_or(u32::MAX);
             metrics::histogram!("stagepost_timer_lateness_seconds").record(f64::from(late) / 1000.0);
         }
-        let changes = group.finish();
+        let changes = group.finish()?;
         self.commit(&changes).await?;
         metrics::counter!("stagepost_timers_fired_total")
             .increment(u64::try_from(due.len()).unwrap_or(u64::MAX));

@@ -94,7 +94,7 @@ impl Writer {
             pulse: Pulse::default(),
             deliveries_made: Notify::new(),
         });
-        let writer = Self {
+        let mut writer = Self {
             shared: Arc::clone(&shared),
             ids,
             rules,
@@ -109,6 +109,7 @@ impl Writer {
             jobs: false,
             stopping: false,
         };
+        writer.renew_old_forms().await?;
         writer.beat();
         // Nothing is late before the first tick.
         writer.shared.pulse.sweeper.store(writer.shared.clock.now().millis(), Ordering::Relaxed);
@@ -273,7 +274,10 @@ impl Writer {
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         let mut answers = Vec::with_capacity(commands.len());
         let decided = decide(&mut group, commands, &mut answers).await;
-        let changes = group.finish();
+        let (changes, decided) = match group.finish() {
+            Ok(changes) => (changes, decided),
+            Err(error) => (ChangeSet::default(), decided.and(Err(error))),
+        };
         let aftermath = Aftermath::new(&self.shared, &changes);
         let done: Done = Box::new(move |written| {
             aftermath.happen(written);

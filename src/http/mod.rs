@@ -5,6 +5,8 @@ pub mod exposition;
 pub mod ingest;
 pub mod operations;
 pub mod problem;
+mod profile_view;
+pub mod profiles;
 pub mod reply;
 
 use std::io;
@@ -55,6 +57,8 @@ impl Server {
                 .app_data(engine.clone())
                 .app_data(ingest.clone())
                 .app_data(shared.clone())
+                // The Profile API's paths lie below one of ingest.
+                .configure(profiles::configure)
                 .configure(ingest::configure)
                 .configure(operations::configure)
                 .configure(api::configure)

@@ -262,7 +262,8 @@ impl From<StoreError> for ApiProblem {
             | StoreError::Newer { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Write { .. }
-            | StoreError::TooLarge { .. } => {
+            | StoreError::TooLarge { .. }
+            | StoreError::Unsound(_) => {
                 // Paths and keys are for the log, not for the answer.
                 tracing::error!(%error, "the store could not do what it was asked");
                 Self::new(Code::Internal, "the store could not do what it was asked; the log says why")

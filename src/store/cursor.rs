@@ -4,7 +4,7 @@ use super::{Result, StoreError};
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 
 /// A row's key that a list can go on after.
-pub(super) trait Place: Sized {
+pub(crate) trait Place: Sized {
     /// The list's letter, so that a cursor of one list is refused by another.
     const LIST: char;
     /// The key as bytes.
@@ -42,12 +42,12 @@ impl Place for UserKey {
 }
 
 /// The cursor that goes on after `place`.
-pub(super) fn write<P: Place>(place: &P) -> String {
+pub(crate) fn write<P: Place>(place: &P) -> String {
     format!("{}{}", P::LIST, hex::encode(place.to_key()))
 }
 
 /// What [`write()`] made a cursor of; `None` for the first page.
-pub(super) fn read<P: Place>(cursor: Option<&str>) -> Result<Option<P>> {
+pub(crate) fn read<P: Place>(cursor: Option<&str>) -> Result<Option<P>> {
     let Some(text) = cursor else { return Ok(None) };
     text.strip_prefix(P::LIST)
         .and_then(|digits| hex::decode(digits).ok())

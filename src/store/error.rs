@@ -72,6 +72,9 @@ pub enum StoreError {
         /// Its size.
         bytes: usize,
     },
+    /// What was to be written was not whole. Nothing of it was written, and the store goes on.
+    #[error("{0}; nothing was written; this is a bug, please report it")]
+    Unsound(&'static str),
     /// A cursor that no page ever handed out.
     #[error("`{0}` is not a cursor of this list")]
     Cursor(String),
@@ -93,7 +96,7 @@ impl StoreError {
     /// what is stored, and the next call may well succeed.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::TooLarge { .. } | Self::Cursor(_) => false,
+            Self::TooLarge { .. } | Self::Unsound(_) | Self::Cursor(_) => false,
             Self::Locked { .. }
             | Self::Unreadable { .. }
             | Self::Newer { .. }

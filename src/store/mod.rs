@@ -3,13 +3,13 @@
 //! One trait at the level of the domain, two backends behind one test suite. All writing goes through
 //! [`Store::commit`], called by one writer; reading may happen from anywhere.
 
-mod cursor;
+pub(crate) mod cursor;
 mod error;
 pub mod memory;
 mod paging;
 pub mod sled;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use tokio::sync::oneshot;
@@ -34,20 +34,45 @@ pub type Done = Box<dyn FnOnce(std::result::Result<(), &StoreError>) + Send>;
 /// The result of a store call.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
-/// Which events are wanted; an absent field means any.
+/// Which events are wanted; an absent or empty field means any.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
     /// Of this type (`track`, …).
     pub type_name: Option<String>,
-    /// Of this user.
-    pub user: Option<UserKey>,
+    /// Sent under one of these ids.
+    pub users: BTreeSet<UserKey>,
+    /// With one of these names ([`Event::as_behaviour`]); events without a name are not wanted then.
+    pub names: BTreeSet<String>,
+    /// With none of these names.
+    pub other_names: BTreeSet<String>,
+    /// That happened at or after this instant.
+    pub from: Option<Timestamp>,
+    /// That happened before this instant.
+    pub to: Option<Timestamp>,
+    /// That arrived at or after this instant; older ones are not even looked at.
+    pub arrived_from: Option<Timestamp>,
 }
 
 impl EventFilter {
-    /// Whether `event` is wanted.
+    /// Whether `event` is wanted, but for its arrival.
     pub fn accepts(&self, event: &Event) -> bool {
         self.type_name.as_ref().is_none_or(|name| name == event.call.type_name())
-            && self.user.as_ref().is_none_or(|user| *user == event.user_key())
+            && (self.users.is_empty() || self.users.contains(&event.user_key()))
+            && self.from.is_none_or(|from| event.timestamp >= from)
+            && self.to.is_none_or(|to| event.timestamp < to)
+            && self.accepts_name(event)
+    }
+
+    fn accepts_name(&self, event: &Event) -> bool {
+        if self.names.is_empty() && self.other_names.is_empty() {
+            return true;
+        }
+        match event.as_behaviour() {
+            Some((name, _)) => {
+                (self.names.is_empty() || self.names.contains(name)) && !self.other_names.contains(name)
+            }
+            None => self.names.is_empty(),
+        }
     }
 }
 

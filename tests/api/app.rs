@@ -235,6 +235,10 @@ impl TestApp {
         &self.running().engine
     }
 
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.running().store
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

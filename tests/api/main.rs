@@ -17,6 +17,8 @@ mod fuzz;
 mod journeys;
 mod management;
 mod operations;
+mod profile_api;
+mod reading;
 mod segment;
 mod signature;
 mod studio;

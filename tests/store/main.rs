@@ -6,8 +6,10 @@
 mod backends;
 mod build;
 mod computations;
+mod history;
 mod merging;
 mod model;
 mod picture;
 mod sled_only;
 mod suite;
+mod upgrade;

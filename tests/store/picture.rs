@@ -143,8 +143,10 @@ async fn log_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
     let asked: Vec<EventId> = all.iter().rev().step_by(2).copied().chain([event_id(1, 0)]).collect();
     lines.push(format!("events: {:?}", store.events(&asked).await.unwrap()));
     let mut filters = vec![EventFilter::default()];
-    filters.extend(cast.users.iter().map(|user| EventFilter { user: Some(user.clone()), type_name: None }));
-    filters.push(EventFilter { type_name: Some("identify".into()), user: None });
+    filters.extend(
+        cast.users.iter().map(|user| EventFilter { users: [user.clone()].into(), ..EventFilter::default() }),
+    );
+    filters.push(EventFilter { type_name: Some("identify".into()), ..EventFilter::default() });
     for filter in filters {
         let found = walk(3, async |p| store.newest_events(&filter, &p).await).await;
         lines.push(format!("{filter:?}: {found:?}"));

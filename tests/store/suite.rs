@@ -160,7 +160,11 @@ async fn events_are_found_by_id_and_by_filter(store: &dyn Store) {
     assert_eq!(store.events(&ids).await.unwrap(), [set.events[29].clone(), set.events[0].clone()]);
     let all = walk(7, async |p| store.newest_events(&EventFilter::default(), &p).await).await;
     assert_eq!(all, set.events.iter().rev().cloned().collect::<Vec<_>>());
-    let filter = EventFilter { type_name: Some("alias".into()), user: Some(UserKey::anonymous("a")) };
+    let filter = EventFilter {
+        type_name: Some("alias".into()),
+        users: [UserKey::anonymous("a")].into(),
+        ..EventFilter::default()
+    };
     let some = walk(2, async |p| store.newest_events(&filter, &p).await).await;
     let expected = [27, 21, 15, 9, 3].map(|n| event_id(10, n));
     assert_eq!(some.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
@@ -461,7 +465,7 @@ async fn a_scan_that_finds_little_hands_out_what_it_has(store: &dyn Store) {
         set.events.push(event(event_id(10, n), &user(if n == 3 { "rare" } else { "a" }), call));
     }
     store.commit(&set).await.unwrap();
-    let filter = EventFilter { user: Some(user("rare")), type_name: None };
+    let filter = EventFilter { users: [user("rare")].into(), ..EventFilter::default() };
     let page = store.newest_events(&filter, &first(5)).await.unwrap();
     assert!(page.rows.is_empty() && page.cursor.is_some());
     let page = store.newest_events(&filter, &PageRequest { limit: 5, cursor: page.cursor }).await.unwrap();

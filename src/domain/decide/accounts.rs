@@ -98,14 +98,25 @@ impl Decision<'_> {
         }
     }
 
-    /// Lets what happened to a user have its effect on an account that he is linked to.
-    pub fn take_effect(&mut self, account: &mut Profile, effect: Effect, cause: &Cause) {
+    /// Lets what happened to its users have its effect on an account. All of it happened together: the account is evaluated
+    /// once, on what is true in the end.
+    pub fn take_effects(&mut self, account: &mut Profile, effects: Vec<Effect>, cause: &Cause) {
         account.updated_at = self.now;
-        let rules = std::sync::Arc::clone(&self.rules);
         let mut touched = Touched::new();
         if account.is_fresh(self.now) {
-            touched.extend(rules.of_nobody.iter().copied());
+            touched.extend(self.rules.of_nobody.iter().copied());
         }
+        for effect in effects {
+            touched.append(&mut self.take_effect(account, effect));
+        }
+        let wake = self.evaluate(account, touched, cause);
+        arm(account, wake);
+    }
+
+    /// Takes in one effect; answers the rules that it concerns.
+    fn take_effect(&mut self, account: &mut Profile, effect: Effect) -> Touched {
+        let rules = std::sync::Arc::clone(&self.rules);
+        let mut touched = Touched::new();
         let mut touch =
             |leaf: &LeafId| touched.extend(rules.rules_by_leaf.get(leaf).into_iter().flatten().copied());
         match effect {
@@ -154,8 +165,7 @@ impl Decision<'_> {
                 touched.append(&mut self.set_traits(account, &traits, at));
             }
         }
-        let wake = self.evaluate(account, touched, cause);
-        arm(account, wake);
+        touched
     }
 }
 

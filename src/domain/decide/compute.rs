@@ -85,7 +85,7 @@ impl Decision<'_> {
     /// profile.
     pub fn evaluate_first(&mut self, profile: &mut Profile, computations: &BTreeSet<String>) -> bool {
         let rules = Arc::clone(&self.rules);
-        let armed = profile.wake_at;
+        let (armed, parts) = (profile.wake_at, profile.parts.clone());
         let mut changed = false;
         let first = rules.rules.iter().enumerate();
         for (place, rule) in first.filter(|(_, rule)| computations.contains(&rule.computation.id)) {
@@ -102,7 +102,7 @@ impl Decision<'_> {
                 arm(profile, wake);
             }
         }
-        changed || profile.wake_at != armed
+        changed || profile.wake_at != armed || profile.parts != parts
     }
 
     /// Says whether the trait of the computation's key changed.

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::Decision;
 use super::compute::{Touched, arm};
-use super::external_ids::ExternalIds;
 use crate::domain::change::SeenWrite;
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::event::{Call, Event, weight};
+use crate::domain::external_ids::KINDS;
 use crate::domain::ids::JourneyId;
 use crate::domain::journey::{Journeys, Post};
 use crate::domain::limits;
@@ -109,10 +109,10 @@ impl Decision<'_> {
         let mut touched = Touched::new();
         self.left_out.traits += traits.len().saturating_sub(limits::MAX_TRAITS_PER_EVENT);
         for (name, value) in traits.iter().take(limits::MAX_TRAITS_PER_EVENT) {
-            let before = ExternalIds::of(profile, name);
+            let before = if KINDS.contains(&name.as_str()) { profile.external_ids(name) } else { Vec::new() };
             match set_trait(profile, name, value, at) {
                 SetTrait::Changed => {
-                    self.note_external_ids(profile, name, before);
+                    self.note_external_ids(profile, name, &before);
                     touched.extend(self.rules.rules_by_trait.get(name).into_iter().flatten());
                 }
                 SetTrait::Same => {}

@@ -131,12 +131,8 @@ impl Rules {
                 note(state.missing_all(pages));
                 continue;
             }
-            note(state.missing(spec.shape(), None, now, pages));
-            for event in events {
-                if let Some(entry) = spec.observe(event) {
-                    note(state.missing(spec.shape(), Some(&entry), now, pages));
-                }
-            }
+            let entries: Vec<Entry> = events.iter().filter_map(|event| spec.observe(event)).collect();
+            note(state.missing(spec.shape(), &entries, now, pages));
         }
         missing.into_iter().collect()
     }

@@ -18,7 +18,6 @@ mod wake;
 use std::sync::Arc;
 
 pub use accounts::{Effect, Told};
-pub use external_ids::{EMAIL, PHONE, normal as normal_external_id};
 pub use identity::links;
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::MAX_ENTRIES;
 use super::total::Total;
 use super::tree::Node;
 
@@ -32,6 +33,8 @@ pub(super) enum Content {
 /// How much fits where. The standard is for servers; tests take less, so that few entries fill many pages.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Capacity {
+    /// Most entries of a state.
+    pub(super) entries: usize,
     /// Of the root that is kept in the profile.
     pub(super) root: Room,
     /// Of every other node.
@@ -61,6 +64,7 @@ impl Room {
 
 impl Capacity {
     pub(super) const STANDARD: Self = Self {
+        entries: MAX_ENTRIES,
         root: Room { entries: 64, children: 64, bytes: 900 },
         node: Room { entries: 128, children: 64, bytes: 2000 },
         total: 500,
@@ -121,6 +125,11 @@ impl Pages {
                 (*number, slot.page.as_deref().cloned())
             })
             .collect()
+    }
+
+    /// Whether something was asked for that was not in memory: what was decided since then is not to be trusted.
+    pub fn has_missed(&self) -> bool {
+        !self.missed.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     pub(super) fn is_loaded(&self, number: PageNumber) -> bool {

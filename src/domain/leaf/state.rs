@@ -40,13 +40,13 @@ pub struct LeafState {
 }
 
 impl LeafState {
-    /// The pages that have to be in memory before `entry` is added (if any), the edges are moved to `now`, and the
-    /// value is read. Loading them may show that more are needed: to be asked until it is empty, as a rule two or three
-    /// times.
+    /// The pages that have to be in memory before `entries` are added one after another, the edges are moved to `now`,
+    /// and the value is read. Loading them may show that more are needed: to be asked until it is empty, as a rule two or
+    /// three times.
     pub fn missing(
         &self,
         shape: &Shape,
-        entry: Option<&Entry>,
+        entries: &[Entry],
         now: Timestamp,
         pages: &Pages,
     ) -> Vec<PageNumber> {
@@ -56,11 +56,9 @@ impl LeafState {
         // Doing it on copies shows what it takes. Pages are shared until they change, so the copies are cheap.
         let mut state = self.clone();
         let mut pages = pages.clone();
-        match entry {
-            Some(entry) => {
-                state.add(shape, entry.clone(), now, &mut pages);
-            }
-            None => state.advance(shape, now, &mut pages),
+        state.advance(shape, now, &mut pages);
+        for entry in entries {
+            state.add(shape, entry.clone(), now, &mut pages);
         }
         state.read(shape, now, &pages, &|_| Value::Null);
         pages.into_missed()

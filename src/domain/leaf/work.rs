@@ -6,7 +6,7 @@ use super::session::Run;
 use super::total::{Total, reads};
 use super::tree::Tree;
 use super::window::Edges;
-use super::{Entry, LIST_KEPT, LeafState, MAX_ENTRIES, Reduce, Shape, Window};
+use super::{Entry, LIST_KEPT, LeafState, Reduce, Shape, Window};
 
 /// How a shape is kept.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +129,7 @@ impl<'w> Work<'w> {
     }
 
     fn has_room(&self) -> bool {
-        self.tree.len() < MAX_ENTRIES
+        self.tree.len() < self.desk.pages.capacity.entries
     }
 
     fn add_to_window(&mut self, inside: &super::tree::Times, entry: Entry) -> bool {

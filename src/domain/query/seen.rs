@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use crate::domain::event::Event;
-use crate::domain::leaf::{As, Reduce};
+use crate::domain::leaf::{As, Reduce, number_value};
 
 use super::ast::{Comparison, Field, Place, Reducer, Scalar, Stream};
 use super::compare::{Datum, Test, text_of};
 use super::moment::Moment;
-use super::reduce::{number_of, numeric};
+use super::reduce::number_of;
 
 /// What queries may ask of an event.
 pub(super) struct Seen<'e> {
@@ -71,7 +71,7 @@ impl<'e> Seen<'e> {
         match reducer.reduce {
             Reduce::Count => Some(Value::Null),
             Reduce::Sum | Reduce::Average | Reduce::Minimum(As::Number) | Reduce::Maximum(As::Number) => {
-                number_of(&value).map(numeric)
+                number_of(&value).map(number_value)
             }
             Reduce::Minimum(As::Text) | Reduce::Maximum(As::Text) | Reduce::Unique | Reduce::UniqueCount => {
                 Some(Value::from(text_of(&value)))

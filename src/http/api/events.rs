@@ -41,7 +41,7 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
         events: type_name.as_deref() != Some(REJECTED),
         // Nobody knows whose a refused post was, and of what type.
         refusals: user.is_none() && type_name.as_deref().is_none_or(|name| name == REJECTED),
-        filter: EventFilter { type_name, user },
+        filter: EventFilter { type_name, users: user.into_iter().collect(), ..EventFilter::default() },
     };
     let cursor = match params.text("cursor") {
         None => Cursor::default(),

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -28,9 +30,20 @@ pub(super) fn bearer(header: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
+/// The token in an `Authorization` header of the form `Basic <base 64 of "token:">`; a password means nothing.
+pub(in crate::http) fn basic(header: &str) -> Option<String> {
+    let (scheme, credentials) = header.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let token = decoded.split_once(':').map_or(decoded.as_str(), |(token, _)| token);
+    (!token.is_empty()).then(|| token.to_owned())
+}
+
 /// What the guard says of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(in crate::http) enum Verdict {
     /// It is the one.
     Right,
     /// It is not.
@@ -41,7 +54,7 @@ pub(super) enum Verdict {
 
 /// Checks tokens, and stops those who try one after the other.
 #[derive(Debug, Default)]
-pub(super) struct Guard {
+pub(in crate::http) struct Guard {
     hash: Mutex<Option<(Instant, String)>>,
     guesses: Mutex<Guesses>,
 }
@@ -140,6 +153,16 @@ mod tests {
         assert_eq!(bearer("bearer  abc "), Some("abc"));
         for header in ["", "abc", "Bearer", "Bearer ", "Basic abc"] {
             assert_eq!(bearer(header), None, "{header}");
+        }
+    }
+
+    #[test]
+    fn reads_the_header_of_the_profile_api() {
+        for header in ["Basic YWJjOg==", "basic  YWJjOg==", "Basic YWJj", "Basic YWJjOnB3"] {
+            assert_eq!(basic(header).as_deref(), Some("abc"), "{header}");
+        }
+        for header in ["", "Basic", "Basic !", "Basic Og==", "Basic ", "Bearer YWJjOg==", "Basic /////w=="] {
+            assert_eq!(basic(header), None, "{header}");
         }
     }
 

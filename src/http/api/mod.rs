@@ -3,6 +3,7 @@
 //! One file per resource, each with its `endpoints()`; [`configure`] registers them, and a test holds the OpenAPI
 //! document to them.
 
+mod accounts;
 mod audiences;
 mod auth;
 mod body;
@@ -19,9 +20,11 @@ mod guard;
 mod journeys;
 mod openapi;
 mod params;
+mod preview;
 mod state;
 mod stream;
 mod test_send;
+mod traits;
 mod users;
 
 #[cfg(test)]
@@ -36,6 +39,7 @@ use crate::domain::limits;
 
 pub use endpoint::Endpoint;
 pub use guard::token_hash;
+pub(super) use guard::{Verdict, basic};
 pub use params::NoParams;
 pub use state::{ApiState, Check};
 pub use test_send::DestinationTester;
@@ -49,11 +53,13 @@ const PREFIX: &str = "/api";
 fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     all.extend(audiences::endpoints());
+    all.extend(traits::endpoints());
     all.extend(definitions::endpoints());
     all.extend(destinations::endpoints());
     all.extend(funnels::endpoints());
     all.extend(journeys::endpoints());
     all.extend(users::endpoints());
+    all.extend(accounts::endpoints());
     all.extend(deliveries::endpoints());
     all.extend(events::endpoints());
     all

@@ -49,6 +49,12 @@ impl Params {
         self.0.get(name).cloned()
     }
 
+    /// The texts of a comma-separated list, without spaces around them; absent is none.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let all = self.text(name).unwrap_or_default().split(',').map(str::trim);
+        all.filter(|text| !text.is_empty()).map(str::to_owned).collect()
+    }
+
     /// The user named by `userId`.
     pub fn user(&self) -> Option<UserKey> {
         self.text("userId").map(UserKey::user)

@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::guard::Guard;
 use super::test_send::DestinationTester;
 use crate::domain::limits;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
+use crate::http::profiles::Bucket;
 use crate::metrics;
 
 /// A further sign of life for `/readyz`.
@@ -29,11 +30,15 @@ pub struct ApiState {
     pub(super) tester: Option<Arc<dyn DestinationTester>>,
     /// Further checks of `/readyz`, by name.
     pub(in crate::http) checks: Vec<(&'static str, Check)>,
-    pub(super) guard: Guard,
+    pub(in crate::http) guard: Guard,
     /// One permit per listener to the debugger's feed.
     pub(super) listeners: Arc<Semaphore>,
     /// One permit per preview under way.
     pub(super) previews: Semaphore,
+    /// One permit per search through profiles or events.
+    searches: Semaphore,
+    /// What bounds the calls of the Profile API.
+    pub(in crate::http) profile_calls: Bucket,
     stopping: watch::Sender<bool>,
 }
 
@@ -50,6 +55,8 @@ impl ApiState {
             guard: Guard::default(),
             listeners: Arc::new(Semaphore::new(limits::MAX_LISTENERS)),
             previews: Semaphore::new(limits::MAX_PREVIEWS),
+            searches: Semaphore::new(limits::MAX_SEARCHES),
+            profile_calls: Bucket::new(limits::PROFILE_CALLS_PER_SECOND),
             stopping: watch::Sender::new(false),
         }
     }
@@ -68,6 +75,22 @@ impl ApiState {
     /// Ends the streams that would otherwise go on for ever. Call it when the server is to stop.
     pub fn stop(&self) {
         self.stopping.send_replace(true);
+    }
+
+    /// Waits for the turn of a search through profiles or events; it is over when the permit is dropped.
+    ///
+    /// # Errors
+    /// [`EngineError::Busy`] when the turn does not come within `limits::SEARCH_WAIT`.
+    pub(in crate::http) async fn search_turn(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        match tokio::time::timeout(limits::SEARCH_WAIT.to_std(), self.searches.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => Err(EngineError::Busy),
+        }
+    }
+
+    /// The same, however long it takes: for the later pages of a file, which can't be refused any more.
+    pub(super) async fn next_search_turn(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        self.searches.acquire().await.map_err(|_| EngineError::Busy)
     }
 
     /// Tells when the server is to stop.

@@ -223,6 +223,7 @@ async fn definitions_are_put_shown_and_removed() {
     assert!(made.json()["id"].as_str().unwrap().starts_with("tra_"));
     let condition = json!({ "name": "X", "query": "event('a').count() >= 1" });
     assert_eq!(api.call("POST", "/api/traits", condition).await.status, 400);
+    assert_eq!(api.call("DELETE", "/api/traits/total_spend?exit=true", Value::Null).await.status, 400);
     assert_eq!(api.call("DELETE", "/api/traits/total_spend", Value::Null).await.status, 204);
 }
 

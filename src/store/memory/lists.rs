@@ -121,11 +121,13 @@ impl State {
 
     pub(super) fn list_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
         let start: Option<EventId> = cursor::read(page.cursor.as_deref())?;
+        let oldest = filter.arrived_from.map(EventId::floor);
+        let newest_first = self.events.range(below(start)).rev();
         paging::page(
             page,
-            self.events.range(below(start)).rev().map(|(id, logged)| {
-                Ok((*id, Some(&logged.event).filter(|event| filter.accepts(event)).cloned()))
-            }),
+            newest_first.take_while(|(id, _)| oldest.is_none_or(|oldest| **id >= oldest)).map(
+                |(id, logged)| Ok((*id, Some(&logged.event).filter(|event| filter.accepts(event)).cloned())),
+            ),
         )
     }
 

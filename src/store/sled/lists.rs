@@ -99,12 +99,21 @@ impl Disk {
 
     pub(super) fn list_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
         let start: Option<EventId> = cursor::read(page.cursor.as_deref())?;
+        let oldest = filter.arrived_from.map(EventId::floor);
+        // The block that holds the oldest may begin before it.
+        let from = match oldest {
+            Some(oldest) => self.block_of(oldest)?.unwrap_or_else(|| keys::event(oldest)),
+            None => keys::EVENTS.to_vec(),
+        };
         let to = start.map_or_else(|| keys::end(keys::EVENTS), keys::event);
-        let blocks = self.rows(keys::EVENTS.to_vec(), to).rev();
+        let blocks = self.rows(from, to).rev();
         let events = blocks.flat_map(|row| {
             failed(row.and_then(|(key, row)| self.block(&key, &row)).map(|block| {
                 let newest_first = block.events.into_iter().rev();
-                newest_first.filter(|(id, _)| start.is_none_or(|start| *id < start)).map(|(id, record)| {
+                let is_within = move |id: &EventId| {
+                    start.is_none_or(|start| *id < start) && oldest.is_none_or(|oldest| *id >= oldest)
+                };
+                newest_first.filter(move |(id, _)| is_within(id)).map(|(id, record)| {
                     let event = codec::event(id, &record)?;
                     Ok((id, Some(event).filter(|event| filter.accepts(event))))
                 })

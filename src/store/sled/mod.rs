@@ -21,6 +21,7 @@ mod segments;
 mod single;
 mod sizes;
 mod sync;
+mod upgrade;
 
 use std::collections::HashSet;
 use std::path::Path;

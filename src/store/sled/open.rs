@@ -17,17 +17,9 @@ use super::progress::Progress;
 use super::segments::{self, Log};
 use super::single::Single;
 use super::sync::{Syncer, Unsynced, flush};
+use super::upgrade::{DATA_VERSION, UPGRADES, Upgrade};
 use super::{codec, keys};
 use crate::store::{Result, StoreError};
-
-/// Brings the data from one version to the next.
-type Upgrade = fn(&Disk) -> Result<()>;
-
-/// In order; the first brings version 1 to version 2.
-const UPGRADES: &[Upgrade] = &[];
-
-/// The version that this build writes.
-const DATA_VERSION: u32 = 1;
 
 /// How long sled may take to let go of a log that this process closed just now.
 const CLOSING: u32 = 40;

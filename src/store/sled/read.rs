@@ -137,7 +137,7 @@ impl Disk {
     }
 
     /// The key of the block that `id` is in, if it is kept.
-    fn block_of(&self, id: EventId) -> Result<Option<Vec<u8>>> {
+    pub(super) fn block_of(&self, id: EventId) -> Result<Option<Vec<u8>>> {
         let mut to = keys::event(id);
         to.push(0);
         let row = self.rows(keys::EVENTS.to_vec(), to).next_back().transpose()?;

@@ -26,10 +26,10 @@ fn counting<'e>(shape: &Shape, entries: &'e [Entry], now: i64) -> Vec<&'e Entry>
                 }
                 run.push(entry);
             }
-            run.last()
-                .is_some_and(|last| now - last.at.millis() <= gap.millis())
-                .then_some(run)
-                .unwrap_or_default()
+            if run.last().is_some_and(|last| now - last.at.millis() > gap.millis()) {
+                run.clear();
+            }
+            run
         }
     }
 }

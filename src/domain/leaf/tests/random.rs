@@ -13,6 +13,7 @@ use crate::domain::time::Span;
 
 /// So small that a dozen of entries makes a tree of several levels.
 pub(super) const SMALL: Capacity = Capacity {
+    entries: 10_000,
     root: Room { entries: 3, children: 3, bytes: 900 },
     node: Room { entries: 4, children: 3, bytes: 90 },
     total: 12,
@@ -253,5 +254,24 @@ proptest! {
             stored.check_no_page_is_left_behind();
             check_future(&mut stored, &entries, now);
         }
+    }
+
+    #[test]
+    fn a_store_that_loses_pages_loses_only_what_was_on_them(
+        shape in shapes(),
+        steps in steps(),
+        lost in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
+    ) {
+        let (mut stored, _, now) = run(&shape, &steps, &mut |stored, entries, _| {
+            let place = lost[entries.len() % lost.len()];
+            let number = stored.store.keys().copied().nth(place.index(stored.store.len().max(1)));
+            if entries.len() % 7 == 6 && let Some(number) = number {
+                stored.lose(number);
+            }
+        });
+        stored.add(make(shape.reduce, now, 1, 100_000), at(now));
+        stored.entries();
+        stored.advance(at(now + 5000));
+        stored.read(at(now + 5000));
     }
 }

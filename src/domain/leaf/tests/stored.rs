@@ -16,13 +16,14 @@ pub(super) struct Stored {
     pages: Pages,
     /// How many pages the last use loaded, and how many it wrote.
     pub(super) touched: (usize, usize),
+    has_lost: bool,
 }
 
 impl Stored {
     pub(super) fn new(shape: Shape, capacity: Capacity) -> Self {
         let pages = Pages::with_capacity(capacity);
         let (state, store) = (LeafState::default(), BTreeMap::new());
-        Self { shape, state, capacity, store, pages, touched: (0, 0) }
+        Self { shape, state, capacity, store, pages, touched: (0, 0), has_lost: false }
     }
 
     /// Packs the state and forgets the pages in memory.
@@ -36,11 +37,19 @@ impl Stored {
         self.pages = Pages::with_capacity(self.capacity);
     }
 
+    /// The store loses a page.
+    pub(super) fn lose(&mut self, number: PageNumber) {
+        self.forget();
+        self.store.remove(&number);
+        self.has_lost = true;
+    }
+
     fn load(&mut self, missing: &[PageNumber]) {
         for number in missing {
             assert!(self.state.page_numbers().contains(number));
-            let packed = self.store.get(number).expect("only pages that exist are asked for");
-            self.pages.put_loaded(*number, Some(rmp_serde::from_slice(packed).unwrap()));
+            let packed = self.store.get(number);
+            assert!(packed.is_some() || self.has_lost, "only pages that exist are asked for");
+            self.pages.put_loaded(*number, packed.map(|packed| rmp_serde::from_slice(packed).unwrap()));
         }
         self.touched.0 += missing.len();
     }
@@ -49,7 +58,12 @@ impl Stored {
     fn load_for(&mut self, entry: Option<&Entry>, now: Timestamp) {
         self.touched = (0, 0);
         for round in 0.. {
-            let missing = self.state.missing(&self.shape, entry, now, &self.pages);
+            let missing = self.state.missing(
+                &self.shape,
+                entry.map_or(&[][..], std::slice::from_ref),
+                now,
+                &self.pages,
+            );
             if missing.is_empty() {
                 return;
             }

@@ -54,7 +54,7 @@ impl Tree {
         while !self.root.fits(capacity.root) && (self.root.level() == 0 || self.root.length() > 2) {
             let level = self.root.level().saturating_add(1);
             let parts = std::mem::take(&mut self.root).split(capacity.node, grew_at_end);
-            let children = parts.into_iter().filter_map(|part| put_new(part, desk)).collect();
+            let children = put_new(parts, None, desk);
             self.root = Node::Inner { level, children };
         }
         while let Node::Inner { children, .. } = &self.root {
@@ -77,11 +77,21 @@ impl Tree {
     }
 }
 
-/// Puts a node on a new page.
-fn put_new(node: Node, desk: &mut Desk<'_>) -> Option<Child> {
-    let mut child = Child::of(&node, 0)?;
-    child.page = desk.put_new(Content::Node(node));
-    Some(child)
+/// Puts nodes on new pages. `before`: when the last entry in front of them is.
+fn put_new(
+    nodes: impl IntoIterator<Item = Node>,
+    mut before: Option<Timestamp>,
+    desk: &mut Desk<'_>,
+) -> Vec<Child> {
+    let mut children = Vec::new();
+    for node in nodes {
+        if let Some(mut child) = Child::of(&node, 0, node.order_after(before)) {
+            before = node.last_at();
+            child.page = desk.put_new(Content::Node(node));
+            children.push(child);
+        }
+    }
+    children
 }
 
 impl Node {
@@ -101,13 +111,15 @@ impl Node {
                     *self = Self::Leaf(vec![entry]);
                     return true;
                 };
+                let child = child.clone();
                 let is_last = place + 1 == children.len();
-                let page = child.page;
-                let mut node = desk.take_node(page);
+                let mut node = desk.take_node(child.page);
                 let at_end = node.insert(entry, desk);
                 let mut parts = node.split(desk.pages.capacity.node, at_end && is_last).into_iter();
-                let first = parts.next().and_then(|node| put_back(node, page, desk));
-                let rest: Vec<Child> = parts.filter_map(|part| put_new(part, desk)).collect();
+                let first = parts.next().unwrap_or_default();
+                let before = first.last_at();
+                let first = put_back(first, child, desk);
+                let rest = put_new(parts, before, desk);
                 children.splice(place..=place, first.into_iter().chain(rest));
                 at_end && is_last
             }
@@ -132,7 +144,7 @@ impl Node {
                         Effect::Some => {
                             let mut node = desk.take_node(child.page);
                             node.remove(cut.clone(), after, desk);
-                            children.extend(put_back(node, child.page, desk));
+                            children.extend(put_back(node, child, desk));
                         }
                     }
                     cut.pass(removed);
@@ -142,9 +154,10 @@ impl Node {
     }
 }
 
-/// Puts a changed node back on its page; the page of an empty one is removed.
-fn put_back(node: Node, page: u32, desk: &mut Desk<'_>) -> Option<Child> {
-    let child = Child::of(&node, page);
+/// Puts a changed node back on the page of `old`; the page of an empty one is removed.
+fn put_back(node: Node, old: Child, desk: &mut Desk<'_>) -> Option<Child> {
+    let page = old.page;
+    let child = Child::of(&node, page, old.order_of(&node));
     match child {
         Some(_) => desk.put(page, Content::Node(node)),
         None => desk.remove(page),

@@ -25,7 +25,8 @@ pub(in crate::domain::leaf) enum Node {
 pub(in crate::domain::leaf) struct Child {
     /// The time of the first entry in it.
     pub(super) at: Timestamp,
-    /// The order of the first entry in it.
+    /// What an entry of that time has to be ordered after, to belong here; `None`: every entry of that time does, as no
+    /// node before this one has any. Orders are long, and equal times that fall on two pages are rare.
     pub(super) order: Option<Order>,
     /// Where it is.
     pub(super) page: PageNumber,
@@ -40,13 +41,22 @@ impl Default for Node {
 }
 
 impl Child {
-    /// What is to be known of `node` on `page`; `None` when it is empty.
-    pub(super) fn of(node: &Node, page: PageNumber) -> Option<Self> {
+    /// What is to be known of `node` on `page`; `None` when it is empty. `order` is that of a leaf, a node above leaves
+    /// has that of its first child.
+    pub(super) fn of(node: &Node, page: PageNumber, order: Option<Order>) -> Option<Self> {
         let (at, order) = match node {
-            Node::Leaf(entries) => entries.first().map(|first| (first.at, &first.order))?,
-            Node::Inner { children, .. } => children.first().map(|first| (first.at, &first.order))?,
+            Node::Leaf(entries) => (entries.first()?.at, order),
+            Node::Inner { children, .. } => children.first().map(|first| (first.at, first.order.clone()))?,
         };
-        Some(Self { at, order: order.clone(), page, count: node.count() })
+        Some(Self { at, order, page, count: node.count() })
+    }
+
+    /// The order to be known of this child after its node has changed to `node`.
+    ///
+    /// Times before this child's go to nodes before it, so a first entry of a later time is the first of that time; one
+    /// of an earlier time is the first of all.
+    pub(super) fn order_of(self, node: &Node) -> Option<Order> {
+        self.order.filter(|_| node.first().is_some_and(|first| first.at == self.at))
     }
 }
 
@@ -56,6 +66,28 @@ impl Node {
         match self {
             Self::Leaf(entries) => entries.len(),
             Self::Inner { children, .. } => children.iter().map(|child| child.count).sum(),
+        }
+    }
+
+    /// The first entry of a leaf.
+    pub(super) fn first(&self) -> Option<&Entry> {
+        match self {
+            Self::Leaf(entries) => entries.first(),
+            Self::Inner { .. } => None,
+        }
+    }
+
+    /// The order to be known of a leaf that comes after one whose last entry is at `before`.
+    pub(super) fn order_after(&self, before: Option<Timestamp>) -> Option<Order> {
+        let first = self.first().filter(|first| Some(first.at) == before);
+        first.and_then(|first| first.order.clone())
+    }
+
+    /// When the last entry of a leaf is.
+    pub(super) fn last_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Leaf(entries) => entries.last().map(|last| last.at),
+            Self::Inner { .. } => None,
         }
     }
 

@@ -169,6 +169,10 @@ impl BackWalk<'_> {
         if let Some(node) = self.pages.node(child.page) {
             return self.node(node);
         }
+        if self.pages.is_loaded(child.page) {
+            // Lost: it is as if it were empty.
+            return ControlFlow::Continue(());
+        }
         self.missed += 1;
         if self.missed > self.seen { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

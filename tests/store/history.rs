@@ -1,0 +1,65 @@
+//! A user's events by their names and times: what the filter of events can ask.
+
+use std::collections::BTreeSet;
+
+use serde_json::Map;
+use stagepost::domain::event::Call;
+use stagepost::domain::ids::UserKey;
+use stagepost::store::{EventFilter, Store};
+
+use crate::build::*;
+use crate::picture::walk;
+
+on_every_backend!(events_are_found_by_name_and_time);
+
+fn track_of(name: &str) -> Call {
+    Call::Track { event: name.into(), properties: Map::new() }
+}
+
+fn page() -> Call {
+    Call::Page { name: None, category: None, properties: Map::new() }
+}
+
+fn names(of: &[&str]) -> BTreeSet<String> {
+    of.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Seven events in three commits: at 10, 11, 12 · 20, 21 · 30, 31; the one at 21 happened at 5.
+async fn events_are_found_by_name_and_time(store: &dyn Store) {
+    let (known, visitor, other) = (user("a"), UserKey::anonymous("a"), user("b"));
+    let alias = || Call::Alias { previous_id: "o".into() };
+    for commit in [
+        vec![(10, &known, track_of("Bought")), (11, &visitor, page()), (12, &other, track_of("Bought"))],
+        vec![(20, &known, alias()), (21, &known, track_of("Tried"))],
+        vec![(30, &visitor, track_of("Bought")), (31, &other, page())],
+    ] {
+        let mut set = changes();
+        set.events = commit.into_iter().map(|(ms, who, call)| event(event_id(ms, 1), who, call)).collect();
+        for late in set.events.iter_mut().filter(|event| event.id == event_id(21, 1)) {
+            late.timestamp = at(5);
+        }
+        store.commit(&set).await.unwrap();
+    }
+    let any = EventFilter::default;
+    let own: BTreeSet<UserKey> = [known.clone(), visitor.clone()].into();
+    for (filter, found) in [
+        (any(), vec![31, 30, 21, 20, 12, 11, 10]),
+        (EventFilter { users: own.clone(), ..any() }, vec![30, 21, 20, 11, 10]),
+        (EventFilter { names: names(&["Bought"]), users: own.clone(), ..any() }, vec![30, 10]),
+        (EventFilter { names: names(&["Page Viewed", "Tried"]), ..any() }, vec![31, 21, 11]),
+        (EventFilter { other_names: names(&["Bought", "Page Viewed"]), ..any() }, vec![21, 20]),
+        (EventFilter { names: names(&["Tried"]), other_names: names(&["Tried"]), ..any() }, vec![]),
+        (EventFilter { from: Some(at(11)), to: Some(at(30)), ..any() }, vec![20, 12, 11]),
+        (EventFilter { arrived_from: Some(at(11)), ..any() }, vec![31, 30, 21, 20, 12, 11]),
+        (EventFilter { arrived_from: Some(at(12)), users: own, ..any() }, vec![30, 21, 20]),
+        (EventFilter { arrived_from: Some(at(21)), ..any() }, vec![31, 30, 21]),
+        (EventFilter { arrived_from: Some(at(31)), ..any() }, vec![31]),
+        (EventFilter { arrived_from: Some(at(32)), ..any() }, vec![]),
+    ] {
+        for limit in [1, 2, 10] {
+            let rows = walk(limit, async |page| store.newest_events(&filter, &page).await).await;
+            let times: Vec<_> = rows.iter().map(|event| event.id.made_at().millis()).collect();
+            assert_eq!(times, found, "{filter:?} in pages of {limit}");
+        }
+    }
+}
