@@ -35,6 +35,13 @@ pub enum Window {
     Session(Span),
 }
 
+impl Window {
+    /// Whether it is the last session. Entries that the reducer does not read are part of one, too.
+    pub fn is_session(self) -> bool {
+        matches!(self, Self::Session(_))
+    }
+}
+
 /// What is made of the entries that count, and with it what an [`Entry::value`](super::Entry) has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reduce {

@@ -207,9 +207,7 @@ impl LeafState {
 pub fn reduce_all<'e>(reduce: Reduce, entries: impl IntoIterator<Item = &'e Entry>) -> Value {
     let mut total = Total::Nothing;
     for entry in entries {
-        if super::total::reads(reduce, &entry.value) {
-            total.add(reduce, entry);
-        }
+        total.add(reduce, entry);
     }
     total.value(reduce)
 }

@@ -35,7 +35,8 @@ pub(super) enum Total {
 /// Whether a reducer reads entries of this value.
 pub(super) fn reads(reduce: Reduce, value: &Value) -> bool {
     match reduce {
-        Reduce::Count | Reduce::First | Reduce::Last | Reduce::List => true,
+        Reduce::Count | Reduce::List => true,
+        Reduce::First | Reduce::Last => !value.is_null(),
         Reduce::Sum | Reduce::Average | Reduce::Minimum(As::Number) | Reduce::Maximum(As::Number) => {
             value.is_number()
         }
@@ -75,8 +76,12 @@ pub(super) fn compare(reduce: Reduce, a: &Entry, b: &Entry) -> Ordering {
 }
 
 impl Total {
-    /// Adds an entry whose value the reducer [`reads`]. `false`: there is no room for its texts, nothing was added.
+    /// Adds an entry; one whose value the reducer does not read ([`reads`]) makes no difference. `false`: there is no room
+    /// for its texts, nothing was added.
     pub(super) fn add(&mut self, reduce: Reduce, entry: &Entry) -> bool {
+        if !reads(reduce, &entry.value) {
+            return true;
+        }
         match reduce {
             Reduce::Count => self.merge(reduce, Self::Count(1)),
             Reduce::Sum | Reduce::Average => {

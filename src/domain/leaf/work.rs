@@ -101,7 +101,7 @@ impl<'w> Work<'w> {
 
     /// Adds an entry; the edges are where `now` was last. `false`: there was no room.
     pub(super) fn add(&mut self, entry: Entry) -> bool {
-        if !reads(self.shape.reduce, &entry.value) {
+        if !self.shape.window.is_session() && !reads(self.shape.reduce, &entry.value) {
             return true;
         }
         let inside = |edges: Edges| self.seen.map_or(0..0, |now| edges.at(now));
@@ -189,10 +189,5 @@ impl LeafState {
         work.close();
         self.seen = seen;
         result
-    }
-
-    /// The numbers of all pages that this state has or ever had: what to remove when it goes.
-    pub fn page_numbers(&self) -> std::ops::Range<PageNumber> {
-        0..self.next
     }
 }

@@ -97,13 +97,18 @@ impl LeafSpec {
         names
     }
 
-    /// What is kept of an event; `None` if it does not concern the leaf, if the reducer finds nothing in it, and if what
-    /// would have to be kept is longer than [`MAX_KEPT_BYTES`].
+    /// What is kept of an event; `None` if it does not concern the leaf, if the reducer finds nothing in it (and it is no
+    /// part of a session), and if what would have to be kept is longer than [`MAX_KEPT_BYTES`].
     pub fn observe(&self, event: &Event) -> Option<Entry> {
         let seen = Seen::of(event)?;
         let value = match &self.plan {
             Some(plan) => plan.keep(&seen)?,
-            None if self.counts(&seen) => seen.reduced(&self.stream.reducer)?,
+            // What the reducer skips goes on a session all the same.
+            None if self.counts(&seen) => match seen.reduced(&self.stream.reducer) {
+                Some(value) => value,
+                None if self.shape.window.is_session() => Value::Null,
+                None => return None,
+            },
             None => return None,
         };
         let is_ordered = matches!(self.shape.reduce, Reduce::First | Reduce::Last | Reduce::List);

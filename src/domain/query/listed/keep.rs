@@ -97,6 +97,6 @@ impl Planned {
         };
         event.is_of(&self.stream)
             && self.filter.as_ref().is_none_or(|filter| filter.known(&test) != Some(false))
-            && event.reduced(&self.stream.reducer).is_some()
+            && (event.reduced(&self.stream.reducer).is_some() || self.stream.window.is_session())
     }
 }

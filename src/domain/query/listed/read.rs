@@ -89,8 +89,11 @@ impl Reader<'_, '_> {
         match plan.reduced {
             None => Value::from(chosen.len()),
             Some(slot) => {
-                let values: Vec<&Value> = chosen.iter().map(|event| self.events[*event].slot(slot)).collect();
-                reduce(plan.stream.reducer.reduce, &values)
+                let values = chosen.iter().map(|event| self.events[*event].slot(slot));
+                reduce(
+                    plan.stream.reducer.reduce,
+                    &values.filter(|value| !value.is_null()).collect::<Vec<_>>(),
+                )
             }
         }
     }
