@@ -23,7 +23,7 @@ fn run(case: &Case, flaw: Option<Flaw>) -> Result<(), Mismatch> {
             Step::Define { .. } | Step::Restart => {}
         }
         judge.note(step, now);
-        if let Step::Pass { unseen: true, .. } = step {
+        if step.is_unseen() {
             continue;
         }
         show(&judge, &history, &mut given, &mut calls, now, flaw);
