@@ -87,12 +87,12 @@ impl<'c> Judge<'c> {
                     }
                 }
             }
-            Step::Pass { unseen: true, .. } => {
-                for (definition, _) in self.in_force().collect::<Vec<_>>() {
-                    self.anything_may_have_been(&definition.key);
-                }
-            }
             Step::Pass { .. } | Step::Restart => {}
+        }
+        if step.is_unseen() {
+            for (definition, _) in self.in_force().collect::<Vec<_>>() {
+                self.anything_may_have_been(&definition.key);
+            }
         }
     }
 
