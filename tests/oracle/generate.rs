@@ -91,11 +91,8 @@ impl Queries<'_> {
     /// more than is there.
     fn session(&mut self) -> Duration {
         let span = self.span();
-        if span.millis() > 7 * 86_400_000 || self.chance(0.15) {
-            Duration::new(1800, "seconds")
-        } else {
-            span
-        }
+        let longest = if self.theme.busy { 2 * 3_600_000 } else { 7 * 86_400_000 };
+        if span.millis() > longest || self.chance(0.15) { Duration::new(1800, "seconds") } else { span }
     }
 
     fn span(&mut self) -> Duration {
