@@ -1,4 +1,4 @@
-//! The ceiling: an actix-web handler that parses the same bodies and answers, and keeps nothing.
+//! The ceiling: an actix-web handler that parses the same bodies and answers, and keeps nothing. It takes webhooks, too.
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 
@@ -25,10 +25,17 @@ async fn batch(body: web::Bytes) -> HttpResponse {
     }
 }
 
+async fn hook() -> HttpResponse {
+    HttpResponse::Ok().finish()
+}
+
 /// Serves on `listen` until it is killed.
 pub fn serve(listen: &str) {
     let server = HttpServer::new(|| {
-        App::new().route("/studio/{key}", web::post().to(studio)).route("/v1/batch", web::post().to(batch))
+        App::new()
+            .route("/studio/{key}", web::post().to(studio))
+            .route("/v1/batch", web::post().to(batch))
+            .route("/hook", web::post().to(hook))
     });
     let run = async { server.bind(listen).expect("a free port").run().await };
     actix_web::rt::System::new().block_on(run).expect("the bare server runs");

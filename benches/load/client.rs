@@ -1,12 +1,16 @@
 //! A load generator: kept-alive connections that each send the next request when the last was answered.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Bytes of one whole request, made from a running number.
-pub type MakeRequest = fn(u64) -> Vec<u8>;
+/// Makes the bytes of one whole request from a running number.
+pub trait MakeRequest: Fn(u64) -> Vec<u8> + Clone + Send + 'static {}
+
+impl<F: Fn(u64) -> Vec<u8> + Clone + Send + 'static> MakeRequest for F {}
 
 /// What a load gave.
 pub struct Load {
@@ -39,12 +43,24 @@ pub fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 }
 
 /// When a load ends.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Until {
     /// After this time.
     Time(Duration),
     /// After this many requests.
     Requests(u64),
+    /// Once this is true.
+    Told(Arc<AtomicBool>),
+}
+
+impl Until {
+    fn is_over(&self, begun: Instant, number: u64) -> bool {
+        match self {
+            Self::Time(time) => begun.elapsed() >= *time,
+            Self::Requests(most) => number >= *most,
+            Self::Told(over) => over.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// One kept-alive connection.
@@ -62,11 +78,16 @@ impl Connection {
 
     /// Sends a request and waits for its whole answer; gives the status.
     pub async fn send(&mut self, request: &[u8]) -> u16 {
+        self.ask(request).await.0
+    }
+
+    /// Sends a request and waits for its whole answer; gives the status and the body.
+    pub async fn ask(&mut self, request: &[u8]) -> (u16, &[u8]) {
         self.stream.write_all(request).await.expect("the server reads");
         self.buffer.clear();
         loop {
-            if let Some(status) = complete(&self.buffer) {
-                return status;
+            if let Some((status, body)) = complete(&self.buffer) {
+                return (status, &self.buffer[body..]);
             }
             let read = self.stream.read_buf(&mut self.buffer).await.expect("the server answers");
             assert!(read > 0, "the server closed the connection");
@@ -74,8 +95,8 @@ impl Connection {
     }
 }
 
-/// The status, once head and body are there.
-fn complete(buffer: &[u8]) -> Option<u16> {
+/// The status and where the body begins, once head and body are there.
+fn complete(buffer: &[u8]) -> Option<(u16, usize)> {
     let head_end = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&buffer[..head_end]).ok()?;
     let status = head.get(9..12)?.parse().ok()?;
@@ -83,25 +104,21 @@ fn complete(buffer: &[u8]) -> Option<u16> {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
     })?;
-    (buffer.len() >= head_end + length).then_some(status)
+    (buffer.len() >= head_end + length).then_some((status, head_end))
 }
 
 /// Puts load on `address` with that many connections; requests are numbered on from `first`.
-pub async fn load(address: &str, connections: u64, until: Until, first: u64, make: MakeRequest) -> Load {
+pub async fn load(address: &str, connections: u64, until: Until, first: u64, make: impl MakeRequest) -> Load {
     let begun = Instant::now();
     let tasks: Vec<_> = (0..connections)
         .map(|connection| {
-            let address = address.to_owned();
+            let (address, until, make) = (address.to_owned(), until.clone(), make.clone());
             tokio::spawn(async move {
                 let mut open = Connection::open(&address).await;
                 let (mut answered, mut refused, mut times) = (0, 0, Vec::new());
                 for step in 0.. {
                     let number = step * connections + connection;
-                    let over = match until {
-                        Until::Time(time) => begun.elapsed() >= time,
-                        Until::Requests(most) => number >= most,
-                    };
-                    if over {
+                    if until.is_over(begun, number) {
                         break;
                     }
                     let request = make(first + number);

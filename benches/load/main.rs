@@ -5,22 +5,44 @@
 //! cargo bench --bench load -- batch      batches of 100 against single posts
 //! cargo bench --bench load -- volume     2 M events over 1 M users: memory, rate at the end, start-up
 //! cargo bench --bench load -- latency    from the ack, and from a window's end, to the call's arrival
+//! cargo bench --bench load -- computations   events beside 100 and 1,000 audiences and traits, against none
+//! cargo bench --bench load -- hot        the next event of a user with 100,000, against users with ten
+//! cargo bench --bench load -- backfill   an audience and a trait over 1 M users and 5 M events, beside posts
+//! cargo bench --bench load -- wave       100,000 windows that end within the same second, beside posts
 //! ```
-//! Without a name all of them run. `STAGEPOST_BENCH_SECONDS` (default 10) is the length of one measurement.
+//! Without a name all of them run. `STAGEPOST_BENCH_SECONDS` (default 10) is the length of one measurement;
+//! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the last three fewer.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+mod backfill;
 mod bare;
 mod client;
+mod computations;
+mod hot;
 mod latency;
+mod management;
 mod receiver;
 mod server;
 mod throughput;
+mod tracks;
 mod volume;
+mod wave;
 
 /// Seconds of one measurement.
 fn seconds() -> u64 {
     std::env::var("STAGEPOST_BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10)
+}
+
+/// By how much the large benches are larger or smaller than they are meant to be.
+fn scale() -> f64 {
+    std::env::var("STAGEPOST_BENCH_SCALE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0)
+}
+
+/// A number of users or events at that scale, in whole thousands.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few millions")]
+fn scaled(number: u64) -> u64 {
+    ((number as f64 * scale() / 1000.0) as u64).max(1) * 1000
 }
 
 fn main() {
@@ -43,6 +65,18 @@ fn main() {
         }
         if wanted("latency") {
             latency::latency().await;
+        }
+        if wanted("computations") {
+            computations::computations().await;
+        }
+        if wanted("hot") {
+            hot::hot().await;
+        }
+        if wanted("backfill") {
+            backfill::backfill().await;
+        }
+        if wanted("wave") {
+            wave::wave().await;
         }
     });
 }

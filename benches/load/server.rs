@@ -48,6 +48,7 @@ impl Server {
         command.arg("--definitions").arg(&file);
         command.env("STAGEPOST_ADMIN_TOKEN", TOKEN).env("STAGEPOST_LOG", "warn");
         command.env("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS", "true");
+        command.env_remove("STAGEPOST_BENCH_SECONDS").env_remove("STAGEPOST_BENCH_SCALE");
         Self::start(command, address).await
     }
 
@@ -72,8 +73,31 @@ impl Server {
 
     /// Resident memory in MiB.
     pub fn resident_mib(&self) -> u64 {
+        self.status_mib("VmRSS:")
+    }
+
+    /// Most resident memory in MiB, since the start or the last [`Server::forget_peak`].
+    pub fn peak_mib(&self) -> u64 {
+        self.status_mib("VmHWM:")
+    }
+
+    /// Begins the peak of resident memory anew.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("it is ours");
+    }
+
+    /// Processor time that it took so far, to the hundredth of a second.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        // The name before the last parenthesis may hold anything; user and system time are the 12th and 13th after it.
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        Duration::from_millis(10 * ticks.map(|ticks| ticks.parse::<u64>().expect("ticks")).sum::<u64>())
+    }
+
+    fn status_mib(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS is there");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel says it");
         let kib: u64 = line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number");
         kib / 1024
     }

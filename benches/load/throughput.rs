@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::client::{Load, Until, load, mix, post};
+use super::client::{Load, MakeRequest, Until, load, mix, post};
 use super::seconds;
 use super::server::Server;
 
@@ -71,9 +71,9 @@ fn batch_of_100(number: u64) -> Vec<u8> {
     post("/v1/batch", "application/json", &body)
 }
 
-async fn measure(server: &Server, connections: u64, make: super::client::MakeRequest) -> Load {
+async fn measure(server: &Server, connections: u64, make: impl MakeRequest) -> Load {
     // A short warm-up, so that neither side pays for its first connections.
-    load(&server.address, connections, Until::Time(Duration::from_secs(1)), u64::MAX / 4, make).await;
+    load(&server.address, connections, Until::Time(Duration::from_secs(1)), u64::MAX / 4, make.clone()).await;
     load(&server.address, connections, Until::Time(Duration::from_secs(seconds())), 0, make).await
 }
 

@@ -37,12 +37,20 @@ pub fn serialize<S: Serializer, T: Packed<SIZE>, const SIZE: usize>(
 pub fn deserialize<'de, D: Deserializer<'de>, T: Packed<SIZE>, const SIZE: usize>(
     deserializer: D,
 ) -> Result<VecDeque<T>, D::Error> {
-    let bytes = deserializer.deserialize_bytes(Bytes)?;
+    let bytes = bytes(deserializer)?;
     let (items, rest) = bytes.as_chunks::<SIZE>();
     if !rest.is_empty() {
         return Err(de::Error::invalid_length(bytes.len(), &"a whole number of items"));
     }
     Ok(items.iter().map(|item| T::unpack(*item)).collect())
+}
+
+/// Reads a string of bytes.
+///
+/// # Errors
+/// Those of the deserializer.
+pub fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    deserializer.deserialize_bytes(Bytes)
 }
 
 struct Bytes;

@@ -5,7 +5,7 @@
 //! what the ordered stream would have given. The log is read into memory first and poured into the profiles in the order
 //! of their keys: however often a user occurs in the log, his profile is written once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::group::Group;
@@ -15,9 +15,10 @@ use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::definition::{
     Computation, Definitions, Flow, History, LEAF_FORM, LeafUse, PartUse, Revisit, Status,
 };
-use crate::domain::ids::{EventId, IdSource, LeafId, UserKey};
+use crate::domain::event::Event;
+use crate::domain::ids::{BackfillId, EventId, IdSource, LeafId, UserKey};
 use crate::domain::journey::Journey;
-use crate::domain::leaf::{LeafState, Pages};
+use crate::domain::leaf::{Entry, LeafState, Pages};
 use crate::domain::limits;
 use crate::domain::query::{LeafSpec, Target};
 use crate::domain::time::Timestamp;
@@ -107,7 +108,8 @@ impl<'a> Start<'a> {
             let used = match known.filter(|_| may_share) {
                 Some(known) => known.clone(),
                 None => {
-                    let made = LeafUse { id: ids.leaf(), spec: spec.clone() };
+                    let since = history.earliest(self.backfill.started_at);
+                    let made = LeafUse { id: ids.leaf(), spec: spec.clone(), since };
                     if history != History::Off {
                         self.backfill.fresh.insert(made.id);
                     }
@@ -134,22 +136,57 @@ impl<'a> Start<'a> {
 /// A part of the log as it is read: the states that its events give, by user.
 pub(super) struct Reading {
     /// Of which backfill.
-    backfill: crate::domain::ids::BackfillId,
+    pub(super) backfill: BackfillId,
     /// The last event read.
     to: Option<EventId>,
-    events: u64,
-    states: BTreeMap<UserKey, Vec<(LeafId, LeafState, Pages)>>,
+    pub(super) events: u64,
+    states: BTreeMap<UserKey, Vec<Share>>,
     /// About how many bytes they take.
     bytes: usize,
+    /// Events that found no room.
+    left_out: usize,
     /// Whether it goes on being read.
     is_open: bool,
 }
 
-/// A leaf that is filled, from which instant on.
-struct Filled {
-    id: LeafId,
-    spec: LeafSpec,
-    earliest: Option<Timestamp>,
+/// The state of one leaf for one user, as the past gives it.
+struct Share {
+    leaf: LeafId,
+    held: Held,
+}
+
+/// There may be millions of them: those on one page are kept packed.
+enum Held {
+    Packed(Box<[u8]>),
+    Open(Box<(LeafState, Pages)>),
+}
+
+impl Held {
+    fn open(self) -> (LeafState, Pages) {
+        match self {
+            Self::Packed(bytes) => {
+                let state = rmp_serde::from_slice(&bytes).expect("it was packed just now, from a state");
+                (state, Pages::default())
+            }
+            Self::Open(open) => *open,
+        }
+    }
+
+    fn close(state: LeafState, pages: Pages) -> Self {
+        if state.is_paged() {
+            return Self::Open(Box::new((state, pages)));
+        }
+        let bytes = rmp_serde::to_vec(&state).expect("a state holds nothing that MessagePack can't");
+        Self::Packed(bytes.into_boxed_slice())
+    }
+
+    /// About how many bytes it takes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Packed(bytes) => bytes.len(),
+            Self::Open(open) => size_of::<(LeafState, Pages)>() + open.0.len() * ENTRY_BYTES,
+        }
+    }
 }
 
 impl Writer {
@@ -187,7 +224,7 @@ impl Writer {
                 .advance(backfill, ChangeSet::default(), BackfillPhase::Profiles { after: None })
                 .await;
         };
-        let filled = self.filled(backfill);
+        let leaves = self.filled(backfill);
         let mut reading = match self.reading.take() {
             Some(reading) if reading.backfill == backfill.id && reading.is_open => reading,
             _ => Reading {
@@ -196,6 +233,7 @@ impl Writer {
                 events: 0,
                 states: BTreeMap::new(),
                 bytes: 0,
+                left_out: 0,
                 is_open: true,
             },
         };
@@ -205,7 +243,7 @@ impl Writer {
             let user = event.user_key();
             let is_poured = again.and_then(|pouring| pouring.done.as_ref()).is_some_and(|done| user <= *done);
             if !is_poured {
-                reading.count(&filled, &user, event, now);
+                reading.count(&leaves, &user, event, now);
             }
         }
         reading.events += u64::try_from(events.len()).unwrap_or(u64::MAX);
@@ -215,6 +253,7 @@ impl Writer {
         let finished = (!reading.is_open).then_some(reading.events);
         let to = reading.to.unwrap_or(until);
         self.reading = Some(reading);
+        self.publish_progress();
         match (finished, again) {
             (None, _) | (Some(_), Some(_)) => Ok(()),
             (Some(events), None) => {
@@ -228,15 +267,14 @@ impl Writer {
     }
 
     /// The fresh leaves of a backfill, by the event that concerns them.
-    fn filled(&self, backfill: &Backfill) -> BTreeMap<String, Vec<Filled>> {
-        let mut filled: BTreeMap<String, Vec<Filled>> = BTreeMap::new();
+    fn filled(&self, backfill: &Backfill) -> BTreeMap<String, Vec<LeafUse>> {
+        let mut filled: BTreeMap<String, Vec<LeafUse>> = BTreeMap::new();
         for computation in self.rules.definitions.computations() {
-            let earliest = computation.history.earliest(computation.updated_at);
             for used in computation.all_leaves().filter(|used| backfill.fresh.contains(&used.id)) {
                 for event in used.spec.event_names() {
                     let of_event = filled.entry(event.to_owned()).or_default();
                     if of_event.iter().all(|known| known.id != used.id) {
-                        of_event.push(Filled { id: used.id, spec: used.spec.clone(), earliest });
+                        of_event.push(used.clone());
                     }
                 }
             }
@@ -272,10 +310,18 @@ impl Writer {
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
         group.load(share.iter().map(|(user, _)| user.clone())).await?;
         group.load_accounts().await?;
-        group.load_pages(&[], &share.iter().map(|(user, _)| user.clone()).collect()).await?;
+        let mut whole: HashSet<UserKey> =
+            share.iter().map(|(user, _)| group.surviving(user).clone()).collect();
+        whole.extend(group.accounts());
+        group.load_pages(&[], &whole).await?;
         for (user, states) in share {
-            group.pour(&user, states);
+            let open = |share: Share| {
+                let (state, pages) = share.held.open();
+                (share.leaf, state, pages)
+            };
+            group.pour(&user, states.into_iter().map(open).collect());
         }
+        group.decision.left_out.leaf_entries += std::mem::take(&mut reading.left_out);
         let changes = group.finish()?;
         self.reading = Some(reading);
         self.advance(backfill, changes, phase).await
@@ -289,12 +335,8 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let (profiles, last) = self.shared.store.profiles_after(after, limits::BACKFILL_STEP).await?;
         let Some(last) = last else {
-            let has_accounts = self.computations_of(backfill).any(|it| it.target == Target::Accounts);
-            if has_accounts {
-                let phase = BackfillPhase::Accounts { after: None };
-                return self.advance(backfill, ChangeSet::default(), phase).await;
-            }
-            return self.go_live(backfill).await;
+            let phase = BackfillPhase::Accounts { after: None };
+            return self.advance(backfill, ChangeSet::default(), phase).await;
         };
         let mut backfill = backfill.clone();
         backfill.profiles_done += u64::try_from(profiles.len()).unwrap_or(u64::MAX);
@@ -329,16 +371,16 @@ impl Writer {
         backfill: &Backfill,
         profiles: Vec<crate::domain::profile::Profile>,
     ) -> Result<ChangeSet, StoreError> {
-        let computed: BTreeSet<String> = backfill.computations.iter().map(|it| it.id.clone()).collect();
+        let places = self.rules.places_of(&backfill.computations.iter().map(|it| it.id.as_str()).collect());
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
         let users: Vec<UserKey> = profiles.iter().map(|profile| profile.key.clone()).collect();
         profiles.into_iter().for_each(|profile| group.hold(profile));
         group.load_accounts().await?;
-        group.load_pages(&[], &std::collections::HashSet::new()).await?;
+        group.load_pages(&[], &HashSet::new()).await?;
         for user in &users {
-            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, &computed), ()));
+            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, &places), ()));
         }
         group.finish()
     }
@@ -352,12 +394,28 @@ impl Writer {
     }
 
     async fn go_live(&mut self, backfill: &Backfill) -> Result<(), StoreError> {
-        let live = self.computations_of(backfill).map(|it| {
-            tracing::info!(key = it.key, class = it.class.as_str(), "live");
-            let live = Computation { status: Status::Live, ..(**it).clone() };
-            DefinitionWrite::Put(Box::new(live.into()))
+        let count = backfill.computations.len();
+        tracing::info!(count, "computations are live");
+        self.end(backfill, &Status::Live).await
+    }
+
+    /// What can't be written fails, rather than being tried for ever; the next start tries again.
+    pub(super) async fn give_up(
+        &mut self,
+        backfill: &Backfill,
+        error: &StoreError,
+    ) -> Result<(), StoreError> {
+        let count = backfill.computations.len();
+        tracing::error!(%error, count, "computations failed; they are tried again at the next start");
+        self.end(backfill, &Status::Failed).await
+    }
+
+    async fn end(&mut self, backfill: &Backfill, status: &Status) -> Result<(), StoreError> {
+        let ended = self.computations_of(backfill).map(|it| {
+            let ended = Computation { status: status.clone(), ..(**it).clone() };
+            DefinitionWrite::Put(Box::new(ended.into()))
         });
-        let definitions = live.collect();
+        let definitions = ended.collect();
         let backfills = vec![BackfillWrite::Delete(backfill.id)];
         self.commit_definitions(ChangeSet { definitions, backfills, ..ChangeSet::default() }).await
     }
@@ -411,42 +469,45 @@ impl Writer {
 impl Reading {
     fn count(
         &mut self,
-        filled: &BTreeMap<String, Vec<Filled>>,
+        leaves: &BTreeMap<String, Vec<LeafUse>>,
         user: &UserKey,
-        event: &crate::domain::event::Event,
+        event: &Event,
         now: Timestamp,
     ) {
         let Some((name, _)) = event.as_behaviour() else { return };
-        for leaf in filled.get(name).into_iter().flatten() {
-            if leaf.earliest.is_some_and(|earliest| event.timestamp < earliest) {
+        for leaf in leaves.get(name).into_iter().flatten() {
+            if leaf.is_too_old(event.timestamp) {
                 continue;
             }
             let Some(entry) = leaf.spec.observe(event) else { continue };
-            let states = match self.states.get_mut(user) {
-                Some(states) => states,
+            if !self.states.contains_key(user) {
+                self.bytes += USER_BYTES + 2 * user.as_str().len();
+                self.states.insert(user.clone(), Vec::new());
+            }
+            let Some(shares) = self.states.get_mut(user) else { continue };
+            let place = shares.iter().position(|share| share.leaf == leaf.id);
+            let (mut state, mut pages) = match place {
+                Some(place) => {
+                    let share = shares.swap_remove(place);
+                    self.bytes = self.bytes.saturating_sub(share.held.bytes());
+                    share.held.open()
+                }
                 None => {
-                    self.bytes += USER_BYTES + user.as_str().len();
-                    self.states.entry(user.clone()).or_default()
+                    self.bytes += SHARE_BYTES;
+                    (LeafState::default(), Pages::default())
                 }
             };
-            let place = match states.iter().position(|(id, _, _)| *id == leaf.id) {
-                Some(place) => place,
-                None => {
-                    self.bytes += STATE_BYTES;
-                    states.push((leaf.id, LeafState::default(), Pages::default()));
-                    states.len() - 1
-                }
-            };
-            let (_, state, pages) = &mut states[place];
-            self.bytes += ENTRY_BYTES;
-            state.add(leaf.spec.shape(), entry, now, pages);
+            self.left_out += usize::from(!state.add(leaf.spec.shape(), entry, now, &mut pages));
+            let held = Held::close(state, pages);
+            self.bytes += held.bytes();
+            shares.push(Share { leaf: leaf.id, held });
         }
     }
 }
 
-/// What a user takes in memory beside his key and his states.
-const USER_BYTES: usize = 3 * size_of::<UserKey>() + size_of::<Vec<LeafState>>();
-/// What a state takes beside its entries.
-const STATE_BYTES: usize = size_of::<(LeafId, LeafState, Pages)>();
-/// What an entry takes at most, as a rule.
-const ENTRY_BYTES: usize = 32;
+/// What a user takes in memory beside his key and his shares: his place in the map, and what allocations round up to.
+const USER_BYTES: usize = 2 * (size_of::<UserKey>() + size_of::<Vec<Share>>()) + 64;
+/// What a share takes beside its state; a list has up to twice the room it uses.
+const SHARE_BYTES: usize = 2 * size_of::<Share>() + 16;
+/// What an entry on open pages takes, as a rule.
+const ENTRY_BYTES: usize = 2 * size_of::<Entry>();

@@ -104,16 +104,20 @@ impl Writer {
         changes.backfills.extend(backfill.map(|backfill| BackfillWrite::Put(Box::new(backfill))));
     }
 
-    /// Begins anew what was stored in a form that is no longer kept, before anything is evaluated on it.
+    /// Begins anew what was stored in a form that is no longer kept, before anything is evaluated on it, and what failed.
     pub(super) async fn renew_old_forms(&mut self) -> Result<(), StoreError> {
         let existing = Arc::clone(&self.rules.definitions);
-        let is_old =
-            |it: &&Arc<Computation>| it.form < LEAF_FORM && !matches!(it.status, Status::Leaving { .. });
+        let is_old = |it: &&Arc<Computation>| {
+            it.status == Status::Failed || (it.form < LEAF_FORM && it.status != Status::Leaving)
+        };
         let old: Vec<Computation> = existing.computations().filter(is_old).map(|it| (**it).clone()).collect();
         if old.is_empty() {
             return Ok(());
         }
-        tracing::info!(computations = old.len(), "kept in an older form; computing them anew");
+        tracing::info!(
+            computations = old.len(),
+            "failed before, or kept in an older form; computing them anew"
+        );
         let until = self.shared.store.last_event().await?;
         let counts = self.shared.store.counts().await?;
         let now = self.shared.clock.now();
@@ -136,10 +140,14 @@ impl Writer {
         if let Some(conflict) = plan::needed_by(&existing, kind, key) {
             return Err(EngineError::Conflict(conflict));
         }
+        if definition.computation().is_some_and(|it| it.status == Status::Leaving) {
+            let message = format!("{} `{key}` is being deleted: its members are being told", kind.as_str());
+            return Err(EngineError::Conflict(message));
+        }
         let mut changes = ChangeSet::default();
         match definition {
             Definition::Audience(audience) if exit => {
-                let leaving = Computation { status: Status::Leaving { after: None }, ..audience };
+                let leaving = Computation { status: Status::Leaving, ..audience };
                 self.take_from_backfills(std::slice::from_ref(&leaving.id), &mut changes);
                 changes.definitions.push(DefinitionWrite::Put(Box::new(leaving.into())));
             }

@@ -118,55 +118,75 @@ impl<'a> Group<'a> {
     }
 
     /// Whose profile it is now.
-    fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
+    pub fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
         while let Some(into) = self.merged.get(user) {
             user = into;
         }
         user
     }
 
+    /// The key that something was sent under, and those of the profiles that its own became part of: what came before two
+    /// profiles merged is remembered under the key that it belonged to then.
+    fn names_of<'u>(&'u self, mut user: &'u UserKey) -> Vec<&'u UserKey> {
+        let mut names = vec![user];
+        while let Some(into) = self.merged.get(user) {
+            names.push(into);
+            user = into;
+        }
+        names
+    }
+
     /// Loads everything that taking in these events may need beside their users' profiles: those of the same people under
     /// other ids, of their accounts, and pages of leaf states. Their users' profiles are loaded.
     pub async fn load_for(&mut self, events: &[&Event]) -> Result<(), StoreError> {
-        let mut linking = HashSet::new();
+        let mut linking = Vec::new();
         let mut wanted = Vec::new();
         for event in events {
             let others = links(event);
-            let account = match &event.call {
-                Call::Group { group_id, .. } => Some(UserKey::group(group_id)),
-                Call::Track { .. }
-                | Call::Identify { .. }
-                | Call::Page { .. }
-                | Call::Screen { .. }
-                | Call::Alias { .. } => None,
-            };
+            let account = account_of(event);
             if others.is_empty() && account.is_none() {
                 continue;
             }
             let user = self.surviving(&event.user_key()).clone();
             let known = &self.slots[&user].profile;
-            let before = wanted.len();
-            wanted.extend(others.into_iter().filter(|other| !known.is_linked_to(other)));
-            wanted.extend(account);
-            if wanted.len() > before {
-                linking.insert(user);
+            let others: Vec<UserKey> =
+                others.into_iter().filter(|other| !known.is_linked_to(other)).collect();
+            wanted.extend(others.iter().cloned().chain(account.clone()));
+            linking.push((user, others, account));
+        }
+        self.load(wanted).await?;
+        let mut whole = HashSet::new();
+        for (user, mut others, account) in linking {
+            others.retain(|other| !self.merged.contains_key(other));
+            let groups = &self.slots[&user].profile.groups;
+            let joins = account.as_ref().and_then(UserKey::group_id);
+            let is_new = joins.is_some_and(|group| groups.iter().all(|known| known != group));
+            if is_new || !others.is_empty() {
+                whole.extend(others.into_iter().chain([user]).chain(account));
             }
         }
-        linking.extend(wanted.iter().cloned());
-        self.load(wanted).await?;
+        // What a user who joins or merges brings along goes onto all of his accounts.
+        let joining = self.slots.iter().filter(|(key, _)| whole.contains(key));
+        let joined: Vec<UserKey> = joining.flat_map(|(_, slot)| accounts_of(&slot.profile)).collect();
+        self.load(joined.iter().cloned()).await?;
+        whole.extend(joined);
         self.load_accounts().await?;
-        self.load_pages(events, &linking).await
+        self.load_pages(events, &whole).await
     }
 
-    /// Loads the accounts of the users that are loaded, where anything can follow for them.
+    /// Loads the accounts of the users that are loaded, where anything is computed of accounts.
     pub async fn load_accounts(&mut self) -> Result<(), StoreError> {
-        let may_merge = !self.merged.is_empty() || self.slots.keys().any(|key| key.anonymous_id().is_some());
-        if !self.decision.rules().has_accounts() && !may_merge {
+        if !self.decision.rules().has_accounts() {
             return Ok(());
         }
-        let groups = self.slots.values().flat_map(|slot| &slot.profile.groups);
-        let accounts: Vec<UserKey> = groups.map(|group| UserKey::group(group)).collect();
+        let accounts: Vec<UserKey> =
+            self.slots.values().flat_map(|slot| accounts_of(&slot.profile)).collect();
         self.load(accounts).await
+    }
+
+    /// The accounts that are loaded.
+    pub fn accounts(&self) -> impl Iterator<Item = UserKey> {
+        self.slots.keys().filter(|key| key.group_id().is_some()).cloned()
     }
 
     /// Loads the pages of leaf states that these events, or looking at the profiles that are loaded, need; all pages of the
@@ -184,9 +204,8 @@ impl<'a> Group<'a> {
         }
         let concerning = self.by_owner(events);
         for owner in owners {
-            let is_account = owner.group_id().is_some();
             let concerned = concerning.get(&owner).map_or(&[][..], Vec::as_slice);
-            let is_whole = whole.contains(&owner) || (is_account && !whole.is_empty());
+            let is_whole = whole.contains(&owner);
             loop {
                 let profile = &self.slots[&owner].profile;
                 let missing = if is_whole {
@@ -235,15 +254,11 @@ impl<'a> Group<'a> {
         let mut wanted = Vec::new();
         for event in events.iter().filter(|event| event.dedupe) {
             let user = event.user_key();
-            let surviving = self.surviving(&user);
-            let spilled_until = self.slots.get(surviving).and_then(|slot| slot.profile.seen.spilled_until);
+            let spilled_until =
+                self.slots.get(self.surviving(&user)).and_then(|slot| slot.profile.seen.spilled_until);
             if spilled_until.is_some_and(|until| until >= self.now) {
                 let message = message_hash(&event.message_id);
-                // One that came before the profiles were merged is remembered under the id it came with.
-                if *surviving != user {
-                    wanted.push((surviving.clone(), message));
-                }
-                wanted.push((user, message));
+                wanted.extend(self.names_of(&user).into_iter().map(|name| (name.clone(), message)));
             }
         }
         if wanted.is_empty() {
@@ -263,8 +278,8 @@ impl<'a> Group<'a> {
             None
         } else {
             let message = message_hash(&event.message_id);
-            let under = |user: &UserKey| self.spilled.get(&(user.clone(), message)).copied();
-            under(&user).or_else(|| under(&sent_under))
+            let under = |name: &UserKey| self.spilled.get(&(name.clone(), message)).copied();
+            self.names_of(&sent_under).into_iter().find_map(under)
         };
         let slot = self.slots.get_mut(&user).expect("the group's profiles are loaded first");
         let message_id = event.message_id.clone();
@@ -289,11 +304,6 @@ impl<'a> Group<'a> {
         let user = self.surviving(&event.user_key()).clone();
         let known = &self.slots[&user].profile;
         let others: Vec<UserKey> = links.into_iter().filter(|other| !known.is_linked_to(other)).collect();
-        let exists =
-            |other: &&UserKey| self.slots.get(*other).is_some_and(|slot| !slot.is_new || slot.changed);
-        let there: Vec<UserKey> = others.iter().filter(exists).cloned().collect();
-        // Where nobody came under such an id yet, it points to this user from now on.
-        let others = if there.is_empty() { others.into_iter().take(1).collect() } else { there };
         for other in others {
             // One that belongs to somebody already stays with him.
             if !self.merged.contains_key(&other) {
@@ -350,7 +360,8 @@ impl<'a> Group<'a> {
         user: &UserKey,
         decide: impl FnOnce(&mut Decision<'a>, &mut Profile) -> (bool, T),
     ) -> Option<T> {
-        let slot = self.slots.get_mut(user).filter(|slot| !slot.is_new || slot.changed)?;
+        let user = self.surviving(user).clone();
+        let slot = self.slots.get_mut(&user).filter(|slot| !slot.is_new || slot.changed)?;
         let (changed, answer) = decide(&mut self.decision, &mut slot.profile);
         slot.changed |= changed;
         self.apply_effects();
@@ -359,7 +370,7 @@ impl<'a> Group<'a> {
 
     /// A profile that is loaded and in the store.
     pub fn profile(&self, user: &UserKey) -> Option<&Profile> {
-        self.slots.get(user).filter(|slot| !slot.is_new).map(|slot| &slot.profile)
+        self.slots.get(self.surviving(user)).filter(|slot| !slot.is_new).map(|slot| &slot.profile)
     }
 
     /// The delivery as this group has it.
@@ -440,6 +451,22 @@ fn unpack(owner: &UserKey, bytes: &[u8]) -> Result<Page, StoreError> {
         place: format!("a leaf page of a profile ({} bytes)", owner.as_str().len()),
         detail: error.to_string(),
     })
+}
+
+fn accounts_of(profile: &Profile) -> Vec<UserKey> {
+    profile.groups.iter().map(|group| UserKey::group(group)).collect()
+}
+
+/// The account that an event links its user to.
+fn account_of(event: &Event) -> Option<UserKey> {
+    match &event.call {
+        Call::Group { group_id, .. } => Some(UserKey::group(group_id)),
+        Call::Track { .. }
+        | Call::Identify { .. }
+        | Call::Page { .. }
+        | Call::Screen { .. }
+        | Call::Alias { .. } => None,
+    }
 }
 
 /// What found no room on its profile is in its event, but whoever runs the server should know.

@@ -31,7 +31,10 @@ impl Writer {
             return self.replay(replaying).await.map(|()| true);
         }
         match self.next_job() {
-            Some(Job::Compute(backfill)) => self.compute(&backfill).await.map(|()| true),
+            Some(Job::Compute(backfill)) => match self.compute(&backfill).await {
+                Err(error) if !error.is_fatal() => self.give_up(&backfill, &error).await.map(|()| true),
+                computed => computed.map(|()| true),
+            },
             Some(Job::Announce(computation)) => self.announce(&computation).await.map(|()| true),
             Some(Job::Leave(audience)) => self.leave(&audience).await.map(|()| true),
             Some(Job::Revisit(flow)) => self.revisit(&flow).await.map(|()| true),
@@ -45,7 +48,7 @@ impl Writer {
             return Some(Job::Compute(Box::new(backfill.clone())));
         }
         let mut computations = definitions.computations();
-        if let Some(leaving) = computations.find(|it| matches!(it.status, Status::Leaving { .. })) {
+        if let Some(leaving) = computations.find(|it| matches!(it.status, Status::Leaving)) {
             return Some(Job::Leave(Arc::clone(leaving)));
         }
         let is_announcing =

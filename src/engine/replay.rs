@@ -122,20 +122,20 @@ impl Writer {
     }
 }
 
-/// Whether a call about a computed value says what is no longer so: after a newer call it would leave the receiver wrong.
+/// Whether a call about a computed value says what is no longer so: after a newer call it would leave the receiver wrong. So
+/// does any such call under an id whose profile became part of another one.
 fn is_overtaken(delivery: &Delivery, profile: &Profile) -> bool {
     let Payload::Call(call) = &delivery.payload else { return false };
-    let personas = |field: &str| call.get("context")?.get("personas")?.get(field)?.as_str();
-    let (Some(id), Some(key)) = (personas("computation_id"), personas("computation_key")) else {
+    let personas = call.get("context").and_then(|context| context.get("personas"));
+    let Some(key) = personas.and_then(|it| it.get("computation_key")).and_then(Value::as_str) else {
         return false;
     };
     let said = |fields: &str| {
         call.get(fields).and_then(Value::as_object).and_then(|fields: &Map<_, _>| fields.get(key))
     };
     let Some(said) = said("traits").or_else(|| said("properties")) else { return false };
-    let membership = profile.memberships.get(key).filter(|membership| membership.audience_id == id);
-    let computed = profile.values.get(key).filter(|computed| computed.computation_id == id);
-    let differs = |now: &Value| now != said;
-    membership.is_some_and(|membership| differs(&membership.member.into()))
-        || computed.is_some_and(|computed| differs(&computed.value))
+    // Whatever computation of that name said it: to the receiver they are one.
+    let now = profile.memberships.get(key).map(|membership| Value::Bool(membership.member));
+    let now = now.or_else(|| profile.values.get(key).map(|computed| computed.value.clone()));
+    profile.key != delivery.user || now.is_some_and(|now| now != *said)
 }

@@ -6,43 +6,73 @@ use std::sync::atomic::Ordering;
 
 use super::group::Group;
 use super::writer::Writer;
+use crate::domain::decide::message_hash;
+use crate::domain::ids::UserKey;
 use crate::domain::limits;
+use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
 impl Writer {
     /// Looks at the users whose timers are due; says whether there may be more.
     pub(super) async fn sweep(&mut self) -> Result<bool, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let now = shared.clock.now();
-        shared.pulse.sweeper.store(now.millis(), Ordering::Relaxed);
-        let due = shared.store.due_timers(now, limits::SWEEP_TIMERS).await?;
+        let now = self.shared.clock.now();
+        self.shared.pulse.sweeper.store(now.millis(), Ordering::Relaxed);
+        let mut due = self.shared.store.due_timers(now, limits::SWEEP_TIMERS + self.stuck.len()).await?;
+        due.retain(|(_, user)| !self.stuck.contains(user));
+        due.truncate(limits::SWEEP_TIMERS);
         let more = due.len() >= limits::SWEEP_TIMERS;
         metrics::gauge!("stagepost_timers_due").set(u32::try_from(due.len()).unwrap_or(u32::MAX));
         if due.is_empty() {
             return Ok(false);
         }
+        match self.wake(&due, now).await {
+            Err(error) if !error.is_fatal() => {
+                // One of them can't be written. The others must not wait for him.
+                for one in &due {
+                    match self.wake(std::slice::from_ref(one), now).await {
+                        Err(error) if !error.is_fatal() => self.leave_alone(&one.1, &error.to_string()),
+                        woken => woken?,
+                    }
+                }
+            }
+            woken => woken?,
+        }
+        Ok(more)
+    }
+
+    /// Looks at these users.
+    async fn wake(&mut self, due: &[(Timestamp, UserKey)], now: Timestamp) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         group.load(due.iter().map(|(_, user)| user.clone())).await?;
         group.load_accounts().await?;
         group.load_pages(&[], &HashSet::new()).await?;
-        for (at, user) in &due {
+        let mut strangers = Vec::new();
+        for (at, user) in due {
             let woken = group.with_profile(user, |decision, profile| {
                 decision.wake(profile);
                 (true, ())
             });
             if woken.is_none() {
-                return Err(StoreError::Corrupt {
-                    place: shared.store.describe(),
-                    detail: format!("the timer at {at} belongs to a user who is not there"),
-                });
+                strangers.push(user.clone());
             }
             let late = u32::try_from(now.millis_since(*at).max(0)).unwrap_or(u32::MAX);
             metrics::histogram!("stagepost_timer_lateness_seconds").record(f64::from(late) / 1000.0);
         }
         let changes = group.finish()?;
+        for user in strangers {
+            self.leave_alone(&user, "the timer belongs to somebody who is not there");
+        }
         self.commit(&changes).await?;
         metrics::counter!("stagepost_timers_fired_total")
             .increment(u64::try_from(due.len()).unwrap_or(u64::MAX));
-        Ok(more)
+        Ok(())
+    }
+
+    /// Does not look at a user's timer again before the next start.
+    fn leave_alone(&mut self, user: &UserKey, why: &str) {
+        tracing::error!(user = %hex::encode(&message_hash(user.as_str())[..4]), why, "a timer is left alone");
+        metrics::counter!("stagepost_timers_left_alone_total").increment(1);
+        self.stuck.insert(user.clone());
     }
 }

@@ -1,6 +1,6 @@
 //! The one writer: takes what is waiting, lets the domain decide, commits once, and only then answers.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -57,6 +57,8 @@ pub struct Writer {
     pub(super) timers_due: bool,
     /// The part of the log that the present backfill holds in memory.
     pub(super) reading: Option<Reading>,
+    /// Users whose timers can't be acted on; not looked at again before the next start.
+    pub(super) stuck: HashSet<UserKey>,
     /// Replays under way.
     pub(super) replays: VecDeque<Replaying>,
     /// There may be something to compute, to put back or to tidy up.
@@ -105,6 +107,7 @@ impl Writer {
             // The first tick finds them; what is to be applied at the start goes before it.
             timers_due: false,
             reading: None,
+            stuck: HashSet::new(),
             replays: VecDeque::new(),
             jobs: false,
             stopping: false,
@@ -314,7 +317,22 @@ impl Writer {
 
     /// Goes by how far the past was read.
     pub(super) fn go_by_backfills(&mut self, backfills: Vec<Backfill>) {
-        self.rules = Arc::new(self.rules.with_backfills(backfills.clone()));
+        // What was read for one that is gone is not wanted any more.
+        self.reading =
+            self.reading.take().filter(|it| backfills.iter().any(|backfill| backfill.id == it.backfill));
+        self.rules = Arc::new(self.rules.with_backfills(backfills));
+        self.publish_progress();
+    }
+
+    /// Lets readers see how far the past was read, with what is only in memory yet.
+    pub(super) fn publish_progress(&self) {
+        let mut backfills = self.rules.backfills.clone();
+        for backfill in &mut backfills {
+            if let Some(reading) = self.reading.as_ref().filter(|reading| reading.backfill == backfill.id) {
+                let read = backfill.events_read.saturating_add(reading.events);
+                backfill.events_read = read.min(backfill.events_total.max(backfill.events_read));
+            }
+        }
         self.published_backfills.send_replace(Arc::new(backfills));
     }
 

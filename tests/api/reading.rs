@@ -447,7 +447,7 @@ async fn members_are_told_that_they_are_out_before_an_audience_goes() {
     else {
         panic!("the audience");
     };
-    audience.status = Status::Leaving { after: None };
+    audience.status = Status::Leaving;
     let definitions = vec![DefinitionWrite::Put(Box::new(audience.into()))];
     app.store().commit(&ChangeSet { definitions, ..ChangeSet::default() }).await.unwrap();
     app.restart_without_writer().await;

@@ -68,6 +68,10 @@ impl Decision<'_> {
             return;
         }
         profile.groups.push(group_id.clone());
+        // A visitor counts once his user id is known.
+        if profile.key.user_id().is_none() {
+            return;
+        }
         let joined = self.joined(profile);
         self.tell(account, joined, &cause);
     }
@@ -102,6 +106,7 @@ impl Decision<'_> {
     /// once, on what is true in the end.
     pub fn take_effects(&mut self, account: &mut Profile, effects: Vec<Effect>, cause: &Cause) {
         account.updated_at = self.now;
+        self.forget_old_leaves(account);
         let mut touched = Touched::new();
         if account.is_fresh(self.now) {
             touched.extend(self.rules.of_nobody.iter().copied());
@@ -126,7 +131,8 @@ impl Decision<'_> {
                     *account.users.yes.entry(*part).or_default() += 1;
                 }
                 for (leaf, state, pages) in &states {
-                    merge_leaf(&rules, account, *leaf, (state, pages), self.now);
+                    self.left_out.leaf_entries +=
+                        merge_leaf(&rules, account, *leaf, (state, pages), self.now);
                     touch(leaf);
                 }
                 touched.extend(rules.with_parts.iter().copied());
@@ -150,7 +156,8 @@ impl Decision<'_> {
             }
             Effect::Poured(states) => {
                 for (leaf, state, pages) in &states {
-                    merge_leaf(&rules, account, *leaf, (state, pages), self.now);
+                    self.left_out.leaf_entries +=
+                        merge_leaf(&rules, account, *leaf, (state, pages), self.now);
                 }
             }
             Effect::Part(part, yes) => {
@@ -169,17 +176,17 @@ impl Decision<'_> {
     }
 }
 
+/// Answers how many entries found no room.
 fn merge_leaf(
     rules: &Rules,
     account: &mut Profile,
     leaf: LeafId,
     (state, pages): (&LeafState, &Pages),
     now: Timestamp,
-) {
-    if let Some(spec) = rules.leaf_specs.get(&leaf) {
-        let own = account.leaves.entry(leaf).or_default();
-        own.merge(spec.shape(), state, pages, now, account.pages.of_mut(leaf));
-    }
+) -> usize {
+    let Some(spec) = rules.leaf_specs.get(&leaf) else { return 0 };
+    let own = account.leaves.entry(leaf).or_default();
+    own.merge(spec.shape(), state, pages, now, account.pages.of_mut(leaf))
 }
 
 /// The parts that are true of a user.

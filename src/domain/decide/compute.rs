@@ -11,8 +11,9 @@ use super::accounts::Effect;
 use super::leaves::read;
 use super::rules::{Rule, Rules};
 use crate::domain::change::MembershipWrite;
-use crate::domain::definition::{Class, Computation};
+use crate::domain::definition::{Class, Computation, Status};
 use crate::domain::delivery::Cause;
+use crate::domain::ids::UserKey;
 use crate::domain::leaf::Reading;
 use crate::domain::limits;
 use crate::domain::profile::{Computed, Membership, Profile};
@@ -81,28 +82,46 @@ impl Decision<'_> {
         wake
     }
 
-    /// Evaluates rules for a profile whose turn has come in their first computation; says whether that changed the
-    /// profile.
-    pub fn evaluate_first(&mut self, profile: &mut Profile, computations: &BTreeSet<String>) -> bool {
+    /// Evaluates rules (by place) for a profile whose turn has come in their first computation; says whether that changed
+    /// the profile.
+    pub fn evaluate_first(&mut self, profile: &mut Profile, places: &[usize]) -> bool {
         let rules = Arc::clone(&self.rules);
         let (armed, parts) = (profile.wake_at, profile.parts.clone());
-        let mut changed = false;
-        let first = rules.rules.iter().enumerate();
-        for (place, rule) in first.filter(|(_, rule)| computations.contains(&rule.computation.id)) {
-            if !rule.is_about(&profile.key) {
-                continue;
-            }
-            let evaluation = evaluate(rule, profile, self.now);
-            arm(profile, evaluation.holds_until);
-            if self.set(profile, rule, evaluation.value, &Cause::Backfill) {
+        let mut changed = self.forget_old_leaves(profile);
+        for place in places {
+            let rule = &rules.rules[*place];
+            let is_set = if rule.is_about(&profile.key) {
+                let evaluation = evaluate(rule, profile, self.now);
+                arm(profile, evaluation.holds_until);
+                self.set(profile, rule, evaluation.value, &Cause::Backfill)
+            } else {
+                self.withdraw(profile, rule)
+            };
+            if is_set {
                 changed = true;
                 let asking = rules.rules_by_trait.get(&rule.computation.key).into_iter().flatten();
-                let asking = asking.filter(|asking| **asking > place).copied().collect();
+                let asking = asking.filter(|asking| *asking > place).copied().collect();
                 let wake = self.evaluate(profile, asking, &Cause::Backfill);
                 arm(profile, wake);
             }
         }
         changed || profile.wake_at != armed || profile.parts != parts
+    }
+
+    /// Takes back what a computation said of somebody whom it is no longer about; says whether it had said anything.
+    fn withdraw(&mut self, profile: &mut Profile, rule: &Rule) -> bool {
+        let it = &rule.computation;
+        let is_member =
+            profile.memberships.get(&it.key).is_some_and(|known| known.member && known.audience_id == it.id);
+        let has_value = profile
+            .values
+            .get(&it.key)
+            .is_some_and(|known| !known.value.is_null() && known.computation_id == it.id);
+        match (rule.part, it.class) {
+            (None, Class::Audience) if is_member => self.set_membership(profile, it, false, &Cause::Backfill),
+            (None, Class::Trait) if has_value => self.set_value(profile, it, Value::Null, &Cause::Backfill),
+            _ => false,
+        }
     }
 
     /// Says whether the trait of the computation's key changed.
@@ -137,6 +156,8 @@ impl Decision<'_> {
         member: bool,
         cause: &Cause,
     ) -> bool {
+        // What a computed trait of that name left is no longer the truth.
+        profile.values.remove(&audience.key);
         let known = profile.memberships.get(&audience.key);
         let is_ours = known.is_some_and(|known| known.audience_id == audience.id);
         let was = known.is_some_and(|known| known.member);
@@ -176,14 +197,19 @@ impl Decision<'_> {
         value: Value,
         cause: &Cause,
     ) -> bool {
-        let known = profile.values.get(&computed.key).filter(|known| known.computation_id == computed.id);
-        let is_same = match known {
+        // What an audience of that name left is no longer the truth.
+        profile.memberships.remove(&computed.key);
+        let left = profile.values.get(&computed.key);
+        let is_same = match left.filter(|known| known.computation_id == computed.id) {
             Some(known) => known.value == value,
-            None => computed.leaves.first().is_none_or(|leaf| leaf.spec.empty() == value),
+            // What an earlier trait of that name told is taken back.
+            None => {
+                left.is_none_or(|left| left.value.is_null())
+                    && computed.leaves.first().is_none_or(|leaf| leaf.spec.empty() == value)
+            }
         };
         if is_same {
-            // What an earlier trait of that name left is no longer the truth.
-            return known.is_none() && profile.values.remove(&computed.key).is_some();
+            return false;
         }
         let written = Computed { computation_id: computed.id.clone(), value: value.clone(), since: self.now };
         profile.values.insert(computed.key.clone(), written);
@@ -221,15 +247,18 @@ impl Decision<'_> {
 impl Rules {
     /// Whether a change of this profile is looked at now: always when the computation is live; while its values are being
     /// found only for profiles that were already evaluated (the others' turn is still to come).
-    fn covers(&self, rule: &Rule, key: &crate::domain::ids::UserKey) -> bool {
-        use crate::domain::definition::Status;
-        match rule.computation.status {
+    fn covers(&self, rule: &Rule, key: &UserKey) -> bool {
+        self.is_kept(&rule.computation, key)
+    }
+
+    /// Whether the computation's value is kept true for the profile of that key now.
+    pub(super) fn is_kept(&self, computation: &Computation, key: &UserKey) -> bool {
+        match computation.status {
             Status::Live => true,
             Status::Computing => self.backfills.iter().any(|backfill| {
-                backfill.computations.iter().any(|it| it.id == rule.computation.id)
-                    && backfill.has_reached(key)
+                backfill.has_reached(key) && backfill.computations.iter().any(|it| it.id == computation.id)
             }),
-            Status::Disabled | Status::Leaving { .. } => false,
+            Status::Disabled | Status::Failed | Status::Leaving => false,
         }
     }
 }

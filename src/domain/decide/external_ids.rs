@@ -30,11 +30,16 @@ impl Decision<'_> {
         self.write_external_ids(&profile.key, PHONE, &before, &profile.external_ids(PHONE));
     }
 
-    /// Those of a profile that became part of another.
-    pub(super) fn move_external_ids(&mut self, from: &Profile, into: &Profile) {
-        for kind in KINDS {
+    /// Those of a profile that became part of another, which had those in `before`, by kind.
+    pub(super) fn move_external_ids(
+        &mut self,
+        from: &Profile,
+        into: &Profile,
+        before: &[Vec<String>; KINDS.len()],
+    ) {
+        for (kind, before) in KINDS.into_iter().zip(before) {
             self.write_external_ids(&from.key, kind, &from.external_ids(kind), &[]);
-            self.write_external_ids(&into.key, kind, &[], &into.external_ids(kind));
+            self.write_external_ids(&into.key, kind, before, &into.external_ids(kind));
         }
     }
 

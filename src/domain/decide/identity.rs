@@ -6,11 +6,14 @@
 use super::Decision;
 use super::accounts::{Effect, parts_of};
 use super::compute::{Touched, arm, earliest};
+use super::intake::{SetTrait, set_trait};
 use crate::domain::change::{Adoption, JourneyMove, MembershipWrite};
 use crate::domain::definition::Class;
 use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
+use crate::domain::external_ids::KINDS;
 use crate::domain::ids::UserKey;
+use crate::domain::journey::Journeys;
 use crate::domain::limits;
 use crate::domain::profile::Profile;
 
@@ -21,8 +24,8 @@ fn is_nobody(id: &str) -> bool {
         || matches!(lower.as_str(), "-1" | "null" | "anonymous")
 }
 
-/// The other profiles that an event says are the same person as its user; the first id that exists counts, or the first of
-/// all where none does.
+/// The other profiles that an event says are the same person as its user. (An alias's previous id may be a user's or a
+/// visitor's.)
 pub fn links(event: &Event) -> Vec<UserKey> {
     let Some(user) = event.user_id.as_deref().filter(|id| !is_nobody(id)) else { return Vec::new() };
     match (&event.call, event.anonymous_id.as_deref()) {
@@ -69,43 +72,65 @@ impl Decision<'_> {
             Profile { merged_into: Some(into.key.clone()), ..Profile::new(from.key.clone(), self.now) };
         let from = std::mem::replace(from, pointer);
         into.updated_at = self.now;
+        let touched = self.touched_by(into, &from);
         self.merge_accounts(into, &from);
         self.merge_leaves(into, &from);
         let told = self.merge_told(into, &from);
         self.merge_person(into, &from);
         self.merge_journeys(into, from);
         let before = self.changes.deliveries.len();
-        let everything: Touched = (0..self.rules.rules.len()).collect();
-        let wake = self.evaluate(into, everything, &Cause::Merge);
+        let wake = self.evaluate(into, touched, &Cause::Merge);
         arm(into, earliest(wake, self.journeys_wake(into)));
         self.tell_again(into, &told, before);
     }
 
-    /// Accounts of either are accounts of both from now on, and have one user less where both were linked.
-    fn merge_accounts(&mut self, into: &mut Profile, from: &Profile) {
-        let left = Effect::Left { parts: parts_of(from) };
-        for group in &into.groups {
-            // What he did under the other id may be new to this account; he himself is not.
-            if !from.groups.contains(group) {
-                let joined = self.joined(from);
-                self.tell(UserKey::group(group), joined, &Cause::Merge);
-            }
-            self.tell(UserKey::group(group), left.clone(), &Cause::Merge);
+    /// The rules that may be another now: those that ask about what the other profile brings.
+    fn touched_by(&self, into: &Profile, from: &Profile) -> Touched {
+        let rules = &self.rules;
+        let leaves = from.leaves.keys().filter_map(|leaf| rules.rules_by_leaf.get(leaf)).flatten();
+        let names = from.traits.keys().chain(from.memberships.keys()).chain(from.values.keys());
+        let asking = names.filter_map(|name| rules.rules_by_trait.get(name)).flatten();
+        let mut touched: Touched = leaves.chain(asking).copied().collect();
+        if into.is_fresh(self.now) {
+            touched.extend(rules.of_nobody.iter().copied());
         }
-        for group in from.groups.iter().filter(|group| !into.groups.contains(group)) {
-            let joined = self.joined(into);
-            self.tell(UserKey::group(group), joined, &Cause::Merge);
-            self.tell(UserKey::group(group), left.clone(), &Cause::Merge);
+        if !from.memberships.is_empty() || !from.values.is_empty() || !from.parts.is_empty() {
+            touched.extend(0..rules.rules.len());
+        }
+        touched
+    }
+
+    /// Accounts of either are accounts of both from now on. Each has him once, with all that he did under either id; a visitor
+    /// was no user of his accounts, and nothing that he did counted there.
+    fn merge_accounts(&mut self, into: &mut Profile, from: &Profile) {
+        let was_user = from.key.user_id().is_some();
+        let left = Effect::Left { parts: parts_of(from) };
+        let (of_into, of_from) = (self.joined(into), self.joined(from));
+        for group in &into.groups {
+            let account = UserKey::group(group);
+            if !(was_user && from.groups.contains(group)) {
+                self.tell(account.clone(), of_from.clone(), &Cause::Merge);
+            }
+            self.tell(account, left.clone(), &Cause::Merge);
         }
         for group in &from.groups {
             if into.groups.contains(group) {
                 continue;
             }
-            if into.groups.len() >= limits::MAX_GROUPS_OF_USER {
+            let account = UserKey::group(group);
+            let has_room = into.groups.len() < limits::MAX_GROUPS_OF_USER;
+            if has_room {
+                into.groups.push(group.clone());
+                self.tell(account.clone(), of_into.clone(), &Cause::Merge);
+                if !was_user {
+                    self.tell(account.clone(), of_from.clone(), &Cause::Merge);
+                }
+            } else {
                 self.left_out.groups += 1;
-                continue;
             }
-            into.groups.push(group.clone());
+            if was_user || has_room {
+                self.tell(account, left.clone(), &Cause::Merge);
+            }
         }
     }
 
@@ -116,7 +141,8 @@ impl Decision<'_> {
                 let no_pages = crate::domain::leaf::Pages::default();
                 let pages = from.pages.of(*leaf).unwrap_or(&no_pages);
                 let own = into.leaves.entry(*leaf).or_default();
-                own.merge(spec.shape(), state, pages, self.now, into.pages.of_mut(*leaf));
+                self.left_out.leaf_entries +=
+                    own.merge(spec.shape(), state, pages, self.now, into.pages.of_mut(*leaf));
             }
             if state.is_paged() {
                 self.changes.drop_leaves.push((from.key.clone(), *leaf));
@@ -158,7 +184,9 @@ impl Decision<'_> {
             let said_now = self.changes.deliveries[before..]
                 .iter()
                 .any(|write| write.delivery.user == profile.key && write.delivery.is_about(key));
-            let Some(computation) = rules.definitions.computation(key).filter(|_| !said_now) else {
+            let computation = rules.definitions.computation(key);
+            let Some(computation) = computation.filter(|it| !said_now && rules.is_kept(it, &profile.key))
+            else {
                 continue;
             };
             let value = match computation.class {
@@ -181,13 +209,14 @@ impl Decision<'_> {
 
     /// Traits (the newer value holds), phone number, ids, and what was seen.
     fn merge_person(&mut self, into: &mut Profile, from: &Profile) {
+        let before = KINDS.map(|kind| into.external_ids(kind));
         into.created_at = into.created_at.min(from.created_at);
         for (name, other) in &from.traits {
-            let own = into.traits.get(name);
-            if own.is_none_or(|own| own.at < other.at)
-                && (own.is_some() || into.traits.len() < limits::MAX_PROFILE_TRAITS)
-            {
-                into.traits.insert(name.clone(), other.clone());
+            if into.traits.get(name).is_some_and(|own| own.at >= other.at) {
+                continue;
+            }
+            if matches!(set_trait(into, name, &other.value, other.at), SetTrait::NoRoom) {
+                self.left_out.traits += 1;
             }
         }
         if from.phone.as_ref().is_some_and(|other| into.phone.as_ref().is_none_or(|own| own.at < other.at)) {
@@ -208,7 +237,7 @@ impl Decision<'_> {
         into.seen.recent.make_contiguous().sort_unstable_by_key(|(_, at)| *at);
         into.seen.spilled_until = into.seen.spilled_until.max(from.seen.spilled_until);
         arm(into, from.wake_at);
-        self.move_external_ids(from, into);
+        self.move_external_ids(from, into, &before);
     }
 
     fn merge_journeys(&mut self, into: &mut Profile, from: Profile) {
@@ -225,6 +254,10 @@ impl Decision<'_> {
             into.journeys.push(journey);
         }
         into.journeys.sort_by_key(|journey| journey.id);
+        let key = into.key.clone();
+        let mut journeys =
+            Journeys { user: &key, list: &mut into.journeys, moves: &mut self.changes.journeys };
+        journeys.leave_open(limits::MAX_OPEN_JOURNEYS, self.now);
         self.archive(into, None);
     }
 }

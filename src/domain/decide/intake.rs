@@ -110,6 +110,11 @@ impl Decision<'_> {
         self.left_out.traits += traits.len().saturating_sub(limits::MAX_TRAITS_PER_EVENT);
         for (name, value) in traits.iter().take(limits::MAX_TRAITS_PER_EVENT) {
             let before = if KINDS.contains(&name.as_str()) { profile.external_ids(name) } else { Vec::new() };
+            // What a computation that is gone left behind gives way to what people say.
+            if self.rules.definitions.computation(name).is_none() {
+                profile.memberships.remove(name);
+                profile.values.remove(name);
+            }
             match set_trait(profile, name, value, at) {
                 SetTrait::Changed => {
                     self.note_external_ids(profile, name, &before);
@@ -185,7 +190,7 @@ fn remember_event(profile: &mut Profile, event: &Event) {
 }
 
 /// Sets one trait unless a newer value is known.
-fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) -> SetTrait {
+pub(super) fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) -> SetTrait {
     if let Some(known) = profile.traits.get_mut(name)
         && (at < known.at || known.value == *value)
     {
@@ -205,7 +210,7 @@ fn set_trait(profile: &mut Profile, name: &str, value: &Value, at: Timestamp) ->
 }
 
 /// What became of one trait.
-enum SetTrait {
+pub(super) enum SetTrait {
     Changed,
     Same,
     /// The profile is full; the event keeps it.

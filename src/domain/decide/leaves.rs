@@ -56,12 +56,16 @@ impl Decision<'_> {
         let Some((name, _)) = event.as_behaviour() else { return touched };
         let rules = std::sync::Arc::clone(&self.rules);
         let mut counted = Vec::new();
+        let is_user = profile.key.user_id().is_some();
         for leaf in rules.leaves_by_event.get(name).into_iter().flatten() {
-            let Some(entry) = leaf.spec.observe(event) else { continue };
-            if leaf.is_for_accounts && !profile.groups.is_empty() {
-                counted.push((leaf.id, entry.clone()));
+            if leaf.used.is_too_old(event.timestamp) {
+                continue;
             }
-            if add(profile, leaf.id, &leaf.spec, entry, self.now) {
+            let Some(entry) = leaf.used.spec.observe(event) else { continue };
+            if leaf.is_for_accounts && is_user && !profile.groups.is_empty() {
+                counted.push((leaf.used.id, entry.clone()));
+            }
+            if add(profile, leaf.used.id, &leaf.used.spec, entry, self.now) {
                 touched.extend(leaf.rules.iter().copied());
             } else {
                 self.left_out.leaf_entries += 1;
@@ -80,12 +84,13 @@ impl Decision<'_> {
         for (leaf, state, pages) in states {
             let Some(spec) = rules.leaf_specs.get(&leaf) else { continue };
             let own = profile.leaves.entry(leaf).or_default();
-            own.merge(spec.shape(), &state, &pages, self.now, profile.pages.of_mut(leaf));
+            self.left_out.leaf_entries +=
+                own.merge(spec.shape(), &state, &pages, self.now, profile.pages.of_mut(leaf));
             if rules.account_leaves.contains(&leaf) {
                 of_accounts.push((leaf, state, pages));
             }
         }
-        if !of_accounts.is_empty() && !profile.groups.is_empty() {
+        if !of_accounts.is_empty() && profile.key.user_id().is_some() {
             self.tell_accounts(profile, &Effect::Poured(of_accounts), &Cause::Backfill);
         }
     }
@@ -96,8 +101,9 @@ impl Decision<'_> {
         places.flatten().chain(&self.rules.timed).copied().collect()
     }
 
-    /// Removes what no computation asks for any more.
-    pub(super) fn forget_old_leaves(&mut self, profile: &mut Profile) {
+    /// Removes what no computation asks for any more; says whether there was any of it.
+    pub(super) fn forget_old_leaves(&mut self, profile: &mut Profile) -> bool {
+        let before = (profile.leaves.len(), profile.parts.len(), profile.users.yes.len());
         let known = &self.rules.leaf_specs;
         let mut dropped = Vec::new();
         profile.leaves.retain(|leaf, state| {
@@ -113,6 +119,7 @@ impl Decision<'_> {
         }
         profile.parts.retain(|part, _| self.rules.parts.contains(part));
         profile.users.yes.retain(|part, _| self.rules.parts.contains(part));
+        before != (profile.leaves.len(), profile.parts.len(), profile.users.yes.len())
     }
 }
 

@@ -9,7 +9,6 @@ use crate::domain::definition::{Class, Computation, Emit, EventsWanted};
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::ids::UserKey;
 use crate::domain::profile::Profile;
-use crate::domain::query::Target;
 use crate::domain::time::Timestamp;
 
 /// The one space that a server has; Segment's payloads name it.
@@ -53,10 +52,10 @@ impl Decision<'_> {
             let message_id = self.ids.ksuid("personas_", self.now);
             let change =
                 Change { profile, computation, value, destination, message_id: &message_id, now: self.now };
-            let call = match (emit, computation.target) {
-                (Emit::Identify, Target::Users) => change.identify(),
-                (Emit::Track, Target::Users) => change.track(),
-                (Emit::Identify | Emit::Track, Target::Accounts) => change.group(),
+            let call = match emit {
+                Emit::Identify | Emit::Track if profile.key.group_id().is_some() => change.group(),
+                Emit::Identify => change.identify(),
+                Emit::Track => change.track(),
             };
             self.deliver(destination, &profile.key, message_id, cause.clone(), Payload::Call(call));
         }

@@ -49,8 +49,7 @@ impl Rule {
 /// A leaf that counts events as they arrive, with the rules that ask it.
 #[derive(Clone, Debug)]
 pub(super) struct CountingLeaf {
-    pub id: LeafId,
-    pub spec: LeafSpec,
+    pub used: LeafUse,
     /// Places in [`Rules::rules`].
     pub rules: Vec<usize>,
     /// Whether the accounts of a user count it, too.
@@ -129,6 +128,12 @@ impl Rules {
         }
     }
 
+    /// Places of the rules of these computations, by id.
+    pub fn places_of(&self, computations: &HashSet<&str>) -> Vec<usize> {
+        let is_one = |rule: &Rule| computations.contains(rule.computation.id.as_str());
+        (0..self.rules.len()).filter(|place| is_one(&self.rules[*place])).collect()
+    }
+
     /// How many times an event is written: itself, and once for each destination that wants all.
     pub fn copies(&self) -> usize {
         1 + self.event_destinations.len()
@@ -166,17 +171,14 @@ impl Prepared {
             }
             for event in leaf.spec.event_names() {
                 let leaves = self.leaves_by_event.entry(event.to_owned()).or_default();
-                match leaves.iter_mut().find(|known| known.id == leaf.id) {
+                match leaves.iter_mut().find(|known| known.used.id == leaf.id) {
                     Some(known) => {
                         known.rules.push(place);
                         known.is_for_accounts |= is_for_accounts;
                     }
-                    None => leaves.push(CountingLeaf {
-                        id: leaf.id,
-                        spec: leaf.spec.clone(),
-                        rules: vec![place],
-                        is_for_accounts,
-                    }),
+                    None => {
+                        leaves.push(CountingLeaf { used: leaf.clone(), rules: vec![place], is_for_accounts })
+                    }
                 }
             }
         }

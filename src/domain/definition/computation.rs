@@ -106,11 +106,10 @@ pub enum Status {
     Live,
     /// Not computed; enabling computes it anew.
     Disabled,
+    /// Its values could not be found; the next start tries again.
+    Failed,
     /// To be deleted once its members were told that they are out.
-    Leaving {
-        /// The last member told.
-        after: Option<UserKey>,
-    },
+    Leaving,
 }
 
 impl Status {
@@ -119,7 +118,8 @@ impl Status {
         match self {
             Self::Computing => "computing",
             Self::Live => "live",
-            Self::Disabled | Self::Leaving { .. } => "disabled",
+            Self::Disabled | Self::Leaving => "disabled",
+            Self::Failed => "failed",
         }
     }
 
@@ -127,7 +127,7 @@ impl Status {
     pub fn counts_events(&self) -> bool {
         match self {
             Self::Live | Self::Computing => true,
-            Self::Disabled | Self::Leaving { .. } => false,
+            Self::Disabled | Self::Failed | Self::Leaving => false,
         }
     }
 }
@@ -141,12 +141,13 @@ impl<'de> Deserialize<'de> for Status {
             Computing,
             Live,
             Disabled,
+            Failed,
+            Leaving,
         }
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         enum Holding {
             Computing(serde::de::IgnoredAny),
-            Leaving { after: Option<UserKey> },
         }
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -158,7 +159,8 @@ impl<'de> Deserialize<'de> for Status {
             Stored::Named(Named::Live) => Self::Live,
             Stored::Named(Named::Disabled) => Self::Disabled,
             Stored::Named(Named::Computing) | Stored::Holding(Holding::Computing(_)) => Self::Computing,
-            Stored::Holding(Holding::Leaving { after }) => Self::Leaving { after },
+            Stored::Named(Named::Failed) => Self::Failed,
+            Stored::Named(Named::Leaving) => Self::Leaving,
         })
     }
 }
@@ -170,6 +172,16 @@ pub struct LeafUse {
     pub id: LeafId,
     /// What it is.
     pub spec: LeafSpec,
+    /// Events that happened before are not counted; `None`: all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+}
+
+impl LeafUse {
+    /// Whether an event of that instant is too old for it.
+    pub fn is_too_old(&self, at: Timestamp) -> bool {
+        self.since.is_some_and(|since| at < since)
+    }
 }
 
 /// One `ANY` or `ALL` of an account-level query: a condition on users whose truth each user's profile remembers.

@@ -130,7 +130,7 @@ pub fn computation(it: &Computation, beside: &Shown) -> Value {
     if let Some(progress) = &beside.progress {
         shown.insert("progress".into(), progress.clone());
     }
-    if matches!(it.status, Status::Leaving { .. }) {
+    if matches!(it.status, Status::Leaving) {
         shown.insert("deleting".into(), true.into());
     }
     if it.class == Class::Audience {

@@ -76,6 +76,16 @@ impl Journeys<'_> {
         self.list.iter().rposition(|journey| journey.flow == post.step.flow && wanted(journey))
     }
 
+    /// Supersedes the oldest open runs until there are no more than `most`.
+    pub fn leave_open(&mut self, most: usize, now: Timestamp) {
+        let open: Vec<JourneyId> =
+            self.list.iter().filter(|journey| journey.status.is_open()).map(|journey| journey.id).collect();
+        let surplus = &open[..open.len().saturating_sub(most)];
+        if !surplus.is_empty() {
+            self.supersede(now, |journey| surplus.contains(&journey.id));
+        }
+    }
+
     /// Opens a run. An initial stage without a SID takes the place of what is open in that flow, unless a newer run was
     /// there before it: then it is itself the one that was superseded.
     fn open(&mut self, flow: Option<&Flow>, post: &Post<'_>, now: Timestamp, ids: &mut IdSource) -> usize {
@@ -85,11 +95,7 @@ impl Journeys<'_> {
         if begins && !overtaken {
             self.supersede(now, |journey| journey.flow == post.step.flow);
         }
-        let open = self.list.iter().filter(|journey| journey.status.is_open()).count();
-        if open >= limits::MAX_OPEN_JOURNEYS {
-            let oldest = self.list.iter().find(|journey| journey.status.is_open()).map(|journey| journey.id);
-            self.supersede(now, |journey| Some(journey.id) == oldest);
-        }
+        self.leave_open(limits::MAX_OPEN_JOURNEYS - 1, now);
         let id = ids.journey(now);
         let status = if overtaken { JourneyStatus::Superseded } else { JourneyStatus::Active };
         self.moves.push(JourneyMove { id, user: self.user.clone(), from: None, to: status, moved: false });

@@ -4,6 +4,7 @@
 
 mod entry;
 mod kept;
+mod lazy;
 mod pages;
 mod session;
 mod shape;
@@ -19,9 +20,10 @@ mod window;
 mod work;
 
 pub use entry::{Entry, Order};
+pub use lazy::LeafState;
 pub use pages::{Page, PageNumber, Pages};
 pub use shape::{As, Reading, Reduce, Shape, Window};
-pub use state::{LeafState, reduce_all};
+pub use state::reduce_all;
 pub use sum::number_value;
 
 use crate::domain::time::Span;

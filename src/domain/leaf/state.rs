@@ -1,4 +1,4 @@
-//! The state of one leaf for one user, as the engine uses it.
+//! The state of one leaf for one user, unpacked.
 
 use serde_json::Value;
 
@@ -13,20 +13,9 @@ use super::window::Edges;
 use super::work::{Manner, load};
 use super::{Entry, Reading, Reduce, Shape};
 
-/// What is kept of one user's events for one leaf. It is stored with the profile and stays small (at most some 1.5 KiB,
-/// unless single values are large); what does not fit is on [`Pages`] beside it.
-///
-/// In whatever order entries are added, the value at every instant from then on is the same. A state is kept for one
-/// [`Shape`], which is to be given with every call.
-///
-/// **Pages.** Before [`LeafState::add`], [`LeafState::advance`] or [`LeafState::value`], [`LeafState::missing`] says
-/// which pages have to be loaded; before [`LeafState::merge`] and [`LeafState::entries`] it is
-/// [`LeafState::missing_all`]. A page that is missing nevertheless counts as empty: what was on it is lost, nothing else.
-///
-/// **The present.** The largest `now` that a state was given counts: a clock that goes back does not bring back what has
-/// left a window.
+/// A [`LeafState`](super::LeafState), unpacked; its methods are those.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct LeafState {
+pub(super) struct State {
     /// The largest `now` so far, in milliseconds; `None`: there was none, or the window is all time.
     pub(super) seen: Option<i64>,
     /// The entries, where entries are kept.
@@ -39,11 +28,11 @@ pub struct LeafState {
     pub(super) next: PageNumber,
 }
 
-impl LeafState {
+impl State {
     /// The pages that have to be in memory before `entries` are added one after another, the edges are moved to `now`,
     /// and the value is read. Loading them may show that more are needed: to be asked until it is empty, as a rule two or
     /// three times.
-    pub fn missing(
+    pub(super) fn missing(
         &self,
         shape: &Shape,
         entries: &[Entry],
@@ -65,14 +54,14 @@ impl LeafState {
     }
 
     /// The pages that have to be in memory before all entries are read or merged; to be asked until it is empty.
-    pub fn missing_all(&self, pages: &Pages) -> Vec<PageNumber> {
+    pub(super) fn missing_all(&self, pages: &Pages) -> Vec<PageNumber> {
         let mut missing = self.tree.missing_pages(pages);
         missing.extend(self.kept.pages.iter().filter(|page| !pages.is_loaded(**page)));
         missing
     }
 
     /// Whether anything of it is on pages.
-    pub fn is_paged(&self) -> bool {
+    pub(super) fn is_paged(&self) -> bool {
         !self.kept.pages.is_empty() || self.tree.inline().is_none()
     }
 
@@ -81,7 +70,7 @@ impl LeafState {
     /// `false`: there is no room for it ([`MAX_ENTRIES`](super::MAX_ENTRIES), [`MAX_TEXTS`](super::MAX_TEXTS),
     /// [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES)), it was not added. Entries that do not matter, because they are too
     /// old or not of the kind that the reducer reads, are not kept; that is no lack of room.
-    pub fn add(&mut self, shape: &Shape, entry: Entry, now: Timestamp, pages: &mut Pages) -> bool {
+    pub(super) fn add(&mut self, shape: &Shape, entry: Entry, now: Timestamp, pages: &mut Pages) -> bool {
         self.see(shape, now);
         self.change(shape, pages, |work| {
             work.advance(now.millis());
@@ -90,7 +79,7 @@ impl LeafState {
     }
 
     /// Moves the edges to `now`, and forgets what will never count again.
-    pub fn advance(&mut self, shape: &Shape, now: Timestamp, pages: &mut Pages) {
+    pub(super) fn advance(&mut self, shape: &Shape, now: Timestamp, pages: &mut Pages) {
         if self.seen.is_some_and(|seen| seen < now.millis()) {
             self.change(shape, pages, |work| work.advance(now.millis()));
         }
@@ -103,8 +92,8 @@ impl LeafState {
         }
     }
 
-    /// The value at `now`, to which [`LeafState::advance`] has moved the edges. For a list it is null.
-    pub fn value(&self, shape: &Shape, now: Timestamp, pages: &Pages) -> Reading {
+    /// The value at `now`, to which [`State::advance`] has moved the edges. For a list it is null.
+    pub(super) fn value(&self, shape: &Shape, now: Timestamp, pages: &Pages) -> Reading {
         self.read(shape, now, pages, &|total| total.value(shape.reduce))
     }
 
@@ -161,33 +150,29 @@ impl LeafState {
     }
 
     /// How many entries are kept; none where only a total is.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.tree.len()
     }
 
-    /// Whether no entries are kept.
-    pub fn is_empty(&self) -> bool {
-        self.tree.len() == 0
-    }
-
     /// The entries that are kept, in order. Every page has to be in memory.
-    pub fn entries(&self, pages: &Pages) -> Vec<Entry> {
+    pub(super) fn entries(&self, pages: &Pages) -> Vec<Entry> {
         let mut entries = Vec::with_capacity(self.tree.len());
         self.tree.visit(&(i64::MIN..i64::MAX), pages, &mut |entry| entries.push(entry.clone()));
         entries
     }
 
-    /// Adds all that was added to `other`, as far as there is room. Every page of both has to be in memory.
+    /// Adds all that was added to `other`, as far as there is room; answers how many entries found none. Every page of both
+    /// has to be in memory.
     ///
     /// The value is the same as if all had been added here, at every instant from the latest `now` of both on.
-    pub fn merge(
+    pub(super) fn merge(
         &mut self,
         shape: &Shape,
         other: &Self,
         other_pages: &Pages,
         now: Timestamp,
         pages: &mut Pages,
-    ) {
+    ) -> usize {
         self.see(shape, now);
         let now = other.seen.map_or(now.millis(), |seen| seen.max(now.millis()));
         self.change(shape, pages, |work| {
@@ -195,10 +180,9 @@ impl LeafState {
             if matches!(work.manner, Manner::Total) {
                 work.parts().0.total.merge(shape.reduce, other.kept.load(other_pages));
             }
-            for entry in other.entries(other_pages) {
-                work.add(entry);
-            }
-        });
+            let entries = other.entries(other_pages).into_iter();
+            entries.map(|entry| work.add(entry)).filter(|added| !added).count()
+        })
     }
 }
 

@@ -6,12 +6,13 @@ use serde::de::{SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::PageNumber;
 use super::kept::Kept;
+use super::state::State;
 use super::total::Total;
 use super::tree::{Base, Based};
-use super::{LeafState, PageNumber};
 
-impl Serialize for LeafState {
+impl Serialize for State {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { seen, tree, kept, start, next } = self;
         let is_used = [
@@ -38,7 +39,7 @@ impl Serialize for LeafState {
     }
 }
 
-impl<'de> Deserialize<'de> for LeafState {
+impl<'de> Deserialize<'de> for State {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(Parts)
     }
@@ -47,19 +48,19 @@ impl<'de> Deserialize<'de> for LeafState {
 struct Parts;
 
 impl<'de> Visitor<'de> for Parts {
-    type Value = LeafState;
+    type Value = State;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of total, time, entries, next page, pages of the total, start")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<LeafState, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<State, A::Error> {
         let inline = parts.next_element::<Option<Total>>()?.flatten().unwrap_or_default();
         let seen = parts.next_element::<Option<i64>>()?.flatten();
         let tree = parts.next_element_seed(Base(seen.unwrap_or(0)))?.unwrap_or_default();
         let next = parts.next_element::<PageNumber>()?.unwrap_or_default();
         let pages = parts.next_element::<Vec<PageNumber>>()?.unwrap_or_default();
         let start = parts.next_element::<Option<i64>>()?.flatten();
-        Ok(LeafState { seen, tree, kept: Kept { inline, pages }, start, next })
+        Ok(State { seen, tree, kept: Kept { inline, pages }, start, next })
     }
 }

@@ -1,12 +1,13 @@
 //! One change of a leaf state: its parts, opened while entries come and go.
 
 use super::kept::Kept;
-use super::pages::{Desk, PageNumber, Pages};
+use super::pages::{Desk, Pages};
 use super::session::Run;
+use super::state::State;
 use super::total::{Total, reads};
 use super::tree::Tree;
 use super::window::Edges;
-use super::{Entry, LIST_KEPT, LeafState, Reduce, Shape, Window};
+use super::{Entry, LIST_KEPT, Reduce, Shape, Window};
 
 /// How a shape is kept.
 #[derive(Clone, Copy, Debug)]
@@ -60,8 +61,8 @@ pub(super) struct Work<'w> {
 }
 
 impl<'w> Work<'w> {
-    pub(super) fn on(state: &'w mut LeafState, shape: &'w Shape, pages: &'w mut Pages) -> Self {
-        let LeafState { seen, tree, kept, start, next } = state;
+    pub(super) fn on(state: &'w mut State, shape: &'w Shape, pages: &'w mut Pages) -> Self {
+        let State { seen, tree, kept, start, next } = state;
         let desk = Desk { pages, next };
         Self { shape, manner: Manner::of(shape), seen: *seen, tree, desk, kept, start, open: None }
     }
@@ -175,7 +176,7 @@ pub(super) fn load(
     }
 }
 
-impl LeafState {
+impl State {
     /// Opens the state, changes it, and puts it back.
     pub(super) fn change<T>(
         &mut self,

@@ -77,8 +77,6 @@ pub const MAX_KEPT_COUNT: u32 = 100;
 pub const MAX_TEXT_CHARACTERS: usize = 1000;
 /// The most that is kept of one event for one leaf, in bytes of JSON text; an event with more does not count for it.
 pub const MAX_KEPT_BYTES: usize = 1000;
-/// The most events with a timestamp in the future that a windowed leaf keeps; the farthest are dropped.
-pub const MAX_FUTURE: usize = 1000;
 
 /// A parsed, valid query. Its `Display` is the canonical text, which parses to an equal query.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -121,5 +121,5 @@ pub(super) fn is_to_be_recomputed(definition: &Definition, before: Option<&Defin
     let Some(before) = before.and_then(Definition::computation) else { return true };
     let asks = |it: &Computation| (it.query.clone(), it.target, it.enabled, it.include_anonymous, it.history);
     // One that was about to be deleted and is wanted again after all is begun anew.
-    asks(computation) != asks(before) || matches!(before.status, Status::Leaving { .. })
+    asks(computation) != asks(before) || matches!(before.status, Status::Leaving)
 }

@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use super::{Definition, Definitions, Kind, Problem};
+use super::{Definition, Definitions, Kind, Problem, Status};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
 
@@ -89,7 +89,11 @@ fn unwanted(existing: &Definitions, settled: &[Settled]) -> Vec<(Kind, String)> 
     for kind in Kind::ALL {
         let wanted: BTreeSet<&str> =
             settled.iter().filter(|(_, d, _)| d.kind() == kind).map(|(_, d, _)| d.key()).collect();
-        let gone = existing.keys(kind).filter(|key| !wanted.contains(key));
+        // One that is being deleted goes by itself, once everybody was told.
+        let is_going = |key: &str| {
+            existing.computation(key).is_some_and(|it| it.kind() == kind && it.status == Status::Leaving)
+        };
+        let gone = existing.keys(kind).filter(|key| !wanted.contains(key) && !is_going(key));
         unwanted.extend(gone.map(|key| (kind, key.to_owned())));
     }
     unwanted

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::random::SMALL;
 use super::stored::Stored;
 use super::{at, entry, ordered};
-use crate::domain::leaf::{As, LeafState, Pages, Reduce, Shape, Window, reduce_all};
+use crate::domain::leaf::state::State;
+use crate::domain::leaf::{As, Pages, Reduce, Shape, Window, reduce_all};
 use crate::domain::time::Span;
 
 const DAY: i64 = 86_400_000;
@@ -15,17 +16,17 @@ fn stored(window: Window, reduce: Reduce) -> Stored {
     Stored::new(Shape { window, reduce, keep: None }, SMALL)
 }
 
-fn packed(state: &LeafState) -> usize {
+fn packed(state: &State) -> usize {
     rmp_serde::to_vec_named(state).unwrap().len()
 }
 
 #[test]
 fn states_are_stored_compactly() {
-    assert_eq!(packed(&LeafState::default()), 1);
+    assert_eq!(packed(&State::default()), 1);
     let mut pages = Pages::new();
     let mut add = |window, reduce, entries: &[super::Entry]| {
         let shape = Shape { window, reduce, keep: None };
-        let mut state = LeafState::default();
+        let mut state = State::default();
         entries.iter().for_each(|entry| assert!(state.add(&shape, entry.clone(), at(NOW), &mut pages)));
         packed(&state)
     };
@@ -156,7 +157,7 @@ fn values_of_another_kind_are_not_kept() {
     ] {
         let mut state = stored(week, reduce);
         assert!(state.add(entry(NOW, wrong), at(NOW)));
-        assert!(state.state.is_empty());
+        assert!(state.state.len() == 0);
     }
 }
 

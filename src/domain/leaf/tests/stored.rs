@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::domain::leaf::pages::Capacity;
-use crate::domain::leaf::{Entry, LeafState, Page, PageNumber, Pages, Reading, Shape};
+use crate::domain::leaf::state::State;
+use crate::domain::leaf::{Entry, Page, PageNumber, Pages, Reading, Shape};
 use crate::domain::time::Timestamp;
 
 pub(super) struct Stored {
     pub(super) shape: Shape,
-    pub(super) state: LeafState,
+    pub(super) state: State,
     capacity: Capacity,
     /// Packed pages.
     pub(super) store: BTreeMap<PageNumber, Vec<u8>>,
@@ -22,17 +23,17 @@ pub(super) struct Stored {
 impl Stored {
     pub(super) fn new(shape: Shape, capacity: Capacity) -> Self {
         let pages = Pages::with_capacity(capacity);
-        let (state, store) = (LeafState::default(), BTreeMap::new());
+        let (state, store) = (State::default(), BTreeMap::new());
         Self { shape, state, capacity, store, pages, touched: (0, 0), has_lost: false }
     }
 
     /// Packs the state and forgets the pages in memory.
     pub(super) fn forget(&mut self) {
         let packed = rmp_serde::to_vec_named(&self.state).unwrap();
-        let unpacked: LeafState = rmp_serde::from_slice(&packed).unwrap();
+        let unpacked: State = rmp_serde::from_slice(&packed).unwrap();
         assert_eq!(unpacked, self.state);
         let json = serde_json::to_string(&self.state).unwrap();
-        assert_eq!(serde_json::from_str::<LeafState>(&json).unwrap(), self.state, "{json}");
+        assert_eq!(serde_json::from_str::<State>(&json).unwrap(), self.state, "{json}");
         self.state = unpacked;
         self.pages = Pages::with_capacity(self.capacity);
     }
