@@ -342,7 +342,7 @@ impl Queries<'_> {
     /// What stands on the right.
     fn operand(&mut self, kind: Kind, scope: Scope) -> Scalar {
         let other = if scope.level == 0 { 0.08 } else { 0.25 };
-        if self.chance(other) { self.scalar(scope, false).0 } else { Scalar::Literal(self.literal(kind)) }
+        if self.chance(other) { self.scalar(scope, true).0 } else { Scalar::Literal(self.literal(kind)) }
     }
 
     fn any_literal(&mut self) -> (Kind, Literal) {
