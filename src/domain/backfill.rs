@@ -27,7 +27,8 @@ pub struct ComputationRef {
 pub struct Backfill {
     /// Its id.
     pub id: BackfillId,
-    /// The computations that it is for.
+    /// The computations that it is for. With none it only lets profiles forget what no computation asks for any more; the
+    /// others go before it.
     pub computations: Vec<ComputationRef>,
     /// Leaves that no live computation had, and that the events of the past are counted into.
     pub fresh: BTreeSet<LeafId>,
@@ -71,6 +72,19 @@ pub enum BackfillPhase {
 }
 
 impl Backfill {
+    /// Whether it computes nothing.
+    pub fn only_forgets(&self) -> bool {
+        self.computations.is_empty()
+    }
+
+    /// Whether nothing of it is done yet.
+    pub fn is_untouched(&self) -> bool {
+        matches!(
+            self.phase,
+            BackfillPhase::History { after: None, pouring: None } | BackfillPhase::Profiles { after: None }
+        )
+    }
+
     /// Whether the profile of that key was evaluated already, so that its changes count from now on.
     pub fn has_reached(&self, key: &UserKey) -> bool {
         let is_behind = |after: &Option<UserKey>| after.as_ref().is_some_and(|last| key <= last);

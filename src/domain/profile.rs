@@ -69,10 +69,13 @@ pub struct Computed {
 /// What an account's profile knows of its users.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Users {
-    /// How many are linked to it.
+    /// How many known users are linked to it.
     #[serde(rename = "n")]
-    pub all: u64,
-    /// Of how many of them each part of an account-level query is true.
+    pub known: u64,
+    /// How many visitors of whom only an anonymous id is known.
+    #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
+    pub anonymous: u64,
+    /// Of how many of both each part of an account-level query is true.
     #[serde(rename = "y", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub yes: BTreeMap<LeafId, u64>,
 }
@@ -83,12 +86,32 @@ impl Users {
         *self == Self::default()
     }
 
+    /// One more is linked.
+    pub fn count(&mut self, anonymous: bool) {
+        *self.of(anonymous) += 1;
+    }
+
+    /// One is no longer linked.
+    pub fn count_off(&mut self, anonymous: bool) {
+        let count = self.of(anonymous);
+        *count = count.saturating_sub(1);
+    }
+
+    fn of(&mut self, anonymous: bool) -> &mut u64 {
+        if anonymous { &mut self.anonymous } else { &mut self.known }
+    }
+
     /// A part is no longer true of one of them.
     pub fn count_no_longer(&mut self, part: LeafId) {
         if let Some(count) = self.yes.get_mut(&part) {
             *count = count.saturating_sub(1);
         }
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Sixteen bytes of the SHA-256 of a message id.

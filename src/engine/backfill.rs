@@ -24,6 +24,21 @@ use crate::domain::query::{LeafSpec, Target};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
+/// How much of a backfill is done at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct BackfillPace {
+    /// Events, or profiles, looked at in one step before ingest has its turn again.
+    pub step: usize,
+    /// Bytes of states that are read into memory before they are poured into the profiles.
+    pub bytes: usize,
+}
+
+impl Default for BackfillPace {
+    fn default() -> Self {
+        Self { step: limits::BACKFILL_STEP, bytes: limits::BACKFILL_BYTES }
+    }
+}
+
 /// Computations that begin to be computed together.
 pub(super) struct Start<'a> {
     /// Leaves that live computations keep already.
@@ -124,12 +139,13 @@ impl<'a> Start<'a> {
         uses
     }
 
-    /// What is to be done, if anything is to be computed.
-    pub fn finish(mut self) -> Option<Backfill> {
+    /// What is to be done. Where nothing is to be computed, the profiles are looked at all the same: what is gone leaves
+    /// states behind.
+    pub fn finish(mut self) -> Backfill {
         if self.backfill.until.is_some() && !self.backfill.fresh.is_empty() {
             self.backfill.phase = BackfillPhase::History { after: None, pouring: None };
         }
-        (!self.backfill.computations.is_empty()).then_some(self.backfill)
+        self.backfill
     }
 }
 
@@ -237,7 +253,7 @@ impl Writer {
                 is_open: true,
             },
         };
-        let events = self.shared.store.event_log(reading.to, until, limits::BACKFILL_STEP).await?;
+        let events = self.shared.store.event_log(reading.to, until, self.pace.step).await?;
         let now = self.shared.clock.now();
         for event in &events {
             let user = event.user_key();
@@ -249,7 +265,7 @@ impl Writer {
         reading.events += u64::try_from(events.len()).unwrap_or(u64::MAX);
         reading.to = events.last().map_or(reading.to, |event| Some(event.id));
         let is_at_end = events.is_empty() || reading.to.is_some_and(|to| to >= until);
-        reading.is_open = !is_at_end && (again.is_some() || reading.bytes <= limits::BACKFILL_BYTES);
+        reading.is_open = !is_at_end && (again.is_some() || reading.bytes <= self.pace.bytes);
         let finished = (!reading.is_open).then_some(reading.events);
         let to = reading.to.unwrap_or(until);
         self.reading = Some(reading);
@@ -286,7 +302,7 @@ impl Writer {
     async fn pour(&mut self, backfill: &Backfill, pouring: &Pouring) -> Result<(), StoreError> {
         let Some(mut reading) = self.reading.take() else { return Ok(()) };
         let mut share = Vec::new();
-        while share.len() < limits::BACKFILL_STEP
+        while share.len() < self.pace.step
             && let Some(next) = reading.states.pop_first()
         {
             share.push(next);
@@ -308,12 +324,8 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
-        group.load(share.iter().map(|(user, _)| user.clone())).await?;
-        group.load_accounts().await?;
-        let mut whole: HashSet<UserKey> =
-            share.iter().map(|(user, _)| group.surviving(user).clone()).collect();
-        whole.extend(group.accounts());
-        group.load_pages(&[], &whole).await?;
+        let users: Vec<UserKey> = share.iter().map(|(user, _)| user.clone()).collect();
+        group.load_for_pouring(&users).await?;
         for (user, states) in share {
             let open = |share: Share| {
                 let (state, pages) = share.held.open();
@@ -333,15 +345,18 @@ impl Writer {
         backfill: &Backfill,
         after: Option<&UserKey>,
     ) -> Result<(), StoreError> {
-        let (profiles, last) = self.shared.store.profiles_after(after, limits::BACKFILL_STEP).await?;
+        let (profiles, last) = self.shared.store.profiles_after(after, self.pace.step).await?;
         let Some(last) = last else {
-            let phase = BackfillPhase::Accounts { after: None };
-            return self.advance(backfill, ChangeSet::default(), phase).await;
+            let has_accounts = self.computations_of(backfill).any(|it| it.target == Target::Accounts);
+            if has_accounts {
+                let phase = BackfillPhase::Accounts { after: None };
+                return self.advance(backfill, ChangeSet::default(), phase).await;
+            }
+            return self.go_live(backfill).await;
         };
         let mut backfill = backfill.clone();
         backfill.profiles_done += u64::try_from(profiles.len()).unwrap_or(u64::MAX);
-        let users = profiles.into_iter().filter(|profile| profile.key.group_id().is_none()).collect();
-        let changes = self.evaluate_first(&backfill, users).await?;
+        let changes = self.evaluate_first(&backfill, profiles).await?;
         self.advance(&backfill, changes, BackfillPhase::Profiles { after: Some(last) }).await
     }
 
@@ -353,7 +368,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let first = UserKey::group("");
         let after = after.unwrap_or(&first);
-        let (profiles, last) = self.shared.store.profiles_after(Some(after), limits::BACKFILL_STEP).await?;
+        let (profiles, last) = self.shared.store.profiles_after(Some(after), self.pace.step).await?;
         let Some(last) = last.filter(|last| last.group_id().is_some()) else {
             let rest = profiles.into_iter().filter(|profile| profile.key.group_id().is_some()).collect();
             let changes = self.evaluate_first(backfill, rest).await?;
@@ -371,7 +386,14 @@ impl Writer {
         backfill: &Backfill,
         profiles: Vec<crate::domain::profile::Profile>,
     ) -> Result<ChangeSet, StoreError> {
-        let places = self.rules.places_of(&backfill.computations.iter().map(|it| it.id.as_str()).collect());
+        let ids = |is_wanted: fn(Target) -> bool| -> BTreeSet<String> {
+            let wanted = self.computations_of(backfill).filter(|it| is_wanted(it.target));
+            wanted.map(|it| it.id.clone()).collect()
+        };
+        // What is computed of accounts waits until it is known what all their users are to it.
+        let (of_all, of_users) = (ids(|_| true), ids(|target| target == Target::Users));
+        let (of_all, of_users) = (self.rules.places_of(&of_all), self.rules.places_of(&of_users));
+        let is_turn_of_accounts = matches!(backfill.phase, BackfillPhase::Accounts { .. });
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
@@ -380,7 +402,9 @@ impl Writer {
         group.load_accounts().await?;
         group.load_pages(&[], &HashSet::new()).await?;
         for user in &users {
-            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, &places), ()));
+            let waits = user.group_id().is_some() && !is_turn_of_accounts;
+            let places = if waits { &of_users } else { &of_all };
+            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, places), ()));
         }
         group.finish()
     }
@@ -442,8 +466,7 @@ impl Writer {
     /// One step of looking anew at the open journeys of a flow whose rules changed.
     pub(super) async fn revisit(&mut self, flow: &Arc<Flow>) -> Result<(), StoreError> {
         let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
-        let (profiles, last) =
-            self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
+        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);

@@ -43,15 +43,16 @@ impl Writer {
         let has_journeys = counts.journeys.values().any(|count| *count > 0);
         let mut changes = ChangeSet::default();
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
-        let mut disabled = Vec::new();
+        // Computations that nothing is read for any more.
+        let mut gone = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
-                if recompute {
-                    start.begin(computation, &mut self.ids);
-                    disabled.extend((!computation.enabled).then(|| computation.id.clone()));
-                }
                 let before =
                     existing.computation(&computation.key).filter(|known| known.id == computation.id);
+                if recompute {
+                    start.begin(computation, &mut self.ids);
+                    gone.extend(before.filter(|_| !computation.enabled).map(|before| before.id.clone()));
+                }
                 announce_later(computation, before.map(Arc::as_ref));
             }
             match &mut definition {
@@ -64,7 +65,6 @@ impl Writer {
             }
             changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
         }
-        let mut gone = disabled;
         for (kind, key) in plan.deletes {
             gone.extend(
                 existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()),
@@ -84,10 +84,10 @@ impl Writer {
 
     /// Older backfills no longer care for these computations: they are begun anew, or go.
     fn take_from_backfills(&self, ids: &[String], changes: &mut ChangeSet) {
-        for backfill in &self.rules.backfills {
+        for backfill in self.rules.backfills.iter().filter(|backfill| !backfill.only_forgets()) {
             let mut left = backfill.clone();
             left.computations.retain(|it| !ids.contains(&it.id));
-            if left.computations.is_empty() {
+            if left.only_forgets() {
                 changes.backfills.push(BackfillWrite::Delete(left.id));
             } else if left.computations.len() < backfill.computations.len() {
                 changes.backfills.push(BackfillWrite::Put(Box::new(left)));
@@ -98,10 +98,23 @@ impl Writer {
     /// Puts what was started into `changes`; `gone` are computations that nothing is read for any more.
     fn put_backfill(&self, start: Start<'_>, mut gone: Vec<String>, changes: &mut ChangeSet) {
         let backfill = start.finish();
-        let begun = backfill.iter().flat_map(|backfill| &backfill.computations);
-        gone.extend(begun.map(|it| it.id.clone()));
+        let forgets = !gone.is_empty();
+        gone.extend(backfill.computations.iter().map(|it| it.id.clone()));
         self.take_from_backfills(&gone, changes);
-        changes.backfills.extend(backfill.map(|backfill| BackfillWrite::Put(Box::new(backfill))));
+        // One that forgets and has not begun does for both.
+        let is_planned = || self.rules.backfills.iter().any(|it| it.only_forgets() && it.is_untouched());
+        if !backfill.only_forgets() || (forgets && !is_planned()) {
+            changes.backfills.push(BackfillWrite::Put(Box::new(backfill)));
+        }
+    }
+
+    /// Lets every profile forget what only that computation asked for, once `changes` are written.
+    pub(super) async fn forget(&mut self, id: &str, changes: &mut ChangeSet) -> Result<(), StoreError> {
+        let existing = Arc::clone(&self.rules.definitions);
+        let (now, counts) = (self.shared.clock.now(), self.shared.store.counts().await?);
+        let start = Start::new(&existing, None, (0, counts.profiles), &mut self.ids, now);
+        self.put_backfill(start, vec![id.to_owned()], changes);
+        Ok(())
     }
 
     /// Begins anew what was stored in a form that is no longer kept, before anything is evaluated on it, and what failed.
@@ -157,7 +170,7 @@ impl Writer {
             }
             definition => {
                 if let Some(computation) = definition.computation() {
-                    self.take_from_backfills(std::slice::from_ref(&computation.id), &mut changes);
+                    self.forget(&computation.id, &mut changes).await?;
                 }
                 changes.definitions.push(DefinitionWrite::Delete { kind, key: key.to_owned() });
             }

@@ -118,7 +118,7 @@ impl<'a> Group<'a> {
     }
 
     /// Whose profile it is now.
-    pub fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
+    fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
         while let Some(into) = self.merged.get(user) {
             user = into;
         }
@@ -182,11 +182,6 @@ impl<'a> Group<'a> {
         let accounts: Vec<UserKey> =
             self.slots.values().flat_map(|slot| accounts_of(&slot.profile)).collect();
         self.load(accounts).await
-    }
-
-    /// The accounts that are loaded.
-    pub fn accounts(&self) -> impl Iterator<Item = UserKey> {
-        self.slots.keys().filter(|key| key.group_id().is_some()).cloned()
     }
 
     /// Loads the pages of leaf states that these events, or looking at the profiles that are loaded, need; all pages of the
@@ -295,18 +290,17 @@ impl<'a> Group<'a> {
         Accepted { message_id, duplicate: taken.duplicate, journey: taken.journey }
     }
 
-    /// Makes one profile of those that the event says are one person.
+    /// Makes one profile of those that the event says are one person. An id under which nobody came yet points to him from
+    /// now on.
     fn link(&mut self, event: &Event) {
         let links = links(event);
         if links.is_empty() {
             return;
         }
         let user = self.surviving(&event.user_key()).clone();
-        let known = &self.slots[&user].profile;
-        let others: Vec<UserKey> = links.into_iter().filter(|other| !known.is_linked_to(other)).collect();
-        for other in others {
+        for other in links {
             // One that belongs to somebody already stays with him.
-            if !self.merged.contains_key(&other) {
+            if !self.slots[&user].profile.is_linked_to(&other) && !self.merged.contains_key(&other) {
                 self.merge(&user, &other);
             }
         }
@@ -323,6 +317,16 @@ impl<'a> Group<'a> {
         self.apply_effects();
     }
 
+    /// Loads everything that giving these users their shares of the past needs: their profiles and those of their accounts,
+    /// with all pages.
+    pub async fn load_for_pouring(&mut self, users: &[UserKey]) -> Result<(), StoreError> {
+        self.load(users.iter().cloned()).await?;
+        self.load_accounts().await?;
+        let mut whole: HashSet<UserKey> = users.iter().map(|user| self.surviving(user).clone()).collect();
+        whole.extend(self.slots.keys().filter(|key| key.group_id().is_some()).cloned());
+        self.load_pages(&[], &whole).await
+    }
+
     /// Gives a user his share of the past: on his own profile, and on those of his accounts.
     pub fn pour(&mut self, user: &UserKey, states: Vec<(LeafId, LeafState, Pages)>) {
         let user = self.surviving(user).clone();
@@ -337,14 +341,14 @@ impl<'a> Group<'a> {
         if self.decision.effects.is_empty() {
             return;
         }
-        let mut by_account: BTreeMap<UserKey, (Vec<Effect>, Cause)> = BTreeMap::new();
+        let mut by_account: BTreeMap<UserKey, Vec<(Effect, Cause)>> = BTreeMap::new();
         for Told { account, effect, cause } in std::mem::take(&mut self.decision.effects) {
-            by_account.entry(account).or_insert_with(|| (Vec::new(), cause)).0.push(effect);
+            by_account.entry(account).or_default().push((effect, cause));
         }
-        for (account, (effects, cause)) in by_account {
+        for (account, effects) in by_account {
             match self.slots.get_mut(&account) {
                 Some(slot) => {
-                    self.decision.take_effects(&mut slot.profile, effects, &cause);
+                    self.decision.take_effects(&mut slot.profile, effects);
                     slot.changed = true;
                 }
                 None => {

@@ -44,7 +44,7 @@ impl Writer {
 
     fn next_job(&self) -> Option<Job> {
         let definitions = &self.rules.definitions;
-        if let Some(backfill) = self.rules.backfills.first() {
+        if let Some(backfill) = self.rules.backfills.iter().find(|backfill| !backfill.only_forgets()) {
             return Some(Job::Compute(Box::new(backfill.clone())));
         }
         let mut computations = definitions.computations();
@@ -56,8 +56,11 @@ impl Writer {
         if let Some(announcing) = definitions.computations().find(is_announcing) {
             return Some(Job::Announce(Arc::clone(announcing)));
         }
-        let revisiting = definitions.flows.values().find(|flow| flow.revisit.is_some());
-        revisiting.map(|flow| Job::Revisit(Arc::clone(flow)))
+        if let Some(revisiting) = definitions.flows.values().find(|flow| flow.revisit.is_some()) {
+            return Some(Job::Revisit(Arc::clone(revisiting)));
+        }
+        // What is left only lets profiles forget.
+        self.rules.backfills.first().map(|backfill| Job::Compute(Box::new(backfill.clone())))
     }
 
     /// Tells a destination that was added later of the next profiles' present values.
@@ -65,8 +68,7 @@ impl Writer {
         let Some(Announcement { destination, after }) = computation.announcements.first() else {
             return Ok(());
         };
-        let (profiles, last) =
-            self.shared.store.profiles_after(after.as_ref(), limits::BACKFILL_STEP).await?;
+        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
@@ -86,18 +88,22 @@ impl Writer {
     /// Tells the next members of an audience that is being deleted that they are out; after the last one it is gone.
     async fn leave(&mut self, audience: &Arc<Computation>) -> Result<(), StoreError> {
         // Whoever was told is no member any more, so the next ones are always the first.
-        let page = PageRequest { limit: limits::BACKFILL_STEP, cursor: None };
+        let page = PageRequest { limit: self.pace.step, cursor: None };
         let members = self.shared.store.members(&audience.id, &page).await?.rows;
         if members.is_empty() {
             let (kind, key) = (audience.kind(), audience.key.clone());
             tracing::info!(key, "its members were told; the audience is deleted");
             let definitions = vec![DefinitionWrite::Delete { kind, key }];
-            return self.commit_definitions(ChangeSet { definitions, ..ChangeSet::default() }).await;
+            let mut changes = ChangeSet { definitions, ..ChangeSet::default() };
+            self.forget(&audience.id, &mut changes).await?;
+            return self.commit_definitions(changes).await;
         }
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         group.load(members.iter().map(|member| member.user.clone())).await?;
+        group.load_accounts().await?;
+        group.load_pages(&[], &HashSet::new()).await?;
         for member in members {
             let told = group.with_profile(&member.user, |decision, profile| {
                 let left = decision.leave(profile, audience);

@@ -21,6 +21,7 @@ mod scheduler;
 mod sweep;
 mod writer;
 
+pub use backfill::BackfillPace;
 pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, ReplaySelection, Settlement};
 pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;

@@ -66,10 +66,13 @@ impl Question {
     fn is_about(&self, key: &UserKey) -> bool {
         match self.target {
             Target::Accounts => key.group_id().is_some(),
-            Target::Users => {
-                key.user_id().is_some() || (self.include_anonymous && key.anonymous_id().is_some())
-            }
+            Target::Users => self.counts_person(key),
         }
+    }
+
+    /// Whether that is the key of somebody who counts, for accounts too.
+    fn counts_person(&self, key: &UserKey) -> bool {
+        key.user_id().is_some() || (self.include_anonymous && key.anonymous_id().is_some())
     }
 }
 
@@ -111,8 +114,13 @@ impl Making<'_> {
     async fn make(&mut self) -> Result<Preview, EngineError> {
         let mut complete = self.read_people().await? && self.read_history().await?;
         if self.population.needs_groups() {
-            complete &=
-                self.each_profile(|making, profile| making.population.tally(profile, making.now)).await?;
+            complete &= self
+                .each_profile(|making, profile| {
+                    if making.question.counts_person(&profile.key) {
+                        making.population.tally(profile, making.now);
+                    }
+                })
+                .await?;
         }
         let mut preview = Preview { count: 0, sample: Vec::new(), complete: true, took_ms: 0 };
         complete &= self

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use super::backfill::Reading;
+use super::backfill::{BackfillPace, Reading};
 use super::command::{Command, Operation, Settlement};
 use super::debugger::Debugger;
 use super::error::EngineError;
@@ -55,6 +55,7 @@ pub struct Writer {
     waiting: VecDeque<Command>,
     /// There may be timers that are due.
     pub(super) timers_due: bool,
+    pub(super) pace: BackfillPace,
     /// The part of the log that the present backfill holds in memory.
     pub(super) reading: Option<Reading>,
     /// Users whose timers can't be acted on; not looked at again before the next start.
@@ -106,6 +107,7 @@ impl Writer {
             waiting: VecDeque::new(),
             // The first tick finds them; what is to be applied at the start goes before it.
             timers_due: false,
+            pace: BackfillPace::default(),
             reading: None,
             stuck: HashSet::new(),
             replays: VecDeque::new(),
@@ -117,6 +119,12 @@ impl Writer {
         // Nothing is late before the first tick.
         writer.shared.pulse.sweeper.store(writer.shared.clock.now().millis(), Ordering::Relaxed);
         Ok((Engine { shared }, writer))
+    }
+
+    /// The same writer, with backfills at another pace.
+    #[must_use]
+    pub fn with_pace(self, pace: BackfillPace) -> Self {
+        Self { pace, ..self }
     }
 
     /// Works until [`Engine::stop`] is called. `ticks` says when to look at the timers; should it fall silent, the writer

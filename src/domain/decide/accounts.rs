@@ -22,13 +22,17 @@ use crate::domain::time::Timestamp;
 pub enum Effect {
     /// He is linked to it from now on, with what he did before and which parts are true of him.
     Joined {
+        /// Whether only an anonymous id is known of him.
+        anonymous: bool,
         /// States of the leaves that accounts have too.
         states: Vec<(LeafId, LeafState, Pages)>,
         /// Parts that are true of him.
         parts: Vec<LeafId>,
     },
-    /// His profile became part of another user's, who is linked to it, too.
+    /// His profile became part of another user's.
     Left {
+        /// Whether only an anonymous id was known of him.
+        anonymous: bool,
         /// Parts that were true of him.
         parts: Vec<LeafId>,
     },
@@ -68,10 +72,6 @@ impl Decision<'_> {
             return;
         }
         profile.groups.push(group_id.clone());
-        // A visitor counts once his user id is known.
-        if profile.key.user_id().is_none() {
-            return;
-        }
         let joined = self.joined(profile);
         self.tell(account, joined, &cause);
     }
@@ -85,9 +85,15 @@ impl Decision<'_> {
             })
         };
         Effect::Joined {
+            anonymous: profile.key.anonymous_id().is_some(),
             states: profile.leaves.iter().filter_map(shared).collect(),
             parts: parts_of(profile),
         }
+    }
+
+    /// What an account loses with a user whose profile becomes part of another.
+    pub(super) fn left(profile: &Profile) -> Effect {
+        Effect::Left { anonymous: profile.key.anonymous_id().is_some(), parts: parts_of(profile) }
     }
 
     /// Tells one account.
@@ -102,31 +108,32 @@ impl Decision<'_> {
         }
     }
 
-    /// Lets what happened to its users have its effect on an account. All of it happened together: the account is evaluated
-    /// once, on what is true in the end.
-    pub fn take_effects(&mut self, account: &mut Profile, effects: Vec<Effect>, cause: &Cause) {
+    /// Lets what happened to users have its effect on an account that they are linked to. It is evaluated once all of it has:
+    /// what was so only in between is told to nobody.
+    pub fn take_effects(&mut self, account: &mut Profile, effects: Vec<(Effect, Cause)>) {
+        let Some(cause) = effects.last().map(|(_, cause)| cause.clone()) else { return };
         account.updated_at = self.now;
-        self.forget_old_leaves(account);
+        self.forget(account);
         let mut touched = Touched::new();
         if account.is_fresh(self.now) {
             touched.extend(self.rules.of_nobody.iter().copied());
         }
-        for effect in effects {
+        for (effect, _) in effects {
             touched.append(&mut self.take_effect(account, effect));
         }
-        let wake = self.evaluate(account, touched, cause);
+        let wake = self.evaluate(account, touched, &cause);
         arm(account, wake);
     }
 
-    /// Takes in one effect; answers the rules that it concerns.
+    /// Answers the rules that may have another value by it.
     fn take_effect(&mut self, account: &mut Profile, effect: Effect) -> Touched {
         let rules = std::sync::Arc::clone(&self.rules);
         let mut touched = Touched::new();
         let mut touch =
             |leaf: &LeafId| touched.extend(rules.rules_by_leaf.get(leaf).into_iter().flatten().copied());
         match effect {
-            Effect::Joined { states, parts } => {
-                account.users.all += 1;
+            Effect::Joined { anonymous, states, parts } => {
+                account.users.count(anonymous);
                 for part in &parts {
                     *account.users.yes.entry(*part).or_default() += 1;
                 }
@@ -137,8 +144,8 @@ impl Decision<'_> {
                 }
                 touched.extend(rules.with_parts.iter().copied());
             }
-            Effect::Left { parts } => {
-                account.users.all = account.users.all.saturating_sub(1);
+            Effect::Left { anonymous, parts } => {
+                account.users.count_off(anonymous);
                 for part in &parts {
                     account.users.count_no_longer(*part);
                 }
@@ -190,6 +197,6 @@ fn merge_leaf(
 }
 
 /// The parts that are true of a user.
-pub(super) fn parts_of(profile: &Profile) -> Vec<LeafId> {
+fn parts_of(profile: &Profile) -> Vec<LeafId> {
     profile.parts.iter().filter(|(_, yes)| **yes).map(|(part, _)| *part).collect()
 }

@@ -11,7 +11,7 @@ use super::accounts::Effect;
 use super::leaves::read;
 use super::rules::{Rule, Rules};
 use crate::domain::change::MembershipWrite;
-use crate::domain::definition::{Class, Computation, Status};
+use crate::domain::definition::{Class, Computation, PartUse, Status};
 use crate::domain::delivery::Cause;
 use crate::domain::ids::UserKey;
 use crate::domain::leaf::Reading;
@@ -47,9 +47,10 @@ impl Inputs for Seen<'_> {
 /// What the rule's query says of this profile now, and until when surely.
 fn evaluate(rule: &Rule, profile: &mut Profile, now: Timestamp) -> Evaluation {
     let leaves: Vec<Reading> = rule.leaves().iter().map(|used| read(profile, used, now)).collect();
-    let tally = |part: &crate::domain::definition::PartUse| Tally {
+    let visitors = if rule.computation.include_anonymous { profile.users.anonymous } else { 0 };
+    let tally = |part: &PartUse| Tally {
         yes: profile.users.yes.get(&part.id).copied().unwrap_or(0),
-        all: profile.users.all,
+        all: profile.users.known + visitors,
     };
     let tallies = rule.tallied().iter().map(tally).collect();
     rule.query().evaluate(&Seen { profile, leaves, tallies }, now)
@@ -75,78 +76,62 @@ impl Decision<'_> {
             let evaluation = evaluate(rule, profile, self.now);
             wake = earliest(wake, evaluation.holds_until);
             if self.set(profile, rule, evaluation.value, cause) {
-                let asking = rules.rules_by_trait.get(&rule.computation.key).into_iter().flatten();
-                touched.extend(asking.filter(|asking| **asking > place));
+                touched.append(&mut rules.asking(rule, place));
             }
         }
         wake
     }
 
-    /// Evaluates rules (by place) for a profile whose turn has come in their first computation; says whether that changed
-    /// the profile.
+    /// Evaluates rules, by place, for a profile whose turn has come in their first computation; says whether that changed the
+    /// profile. One that a computation is not about, or no longer, has no value of it.
     pub fn evaluate_first(&mut self, profile: &mut Profile, places: &[usize]) -> bool {
         let rules = Arc::clone(&self.rules);
-        let (armed, parts) = (profile.wake_at, profile.parts.clone());
-        let mut changed = self.forget_old_leaves(profile);
-        for place in places {
-            let rule = &rules.rules[*place];
-            let is_set = if rule.is_about(&profile.key) {
+        let armed = profile.wake_at;
+        let mut changed = self.forget(profile);
+        for place in places.iter().copied() {
+            let rule = &rules.rules[place];
+            let value = if rule.is_about(&profile.key) {
                 let evaluation = evaluate(rule, profile, self.now);
                 arm(profile, evaluation.holds_until);
-                self.set(profile, rule, evaluation.value, &Cause::Backfill)
+                evaluation.value
             } else {
-                self.withdraw(profile, rule)
+                rule.of_nobody()
             };
-            if is_set {
+            if self.set(profile, rule, value, &Cause::Backfill) {
                 changed = true;
-                let asking = rules.rules_by_trait.get(&rule.computation.key).into_iter().flatten();
-                let asking = asking.filter(|asking| *asking > place).copied().collect();
-                let wake = self.evaluate(profile, asking, &Cause::Backfill);
+                let wake = self.evaluate(profile, rules.asking(rule, place), &Cause::Backfill);
                 arm(profile, wake);
             }
         }
-        changed || profile.wake_at != armed || profile.parts != parts
+        changed || profile.wake_at != armed
     }
 
-    /// Takes back what a computation said of somebody whom it is no longer about; says whether it had said anything.
-    fn withdraw(&mut self, profile: &mut Profile, rule: &Rule) -> bool {
-        let it = &rule.computation;
-        let is_member =
-            profile.memberships.get(&it.key).is_some_and(|known| known.member && known.audience_id == it.id);
-        let has_value = profile
-            .values
-            .get(&it.key)
-            .is_some_and(|known| !known.value.is_null() && known.computation_id == it.id);
-        match (rule.part, it.class) {
-            (None, Class::Audience) if is_member => self.set_membership(profile, it, false, &Cause::Backfill),
-            (None, Class::Trait) if has_value => self.set_value(profile, it, Value::Null, &Cause::Backfill),
-            _ => false,
-        }
-    }
-
-    /// Says whether the trait of the computation's key changed.
+    /// Says whether that changed the profile.
     fn set(&mut self, profile: &mut Profile, rule: &Rule, value: Value, cause: &Cause) -> bool {
+        let is_true = value == Value::Bool(true);
         match (rule.part, rule.computation.class) {
-            (Some(part), _) => {
-                self.set_part(profile, rule, part, value == Value::Bool(true), cause);
-                false
-            }
-            (None, Class::Audience) => {
-                self.set_membership(profile, &rule.computation, value == Value::Bool(true), cause)
-            }
+            (Some(part), _) => self.set_part(profile, rule, part, is_true, cause),
+            (None, Class::Audience) => self.set_membership(profile, &rule.computation, is_true, cause),
             (None, Class::Trait) => self.set_value(profile, &rule.computation, value, cause),
         }
     }
 
     /// What a part is for the user; his accounts count it.
-    fn set_part(&mut self, profile: &mut Profile, rule: &Rule, part: usize, yes: bool, cause: &Cause) {
-        let Some(part) = rule.computation.parts.get(part) else { return };
+    fn set_part(
+        &mut self,
+        profile: &mut Profile,
+        rule: &Rule,
+        part: usize,
+        yes: bool,
+        cause: &Cause,
+    ) -> bool {
+        let Some(part) = rule.computation.parts.get(part) else { return false };
         let was = profile.parts.get(&part.id).copied().unwrap_or(false);
-        if was == yes {
-            return;
+        if was != yes {
+            profile.parts.insert(part.id, yes);
+            self.tell_accounts(profile, &Effect::Part(part.id, yes), cause);
         }
-        profile.parts.insert(part.id, yes);
-        self.tell_accounts(profile, &Effect::Part(part.id, yes), cause);
+        was != yes
     }
 
     fn set_membership(
@@ -189,7 +174,8 @@ impl Decision<'_> {
         true
     }
 
-    /// A value is first set when it is another than that of no events; from then on every change is.
+    /// A value is first set when it is another than that of no events, or than what an earlier trait of that name told; from
+    /// then on every change is.
     fn set_value(
         &mut self,
         profile: &mut Profile,
@@ -199,17 +185,16 @@ impl Decision<'_> {
     ) -> bool {
         // What an audience of that name left is no longer the truth.
         profile.memberships.remove(&computed.key);
-        let left = profile.values.get(&computed.key);
-        let is_same = match left.filter(|known| known.computation_id == computed.id) {
-            Some(known) => known.value == value,
-            // What an earlier trait of that name told is taken back.
-            None => {
-                left.is_none_or(|left| left.value.is_null())
-                    && computed.leaves.first().is_none_or(|leaf| leaf.spec.empty() == value)
-            }
+        let known = profile.values.get(&computed.key);
+        let is_ours = known.is_some_and(|known| known.computation_id == computed.id);
+        let is_of_nobody = computed.leaves.first().is_none_or(|leaf| leaf.spec.empty() == value);
+        let is_told = match known {
+            Some(known) if is_ours => known.value == value,
+            Some(known) => is_of_nobody && (known.value == value || known.value.is_null()),
+            None => is_of_nobody,
         };
-        if is_same {
-            return false;
+        if is_told {
+            return !is_ours && profile.values.remove(&computed.key).is_some();
         }
         let written = Computed { computation_id: computed.id.clone(), value: value.clone(), since: self.now };
         profile.values.insert(computed.key.clone(), written);
@@ -221,7 +206,14 @@ impl Decision<'_> {
     pub fn leave(&mut self, profile: &mut Profile, audience: &Computation) -> bool {
         let known = profile.memberships.get(&audience.key);
         let is_member = known.is_some_and(|known| known.member && known.audience_id == audience.id);
-        is_member && self.set_membership(profile, audience, false, &Cause::Deletion)
+        if !is_member || !self.set_membership(profile, audience, false, &Cause::Deletion) {
+            return false;
+        }
+        let rules = Arc::clone(&self.rules);
+        let asking = rules.rules_by_trait.get(&audience.key).into_iter().flatten().copied().collect();
+        let wake = self.evaluate(profile, asking, &Cause::Deletion);
+        arm(profile, wake);
+        true
     }
 
     /// Tells one destination of the present value, where there is one.

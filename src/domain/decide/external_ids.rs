@@ -8,9 +8,10 @@ use crate::domain::profile::{Profile, TraitValue};
 use crate::domain::time::Timestamp;
 
 impl Decision<'_> {
-    /// Notes what changed about the external ids of the kind that has the trait's name; `before` are those it had.
+    /// Notes what changed about the external ids of the kind that has the trait's name; `before` are those it had. An
+    /// account has none: they are for finding people.
     pub(super) fn note_external_ids(&mut self, profile: &Profile, trait_name: &str, before: &[String]) {
-        if KINDS.contains(&trait_name) {
+        if KINDS.contains(&trait_name) && profile.key.group_id().is_none() {
             self.write_external_ids(&profile.key, trait_name, before, &profile.external_ids(trait_name));
         }
     }
@@ -30,13 +31,8 @@ impl Decision<'_> {
         self.write_external_ids(&profile.key, PHONE, &before, &profile.external_ids(PHONE));
     }
 
-    /// Those of a profile that became part of another, which had those in `before`, by kind.
-    pub(super) fn move_external_ids(
-        &mut self,
-        from: &Profile,
-        into: &Profile,
-        before: &[Vec<String>; KINDS.len()],
-    ) {
+    /// Those of a profile that became part of another, which had those in `before` until then.
+    pub(super) fn move_external_ids(&mut self, from: &Profile, into: &Profile, before: &[Vec<String>]) {
         for (kind, before) in KINDS.into_iter().zip(before) {
             self.write_external_ids(&from.key, kind, &from.external_ids(kind), &[]);
             self.write_external_ids(&into.key, kind, before, &into.external_ids(kind));

@@ -4,7 +4,6 @@
 //! profile is a pointer, so that whatever still comes under its id finds its way.
 
 use super::Decision;
-use super::accounts::{Effect, parts_of};
 use super::compute::{Touched, arm, earliest};
 use super::intake::{SetTrait, set_trait};
 use crate::domain::change::{Adoption, JourneyMove, MembershipWrite};
@@ -24,8 +23,8 @@ fn is_nobody(id: &str) -> bool {
         || matches!(lower.as_str(), "-1" | "null" | "anonymous")
 }
 
-/// The other profiles that an event says are the same person as its user. (An alias's previous id may be a user's or a
-/// visitor's.)
+/// The other profiles that an event says are the same person as its user. An alias does not say of which kind its previous
+/// id is; it is one person's under both.
 pub fn links(event: &Event) -> Vec<UserKey> {
     let Some(user) = event.user_id.as_deref().filter(|id| !is_nobody(id)) else { return Vec::new() };
     match (&event.call, event.anonymous_id.as_deref()) {
@@ -100,37 +99,29 @@ impl Decision<'_> {
         touched
     }
 
-    /// Accounts of either are accounts of both from now on. Each has him once, with all that he did under either id; a visitor
-    /// was no user of his accounts, and nothing that he did counted there.
+    /// Accounts of either are accounts of both from now on, and have one user less where both were linked.
     fn merge_accounts(&mut self, into: &mut Profile, from: &Profile) {
-        let was_user = from.key.user_id().is_some();
-        let left = Effect::Left { parts: parts_of(from) };
-        let (of_into, of_from) = (self.joined(into), self.joined(from));
+        let left = Self::left(from);
         for group in &into.groups {
-            let account = UserKey::group(group);
-            if !(was_user && from.groups.contains(group)) {
-                self.tell(account.clone(), of_from.clone(), &Cause::Merge);
+            // What he did under the other id may be new to this account; he himself is not.
+            if !from.groups.contains(group) {
+                let joined = self.joined(from);
+                self.tell(UserKey::group(group), joined, &Cause::Merge);
             }
-            self.tell(account, left.clone(), &Cause::Merge);
+            self.tell(UserKey::group(group), left.clone(), &Cause::Merge);
         }
         for group in &from.groups {
             if into.groups.contains(group) {
                 continue;
             }
-            let account = UserKey::group(group);
-            let has_room = into.groups.len() < limits::MAX_GROUPS_OF_USER;
-            if has_room {
+            if into.groups.len() < limits::MAX_GROUPS_OF_USER {
+                let joined = self.joined(into);
+                self.tell(UserKey::group(group), joined, &Cause::Merge);
                 into.groups.push(group.clone());
-                self.tell(account.clone(), of_into.clone(), &Cause::Merge);
-                if !was_user {
-                    self.tell(account.clone(), of_from.clone(), &Cause::Merge);
-                }
             } else {
                 self.left_out.groups += 1;
             }
-            if was_user || has_room {
-                self.tell(account, left.clone(), &Cause::Merge);
-            }
+            self.tell(UserKey::group(group), left.clone(), &Cause::Merge);
         }
     }
 
@@ -144,7 +135,8 @@ impl Decision<'_> {
                 self.left_out.leaf_entries +=
                     own.merge(spec.shape(), state, pages, self.now, into.pages.of_mut(*leaf));
             }
-            if state.is_paged() {
+            // Pages that it no longer has may still be in the store.
+            if state.had_pages() {
                 self.changes.drop_leaves.push((from.key.clone(), *leaf));
             }
         }
@@ -212,11 +204,9 @@ impl Decision<'_> {
         let before = KINDS.map(|kind| into.external_ids(kind));
         into.created_at = into.created_at.min(from.created_at);
         for (name, other) in &from.traits {
-            if into.traits.get(name).is_some_and(|own| own.at >= other.at) {
-                continue;
-            }
-            if matches!(set_trait(into, name, &other.value, other.at), SetTrait::NoRoom) {
-                self.left_out.traits += 1;
+            if into.traits.get(name).is_none_or(|own| own.at < other.at) {
+                let done = set_trait(into, name, &other.value, other.at);
+                self.left_out.traits += usize::from(matches!(done, SetTrait::NoRoom));
             }
         }
         if from.phone.as_ref().is_some_and(|other| into.phone.as_ref().is_none_or(|own| own.at < other.at)) {
@@ -236,6 +226,7 @@ impl Decision<'_> {
         into.seen.recent.extend(&from.seen.recent);
         into.seen.recent.make_contiguous().sort_unstable_by_key(|(_, at)| *at);
         into.seen.spilled_until = into.seen.spilled_until.max(from.seen.spilled_until);
+        self.spill(into);
         arm(into, from.wake_at);
         self.move_external_ids(from, into, &before);
     }
@@ -254,10 +245,9 @@ impl Decision<'_> {
             into.journeys.push(journey);
         }
         into.journeys.sort_by_key(|journey| journey.id);
-        let key = into.key.clone();
-        let mut journeys =
-            Journeys { user: &key, list: &mut into.journeys, moves: &mut self.changes.journeys };
-        journeys.leave_open(limits::MAX_OPEN_JOURNEYS, self.now);
+        let user = into.key.clone();
+        let list = &mut into.journeys;
+        Journeys { user: &user, list, moves: &mut self.changes.journeys }.supersede_surplus(self.now);
         self.archive(into, None);
     }
 }

@@ -48,7 +48,7 @@ impl Decision<'_> {
         event.id = self.ids.event(self.now);
         profile.updated_at = self.now;
         remember_event(profile, &event);
-        self.forget_old_leaves(profile);
+        self.forget(profile);
         let mut touched = self.apply_traits(profile, &event);
         touched.append(&mut self.count_event(profile, &event));
         if profile.is_fresh(self.now) {
@@ -78,13 +78,20 @@ impl Decision<'_> {
             seen.recent.pop_front();
         }
         seen.recent.push_back((hash, self.now));
+        self.spill(profile);
+        false
+    }
+
+    /// Moves the older ones of too many message ids out of the profile.
+    pub(super) fn spill(&mut self, profile: &mut Profile) {
+        let seen = &mut profile.seen;
         if seen.recent.len() > limits::SEEN_IN_PROFILE {
-            for (message, at) in seen.recent.drain(..limits::SEEN_IN_PROFILE / 2) {
+            let surplus = seen.recent.len() - limits::SEEN_IN_PROFILE / 2;
+            for (message, at) in seen.recent.drain(..surplus) {
                 seen.spilled_until = seen.spilled_until.max(Some(at.plus(limits::DEDUPE_WINDOW)));
                 self.changes.seen.push(SeenWrite { user: profile.key.clone(), message, at });
             }
         }
-        false
     }
 
     /// Sets the traits that an identify brings; answers the computations that ask about those that changed.

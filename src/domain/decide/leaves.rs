@@ -56,13 +56,12 @@ impl Decision<'_> {
         let Some((name, _)) = event.as_behaviour() else { return touched };
         let rules = std::sync::Arc::clone(&self.rules);
         let mut counted = Vec::new();
-        let is_user = profile.key.user_id().is_some();
         for leaf in rules.leaves_by_event.get(name).into_iter().flatten() {
             if leaf.used.is_too_old(event.timestamp) {
                 continue;
             }
             let Some(entry) = leaf.used.spec.observe(event) else { continue };
-            if leaf.is_for_accounts && is_user && !profile.groups.is_empty() {
+            if leaf.is_for_accounts && !profile.groups.is_empty() {
                 counted.push((leaf.used.id, entry.clone()));
             }
             if add(profile, leaf.used.id, &leaf.used.spec, entry, self.now) {
@@ -90,7 +89,7 @@ impl Decision<'_> {
                 of_accounts.push((leaf, state, pages));
             }
         }
-        if !of_accounts.is_empty() && profile.key.user_id().is_some() {
+        if !of_accounts.is_empty() {
             self.tell_accounts(profile, &Effect::Poured(of_accounts), &Cause::Backfill);
         }
     }
@@ -101,24 +100,21 @@ impl Decision<'_> {
         places.flatten().chain(&self.rules.timed).copied().collect()
     }
 
-    /// Removes what no computation asks for any more; says whether there was any of it.
-    pub(super) fn forget_old_leaves(&mut self, profile: &mut Profile) -> bool {
+    /// Removes what no computation asks for any more; says whether there was something.
+    pub(super) fn forget(&mut self, profile: &mut Profile) -> bool {
+        let rules = &self.rules;
         let before = (profile.leaves.len(), profile.parts.len(), profile.users.yes.len());
-        let known = &self.rules.leaf_specs;
-        let mut dropped = Vec::new();
+        let (owner, pages, drop_leaves) = (&profile.key, &mut profile.pages, &mut self.changes.drop_leaves);
         profile.leaves.retain(|leaf, state| {
-            let keep = known.contains_key(leaf);
-            if !keep && state.is_paged() {
-                dropped.push(*leaf);
+            let keep = rules.leaf_specs.contains_key(leaf);
+            if !keep {
+                pages.forget(*leaf);
+                drop_leaves.extend(state.had_pages().then(|| (owner.clone(), *leaf)));
             }
             keep
         });
-        for leaf in dropped {
-            profile.pages.forget(leaf);
-            self.changes.drop_leaves.push((profile.key.clone(), leaf));
-        }
-        profile.parts.retain(|part, _| self.rules.parts.contains(part));
-        profile.users.yes.retain(|part, _| self.rules.parts.contains(part));
+        profile.parts.retain(|part, _| rules.parts.contains(part));
+        profile.users.yes.retain(|part, _| rules.parts.contains(part));
         before != (profile.leaves.len(), profile.parts.len(), profile.users.yes.len())
     }
 }

@@ -36,7 +36,7 @@ pub struct Decision<'a> {
     ids: &'a mut IdSource,
     /// Everything that was caused so far, but for the profiles themselves.
     pub changes: ChangeSet,
-    /// What follows for other profiles; to be applied to them, see [`Decision::take_effect`].
+    /// What follows for other profiles; to be applied to them, see [`Decision::take_effects`].
     pub effects: Vec<Told>,
     /// What found no room on its profile.
     pub left_out: LeftOut,

@@ -1,10 +1,11 @@
 //! The definitions in force, prepared for deciding: which computations an event or a trait touches.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::compute::Touched;
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Class, Computation, Definitions, EventsWanted, LeafUse, PartUse};
 use crate::domain::ids::{LeafId, UserKey};
@@ -40,8 +41,16 @@ impl Rule {
     /// Whether it is evaluated for profiles of that key.
     pub fn is_about(&self, key: &UserKey) -> bool {
         match self.part {
-            Some(_) => key.user_id().is_some(),
+            Some(_) => self.computation.counts_person(key),
             None => self.computation.is_about(key),
+        }
+    }
+
+    /// Its value for those that it is not about, and who never did anything.
+    pub fn of_nobody(&self) -> Value {
+        match (self.part, self.computation.class) {
+            (Some(_), _) | (None, Class::Audience) => Value::Bool(false),
+            (None, Class::Trait) => self.leaves().first().map_or(Value::Null, |leaf| leaf.spec.empty()),
         }
     }
 }
@@ -129,8 +138,8 @@ impl Rules {
     }
 
     /// Places of the rules of these computations, by id.
-    pub fn places_of(&self, computations: &HashSet<&str>) -> Vec<usize> {
-        let is_one = |rule: &Rule| computations.contains(rule.computation.id.as_str());
+    pub fn places_of(&self, computations: &BTreeSet<String>) -> Vec<usize> {
+        let is_one = |rule: &Rule| computations.contains(&rule.computation.id);
         (0..self.rules.len()).filter(|place| is_one(&self.rules[*place])).collect()
     }
 
@@ -141,6 +150,15 @@ impl Rules {
 }
 
 impl Prepared {
+    /// The rules that ask about the value of the rule in that place, which stand after it.
+    pub(super) fn asking(&self, rule: &Rule, place: usize) -> Touched {
+        if rule.part.is_some() {
+            return Touched::new();
+        }
+        let asking = self.rules_by_trait.get(&rule.computation.key).into_iter().flatten();
+        asking.filter(|asking| **asking > place).copied().collect()
+    }
+
     /// Whether anything is computed of accounts.
     pub fn has_accounts(&self) -> bool {
         !self.parts.is_empty() || !self.account_leaves.is_empty()

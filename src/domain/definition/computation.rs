@@ -279,10 +279,13 @@ impl Computation {
     pub fn is_about(&self, key: &UserKey) -> bool {
         match self.target {
             Target::Accounts => key.group_id().is_some(),
-            Target::Users => {
-                key.user_id().is_some() || (self.include_anonymous && key.anonymous_id().is_some())
-            }
+            Target::Users => self.counts_person(key),
         }
+    }
+
+    /// Whether that is the key of somebody who counts: a known user, or a visitor where those count, too.
+    pub fn counts_person(&self, key: &UserKey) -> bool {
+        key.user_id().is_some() || (self.include_anonymous && key.anonymous_id().is_some())
     }
 
     /// The leaves of the query and of its parts.

@@ -76,16 +76,6 @@ impl Journeys<'_> {
         self.list.iter().rposition(|journey| journey.flow == post.step.flow && wanted(journey))
     }
 
-    /// Supersedes the oldest open runs until there are no more than `most`.
-    pub fn leave_open(&mut self, most: usize, now: Timestamp) {
-        let open: Vec<JourneyId> =
-            self.list.iter().filter(|journey| journey.status.is_open()).map(|journey| journey.id).collect();
-        let surplus = &open[..open.len().saturating_sub(most)];
-        if !surplus.is_empty() {
-            self.supersede(now, |journey| surplus.contains(&journey.id));
-        }
-    }
-
     /// Opens a run. An initial stage without a SID takes the place of what is open in that flow, unless a newer run was
     /// there before it: then it is itself the one that was superseded.
     fn open(&mut self, flow: Option<&Flow>, post: &Post<'_>, now: Timestamp, ids: &mut IdSource) -> usize {
@@ -118,6 +108,19 @@ impl Journeys<'_> {
             resolved: None,
         });
         self.list.len() - 1
+    }
+
+    /// Supersedes the oldest of the open runs where there are more than one user may have.
+    pub fn supersede_surplus(&mut self, now: Timestamp) {
+        self.leave_open(limits::MAX_OPEN_JOURNEYS, now);
+    }
+
+    /// Supersedes the oldest of the open runs until there are no more than `most`.
+    fn leave_open(&mut self, most: usize, now: Timestamp) {
+        let open: Vec<JourneyId> =
+            self.list.iter().filter(|journey| journey.status.is_open()).map(|journey| journey.id).collect();
+        let surplus = &open[..open.len().saturating_sub(most)];
+        self.supersede(now, |journey| surplus.contains(&journey.id));
     }
 
     fn supersede(&mut self, now: Timestamp, which: impl Fn(&Journey) -> bool) {

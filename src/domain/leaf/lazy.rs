@@ -31,7 +31,7 @@ pub struct LeafState(Form);
 
 #[derive(Clone)]
 enum Form {
-    /// The first byte says whether anything is on pages, the others are the state in MessagePack.
+    /// The first byte says whether anything is or was on pages, the others are the state in MessagePack.
     Packed(Box<[u8]>),
     Open(Box<State>),
 }
@@ -66,6 +66,14 @@ impl LeafState {
         match &self.0 {
             Form::Packed(bytes) => bytes.first() == Some(&PAGED),
             Form::Open(state) => state.is_paged(),
+        }
+    }
+
+    /// Whether anything of it is, or ever was, on pages: some may still be in the store.
+    pub fn had_pages(&self) -> bool {
+        match &self.0 {
+            Form::Packed(bytes) => bytes.first() != Some(&WHOLE),
+            Form::Open(state) => state.had_pages(),
         }
     }
 
@@ -157,7 +165,11 @@ impl LeafState {
         match &self.0 {
             Form::Packed(bytes) => bytes.as_ref().into(),
             Form::Open(state) => {
-                let mut bytes = vec![if state.is_paged() { PAGED } else { WHOLE }];
+                let mut bytes = vec![match (state.is_paged(), state.had_pages()) {
+                    (true, _) => PAGED,
+                    (false, true) => WHOLE_AGAIN,
+                    (false, false) => WHOLE,
+                }];
                 rmp_serde::encode::write(&mut bytes, state)
                     .expect("a state holds nothing that MessagePack can't");
                 bytes.into()
@@ -166,8 +178,10 @@ impl LeafState {
     }
 }
 
-/// First byte of a state that is all there.
+/// First byte of a state that is all there and always was.
 const WHOLE: u8 = 0;
+/// First byte of one that is all there again.
+const WHOLE_AGAIN: u8 = 2;
 /// First byte of one of which something is on pages.
 const PAGED: u8 = 1;
 

@@ -60,6 +60,11 @@ impl State {
         missing
     }
 
+    /// Whether anything of it is, or ever was, on pages.
+    pub(super) fn had_pages(&self) -> bool {
+        self.next > 0
+    }
+
     /// Whether anything of it is on pages.
     pub(super) fn is_paged(&self) -> bool {
         !self.kept.pages.is_empty() || self.tree.inline().is_none()

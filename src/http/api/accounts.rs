@@ -20,7 +20,7 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     let account = account.ok_or_else(|| ApiProblem::not_found("account", &id))?;
     let mut shown: Map<String, Value> = profile_view::who(&account.key);
     shown.extend(profile_view::facts(&account, &state.engine.definitions()));
-    shown.insert("users".into(), account.users.all.into());
+    shown.insert("users".into(), account.users.known.into());
     shown.insert("createdAt".into(), json!(account.created_at));
     shown.insert("updatedAt".into(), json!(account.updated_at));
     Ok(HttpResponse::Ok().json(shown))

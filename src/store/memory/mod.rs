@@ -41,6 +41,11 @@ impl MemoryStore {
         Self { state: Arc::new(Mutex::new(self.state().clone())) }
     }
 
+    /// Whose pages of which leaves are kept, under which numbers; to see that none is left behind.
+    pub fn kept_leaf_pages(&self) -> Vec<(UserKey, LeafId, u32)> {
+        self.state().leaf_pages.keys().cloned().collect()
+    }
+
     /// A commit changes the state only by calls that can't fail, so a poisoned lock guards a whole state.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

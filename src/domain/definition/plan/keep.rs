@@ -43,10 +43,14 @@ pub(super) fn complete(
     (wanted, problems)
 }
 
-/// What the engine keeps on a computation stays as it is.
+/// What the engine keeps on a computation stays as it is. One that was about to be deleted and is wanted again after all is
+/// another than it was, and begun anew.
 fn keep_state(computation: &mut Computation, before: &Computation) {
     computation.id.clone_from(&before.id);
-    computation.status = before.status.clone();
+    computation.status = match &before.status {
+        Status::Leaving => Status::Disabled,
+        kept => kept.clone(),
+    };
     computation.leaves.clone_from(&before.leaves);
     computation.parts.clone_from(&before.parts);
     computation.announcements.clone_from(&before.announcements);
@@ -120,6 +124,5 @@ pub(super) fn is_to_be_recomputed(definition: &Definition, before: Option<&Defin
     let Some(computation) = definition.computation() else { return false };
     let Some(before) = before.and_then(Definition::computation) else { return true };
     let asks = |it: &Computation| (it.query.clone(), it.target, it.enabled, it.include_anonymous, it.history);
-    // One that was about to be deleted and is wanted again after all is begun anew.
     asks(computation) != asks(before) || matches!(before.status, Status::Leaving)
 }

@@ -1,19 +1,17 @@
-//! Bugs that were found, each with the history that showed it.
+//! Of journeys, and of audiences of known users.
 
 use serde_json::{Map, Value, json};
-use stagepost::domain::delivery::{Attempt, Delivery, DeliveryFilter, DeliveryStatus, Outcome, Payload};
+use stagepost::domain::delivery::{DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event};
 use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::Timestamp;
-use stagepost::engine::{EngineError, ReplaySelection, Settlement};
+use stagepost::engine::{EngineError, ReplaySelection};
 use stagepost::store::EventFilter;
 
-use crate::generator::Action;
-use crate::world::{World, audience};
-
-const HOUR: i64 = 3_600_000;
+use crate::journeys::{Action, World};
+use crate::machine::{HOUR, audience};
 
 fn order(user: &str, message_id: &str, now: i64) -> Event {
     let now = Timestamp::from_millis(now);
@@ -34,36 +32,6 @@ fn order(user: &str, message_id: &str, now: i64) -> Event {
         sent_at: None,
         received_at: now,
     }
-}
-
-async fn deliveries(world: &World, destination: &str) -> Vec<Delivery> {
-    let filter = DeliveryFilter { destination: Some(destination.to_owned()), ..DeliveryFilter::default() };
-    let page = PageRequest { limit: 1000, cursor: None };
-    let mut rows = world.store.deliveries(&filter, &page).await.unwrap().rows;
-    rows.sort_by_key(|delivery| delivery.id);
-    rows
-}
-
-/// What the calls to `crm` said, in the order they were made.
-async fn said(world: &World) -> Vec<Value> {
-    let calls = deliveries(world, "crm").await.into_iter().map(|delivery| match delivery.payload {
-        Payload::Call(call) => call["traits"].clone(),
-        Payload::Email { .. } => panic!("a mail to crm"),
-    });
-    calls.collect()
-}
-
-async fn settle(world: &mut World, delivery: &Delivery, outcome: Outcome) {
-    let attempt = Attempt {
-        at: world.clock.now(),
-        status: outcome.as_str().to_owned(),
-        http_status: None,
-        duration_ms: 1,
-        response_snippet: None,
-        error: None,
-    };
-    let engine = world.engine.clone();
-    world.ask(engine.settle(Settlement { id: delivery.id, attempt, outcome })).await.unwrap();
 }
 
 #[tokio::test]
@@ -93,11 +61,11 @@ async fn an_audience_that_asks_about_another_never_says_what_was_not_so() {
     let now = world.now();
     let engine = world.engine.clone();
     world.ask(engine.ingest(vec![order("u", "m", now)])).await.unwrap();
-    assert_eq!(said(&world).await, [json!({"recent": true})]);
+    assert_eq!(world.said().await, [json!({"recent": true})]);
     world.clock.set(Timestamp::from_millis(now + 30 * 24 * HOUR + 1));
     world.tick().await;
     assert_eq!(
-        said(&world).await,
+        world.said().await,
         [json!({"recent": true}), json!({"recent": false}), json!({"lapsed": true})]
     );
 }
@@ -111,20 +79,20 @@ async fn audiences_made_together_are_first_computed_in_the_order_of_asking() {
     let lapsed = "event('Order Completed').count() >= 1 AND NOT trait('recent') = true";
     let recent = "event('Order Completed').within(30 days).count() >= 1";
     world.apply(vec![audience("lapsed", lapsed), audience("recent", recent)]).await;
-    assert_eq!(said(&world).await, [json!({"recent": true})]);
+    assert_eq!(world.said().await, [json!({"recent": true})]);
 }
 
 #[tokio::test]
 async fn a_level_that_fired_is_known_when_another_is_put_before_it() {
     let mut world = World::new(4).await;
-    world.define_flow_levels(&[("no_reply", 4)]).await;
+    world.define_flow(&[("no_reply", 4)]).await;
     let post = Action::Stage { user: 0, flow: "appointment", stage: "no_reply", sid: None, late_ms: 0 };
     world.act(&post).await;
     world.act(&Action::Pass { ms: 5 * HOUR }).await;
-    assert_eq!(deliveries(&world, "email").await.len(), 1);
-    world.define_flow_levels(&[("no_reply", 1), ("no_reply", 4)]).await;
+    assert_eq!(world.deliveries("email").await.len(), 1);
+    world.define_flow(&[("no_reply", 1), ("no_reply", 4)]).await;
     world.tick().await;
-    let mails = deliveries(&world, "email").await;
+    let mails = world.deliveries("email").await;
     assert_eq!(mails.len(), 2, "the new level fires, the old one does not fire again");
     assert!(mails[1].message_id.ends_with(".no_reply.1h.0"), "{}", mails[1].message_id);
 }
@@ -136,7 +104,7 @@ async fn stages_of_last_year_alarm_nobody() {
     let post = Action::Stage { user: 0, flow: "appointment", stage: "no_reply", sid: None, late_ms };
     world.act(&post).await;
     world.tick().await;
-    assert!(deliveries(&world, "email").await.is_empty());
+    assert!(world.deliveries("email").await.is_empty());
     world.check().await;
 }
 
@@ -147,12 +115,12 @@ async fn a_replay_does_not_say_what_a_newer_call_has_overtaken() {
     let now = world.now();
     let engine = world.engine.clone();
     world.ask(engine.ingest(vec![order("u", "m", now)])).await.unwrap();
-    let entered = deliveries(&world, "crm").await.remove(0);
-    settle(&mut world, &entered, Outcome::Failed).await;
+    let entered = world.deliveries("crm").await.remove(0);
+    world.settle(entered.id, Outcome::Failed).await;
     world.clock.set(Timestamp::from_millis(now + 24 * HOUR + 1));
     world.tick().await;
-    let left = deliveries(&world, "crm").await.remove(1);
-    settle(&mut world, &left, Outcome::Delivered).await;
+    let left = world.deliveries("crm").await.remove(1);
+    world.settle(left.id, Outcome::Delivered).await;
     let engine = world.engine.clone();
     let single = world.ask(engine.replay(ReplaySelection::One(entered.id))).await;
     assert!(matches!(single, Err(EngineError::Conflict(_))), "{single:?}");
@@ -160,7 +128,7 @@ async fn a_replay_does_not_say_what_a_newer_call_has_overtaken() {
         ReplaySelection::Of { destination: "crm".into(), status: DeliveryStatus::Failed, since: None };
     let engine = world.engine.clone();
     assert_eq!(world.ask(engine.replay(failed)).await.unwrap(), 0);
-    assert_eq!(deliveries(&world, "crm").await[0].status, DeliveryStatus::Superseded);
+    assert_eq!(world.deliveries("crm").await[0].status, DeliveryStatus::Superseded);
 }
 
 #[tokio::test]
