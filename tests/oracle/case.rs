@@ -30,11 +30,7 @@ pub struct Form {
 #[derive(Clone, Debug)]
 pub enum Step {
     /// Definitions are made, or changed to another form.
-    Define {
-        which: Vec<(usize, usize)>,
-        /// The process dies so many pieces of work after the definitions were taken.
-        broken_after: Option<usize>,
-    },
+    Define { which: Vec<(usize, usize)>, then: Then },
     /// Posts arrive in one request.
     Arrive(Vec<Post>),
     /// The clock goes on to this instant.
@@ -47,9 +43,27 @@ pub enum Step {
     Restart,
 }
 
+/// What becomes of the work that new definitions make.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Then {
+    /// All of it is done.
+    Done,
+    /// The process dies after so many pieces of it, and starts again.
+    Broken(usize),
+    /// After so many pieces something else happens first; nobody looks before.
+    LeftOff(usize),
+}
+
 /// What is run.
 #[derive(Clone, Debug)]
 pub struct Case {
     pub definitions: Vec<Definition>,
     pub steps: Vec<Step>,
+}
+
+impl Step {
+    /// Whether nobody looks at what is shown before the next step.
+    pub fn is_unseen(&self) -> bool {
+        matches!(self, Self::Pass { unseen: true, .. } | Self::Define { then: Then::LeftOff(_), .. })
+    }
 }

@@ -77,7 +77,9 @@ impl Queries<'_> {
         if self.chance(0.3) {
             stream.window = Window::Session(self.session());
         }
-        let (reducer, kind) = self.reducer();
+        // Each kind of computed trait as often as the others.
+        let draw = self.pick(&[0, 0, 7, 7, 9, 9, 11, 11, 13, 14, 15, 15, 18, 18]);
+        let (reducer, kind) = self.reducer_of(draw);
         let reducer = match reducer {
             Reducer::UniqueCount(place) if self.chance(0.6) => Reducer::Unique(place),
             other => other,
@@ -89,11 +91,8 @@ impl Queries<'_> {
     /// more than is there.
     fn session(&mut self) -> Duration {
         let span = self.span();
-        if span.millis() > 7 * 86_400_000 || self.chance(0.15) {
-            Duration::new(1800, "seconds")
-        } else {
-            span
-        }
+        let longest = if self.theme.busy { 2 * 3_600_000 } else { 7 * 86_400_000 };
+        if span.millis() > longest || self.chance(0.15) { Duration::new(1800, "seconds") } else { span }
     }
 
     fn span(&mut self) -> Duration {
@@ -119,6 +118,9 @@ impl Queries<'_> {
 
     fn comparison(&mut self, scope: Scope) -> Condition {
         self.size += 1;
+        if scope.level >= 2 && self.chance(0.35) {
+            return self.like_the_parent();
+        }
         let (left, kind) = self.scalar(scope, true);
         let test = match &left {
             Scalar::Stream(_, Reducer::Count | Reducer::UniqueCount(_)) => self.count_test(scope),
@@ -127,19 +129,30 @@ impl Queries<'_> {
         Condition::Test(left, test)
     }
 
+    /// A property of an event against the same one of its parent.
+    fn like_the_parent(&mut self) -> Condition {
+        let (name, _) = self.pick(&self.theme.properties);
+        let path = path(&name.replace('$', "0"));
+        let (own, parent) = (Scalar::Property(path.clone()), Scalar::ParentProperty(path));
+        let (left, right) = if self.chance(0.7) { (own, parent) } else { (parent, own) };
+        Condition::Test(left, Test::Relation(self.relation(), right))
+    }
+
     /// A value, and its kind as a rule. On the left it may have several values (`$`).
     fn scalar(&mut self, scope: Scope, left: bool) -> (Scalar, Kind) {
         let draw = self.rng.random_range(0..100);
         let (of_trait, of_stream) = match scope.level {
             0 => (30, 99),
-            1 => (13, 25),
+            1 => (13, 36),
             2 => (10, 15),
             _ => (10, 10),
         };
         if draw < of_trait {
             return self.of_trait(scope, left);
         }
-        if draw < of_stream && self.size < 20 {
+        // Plainly computed, events in the `where` of very many events would take too long.
+        let too_long = self.theme.busy && scope.level > 0;
+        if draw < of_stream && self.size < 20 && !too_long {
             let (reducer, kind) = self.reducer();
             return (Scalar::Stream(self.stream(scope), reducer), kind);
         }
@@ -223,9 +236,14 @@ impl Queries<'_> {
     }
 
     fn reducer(&mut self) -> (Reducer, Kind) {
+        let draw = self.rng.random_range(0..20);
+        self.reducer_of(draw)
+    }
+
+    fn reducer_of(&mut self, draw: u32) -> (Reducer, Kind) {
         let (place, kind) = self.place(false);
         let price = self.numeric_place(&place);
-        match self.rng.random_range(0..20) {
+        match draw {
             0..7 => (Reducer::Count, Kind::Number),
             7..9 => (Reducer::Sum(price), Kind::Number),
             9..11 => (Reducer::Average(price), Kind::Number),
@@ -324,7 +342,7 @@ impl Queries<'_> {
     /// What stands on the right.
     fn operand(&mut self, kind: Kind, scope: Scope) -> Scalar {
         let other = if scope.level == 0 { 0.08 } else { 0.25 };
-        if self.chance(other) { self.scalar(scope, false).0 } else { Scalar::Literal(self.literal(kind)) }
+        if self.chance(other) { self.scalar(scope, true).0 } else { Scalar::Literal(self.literal(kind)) }
     }
 
     fn any_literal(&mut self) -> (Kind, Literal) {

@@ -38,6 +38,8 @@ pub struct Judge<'c> {
     ever: BTreeSet<(Owner, String)>,
     /// Those that may have been for a moment between two such instants.
     perhaps: BTreeSet<(Owner, String)>,
+    /// Whether nobody has looked since the last step.
+    unseen: bool,
     /// Who was merged with somebody.
     told_again: BTreeSet<Owner>,
     /// The values that were shown one after another.
@@ -53,6 +55,7 @@ impl<'c> Judge<'c> {
             given: Given::new(),
             ever: BTreeSet::new(),
             perhaps: BTreeSet::new(),
+            unseen: false,
             told_again: BTreeSet::new(),
             changes: BTreeMap::new(),
         }
@@ -87,13 +90,15 @@ impl<'c> Judge<'c> {
                     }
                 }
             }
-            Step::Pass { unseen: true, .. } => {
-                for (definition, _) in self.in_force().collect::<Vec<_>>() {
-                    self.anything_may_have_been(&definition.key);
-                }
-            }
             Step::Pass { .. } | Step::Restart => {}
         }
+        // What was overdue while this step was taken may have shown in what followed from it.
+        if step.is_unseen() || self.unseen {
+            for (definition, _) in self.in_force().collect::<Vec<_>>() {
+                self.anything_may_have_been(&definition.key);
+            }
+        }
+        self.unseen = step.is_unseen();
     }
 
     /// Two that are one now: he is told again what is true, and what was told to either counts as told to him.

@@ -84,17 +84,17 @@ impl Story {
     /// When something happened: where it can make a difference.
     fn instant(&mut self) -> Millis {
         let length = self.pick(&self.lengths.clone());
-        let near = self.rng.random_range(-1..2);
+        let near = self.pick(&[-1, 0, 0, 1]);
         match self.rng.random_range(0..20) {
-            0..6 => self.now,
-            6..11 => self.now - length + near,
-            11..15 => match self.history.instants().choose(&mut self.rng) {
-                Some(known) => known + [0, 0, length, -length][self.rng.random_range(0..4)] + near,
+            0..5 => self.now,
+            5..8 => self.now - length + near,
+            8..14 => match self.history.instants().choose(&mut self.rng) {
+                Some(known) => known + self.pick(&[0, near, length, length + near, near - length]),
                 None => self.now,
             },
-            15 => self.now + length + near,
-            16 => self.now + self.rng.random_range(1..HOUR),
-            17 => self.now - self.rng.random_range(0..HOUR),
+            14 => self.now + length + near,
+            15 => self.now + self.rng.random_range(1..HOUR),
+            16 => self.now - self.rng.random_range(0..HOUR),
             _ => self.now - self.rng.random_range(0..length * 2),
         }
     }

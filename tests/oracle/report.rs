@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::case::{Case, START, Step};
+use crate::case::{Case, START, Step, Then};
 use crate::history::{Id, Post, What};
 use crate::language::Millis;
 use crate::world::Failure;
@@ -15,19 +15,18 @@ pub fn report(case: &Case, failure: &Failure) -> String {
     let mut now = START;
     for step in &case.steps {
         match step {
-            Step::Define { which, broken_after } => {
+            Step::Define { which, then } => {
+                let then = match then {
+                    Then::Done => String::new(),
+                    Then::Broken(pieces) => format!(", broken after {pieces} pieces of work"),
+                    Then::LeftOff(pieces) => format!(", left off after {pieces} pieces of work"),
+                };
                 for (place, form) in which {
                     let definition = &case.definitions[*place];
-                    let broken =
-                        broken_after.map_or(String::new(), |after| format!(", broken after {after} pieces"));
-                    writeln!(
-                        text,
-                        "{} define {}{broken}:\n    {}",
-                        at(now),
-                        definition.key,
-                        definition.forms[*form].text
-                    )
-                    .unwrap();
+                    let form = &definition.forms[*form];
+                    let of = if form.accounts { " of accounts" } else { "" };
+                    writeln!(text, "{} define {}{of}{then}:\n    {}", at(now), definition.key, form.text)
+                        .unwrap();
                 }
             }
             Step::Arrive(posts) => {

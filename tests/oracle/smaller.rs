@@ -1,6 +1,6 @@
 //! Makes a failing case smaller while it goes on failing.
 
-use crate::case::{Case, Form, Step};
+use crate::case::{Case, Form, Step, Then};
 use crate::history::{Fields, Post, What};
 use crate::language::{Condition, Query, Reducer, Scalar, Stream, Test, Window};
 use crate::print::plain;
@@ -72,16 +72,16 @@ fn candidate(case: &Case, place: usize) -> Option<Case> {
 
 fn in_step(step: &Step) -> Vec<Step> {
     match step {
-        Step::Define { which, broken_after } => {
+        Step::Define { which, then } => {
             let mut all = Vec::new();
-            if broken_after.is_some() {
-                all.push(Step::Define { which: which.clone(), broken_after: None });
+            if *then != Then::Done {
+                all.push(Step::Define { which: which.clone(), then: Then::Done });
             }
             if which.len() > 1 {
                 all.extend((0..which.len()).map(|leave| {
                     let mut which = which.clone();
                     which.remove(leave);
-                    Step::Define { which, broken_after: *broken_after }
+                    Step::Define { which, then: *then }
                 }));
             }
             all

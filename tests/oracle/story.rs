@@ -6,7 +6,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use crate::case::{Case, Definition, Form, START, Step};
+use crate::case::{Case, Definition, Form, START, Step, Then};
 use crate::generate::Queries;
 use crate::history::{History, Post};
 use crate::language::{Duration, Millis};
@@ -132,8 +132,13 @@ impl Story {
                 false => which.into_iter().map(|one| vec![one]).collect(),
             };
             for which in groups.into_iter().filter(|which| !which.is_empty()) {
-                let broken_after = self.rng.random_bool(0.15).then(|| self.rng.random_range(0..8));
-                self.steps.push(Step::Define { which, broken_after });
+                let pieces = self.rng.random_range(0..8);
+                let then = match self.rng.random_range(0..20) {
+                    0..3 => Then::Broken(pieces),
+                    3..6 => Then::LeftOff(pieces),
+                    _ => Then::Done,
+                };
+                self.steps.push(Step::Define { which, then });
             }
         }
     }
@@ -174,10 +179,8 @@ impl Story {
     fn instants(&mut self) -> Vec<Millis> {
         let mut known = self.history.instants();
         known.push(START);
-        if self.theme.busy {
-            // Of very many, some.
-            known = known.choose_multiple(&mut self.rng, 12).copied().collect();
-        }
+        // Of many, some.
+        let known: Vec<Millis> = known.choose_multiple(&mut self.rng, 12).copied().collect();
         let mut all = Vec::new();
         for known in known {
             for length in self.lengths.iter().copied().chain([0]) {

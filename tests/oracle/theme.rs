@@ -89,7 +89,7 @@ impl Theme {
             events.extend(EVENTS[1..].choose(rng));
         }
         let visitors = rng.random_bool(0.3);
-        let busy = rng.random_bool(0.015);
+        let busy = rng.random_bool(0.03);
         Self { events, properties, traits, numbers, texts, dates, spans, visitors, busy }
     }
 

@@ -17,7 +17,7 @@ use stagepost::engine::{ApplyOptions, Engine, Settings, Writer};
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 
-use crate::case::{ACCOUNTS, Case, START, Step, USERS};
+use crate::case::{ACCOUNTS, Case, START, Step, Then, USERS};
 use crate::history::{Id, Owner, Post, What};
 use crate::judge::{Calls, Judge, Mismatch};
 use crate::language::Millis;
@@ -46,14 +46,11 @@ pub async fn run(case: &Case) -> Result<(), Failure> {
     for step in &case.steps {
         world.act(case, step).await?;
         judge.note(step, world.now());
-        if let Step::Pass { unseen: true, .. } = step {
-            continue;
+        if !step.is_unseen() {
+            world.look(&mut judge).await?;
         }
-        world.tick().await;
-        let picture = world.picture().await;
-        judge.judge(world.now(), &|owner, key| picture.shown(owner, key)).map_err(Failure::Wrong)?;
     }
-    let picture = world.picture().await;
+    let picture = world.look(&mut judge).await?;
     judge.judge_calls(world.now(), &picture.calls).map_err(Failure::Wrong)
 }
 
@@ -79,7 +76,7 @@ impl World {
             "source": [],
             "destination": [{ "key": "crm", "kind": "webhook", "urls": [{ "url": "https://crm.example.com/" }] }],
         });
-        world.apply(&crm, None).await.expect("a destination");
+        world.apply(&crm, Then::Done).await.expect("a destination");
         world
     }
 
@@ -89,7 +86,7 @@ impl World {
 
     async fn act(&mut self, case: &Case, step: &Step) -> Result<(), Failure> {
         match step {
-            Step::Define { which, broken_after } => {
+            Step::Define { which, then } => {
                 let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
                 for (place, form) in which {
                     let (definition, form) =
@@ -102,7 +99,7 @@ impl World {
                     }
                     tables.entry(table).or_default().push(made);
                 }
-                self.apply(&json!(tables), *broken_after).await
+                self.apply(&json!(tables), *then).await
             }
             Step::Arrive(posts) => {
                 let now = self.now();
@@ -121,21 +118,31 @@ impl World {
         }
     }
 
-    async fn apply(&mut self, document: &Value, broken_after: Option<usize>) -> Result<(), Failure> {
+    async fn apply(&mut self, document: &Value, then: Then) -> Result<(), Failure> {
         let wanted = document::read(document).map_err(|problems| {
             Failure::Refused(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         let work = async {
-            let Some(pieces) = broken_after else { return rest(&mut self.writer).await };
+            let (Then::Broken(pieces) | Then::LeftOff(pieces)) = then else {
+                return rest(&mut self.writer).await;
+            };
             for _ in 0..=pieces {
                 self.writer.step().await.expect("a store in memory");
             }
         };
         let (done, ()) = tokio::join!(self.engine.apply(wanted, ApplyOptions::default()), work);
-        if broken_after.is_some() {
+        if let Then::Broken(_) = then {
             self.restart().await;
         }
         done.map(drop).map_err(|error| Failure::Refused(format!("{error}: {error:?}")))
+    }
+
+    /// Lets what is due happen, and judges what is shown then.
+    async fn look(&mut self, judge: &mut Judge<'_>) -> Result<Picture, Failure> {
+        self.tick().await;
+        let picture = self.picture().await;
+        judge.judge(self.now(), &|owner, key| picture.shown(owner, key)).map_err(Failure::Wrong)?;
+        Ok(picture)
     }
 
     /// Lets time that passed have its effect.
