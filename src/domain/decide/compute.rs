@@ -62,48 +62,56 @@ impl Decision<'_> {
     pub(super) fn evaluate(
         &mut self,
         profile: &mut Profile,
-        mut touched: Touched,
+        touched: Touched,
         cause: &Cause,
     ) -> Option<Timestamp> {
+        self.evaluate_in_turn(profile, touched, cause, &BTreeSet::new()).0
+    }
+
+    /// Evaluates computations for a profile whose turn has come in their first computing; says whether that changed the
+    /// profile. One that a computation is not about, or no longer, has no value of it.
+    pub fn evaluate_first(&mut self, profile: &mut Profile, computations: &BTreeSet<String>) -> bool {
+        let rules = self.rules.rules.iter().enumerate();
+        let first = rules.filter(|(_, rule)| computations.contains(&rule.computation.id));
+        let touched = first.map(|(place, _)| place).collect();
+        let armed = profile.wake_at;
+        let has_forgotten = self.forget(profile);
+        let (wake, changed) = self.evaluate_in_turn(profile, touched, &Cause::Backfill, computations);
+        arm(profile, wake);
+        has_forgotten || changed || profile.wake_at != armed
+    }
+
+    /// The same for both: those in `first` are looked at because it is their turn. Says also whether anything changed.
+    fn evaluate_in_turn(
+        &mut self,
+        profile: &mut Profile,
+        mut touched: Touched,
+        cause: &Cause,
+        first: &BTreeSet<String>,
+    ) -> (Option<Timestamp>, bool) {
         let rules = Arc::clone(&self.rules);
         let mut wake: Option<Timestamp> = None;
+        let mut changed = false;
         // Whoever asks about a value stands after it, so each is evaluated once and the list ends.
         while let Some(place) = touched.pop_first() {
             let rule = &rules.rules[place];
-            if !rule.is_about(&profile.key) || !rules.covers(rule, &profile.key) {
+            let is_turn = first.contains(&rule.computation.id);
+            let is_about = rule.is_about(&profile.key);
+            let value = if is_about && (is_turn || rules.covers(rule, &profile.key)) {
+                let evaluation = evaluate(rule, profile, self.now);
+                wake = earliest(wake, evaluation.holds_until);
+                evaluation.value
+            } else if is_turn {
+                rule.of_nobody()
+            } else {
                 continue;
-            }
-            let evaluation = evaluate(rule, profile, self.now);
-            wake = earliest(wake, evaluation.holds_until);
-            if self.set(profile, rule, evaluation.value, cause) {
+            };
+            if self.set(profile, rule, value, cause) {
+                changed = true;
                 touched.append(&mut rules.asking(rule, place));
             }
         }
-        wake
-    }
-
-    /// Evaluates rules for a profile whose turn has come in their first computation; says whether that changed the
-    /// profile. One that a computation is not about, or no longer, has no value of it.
-    pub fn evaluate_first(&mut self, profile: &mut Profile, computations: &BTreeSet<String>) -> bool {
-        let rules = Arc::clone(&self.rules);
-        let armed = profile.wake_at;
-        let mut changed = self.forget(profile);
-        let first = rules.rules.iter().enumerate();
-        for (place, rule) in first.filter(|(_, rule)| computations.contains(&rule.computation.id)) {
-            let value = if rule.is_about(&profile.key) {
-                let evaluation = evaluate(rule, profile, self.now);
-                arm(profile, evaluation.holds_until);
-                evaluation.value
-            } else {
-                rule.of_nobody()
-            };
-            if self.set(profile, rule, value, &Cause::Backfill) {
-                changed = true;
-                let wake = self.evaluate(profile, rules.asking(rule, place), &Cause::Backfill);
-                arm(profile, wake);
-            }
-        }
-        changed || profile.wake_at != armed
+        (wake, changed)
     }
 
     /// Says whether that changed the profile.
