@@ -62,48 +62,54 @@ impl Decision<'_> {
     pub(super) fn evaluate(
         &mut self,
         profile: &mut Profile,
-        mut touched: Touched,
+        touched: Touched,
         cause: &Cause,
     ) -> Option<Timestamp> {
-        let rules = Arc::clone(&self.rules);
-        let mut wake: Option<Timestamp> = None;
-        // Whoever asks about a value stands after it, so each is evaluated once and the list ends.
-        while let Some(place) = touched.pop_first() {
-            let rule = &rules.rules[place];
-            if !rule.is_about(&profile.key) || !rules.covers(rule, &profile.key) {
-                continue;
-            }
-            let evaluation = evaluate(rule, profile, self.now);
-            wake = earliest(wake, evaluation.holds_until);
-            if self.set(profile, rule, evaluation.value, cause) {
-                touched.append(&mut rules.asking(rule, place));
-            }
-        }
-        wake
+        self.evaluate_in_turn(profile, touched, cause, &Touched::new()).0
     }
 
     /// Evaluates rules, by place, for a profile whose turn has come in their first computation; says whether that changed the
     /// profile. One that a computation is not about, or no longer, has no value of it.
     pub fn evaluate_first(&mut self, profile: &mut Profile, places: &[usize]) -> bool {
+        let first: Touched = places.iter().copied().collect();
+        let (armed, parts) = (profile.wake_at, profile.parts.clone());
+        let has_forgotten = self.forget(profile);
+        let (wake, changed) = self.evaluate_in_turn(profile, first.clone(), &Cause::Backfill, &first);
+        arm(profile, wake);
+        has_forgotten || changed || profile.wake_at != armed || profile.parts != parts
+    }
+
+    /// The same for both: those in `first` are looked at because it is their turn. Says also whether anything changed.
+    fn evaluate_in_turn(
+        &mut self,
+        profile: &mut Profile,
+        mut touched: Touched,
+        cause: &Cause,
+        first: &Touched,
+    ) -> (Option<Timestamp>, bool) {
         let rules = Arc::clone(&self.rules);
-        let armed = profile.wake_at;
-        let mut changed = self.forget(profile);
-        for place in places.iter().copied() {
+        let mut wake: Option<Timestamp> = None;
+        let mut changed = false;
+        // Whoever asks about a value stands after it, so each is evaluated once and the list ends.
+        while let Some(place) = touched.pop_first() {
             let rule = &rules.rules[place];
-            let value = if rule.is_about(&profile.key) {
+            let is_turn = first.contains(&place);
+            let is_about = rule.is_about(&profile.key);
+            let value = if is_about && (is_turn || rules.covers(rule, &profile.key)) {
                 let evaluation = evaluate(rule, profile, self.now);
-                arm(profile, evaluation.holds_until);
+                wake = earliest(wake, evaluation.holds_until);
                 evaluation.value
-            } else {
+            } else if is_turn {
                 rule.of_nobody()
+            } else {
+                continue;
             };
-            if self.set(profile, rule, value, &Cause::Backfill) {
+            if self.set(profile, rule, value, cause) {
                 changed = true;
-                let wake = self.evaluate(profile, rules.asking(rule, place), &Cause::Backfill);
-                arm(profile, wake);
+                touched.append(&mut rules.asking(rule, place));
             }
         }
-        changed || profile.wake_at != armed
+        (wake, changed)
     }
 
     /// Says whether that changed the profile.

@@ -12,12 +12,12 @@ use crate::machine::show;
 use crate::picture::Picture;
 
 /// To whom of whom and what: receiver, user, key of the computation, type of the call.
-type Line<'a> = (&'a str, &'a UserKey, &'a str, &'a str);
+pub(super) type Line<'a> = (&'a str, &'a UserKey, &'a str, &'a str);
 
 /// What was told last.
 #[derive(Clone, Copy, Debug)]
-struct Told<'a> {
-    value: &'a Value,
+pub(super) struct Told<'a> {
+    pub(super) value: &'a Value,
     computation: &'a str,
     delivery: DeliveryId,
 }
@@ -144,7 +144,7 @@ impl World {
 }
 
 /// What a call says of whom.
-fn read(delivery: &Delivery) -> (Line<'_>, Told<'_>) {
+pub(super) fn read(delivery: &Delivery) -> (Line<'_>, Told<'_>) {
     let Payload::Call(call) = &delivery.payload else { panic!("{}", show(delivery)) };
     let personas = &call["context"]["personas"];
     let key = personas["computation_key"].as_str().unwrap();

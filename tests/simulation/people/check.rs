@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use stagepost::domain::definition::{Computation, History, Status};
-use stagepost::domain::event::Event;
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::limits;
 use stagepost::domain::profile::Profile;
 use stagepost::engine::Question;
 
-use super::forms::{SPECS, Spec, TraitOf, View};
-use super::model::{Arrived, Traits};
-use super::{Defined, LEVELS, World};
+use super::forms::SPECS;
+use super::{LEVELS, World};
 use crate::machine::show;
 use crate::picture::Picture;
 use crate::runs::{check_journey, check_levels};
@@ -96,8 +94,10 @@ impl World {
             assert_eq!(computation.status, Status::Live, "{key}");
             assert!(computation.announcements.is_empty(), "{key}: {:?}", computation.announcements);
             let spec = &SPECS[defined.wish.which];
+            let computed =
+                |key: &UserKey, name: &str| profiles[key].trait_value(name).map(|value| value.into_owned());
             for profile in &picture.profiles {
-                let expected = self.expected(spec, defined, profile, &profiles);
+                let expected = self.expected(defined, &profile.key, &computed);
                 let actual = present(profile, computation);
                 let is_right = match (&actual, &expected) {
                     (Some(actual), Some(expected)) => same(actual, expected),
@@ -135,40 +135,6 @@ impl World {
             let values = picture.profiles.iter().filter_map(|profile| present(profile, computation));
             let expected = values.filter(|value| !is_empty(value)).count();
             assert_eq!(preview.count, u64::try_from(expected).unwrap(), "{key}: {preview:?}");
-        }
-    }
-
-    /// What the model says of a profile; `None` when the computation is not about it.
-    fn expected(
-        &self,
-        spec: &Spec,
-        defined: &Defined,
-        profile: &Profile,
-        profiles: &BTreeMap<&UserKey, &Profile>,
-    ) -> Option<Value> {
-        let is_known = |key: &UserKey| key.user_id().is_some() || defined.wish.include_anonymous;
-        let view = match profile.key.group_id() {
-            Some(group) if spec.is_of_accounts => {
-                let people: Vec<_> = self.model.users_of(group).collect();
-                let known = people.iter().filter(|(key, _)| is_known(key));
-                let users = known.map(|(key, _)| self.view(defined, profiles[key])).collect();
-                let events = people.iter().flat_map(|(_, person)| counting(defined, &person.events));
-                let traits = traits(profile, &self.model.accounts[&profile.key]);
-                View { events: events.collect(), now: self.now(), traits, users }
-            }
-            None if !spec.is_of_accounts && is_known(&profile.key) => self.view(defined, profile),
-            _ => return None,
-        };
-        Some((spec.forms[defined.wish.form].value)(&view))
-    }
-
-    fn view<'a>(&'a self, defined: &'a Defined, profile: &'a Profile) -> View<'a> {
-        let person = &self.model.people[&profile.key];
-        View {
-            events: counting(defined, &person.events).collect(),
-            now: self.now(),
-            traits: traits(profile, &person.traits),
-            users: Vec::new(),
         }
     }
 
@@ -213,29 +179,4 @@ impl World {
             assert!(open <= limits::MAX_OPEN_JOURNEYS, "{open} open journeys of {}", profile.key);
         }
     }
-}
-
-/// Those of a person's events that the computation looks at.
-fn counting<'a>(defined: &'a Defined, events: &'a [Arrived]) -> impl Iterator<Item = &'a Event> {
-    let (arrived, made) = defined.made;
-    let counts = move |it: &&Arrived| {
-        let at = it.event.timestamp.millis();
-        match defined.wish.history {
-            History::All => true,
-            History::Off => it.place >= arrived && at >= made,
-            History::Last(span) => at >= made - span.millis(),
-        }
-    };
-    events.iter().filter(counts).map(|it| &it.event)
-}
-
-/// Custom traits from the model, computed ones from the profile.
-fn traits<'a>(profile: &'a Profile, custom: &'a Traits) -> TraitOf<'a> {
-    Box::new(|name| {
-        if SPECS.iter().any(|spec| spec.key == name) {
-            profile.trait_value(name).map(|value| value.into_owned())
-        } else {
-            custom.get(name)
-        }
-    })
 }

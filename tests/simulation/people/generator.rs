@@ -68,6 +68,8 @@ pub enum Action {
     Route { which: usize, destinations: [bool; 2] },
     /// One is removed.
     Remove { which: usize, exit: bool },
+    /// One of those that were removed is defined again as it was.
+    Restore,
     /// An operator acknowledges or resolves one of the journeys.
     Operate { which: usize, resolve: bool },
     /// Dead letters are put back.
@@ -235,7 +237,8 @@ impl Generator {
             },
             58..66 => Action::Work { steps: self.rng.random_range(1..8) },
             66..71 => Action::Deliver { failures: self.rng.random_range(0..6) },
-            71..80 => Action::Define(self.wishes()),
+            71..79 => Action::Define(self.wishes()),
+            79..80 => Action::Restore,
             80..82 => Action::Switch { which },
             82..86 => Action::Route { which, destinations: self.destinations() },
             86..89 => Action::Remove { which, exit: self.rng.random_bool(0.6) },

@@ -6,8 +6,9 @@ mod check;
 mod forms;
 mod generator;
 mod model;
+mod truth;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::{Deref, DerefMut};
 
 use rand::Rng;
@@ -63,6 +64,13 @@ pub struct World {
     /// How often each one was made.
     makings: BTreeMap<&'static str, u32>,
     additions: Vec<Addition>,
+    /// What was true of whom when an event had been taken in, by its message id; only where there are few events.
+    truths: HashMap<(String, &'static str, UserKey), Option<Value>>,
+    notes_truths: bool,
+    /// The newest delivery by the last look.
+    looked_at: Option<DeliveryId>,
+    /// How those were defined that were removed.
+    removed: BTreeMap<&'static str, Wish>,
     /// The newest delivery when each one was disabled last.
     disabled: BTreeMap<&'static str, Option<DeliveryId>>,
     /// The newest delivery when a profile had become part of another.
@@ -101,8 +109,10 @@ async fn history(seed: u64, verbose: bool, crowd: Crowd, actions: usize) {
             println!("{step:>3} at {} {action:?}", world.now());
         }
         world.act(action).await;
+        world.check_new_calls().await;
         if step % 10 == 9 {
             world.tick().await;
+            world.check_new_calls().await;
             world.check().await;
         }
     }
@@ -135,6 +145,10 @@ impl World {
             exiting: BTreeMap::new(),
             makings: BTreeMap::new(),
             additions: Vec::new(),
+            truths: HashMap::new(),
+            notes_truths: crowd.burst == 0,
+            looked_at: None,
+            removed: BTreeMap::new(),
             disabled: BTreeMap::new(),
             merged: BTreeMap::new(),
         }
@@ -161,6 +175,11 @@ impl World {
                 self.change(which, |wish| wish.destinations = destinations).await;
             }
             Action::Remove { which, exit } => self.remove_one(which, exit).await,
+            Action::Restore => {
+                if let Some((_, wish)) = self.removed.pop_first() {
+                    self.define(vec![wish]).await;
+                }
+            }
             Action::Operate { which, resolve } => self.machine.operate(which, resolve).await,
             Action::Replay => {
                 let is_dead = self.generator.rng.random_bool(0.5);
@@ -178,8 +197,13 @@ impl World {
             .map(|posts| posts.into_iter().map(|post| self.event(post)).collect())
             .collect();
         self.machine.send(requests.clone()).await;
-        let merged: Vec<UserKey> =
-            requests.iter().flatten().flat_map(|event| self.model.take_in(event)).collect();
+        let mut merged = Vec::new();
+        for event in requests.iter().flatten() {
+            merged.extend(self.model.take_in(event));
+            if self.notes_truths {
+                self.note_truths(event);
+            }
+        }
         let newest = self.newest_delivery().await;
         self.merged.extend(merged.into_iter().map(|key| (key, newest)));
     }
@@ -233,6 +257,7 @@ impl World {
         for wish in wishes {
             let key = SPECS[wish.which].key;
             let before = self.defined.remove(key);
+            self.removed.remove(key);
             let is_known = before.is_some() || self.exiting.contains_key(key);
             let routed = self.routed.insert(key, wish.destinations).unwrap_or_default();
             let is_begun_anew = before.as_ref().is_none_or(|before| asks(&before.wish) != asks(&wish));
@@ -262,6 +287,7 @@ impl World {
         let id = self.engine.definitions().computation(key).unwrap().id.clone();
         if self.machine.remove(kind(spec), key, exit).await {
             let removed = self.defined.remove(key).unwrap();
+            self.removed.insert(key, removed.wish.clone());
             if exit {
                 self.exiting.insert(key, (id, removed.wish.destinations));
             }
