@@ -10,7 +10,7 @@ use stagepost::domain::limits;
 use stagepost::domain::profile::Profile;
 use stagepost::engine::Question;
 
-use super::forms::{SPECS, Spec, View};
+use super::forms::{SPECS, Spec, TraitOf, View};
 use super::model::{Arrived, Traits};
 use super::{Defined, LEVELS, World};
 use crate::machine::show;
@@ -230,7 +230,7 @@ fn counting<'a>(defined: &'a Defined, events: &'a [Arrived]) -> impl Iterator<It
 }
 
 /// Custom traits from the model, computed ones from the profile.
-fn traits<'a>(profile: &'a Profile, custom: &'a Traits) -> Box<dyn Fn(&str) -> Option<Value> + 'a> {
+fn traits<'a>(profile: &'a Profile, custom: &'a Traits) -> TraitOf<'a> {
     Box::new(|name| {
         if SPECS.iter().any(|spec| spec.key == name) {
             profile.trait_value(name).map(|value| value.into_owned())

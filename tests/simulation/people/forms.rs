@@ -7,13 +7,16 @@ use stagepost::domain::event::{Call, Event};
 
 use crate::machine::HOUR;
 
+/// The value of a trait by its name.
+pub type TraitOf<'a> = Box<dyn Fn(&str) -> Option<Value> + 'a>;
+
 /// What a form sees of a person or an account.
 pub struct View<'a> {
     /// The events that count.
     pub events: Vec<&'a Event>,
     pub now: i64,
     /// The value of a trait, computed ones too.
-    pub traits: Box<dyn Fn(&str) -> Option<Value> + 'a>,
+    pub traits: TraitOf<'a>,
     /// The people of an account.
     pub users: Vec<View<'a>>,
 }
