@@ -23,6 +23,7 @@ mod language;
 mod posts;
 mod print;
 mod reduce;
+mod regressions;
 mod report;
 mod run;
 mod smaller;
