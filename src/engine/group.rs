@@ -358,6 +358,15 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// Looks at somebody whose timer is due. What follows for his accounts waits for [`Self::apply_effects`].
+    pub fn wake(&mut self, user: &UserKey) -> Option<()> {
+        let user = self.surviving(user).clone();
+        let slot = self.slots.get_mut(&user).filter(|slot| !slot.is_new || slot.changed)?;
+        self.decision.wake(&mut slot.profile);
+        slot.changed = true;
+        Some(())
+    }
+
     /// Lets `decide` work on a profile that is loaded; it says whether it changed it. `None` when there is none.
     pub fn with_profile<T>(
         &mut self,

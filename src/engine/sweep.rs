@@ -48,17 +48,20 @@ impl Writer {
         group.load_accounts().await?;
         group.load_pages(&[], &HashSet::new()).await?;
         let mut strangers = Vec::new();
-        for (at, user) in due {
-            let woken = group.with_profile(user, |decision, profile| {
-                decision.wake(profile);
-                (true, ())
-            });
+        // What is true of an account hangs on its users: it is looked at once all of them were.
+        let (accounts, users): (Vec<_>, Vec<_>) = due.iter().partition(|(_, user)| user.group_id().is_some());
+        for (at, user) in users.into_iter().chain(accounts) {
+            if user.group_id().is_some() {
+                group.apply_effects();
+            }
+            let woken = group.wake(user);
             if woken.is_none() {
                 strangers.push(user.clone());
             }
             let late = u32::try_from(now.millis_since(*at).max(0)).unwrap_or(u32::MAX);
             metrics::histogram!("stagepost_timer_lateness_seconds").record(f64::from(late) / 1000.0);
         }
+        group.apply_effects();
         let changes = group.finish()?;
         for user in strangers {
             self.leave_alone(&user, "the timer belongs to somebody who is not there");

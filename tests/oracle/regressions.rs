@@ -76,7 +76,6 @@ fn a_new_account_is_not_looked_at_too_early() {
 
 /// An account and its user change at the same instant; the account was looked at before its user.
 #[test]
-#[ignore = "a sweep looks at accounts before it has looked at all their users; fixed on the branch sweep-accounts"]
 fn an_account_and_its_user_change_at_once() {
     let within = |days_: i64| event("Bought").within(days(days_)).count();
     let entered = Condition::And(vec![within(30).differs(number("0")), any(within(30).equals(number("0")))]);
@@ -97,7 +96,6 @@ fn an_account_and_its_user_change_at_once() {
 
 /// One user begins to be what another ceases to be, at the same instant: all the while somebody is it.
 #[test]
-#[ignore = "a sweep looks at accounts before it has looked at all their users; fixed on the branch sweep-accounts"]
 fn two_users_of_an_account_change_at_once() {
     let one_bought = any(event("Bought").within(days(1)).count().at_least("1"));
     let definitions = vec![definition("one_bought", Query::Audience(one_bought))];
