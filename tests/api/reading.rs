@@ -329,6 +329,7 @@ async fn a_user_is_shown_with_everything_and_found_by_his_ids() {
         [
             id("user_id", "u1"),
             id("user_id", "plain"),
+            id("anonymous_id", "plain"),
             id("anonymous_id", "a2"),
             id("anonymous_id", "a1"),
             id("email", "A@b.io"),
