@@ -7,7 +7,7 @@ use stagepost::domain::delivery::{Cause, Delivery, Payload};
 use stagepost::domain::ids::{DeliveryId, UserKey};
 
 use super::check::{is_empty, present, same};
-use super::{Addition, RECEIVERS, SPECS, World};
+use super::{RECEIVERS, Rerouting, SPECS, World};
 use crate::machine::show;
 use crate::picture::Picture;
 
@@ -25,50 +25,62 @@ pub(super) struct Told<'a> {
 impl World {
     pub(super) fn check_calls(&self, picture: &Picture) {
         let mut told: HashMap<Line<'_>, Told<'_>> = HashMap::new();
-        let (mut ids, mut reasons) = (HashSet::new(), HashSet::new());
+        let mut ids = HashSet::new();
+        let mut reasons: HashMap<String, usize> = HashMap::new();
         let calls = picture.deliveries.iter().filter(|it| RECEIVERS.contains(&it.destination.as_str()));
         for delivery in calls {
             let (line, now) = read(delivery);
             assert!(ids.insert(&delivery.message_id), "two calls under one id: {}", show(delivery));
-            let merged = self.merged.get(line.1).copied();
-            assert!(
-                merged.is_none_or(|at| at >= Some(now.delivery)),
-                "told of a former id: {}",
-                show(delivery)
-            );
+            self.check_occasion(line, now, delivery);
             let before = told.insert(line, now).filter(|before| !self.was_added(line, *before, now));
-            if !matches!(delivery.cause, Cause::Merge) {
+            // What a person was told is told again when another profile becomes part of his.
+            if delivery.cause != Cause::Merge || line.1.group_id().is_some() {
                 self.check_change(line, before, now, delivery);
             }
-            // Of an account several users may be what time changes.
-            let is_of_one = delivery.user.group_id().is_none();
-            if matches!(delivery.cause, Cause::Event(_)) || (delivery.cause == Cause::Time && is_of_one) {
-                let reason = (line, &delivery.cause, delivery.created_at);
-                assert!(
-                    reasons.insert(format!("{reason:?}")),
-                    "changed twice for one reason: {}",
-                    show(delivery)
-                );
-            }
-            let silent = self.disabled.get(line.2).copied().flatten();
-            let is_silent = silent.is_some_and(|at| now.delivery > at) && self.is_disabled(line.2);
-            assert!(!is_silent || matches!(delivery.cause, Cause::Merge), "is disabled: {}", show(delivery));
+            let times =
+                reasons.entry(format!("{line:?} {:?} {}", delivery.cause, delivery.created_at)).or_default();
+            *times += 1;
+            assert!(*times <= self.most_for_one_reason(delivery), "once too often: {}", show(delivery));
         }
         self.check_truth(picture, &told);
         self.check_exits(&told);
     }
 
-    fn is_disabled(&self, key: &str) -> bool {
-        self.defined.get(key).is_some_and(|defined| !defined.wish.enabled)
+    /// How often the same may be told of for the same reason at one instant.
+    fn most_for_one_reason(&self, delivery: &Delivery) -> usize {
+        let is_account = delivery.user.group_id().is_some();
+        match delivery.cause {
+            Cause::Event(_) => 1,
+            Cause::Time if !is_account => 1,
+            Cause::Merge if !is_account => {
+                let into = (delivery.user.clone(), delivery.created_at.millis());
+                self.mergers.get(&into).copied().unwrap_or(0)
+            }
+            // Of an account several users may be what changes it, one after another.
+            _ => usize::MAX,
+        }
+    }
+
+    /// Nobody is told under a former id, by a computation that is disabled, or where it is not routed to.
+    fn check_occasion(&self, line: Line<'_>, now: Told<'_>, delivery: &Delivery) {
+        let merged = self.merged.get(line.1).copied();
+        assert!(merged.is_none_or(|at| at >= Some(now.delivery)), "told of a former id: {}", show(delivery));
+        let silent = self.disabled.get(line.2).copied().flatten();
+        let is_silent = silent.is_some_and(|at| now.delivery > at)
+            && self.defined.get(line.2).is_some_and(|defined| !defined.wish.enabled);
+        assert!(!is_silent || delivery.cause == Cause::Merge, "is disabled: {}", show(delivery));
+        let route = self.reroutings_of(line).filter(|it| it.newest < Some(now.delivery)).last();
+        assert!(route.is_some_and(|it| it.is_added), "is no receiver: {}", show(delivery));
     }
 
     /// Whether the receiver was added between the two calls: it is told of everything then, whatever it heard before.
     fn was_added(&self, line: Line<'_>, before: Told<'_>, now: Told<'_>) -> bool {
-        self.additions_of(line).any(|it| it.newest >= Some(before.delivery) && it.newest < Some(now.delivery))
+        self.reroutings_of(line)
+            .any(|it| it.is_added && it.newest >= Some(before.delivery) && it.newest < Some(now.delivery))
     }
 
-    fn additions_of(&self, line: Line<'_>) -> impl Iterator<Item = &Addition> {
-        self.additions.iter().filter(move |it| (it.key, it.receiver) == (line.2, line.0))
+    fn reroutings_of(&self, line: Line<'_>) -> impl Iterator<Item = &Rerouting> {
+        self.reroutings.iter().filter(move |it| (it.key, it.receiver) == (line.2, line.0))
     }
 
     /// A call says something new: another value, or the same one under the id of a computation that was made anew.
@@ -81,7 +93,7 @@ impl World {
             None if is_told_all && !now.value.is_null() && *now.value != Value::Bool(false) => true,
             // What an earlier computation said, perhaps to others or under another id, is taken back.
             None if self.makings[line.2] > 1 => true,
-            None if self.additions_of(line).any(|it| it.hears_changes_only) => true,
+            None if self.reroutings_of(line).any(|it| it.hears_changes_only) => true,
             None => !is_empty(now.value),
         };
         assert!(is_new, "{line:?} at {}: {now:?} after {before:?}\n{}", delivery.created_at, show(delivery));
@@ -102,7 +114,8 @@ impl World {
                     let types = if spec.is_of_accounts { &["group"] } else { spec.emit };
                     for call_type in types {
                         let line = (*receiver, &profile.key, *key, *call_type);
-                        let may_miss = self.additions_of(line).last().is_some_and(|it| it.hears_changes_only);
+                        let may_miss =
+                            self.reroutings_of(line).last().is_some_and(|it| it.hears_changes_only);
                         let last = told.get(&line).filter(|last| !self.was_added_since(line, **last));
                         let is_true = match (last, &present) {
                             (Some(last), Some(present)) => same(last.value, present),
@@ -126,7 +139,7 @@ impl World {
     }
 
     fn was_added_since(&self, line: Line<'_>, last: Told<'_>) -> bool {
-        self.additions_of(line).any(|it| it.newest >= Some(last.delivery))
+        self.reroutings_of(line).any(|it| it.is_added && it.newest >= Some(last.delivery))
     }
 
     /// Of an audience that was deleted with a word to its members, the last word is that they are out.

@@ -42,12 +42,13 @@ struct Defined {
     made: (usize, i64),
 }
 
-/// A computation got a receiver.
-struct Addition {
+/// A computation got a receiver, or lost one.
+struct Rerouting {
     key: &'static str,
     receiver: &'static str,
     /// The newest delivery by then.
     newest: Option<DeliveryId>,
+    is_added: bool,
     /// Whether it hears of changes only, not of what is so already.
     hears_changes_only: bool,
 }
@@ -63,7 +64,7 @@ pub struct World {
     exiting: BTreeMap<&'static str, (String, [bool; 2])>,
     /// How often each one was made.
     makings: BTreeMap<&'static str, u32>,
-    additions: Vec<Addition>,
+    reroutings: Vec<Rerouting>,
     /// What was true of whom when an event had been taken in, by its message id; only where there are few events.
     truths: HashMap<(String, &'static str, UserKey), Option<Value>>,
     notes_truths: bool,
@@ -75,6 +76,8 @@ pub struct World {
     disabled: BTreeMap<&'static str, Option<DeliveryId>>,
     /// The newest delivery when a profile had become part of another.
     merged: BTreeMap<UserKey, Option<DeliveryId>>,
+    /// How many profiles became part of one at an instant.
+    mergers: BTreeMap<(UserKey, i64), usize>,
 }
 
 impl Deref for World {
@@ -144,13 +147,14 @@ impl World {
             routed: BTreeMap::new(),
             exiting: BTreeMap::new(),
             makings: BTreeMap::new(),
-            additions: Vec::new(),
+            reroutings: Vec::new(),
             truths: HashMap::new(),
             notes_truths: crowd.burst == 0,
             looked_at: None,
             removed: BTreeMap::new(),
             disabled: BTreeMap::new(),
             merged: BTreeMap::new(),
+            mergers: BTreeMap::new(),
         }
     }
 
@@ -199,7 +203,10 @@ impl World {
         self.machine.send(requests.clone()).await;
         let mut merged = Vec::new();
         for event in requests.iter().flatten() {
-            merged.extend(self.model.take_in(event));
+            let others = self.model.take_in(event);
+            let into = (self.model.surviving(&event.user_key()), self.now());
+            *self.mergers.entry(into).or_default() += others.len();
+            merged.extend(others);
             if self.notes_truths {
                 self.note_truths(event);
             }
@@ -262,9 +269,10 @@ impl World {
             let routed = self.routed.insert(key, wish.destinations).unwrap_or_default();
             let is_begun_anew = before.as_ref().is_none_or(|before| asks(&before.wish) != asks(&wish));
             for (place, receiver) in RECEIVERS.iter().enumerate() {
-                if wish.destinations[place] && !routed[place] {
+                let is_added = wish.destinations[place];
+                if is_added != routed[place] {
                     let hears_changes_only = is_known && wish.history == History::Off;
-                    self.additions.push(Addition { key, receiver, newest, hears_changes_only });
+                    self.reroutings.push(Rerouting { key, receiver, newest, is_added, hears_changes_only });
                 }
             }
             if !wish.enabled && before.as_ref().is_none_or(|before| before.wish.enabled) {

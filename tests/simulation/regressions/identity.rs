@@ -142,3 +142,18 @@ async fn a_profile_does_not_grow_past_its_bounds_by_those_that_become_part_of_it
     assert!(profile.traits.len() < 3, "{} traits", profile.traits.len());
     assert!(profile.seen.recent.len() <= limits::SEEN_IN_PROFILE, "{} ids", profile.seen.recent.len());
 }
+
+#[tokio::test]
+async fn finished_journeys_of_long_ago_follow_their_user() {
+    let mut machine = machine().await;
+    machine.define_flow(&[]).await;
+    let count = 3 * limits::JOURNEYS_IN_PROFILE;
+    let mut events: Vec<_> = (0..count).map(|number| machine.stage("a:x", number)).collect();
+    events.push(machine.alias("u1", "x"));
+    events.push(machine.alias("u2", "u1"));
+    machine.send(vec![events]).await;
+    let picture = machine.picture().await;
+    machine.check_all(&picture).await;
+    assert_eq!(picture.journeys.len(), count);
+    assert!(picture.journeys.iter().all(|journey| journey.user == UserKey::user("u2")));
+}

@@ -115,3 +115,25 @@ async fn how_far_back_is_counted_from_when_it_was_made_even_if_it_gets_a_destina
     machine.tick().await;
     assert_eq!(machine.told().await, ["u:u1 buyers=true"]);
 }
+
+#[tokio::test]
+async fn a_destination_that_was_just_told_of_somebody_hears_what_changes_about_him() {
+    let mut machine = slow_machine().await;
+    let events = ["u1", "u2"].map(|who| machine.identify(who, json!({"plan": "pro"}))).to_vec();
+    machine.send(vec![events]).await;
+    let to = |destinations: Value| {
+        let fields =
+            json!({ "name": "pros", "query": "trait('plan') = 'pro'", "destinations": destinations });
+        vec![definition("audience", fields)]
+    };
+    machine.apply(to(json!(["crm"]))).await;
+    machine.tick().await;
+    machine.apply(to(json!(["crm", "desk"]))).await;
+    // The first one is told of by now, and not the second.
+    assert_eq!(machine.deliveries("desk").await.len(), 1);
+    let events = ["u1", "u2"].map(|who| machine.identify(who, json!({"plan": "free"}))).to_vec();
+    machine.send(vec![events]).await;
+    machine.tick().await;
+    let desk = machine.deliveries("desk").await;
+    assert_eq!(desk.iter().map(|delivery| delivery.user.as_str()).collect::<Vec<_>>(), ["u:u1", "u:u1"]);
+}
