@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::definition::Kind;
 use super::ids::{BackfillId, EventId, LeafId, UserKey};
+use super::profile::Profile;
 use super::time::Timestamp;
 
 /// A computation as it was when its backfill began: one that was edited or made anew since has another id.
@@ -36,7 +37,11 @@ pub struct Backfill {
     pub until: Option<EventId>,
     /// How far it got.
     pub phase: BackfillPhase,
-    /// Events read so far.
+    /// Whether the log is being read for the next profiles; only in what is published.
+    #[serde(skip)]
+    pub is_reading: bool,
+    /// Events read so far for the profiles that are next. Where their past does not fit into memory at once, the log is read
+    /// again for the others.
     pub events_read: u64,
     /// Events that there were to read when it began.
     pub events_total: u64,
@@ -51,16 +56,9 @@ pub struct Backfill {
 /// How far a backfill got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BackfillPhase {
-    /// The log is read into the fresh leaves.
-    History {
-        /// The last event that is in the leaves of every user; `None` before the first.
-        after: Option<EventId>,
-        /// A part of the log that was read and of which some users have their share.
-        pouring: Option<Pouring>,
-    },
-    /// Every profile is looked at once, in the order of keys.
+    /// Every profile is given its share of the past and looked at once, in the order of keys.
     Profiles {
-        /// The last one looked at; `None` before the first.
+        /// The last key that is done; `None` before the first.
         after: Option<UserKey>,
     },
     /// Every account is looked at once, now that what its users are to it is known; only where something is computed of
@@ -79,37 +77,31 @@ impl Backfill {
 
     /// Whether nothing of it is done yet.
     pub fn is_untouched(&self) -> bool {
-        matches!(
-            self.phase,
-            BackfillPhase::History { after: None, pouring: None } | BackfillPhase::Profiles { after: None }
-        )
+        matches!(self.phase, BackfillPhase::Profiles { after: None })
     }
 
-    /// Whether the profile of that key was evaluated already, so that its changes count from now on.
-    pub fn has_reached(&self, key: &UserKey) -> bool {
-        let is_behind = |after: &Option<UserKey>| after.as_ref().is_some_and(|last| key <= last);
+    /// The last event of the past that the profiles are given their shares of, if there is one.
+    pub fn past(&self) -> Option<EventId> {
+        self.until.filter(|_| !self.fresh.is_empty())
+    }
+
+    /// Whether the profile was evaluated already, so that its changes count from now on. Somebody who has other ids has not
+    /// got all of his past before the last of them had its turn.
+    pub fn has_reached(&self, profile: &Profile) -> bool {
+        let is_account = profile.key.group_id().is_some();
+        let is_behind = |after: &Option<UserKey>| after.as_ref().is_some_and(|last| profile.is_behind(last));
         match &self.phase {
-            BackfillPhase::History { .. } => false,
-            BackfillPhase::Profiles { after } => key.group_id().is_none() && is_behind(after),
-            BackfillPhase::Accounts { after } => key.group_id().is_none() || is_behind(after),
+            BackfillPhase::Profiles { after } => !is_account && is_behind(after),
+            BackfillPhase::Accounts { after } => !is_account || is_behind(after),
         }
     }
 
     /// What it is doing: `history`, `profiles` or `accounts`.
     pub fn phase_name(&self) -> &'static str {
         match self.phase {
-            BackfillPhase::History { .. } => "history",
+            BackfillPhase::Profiles { .. } if self.is_reading => "history",
             BackfillPhase::Profiles { .. } => "profiles",
             BackfillPhase::Accounts { .. } => "accounts",
         }
     }
-}
-
-/// A part of the log on its way into the users' leaves, in the order of their keys.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pouring {
-    /// The last event of that part.
-    pub to: EventId,
-    /// The last user who has his share; `None` before the first.
-    pub done: Option<UserKey>,
 }

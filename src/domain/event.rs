@@ -12,6 +12,11 @@ use super::time::Timestamp;
 /// The event that a posted stage becomes.
 pub const STUDIO_STEP: &str = "Studio Flow Step";
 
+/// The name under which queries see a page call.
+pub const PAGE_VIEWED: &str = "Page Viewed";
+/// The name under which queries see a screen call.
+pub const SCREEN_VIEWED: &str = "Screen Viewed";
+
 /// The type-specific part of an event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -148,10 +153,10 @@ impl Event {
         match &self.call {
             Call::Track { event, properties } => Some((event, Cow::Borrowed(properties))),
             Call::Page { name, properties, .. } => {
-                Some(("Page Viewed", Cow::Owned(named(properties, "page_name", name))))
+                Some((PAGE_VIEWED, Cow::Owned(named(properties, "page_name", name))))
             }
             Call::Screen { name, properties, .. } => {
-                Some(("Screen Viewed", Cow::Owned(named(properties, "screen_name", name))))
+                Some((SCREEN_VIEWED, Cow::Owned(named(properties, "screen_name", name))))
             }
             Call::Identify { .. } | Call::Group { .. } | Call::Alias { .. } => None,
         }

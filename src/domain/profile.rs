@@ -287,6 +287,13 @@ impl Profile {
         self.created_at == now && self.memberships.is_empty() && self.values.is_empty()
     }
 
+    /// Whether his key, and every other id that is known to be his, is `last` or before it in the order of keys.
+    pub fn is_behind(&self, last: &UserKey) -> bool {
+        let anonymous = self.anonymous_ids.iter().map(|id| UserKey::anonymous(id));
+        let former = self.former_ids.iter().map(|id| UserKey::user(id));
+        self.key <= *last && anonymous.chain(former).all(|other| other <= *last)
+    }
+
     /// The value of a trait as queries and receivers see it: an audience that the user ever was in as a boolean, a
     /// computed trait (whatever a receiver sends back under their names), else a custom trait that is not null.
     pub fn trait_value(&self, name: &str) -> Option<Cow<'_, Value>> {

@@ -317,13 +317,15 @@ impl<'a> Group<'a> {
         self.apply_effects();
     }
 
-    /// Loads everything that giving these users their shares of the past needs: their profiles and those of their accounts,
-    /// with all pages.
-    pub async fn load_for_pouring(&mut self, users: &[UserKey]) -> Result<(), StoreError> {
-        self.load(users.iter().cloned()).await?;
-        self.load_accounts().await?;
-        let mut whole: HashSet<UserKey> = users.iter().map(|user| self.surviving(user).clone()).collect();
-        whole.extend(self.slots.keys().filter(|key| key.group_id().is_some()).cloned());
+    /// Loads the pages that giving these users their shares of the past, and looking at all profiles that are loaded, needs.
+    pub async fn load_pages_to_pour(
+        &mut self,
+        users: impl Iterator<Item = &UserKey>,
+    ) -> Result<(), StoreError> {
+        let mut whole: HashSet<UserKey> = users.map(|user| self.surviving(user).clone()).collect();
+        if !whole.is_empty() {
+            whole.extend(self.slots.keys().filter(|key| key.group_id().is_some()).cloned());
+        }
         self.load_pages(&[], &whole).await
     }
 

@@ -33,7 +33,7 @@ impl Writer {
         match self.next_job() {
             Some(Job::Compute(backfill)) => match self.compute(&backfill).await {
                 Err(error) if !error.is_fatal() => self.give_up(&backfill, &error).await.map(|()| true),
-                computed => computed.map(|()| true),
+                computed => computed,
             },
             Some(Job::Announce(computation)) => self.announce(&computation).await.map(|()| true),
             Some(Job::Leave(audience)) => self.leave(&audience).await.map(|()| true),

@@ -1,7 +1,7 @@
 //! Everybody as a query that is not stored sees them: leaf states made from the whole log, in memory.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
@@ -88,6 +88,11 @@ impl<'q> Population<'q> {
     /// Whether events have to be read at all.
     pub(super) fn needs_events(&self) -> bool {
         !self.specs.is_empty()
+    }
+
+    /// The names of the events that have to be read.
+    pub(super) fn event_names(&self) -> BTreeSet<String> {
+        self.specs.iter().flat_map(|spec| spec.event_names()).map(str::to_owned).collect()
     }
 
     /// Whether the accounts of users have to be known before events are read.

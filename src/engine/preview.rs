@@ -159,7 +159,10 @@ impl Making<'_> {
         let mut after: Option<UserKey> = None;
         loop {
             let (profiles, last) = self.engine.shared.store.profiles_after(after.as_ref(), STEP).await?;
-            profiles.iter().for_each(|profile| see(self, profile));
+            profiles
+                .iter()
+                .filter(|profile| profile.merged_into.is_none())
+                .for_each(|profile| see(self, profile));
             if last.is_none() {
                 return Ok(true);
             }
@@ -175,12 +178,15 @@ impl Making<'_> {
         let Some(until) = store.last_event().await?.filter(|_| self.population.needs_events()) else {
             return Ok(true);
         };
+        let names = self.population.event_names();
         let mut after = None;
         loop {
-            let events = store.event_log(after, until, STEP).await?;
-            let Some(last) = events.last() else { return Ok(true) };
-            after = Some(last.id);
-            for event in &events {
+            let part = store.named_event_log(&names, after, until, STEP).await?;
+            if part.last.is_none() {
+                return Ok(true);
+            }
+            after = part.last;
+            for event in &part.events {
                 let sent_under = event.user_key();
                 let user = self.merged.get(&sent_under).unwrap_or(&sent_under);
                 self.population.count(user, event, self.now);

@@ -94,7 +94,7 @@ impl<S> Look<S> {
         let step = self.limit.clamp(LEAST, STEP);
         for _ in 0..limits::MAX_SCAN / step {
             let (profiles, last) = store.profiles_after(after.as_ref(), step).await?;
-            for profile in &profiles {
+            for profile in profiles.iter().filter(|profile| profile.merged_into.is_none()) {
                 if self.among.is_past(&profile.key) {
                     return Ok(Page { rows, cursor: None });
                 }

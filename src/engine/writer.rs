@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use super::backfill::{BackfillPace, Reading};
+use super::backfill::{BackfillPace, Past, Slice};
 use super::command::{Command, Operation, Settlement};
 use super::debugger::Debugger;
 use super::error::EngineError;
@@ -56,8 +56,14 @@ pub struct Writer {
     /// There may be timers that are due.
     pub(super) timers_due: bool,
     pub(super) pace: BackfillPace,
-    /// The part of the log that the present backfill holds in memory.
-    pub(super) reading: Option<Reading>,
+    /// The past of the profiles whose turn is next in the present backfill.
+    pub(super) past: Option<Past>,
+    /// Told when a reading of the past on a thread of its own is at its end.
+    pub(super) past_read: Arc<Notify>,
+    /// How many profiles a step of long work takes.
+    pub(super) slice: Slice,
+    /// Whether the present step handled a group of commands.
+    pub(super) is_busy: bool,
     /// Users whose timers can't be acted on; not looked at again before the next start.
     pub(super) stuck: HashSet<UserKey>,
     /// Replays under way.
@@ -108,7 +114,10 @@ impl Writer {
             // The first tick finds them; what is to be applied at the start goes before it.
             timers_due: false,
             pace: BackfillPace::default(),
-            reading: None,
+            past: None,
+            past_read: Arc::default(),
+            slice: Slice::default(),
+            is_busy: false,
             stuck: HashSet::new(),
             replays: VecDeque::new(),
             jobs: false,
@@ -149,6 +158,7 @@ impl Writer {
                         last_tick = tokio::time::Instant::now();
                         self.tick();
                     }
+                    () = self.past_read.notified() => self.jobs = true,
                     () = tokio::time::sleep_until(last_tick + limits::WATCHDOG.to_std()) => {}
                 }
             }
@@ -243,6 +253,7 @@ impl Writer {
             }
             group.push(command);
         }
+        self.is_busy = !group.is_empty();
         if group.is_empty() { Ok(()) } else { self.handle_group(group).await }
     }
 
@@ -326,8 +337,8 @@ impl Writer {
     /// Goes by how far the past was read.
     pub(super) fn go_by_backfills(&mut self, backfills: Vec<Backfill>) {
         // What was read for one that is gone is not wanted any more.
-        self.reading =
-            self.reading.take().filter(|it| backfills.iter().any(|backfill| backfill.id == it.backfill));
+        self.past =
+            self.past.take().filter(|it| backfills.iter().any(|backfill| backfill.id == it.backfill()));
         self.rules = Arc::new(self.rules.with_backfills(backfills));
         self.publish_progress();
     }
@@ -336,9 +347,9 @@ impl Writer {
     pub(super) fn publish_progress(&self) {
         let mut backfills = self.rules.backfills.clone();
         for backfill in &mut backfills {
-            if let Some(reading) = self.reading.as_ref().filter(|reading| reading.backfill == backfill.id) {
-                let read = backfill.events_read.saturating_add(reading.events);
-                backfill.events_read = read.min(backfill.events_total.max(backfill.events_read));
+            let past = self.past.as_ref().filter(|past| past.backfill() == backfill.id);
+            if let Some(read) = past.and_then(Past::events_read) {
+                (backfill.is_reading, backfill.events_read) = (true, read);
             }
         }
         self.published_backfills.send_replace(Arc::new(backfills));

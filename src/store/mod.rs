@@ -87,6 +87,17 @@ pub(crate) fn is_indexed(status: DeliveryStatus) -> bool {
     }
 }
 
+/// A part of the log, of which some events were wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogPart {
+    /// Those.
+    pub events: Vec<Event>,
+    /// How many events the part has.
+    pub looked_at: usize,
+    /// Its last one; `None` at the end of the log.
+    pub last: Option<EventId>,
+}
+
 /// A member of an audience.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -121,7 +132,7 @@ pub struct StoreStats {
 /// Where everything is kept.
 ///
 /// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `event_log`,
-/// `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
+/// `named_event_log`, `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The backend's name and place, for logs: `sled:./data`.
@@ -179,11 +190,25 @@ pub trait Store: Send + Sync + 'static {
     /// (never cut in the middle of a commit; empty means the end).
     async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>>;
 
+    /// The same part of the log, of which only the events with one of these names ([`Event::as_behaviour`]) are wanted.
+    async fn named_event_log(
+        &self,
+        names: &BTreeSet<String>,
+        after: Option<EventId>,
+        until: EventId,
+        limit: usize,
+    ) -> Result<LogPart> {
+        let mut events = self.event_log(after, until, limit).await?;
+        let (looked_at, last) = (events.len(), events.last().map(|event| event.id));
+        events.retain(|event| event.as_behaviour().is_some_and(|(name, _)| names.contains(name)));
+        Ok(LogPart { events, looked_at, last })
+    }
+
     /// The newest event's id.
     async fn last_event(&self) -> Result<Option<EventId>>;
 
-    /// Profiles in the order of their keys, after `after`, and the last key looked at: `None` at the end. At most `limit` are
-    /// looked at; those that have become part of another one are looked at and left out.
+    /// Profiles in the order of their keys, after `after`, at most `limit`, and the last one's key: `None` at the end. Those
+    /// that have become part of another one (`Profile::merged_into`) are among them.
     async fn profiles_after(
         &self,
         after: Option<&UserKey>,

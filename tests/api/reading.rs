@@ -510,6 +510,7 @@ async fn a_computation_shows_how_far_it_has_come() {
         fresh: Default::default(),
         until: None,
         phase: BackfillPhase::Profiles { after: None },
+        is_reading: false,
         events_read: 90,
         events_total: 100,
         profiles_done: 3,

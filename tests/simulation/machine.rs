@@ -63,6 +63,8 @@ pub struct Machine {
 
 impl Machine {
     pub async fn new(seed: u64, rests: bool, pace: BackfillPace) -> Self {
+        // Every run is to do the same in the same order.
+        let pace = BackfillPace { by_time: false, ..pace };
         let memory = MemoryStore::new();
         let store: Arc<dyn Store> = Arc::new(memory.clone());
         let crash = Arc::new(CrashStore::new(Arc::clone(&store)));

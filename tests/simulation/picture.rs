@@ -52,7 +52,7 @@ impl Machine {
         let (mut profiles, mut after) = (Vec::new(), None);
         loop {
             let (more, last) = store.profiles_after(after.as_ref(), 3).await.unwrap();
-            profiles.extend(more);
+            profiles.extend(more.into_iter().filter(|profile| profile.merged_into.is_none()));
             if last.is_none() {
                 break;
             }

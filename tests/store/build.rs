@@ -1,7 +1,7 @@
 //! Small builders of what the tests store.
 
 use serde_json::{Map, Value, json};
-use stagepost::domain::backfill::{Backfill, BackfillPhase, ComputationRef, Pouring};
+use stagepost::domain::backfill::{Backfill, BackfillPhase, ComputationRef};
 use stagepost::domain::change::{
     ChangeSet, DeliveryWrite, ExternalIdWrite, JourneyMove, LeafPageWrite, MembershipWrite, ProfileWrite,
 };
@@ -152,7 +152,7 @@ pub fn leaf_page(owner: &UserKey, leaf: u64, number: u32, bytes: Option<usize>) 
     LeafPageWrite { owner: owner.clone(), leaf: leaf_id(leaf), number, page }
 }
 
-/// A backfill in the midst of history, or of profiles.
+/// A backfill that came to `done`.
 pub fn backfill(n: u64, done: Option<&UserKey>) -> Backfill {
     let to = event_id(9, n);
     Backfill {
@@ -164,14 +164,8 @@ pub fn backfill(n: u64, done: Option<&UserKey>) -> Backfill {
         }],
         fresh: (0..n).map(leaf_id).collect(),
         until: (n > 0).then_some(to),
-        phase: match done {
-            Some(user) => BackfillPhase::Profiles { after: Some(user.clone()) },
-            None if n.is_multiple_of(2) => BackfillPhase::History { after: None, pouring: None },
-            None => BackfillPhase::History {
-                after: Some(event_id(8, n)),
-                pouring: Some(Pouring { to, done: Some(user("a")) }),
-            },
-        },
+        phase: BackfillPhase::Profiles { after: done.cloned() },
+        is_reading: false,
         events_read: n,
         events_total: 2 * n,
         profiles_done: 0,

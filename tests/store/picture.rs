@@ -140,6 +140,12 @@ async fn log_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
         lines
             .push(format!("until: {:?}", store.event_log(all.get(1).copied(), *middle, 1000).await.unwrap()));
     }
+    for name in ["Tried", "Page Viewed", "Screen Viewed", "nothing"] {
+        let (names, newest) = ([name.to_owned()].into(), EventId::from_bytes([255; 16]));
+        let after = all.first().copied();
+        let part = store.named_event_log(&names, after, newest, 7).await.unwrap();
+        lines.push(format!("{name}: {part:?}"));
+    }
     let asked: Vec<EventId> = all.iter().rev().step_by(2).copied().chain([event_id(1, 0)]).collect();
     lines.push(format!("events: {:?}", store.events(&asked).await.unwrap()));
     let mut filters = vec![EventFilter::default()];

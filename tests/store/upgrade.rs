@@ -9,7 +9,7 @@ use stagepost::domain::definition::Status;
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::Timestamp;
-use stagepost::engine::{Settings, Writer};
+use stagepost::engine::{BackfillPace, Settings, Writer};
 use stagepost::store::Store;
 use stagepost::store::sled::SledStore;
 
@@ -32,11 +32,12 @@ async fn data_of_version_1_is_brought_to_the_form_of_today() {
     let now = Timestamp::parse_lenient("2026-11-22T00:00:00Z").unwrap();
     let settings = Settings { clock: Clock::manual(now), seed: [1; 32], public_url: None };
     let shared: Arc<dyn Store> = Arc::<SledStore>::clone(&store);
-    let (engine, mut writer) = Writer::open(shared, settings).await.unwrap();
+    let (engine, writer) = Writer::open(shared, settings).await.unwrap();
     assert!(
         engine.definitions().computations().all(|it| it.status == Status::Computing),
         "before anything else"
     );
+    let mut writer = writer.with_pace(BackfillPace { by_time: false, ..BackfillPace::default() });
     writer.tick();
     while writer.step().await.unwrap() {}
     let definitions = engine.definitions();

@@ -13,7 +13,6 @@ use super::rules::{Rule, Rules};
 use crate::domain::change::MembershipWrite;
 use crate::domain::definition::{Class, Computation, PartUse, Status};
 use crate::domain::delivery::Cause;
-use crate::domain::ids::UserKey;
 use crate::domain::leaf::Reading;
 use crate::domain::limits;
 use crate::domain::profile::{Computed, Membership, Profile};
@@ -95,7 +94,7 @@ impl Decision<'_> {
             let rule = &rules.rules[place];
             let is_turn = first.contains(&place);
             let is_about = rule.is_about(&profile.key);
-            let value = if is_about && (is_turn || rules.covers(rule, &profile.key)) {
+            let value = if is_about && (is_turn || rules.covers(rule, profile)) {
                 let evaluation = evaluate(rule, profile, self.now);
                 wake = earliest(wake, evaluation.holds_until);
                 evaluation.value
@@ -245,16 +244,12 @@ impl Decision<'_> {
 impl Rules {
     /// Whether a change of this profile is looked at now: always when the computation is live; while its values are being
     /// found only for profiles that were already evaluated (the others' turn is still to come).
-    fn covers(&self, rule: &Rule, key: &UserKey) -> bool {
-        self.is_kept(&rule.computation, key)
-    }
-
-    /// Whether the computation's value is kept true for the profile of that key now.
-    pub(super) fn is_kept(&self, computation: &Computation, key: &UserKey) -> bool {
-        match computation.status {
+    fn covers(&self, rule: &Rule, profile: &Profile) -> bool {
+        match rule.computation.status {
             Status::Live => true,
             Status::Computing => self.backfills.iter().any(|backfill| {
-                backfill.has_reached(key) && backfill.computations.iter().any(|it| it.id == computation.id)
+                backfill.computations.iter().any(|it| it.id == rule.computation.id)
+                    && backfill.has_reached(profile)
             }),
             Status::Disabled | Status::Failed | Status::Leaving => false,
         }

@@ -71,10 +71,14 @@ impl State {
         after: Option<&UserKey>,
         limit: usize,
     ) -> (Vec<Profile>, Option<UserKey>) {
-        let looked_at = || self.profiles.range(above(after.cloned())).take(limit);
-        let profiles =
-            looked_at().map(|(_, profile)| profile).filter(|profile| profile.merged_into.is_none());
-        (profiles.cloned().collect(), looked_at().last().map(|(user, _)| user.clone()))
+        let profiles: Vec<Profile> = self
+            .profiles
+            .range(above(after.cloned()))
+            .take(limit)
+            .map(|(_, profile)| profile.clone())
+            .collect();
+        let last = profiles.last().map(|profile| profile.key.clone());
+        (profiles, last)
     }
 
     pub(super) fn overlap(&self, one: &str, other: &str) -> u64 {

@@ -3,12 +3,15 @@
 //! Definitions are JSON instead: they hold flattened and tagged parts, which serde buffers and thereby forgets that the
 //! format is a binary one.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use ::sled::IVec;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 
 use super::keys;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, PAGE_VIEWED, SCREEN_VIEWED};
 use crate::domain::ids::EventId;
 use crate::store::{Result, StoreError};
 
@@ -135,6 +138,37 @@ pub(super) fn event(id: EventId, record: &[u8]) -> Result<Event> {
     let event: Event =
         rmp_serde::from_slice(record).map_err(|error| corrupt(&keys::event(id), format!("{id}: {error}")))?;
     Ok(event)
+}
+
+/// Whether the event has one of these names ([`Event::as_behaviour`]), without making the event.
+pub(super) fn has_name(id: EventId, record: &[u8], names: &BTreeSet<String>) -> Result<bool> {
+    /// What says the name in a stored [`Event`].
+    #[derive(Deserialize)]
+    struct Named<'r> {
+        #[serde(borrow, rename = "c")]
+        call: NamedCall<'r>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum NamedCall<'r> {
+        Track {
+            #[serde(borrow)]
+            event: Cow<'r, str>,
+        },
+        Page(IgnoredAny),
+        Screen(IgnoredAny),
+        Identify(IgnoredAny),
+        Group(IgnoredAny),
+        Alias(IgnoredAny),
+    }
+    let named: Named<'_> =
+        rmp_serde::from_slice(record).map_err(|error| corrupt(&keys::event(id), format!("{id}: {error}")))?;
+    Ok(match &named.call {
+        NamedCall::Track { event } => names.contains(event.as_ref()),
+        NamedCall::Page(_) => names.contains(PAGE_VIEWED),
+        NamedCall::Screen(_) => names.contains(SCREEN_VIEWED),
+        NamedCall::Identify(_) | NamedCall::Group(_) | NamedCall::Alias(_) => false,
+    })
 }
 
 #[cfg(test)]

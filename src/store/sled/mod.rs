@@ -23,13 +23,13 @@ mod sizes;
 mod sync;
 mod upgrade;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Counts, Done, EventFilter, Member, Result, Store, StoreError, StoreStats};
+use super::{Counts, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats};
 use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
@@ -131,7 +131,19 @@ impl Store for SledStore {
     }
 
     async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>> {
-        self.disk.guarded(|disk| disk.event_log(after, until, limit))
+        let log = self.disk.guarded(|disk| disk.event_log(after, until, limit, |_, _| Ok(true)))?;
+        Ok(log.events)
+    }
+
+    async fn named_event_log(
+        &self,
+        names: &BTreeSet<String>,
+        after: Option<EventId>,
+        until: EventId,
+        limit: usize,
+    ) -> Result<LogPart> {
+        let is_wanted = |id, record: &[u8]| codec::has_name(id, record, names);
+        self.disk.guarded(|disk| disk.event_log(after, until, limit, is_wanted))
     }
 
     async fn last_event(&self) -> Result<Option<EventId>> {

@@ -12,7 +12,7 @@ use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::time::Timestamp;
-use crate::store::Result;
+use crate::store::{LogPart, Result};
 
 impl Disk {
     pub(super) fn profile(&self, user: &UserKey) -> Result<Option<Profile>> {
@@ -106,13 +106,15 @@ impl Disk {
         Block::read(key, &bytes)
     }
 
+    /// A part of the log, with those events whose records `is_wanted` accepts.
     pub(super) fn event_log(
         &self,
         after: Option<EventId>,
         until: EventId,
         limit: usize,
-    ) -> Result<Vec<Event>> {
-        let mut found = Vec::new();
+        is_wanted: impl Fn(EventId, &[u8]) -> Result<bool>,
+    ) -> Result<LogPart> {
+        let mut part = LogPart::default();
         // The block that holds `after` may go on behind it.
         let from = match after {
             Some(after) => self.block_of(after)?.unwrap_or_else(|| keys::event(after)),
@@ -123,17 +125,22 @@ impl Disk {
             let block = self.block(&key, &row)?;
             for (id, record) in &block.events {
                 if *id > until {
-                    return Ok(found);
+                    return Ok(part);
                 }
-                if after.is_none_or(|after| *id > after) {
-                    found.push(codec::event(*id, record)?);
+                if after.is_some_and(|after| *id <= after) {
+                    continue;
                 }
+                if is_wanted(*id, record)? {
+                    part.events.push(codec::event(*id, record)?);
+                }
+                part.looked_at += 1;
+                part.last = Some(*id);
             }
-            if block.ends_commit && found.len() >= limit && !found.is_empty() {
+            if block.ends_commit && part.looked_at >= limit && part.looked_at > 0 {
                 break;
             }
         }
-        Ok(found)
+        Ok(part)
     }
 
     /// The key of the block that `id` is in, if it is kept.
@@ -171,8 +178,7 @@ impl Disk {
         for row in self.rows(from, keys::end(keys::PROFILES)).take(limit) {
             let (key, row) = row?;
             if let Some(record) = self.rest_of(&key, &row)? {
-                let profile: Profile = codec::decode(&key, &record)?;
-                profiles.extend(Some(profile).filter(|profile| profile.merged_into.is_none()));
+                profiles.push(codec::decode(&key, &record)?);
             }
             last = Some(key);
         }

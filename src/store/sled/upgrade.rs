@@ -2,8 +2,10 @@
 
 use ::sled::Batch;
 
-use super::disk::Disk;
+use super::codec;
+use super::disk::{Disk, Old, Writes};
 use super::keys;
+use crate::domain::definition::Status;
 use crate::domain::external_ids::KINDS;
 use crate::domain::ids::UserKey;
 use crate::domain::limits;
@@ -13,10 +15,10 @@ use crate::store::{Result, StoreError};
 pub(super) type Upgrade = fn(&Disk) -> Result<()>;
 
 /// In order; the first brings version 1 to version 2.
-pub(super) const UPGRADES: &[Upgrade] = &[index_external_ids];
+pub(super) const UPGRADES: &[Upgrade] = &[index_external_ids, begin_backfills_anew];
 
 /// The version that this build writes.
-pub(super) const DATA_VERSION: u32 = 2;
+pub(super) const DATA_VERSION: u32 = 3;
 
 /// Version 2 finds people by mail address and phone number. (It also keeps leaf states in another form: the engine computes
 /// anew what was computed before.)
@@ -36,5 +38,64 @@ fn index_external_ids(disk: &Disk) -> Result<()> {
             }
         }
         disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source })?;
+    }
+}
+
+/// Version 3 gives profiles their past in another order (and keeps them in a denser form, which old ones come to as they are
+/// written). What was in the midst of it counts as failed: the engine begins it anew.
+fn begin_backfills_anew(disk: &Disk) -> Result<()> {
+    let mut writes = Writes::new(disk);
+    for row in disk.rows_of(keys::BACKFILLS) {
+        let (key, row) = row?;
+        writes.delete_read(key.to_vec(), &row);
+    }
+    for mut definition in disk.definitions()? {
+        let Some(computation) = definition.computation_mut() else { continue };
+        if computation.status == Status::Computing {
+            computation.status = Status::Failed;
+            let key = keys::definition(definition.kind(), definition.key());
+            let record = codec::encode_json(&key, &definition)?;
+            writes.put(key, &record, Old::Unknown)?;
+        }
+    }
+    let (batch, _) = writes.into_batch()?;
+    disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::definition::{Kind, document};
+
+    #[test]
+    fn version_3_begins_anew_what_was_in_the_midst_of_a_backfill() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(dir.path(), 1 << 20).unwrap();
+        let put = |name: &str, status: Status| {
+            let wanted = serde_json::json!({ "name": name, "query": "event('A').count() >= 1" });
+            let mut definition = document::read_one(Kind::Audience, None, &wanted).unwrap();
+            definition.computation_mut().unwrap().status = status;
+            let key = keys::definition(definition.kind(), definition.key());
+            let record = codec::encode_json(&key, &definition).unwrap();
+            let mut writes = Writes::new(&disk);
+            writes.put(key, &record, Old::Nothing).unwrap();
+            // In a form that is not known any more, in two rows.
+            let key = keys::join(keys::BACKFILLS, &[&[7; 16]]);
+            writes.put(key, &[0xc1; 6000], Old::Nothing).unwrap();
+            disk.apply(writes.into_batch().unwrap().0).unwrap();
+        };
+        put("Begun", Status::Computing);
+        put("Finished", Status::Live);
+        assert!(disk.backfills().is_err());
+        begin_backfills_anew(&disk).unwrap();
+        assert_eq!(disk.backfills().unwrap(), []);
+        assert_eq!(disk.rows_of(keys::BACKFILLS).count(), 0);
+        let statuses: Vec<Status> = disk
+            .definitions()
+            .unwrap()
+            .iter()
+            .filter_map(|it| it.computation().map(|it| it.status.clone()))
+            .collect();
+        assert_eq!(statuses, [Status::Failed, Status::Live]);
     }
 }

@@ -134,6 +134,7 @@ impl World {
         let pace = BackfillPace {
             step: if crowd.burst > 0 { 200 } else { generator.rng.random_range(1..5) },
             bytes: [0, 500, 5000, 1_000_000][generator.rng.random_range(0..4)],
+            by_time: false,
         };
         let mut machine = Machine::new(seed, false, pace).await;
         let receivers = RECEIVERS.iter().map(|key| destination(key, EventsWanted::Computed));

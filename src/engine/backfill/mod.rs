@@ -1,0 +1,311 @@
+//! The first computing of computations that were made or changed: every profile is given its share of the past and looked
+//! at once, while live events go on.
+//!
+//! Events up to their making come from the log, later ones count as they arrive; leaf updates commute, so the two give
+//! what the ordered stream would have given. Each profile is written once: its share is made from the whole log before its
+//! turn comes ([`reading`]).
+
+mod pace;
+mod reading;
+mod shares;
+mod start;
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::group::Group;
+use super::writer::Writer;
+use crate::domain::backfill::{Backfill, BackfillPhase};
+use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
+use crate::domain::definition::{Computation, Definition, Flow, Revisit, Status};
+use crate::domain::ids::{EventId, UserKey};
+use crate::domain::journey::Journey;
+use crate::domain::profile::Profile;
+use crate::domain::query::Target;
+use crate::store::StoreError;
+
+pub use pace::BackfillPace;
+pub(super) use pace::Slice;
+pub(super) use reading::Past;
+use reading::{Aside, Reading};
+pub(super) use start::Start;
+
+impl Writer {
+    /// One step of a backfill; says whether there is more to do at once.
+    pub(super) async fn compute(&mut self, backfill: &Backfill) -> Result<bool, StoreError> {
+        let done = match &backfill.phase {
+            BackfillPhase::Profiles { after } => {
+                self.give_profiles_their_turn(backfill, after.as_ref()).await
+            }
+            BackfillPhase::Accounts { after } => {
+                self.look_at_accounts(backfill, after.as_ref()).await.map(|()| true)
+            }
+        };
+        if done.is_err() {
+            self.past = None;
+        }
+        done
+    }
+
+    /// The past of the profiles after `after`, read on by a piece; `None` while it is not there yet.
+    async fn past_after(
+        &mut self,
+        backfill: &Backfill,
+        after: Option<&UserKey>,
+        until: EventId,
+    ) -> Result<Option<Reading>, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        let past = match self.past.take() {
+            Some(Past::Known(reading)) if reading.is_for(backfill, after) => return Ok(Some(reading)),
+            Some(Past::ReadAside(aside)) if aside.is_done() => Past::Known(aside.join().await?),
+            Some(Past::ReadAside(aside)) => Past::ReadAside(aside),
+            Some(Past::Read(mut reading)) => {
+                if reading.read_on(&*store, self.pace, self.shared.clock.now()).await? {
+                    Past::Read(reading)
+                } else {
+                    Past::Known(reading)
+                }
+            }
+            Some(Past::Known(_)) | None => self.begin_reading(backfill, after, until),
+        };
+        let (known, past) = match past {
+            Past::Known(reading) => (Some(reading), None),
+            going_on => (None, Some(going_on)),
+        };
+        self.past = past;
+        self.publish_progress();
+        Ok(known)
+    }
+
+    fn begin_reading(&self, backfill: &Backfill, after: Option<&UserKey>, until: EventId) -> Past {
+        let reading = Reading::new(backfill, &self.rules.definitions, after, until);
+        if !self.pace.by_time {
+            return Past::Read(reading);
+        }
+        let shared = &self.shared;
+        let (store, clock) = (Arc::clone(&shared.store), shared.clock.clone());
+        Past::ReadAside(Aside::begin(reading, store, clock, self.pace, Arc::clone(&self.past_read)))
+    }
+
+    /// Gives the next profiles their shares of the past, and looks at them; says whether there is more to do at once.
+    async fn give_profiles_their_turn(
+        &mut self,
+        backfill: &Backfill,
+        after: Option<&UserKey>,
+    ) -> Result<bool, StoreError> {
+        let mut past = None;
+        if let Some(until) = backfill.past() {
+            past = self.past_after(backfill, after, until).await?;
+            if past.is_none() {
+                // A reading aside says when it is done.
+                return Ok(!self.pace.by_time);
+            }
+        }
+        let begun = Instant::now();
+        let items = self.slice.items(self.pace, self.is_busy);
+        let (mut profiles, mut last) = self.shared.store.profiles_after(after, items).await?;
+        let to = past.as_ref().and_then(Reading::to);
+        if let (Some(to), Some(found)) = (to, &last)
+            && found >= to
+        {
+            profiles.retain(|profile| profile.key <= *to);
+            last = Some(to.clone());
+        }
+        let Some(last) = last else {
+            let has_accounts = self.computations_of(backfill).any(|it| it.target == Target::Accounts);
+            if has_accounts {
+                let phase = BackfillPhase::Accounts { after: None };
+                return self.advance(backfill, ChangeSet::default(), phase).await.map(|()| true);
+            }
+            return self.go_live(backfill).await.map(|()| true);
+        };
+        let count = profiles.len();
+        let mut backfill = backfill.clone();
+        let is_somebody = |profile: &&Profile| profile.merged_into.is_none();
+        backfill.profiles_done +=
+            u64::try_from(profiles.iter().filter(is_somebody).count()).unwrap_or(u64::MAX);
+        let changes = self.take_turn(&backfill, profiles, past.as_mut(), &last).await?;
+        backfill.events_read = past.as_ref().map_or(0, Reading::events);
+        // Where it was for the profiles up to `last` only, the log is read again for the next.
+        let is_over = past.as_ref().is_some_and(|past| past.to() == Some(&last));
+        self.past = past.filter(|_| !is_over).map(Past::Known);
+        self.advance(&backfill, changes, BackfillPhase::Profiles { after: Some(last) }).await?;
+        self.slice.took(count, begun.elapsed());
+        Ok(true)
+    }
+
+    /// What the turn of these profiles, up to `last`, changes.
+    async fn take_turn(
+        &mut self,
+        backfill: &Backfill,
+        profiles: Vec<Profile>,
+        past: Option<&mut Reading>,
+        last: &UserKey,
+    ) -> Result<ChangeSet, StoreError> {
+        let (of_all, of_users) = self.places_of(backfill);
+        let shared = Arc::clone(&self.shared);
+        let rules = Arc::clone(&self.rules);
+        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
+        let users: Vec<UserKey> = profiles.iter().map(|profile| profile.key.clone()).collect();
+        let (merged, profiles): (Vec<_>, Vec<_>) =
+            profiles.into_iter().partition(|profile| profile.merged_into.is_some());
+        profiles.into_iter().for_each(|profile| group.hold(profile));
+        // What was sent under an id that is another's by now is his.
+        group.load(merged.into_iter().map(|profile| profile.key)).await?;
+        group.load_accounts().await?;
+        let (mut given, mut left_out) = (Vec::new(), 0);
+        if let Some(past) = past {
+            given = past.take(&users, last);
+            left_out = past.take_left_out();
+        }
+        group.load_pages_to_pour(given.iter().map(|(user, _)| user)).await?;
+        group.decision.left_out.leaf_entries += left_out;
+        for (user, states) in given {
+            group.pour(&user, states);
+        }
+        for user in &users {
+            // Somebody of whose ids one is still to come is looked at then.
+            if group.profile(user).is_none_or(|profile| !profile.is_behind(last)) {
+                continue;
+            }
+            // What is computed of accounts waits until it is known what all their users are to it.
+            let places = if user.group_id().is_some() { &of_users } else { &of_all };
+            group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, places), ()));
+        }
+        group.finish()
+    }
+
+    /// Places of the rules of what is computed: all, and those that are not about accounts.
+    fn places_of(&self, backfill: &Backfill) -> (Vec<usize>, Vec<usize>) {
+        let ids = |is_wanted: fn(Target) -> bool| -> BTreeSet<String> {
+            let wanted = self.computations_of(backfill).filter(|it| is_wanted(it.target));
+            wanted.map(|it| it.id.clone()).collect()
+        };
+        let (of_all, of_users) = (ids(|_| true), ids(|target| target == Target::Users));
+        (self.rules.places_of(&of_all), self.rules.places_of(&of_users))
+    }
+
+    /// Evaluates the next accounts.
+    async fn look_at_accounts(
+        &mut self,
+        backfill: &Backfill,
+        after: Option<&UserKey>,
+    ) -> Result<(), StoreError> {
+        let first = UserKey::group("");
+        let after = after.unwrap_or(&first);
+        let items = self.slice.items(self.pace, self.is_busy);
+        let (mut profiles, last) = self.shared.store.profiles_after(Some(after), items).await?;
+        let is_end = last.as_ref().is_none_or(|last| last.group_id().is_none());
+        profiles.retain(|profile| profile.key.group_id().is_some());
+        let changes = self.evaluate_accounts(backfill, profiles).await?;
+        match last.filter(|_| !is_end) {
+            Some(last) => {
+                self.advance(backfill, changes, BackfillPhase::Accounts { after: Some(last) }).await
+            }
+            None => {
+                if !changes.is_empty() {
+                    self.commit(&changes).await?;
+                }
+                self.go_live(backfill).await
+            }
+        }
+    }
+
+    async fn evaluate_accounts(
+        &mut self,
+        backfill: &Backfill,
+        accounts: Vec<Profile>,
+    ) -> Result<ChangeSet, StoreError> {
+        let (places, _) = self.places_of(backfill);
+        let shared = Arc::clone(&self.shared);
+        let rules = Arc::clone(&self.rules);
+        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
+        let keys: Vec<UserKey> = accounts.iter().map(|account| account.key.clone()).collect();
+        accounts.into_iter().for_each(|account| group.hold(account));
+        group.load_pages(&[], &HashSet::new()).await?;
+        for key in &keys {
+            group.with_profile(key, |decision, account| (decision.evaluate_first(account, &places), ()));
+        }
+        group.finish()
+    }
+
+    fn computations_of<'a>(&'a self, backfill: &'a Backfill) -> impl Iterator<Item = &'a Arc<Computation>> {
+        let definitions = &self.rules.definitions;
+        backfill
+            .computations
+            .iter()
+            .filter_map(|it| definitions.computation(&it.key).filter(|known| known.id == it.id))
+    }
+
+    async fn go_live(&mut self, backfill: &Backfill) -> Result<(), StoreError> {
+        let count = backfill.computations.len();
+        tracing::info!(count, "computations are live");
+        self.end(backfill, &Status::Live).await
+    }
+
+    /// What can't be written fails, rather than being tried for ever; the next start tries again.
+    pub(super) async fn give_up(
+        &mut self,
+        backfill: &Backfill,
+        error: &StoreError,
+    ) -> Result<(), StoreError> {
+        let count = backfill.computations.len();
+        tracing::error!(%error, count, "computations failed; they are tried again at the next start");
+        self.end(backfill, &Status::Failed).await
+    }
+
+    async fn end(&mut self, backfill: &Backfill, status: &Status) -> Result<(), StoreError> {
+        let ended = self.computations_of(backfill).map(|it| {
+            let ended = Computation { status: status.clone(), ..(**it).clone() };
+            DefinitionWrite::Put(Box::new(ended.into()))
+        });
+        let definitions = ended.collect();
+        let backfills = vec![BackfillWrite::Delete(backfill.id)];
+        self.commit_definitions(ChangeSet { definitions, backfills, ..ChangeSet::default() }).await
+    }
+
+    /// Writes the results of a step with how far the backfill came by it. The next step need not wait for the disk: what is
+    /// lost with this one is lost with its progress.
+    async fn advance(
+        &mut self,
+        backfill: &Backfill,
+        mut changes: ChangeSet,
+        phase: BackfillPhase,
+    ) -> Result<(), StoreError> {
+        let backfill = Backfill { phase, ..backfill.clone() };
+        changes.backfills.push(BackfillWrite::Put(Box::new(backfill.clone())));
+        self.begin(&changes).await?;
+        let mut backfills = self.rules.backfills.clone();
+        backfills.retain(|known| known.id != backfill.id);
+        backfills.push(backfill);
+        backfills.sort_by_key(|known| known.id);
+        self.go_by_backfills(backfills);
+        Ok(())
+    }
+
+    /// One step of looking anew at the open journeys of a flow whose rules changed.
+    pub(super) async fn revisit(&mut self, flow: &Arc<Flow>) -> Result<(), StoreError> {
+        let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
+        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.now();
+        let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
+        for profile in profiles {
+            let concerned = |journey: &Journey| journey.status.is_open() && journey.flow == flow.name;
+            if profile.journeys.iter().any(concerned) {
+                let user = profile.key.clone();
+                group.hold(profile);
+                group.with_profile(&user, |decision, profile| {
+                    decision.revisit(profile);
+                    (true, ())
+                });
+            }
+        }
+        let mut changes = group.finish()?;
+        let revisit = last.map(|last| Revisit { after: Some(last) });
+        let definition = Definition::Flow(Flow { revisit, ..(**flow).clone() });
+        changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
+        self.commit_definitions(changes).await
+    }
+}

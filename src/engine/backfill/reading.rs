@@ -1,0 +1,237 @@
+//! The reading of the past: the events of the log into the shares of the profiles that are next.
+//!
+//! The log stands in the order of arrival, profiles are given their shares in the order of their keys, and each is to be
+//! written once. So the shares of as many profiles as fit into memory are made from the whole log, and when these have them,
+//! the log is read again for the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::pace::BackfillPace;
+use super::shares::{Share, Shares};
+use crate::clock::Clock;
+use crate::domain::backfill::Backfill;
+use crate::domain::definition::{Definitions, LeafUse};
+use crate::domain::event::Event;
+use crate::domain::ids::{BackfillId, EventId, LeafId, UserKey};
+use crate::domain::leaf::{LeafState, Pages};
+use crate::domain::time::Timestamp;
+use crate::store::{Store, StoreError};
+
+/// The past of the profiles that are next.
+pub(in crate::engine) enum Past {
+    /// It is being read, a piece with each step.
+    Read(Reading),
+    /// It is being read on a thread of its own.
+    ReadAside(Aside),
+    /// It is there.
+    Known(Reading),
+}
+
+impl Past {
+    /// Of which backfill.
+    pub fn backfill(&self) -> BackfillId {
+        match self {
+            Self::Read(reading) | Self::Known(reading) => reading.backfill,
+            Self::ReadAside(aside) => aside.backfill,
+        }
+    }
+
+    /// Events read so far; `None` once all are.
+    pub fn events_read(&self) -> Option<u64> {
+        match self {
+            Self::Read(reading) => Some(reading.events),
+            Self::ReadAside(aside) => Some(aside.events.load(Ordering::Relaxed)),
+            Self::Known(_) => None,
+        }
+    }
+}
+
+/// A reading of the log for the profiles after a key, and the shares that it made so far.
+pub(in crate::engine) struct Reading {
+    backfill: BackfillId,
+    /// The profiles up to this one have theirs.
+    after: Option<UserKey>,
+    /// The last one for whom there is room; `None`: all others.
+    to: Option<UserKey>,
+    /// The last event of the past.
+    until: EventId,
+    /// The last event read.
+    read: Option<EventId>,
+    events: u64,
+    leaves: Vec<LeafUse>,
+    /// The names of the events that concern them.
+    names: BTreeSet<String>,
+    /// Places in `leaves`, by the event that concerns them.
+    by_event: BTreeMap<String, Vec<usize>>,
+    shares: Shares,
+    /// Events that found no room in their leaf.
+    left_out: usize,
+}
+
+impl Reading {
+    /// Of the past of `backfill`, for the profiles after `after`; nothing is read yet.
+    pub fn new(
+        backfill: &Backfill,
+        definitions: &Definitions,
+        after: Option<&UserKey>,
+        until: EventId,
+    ) -> Self {
+        let mut reading = Self {
+            backfill: backfill.id,
+            after: after.cloned(),
+            to: None,
+            until,
+            read: None,
+            events: 0,
+            leaves: Vec::new(),
+            names: BTreeSet::new(),
+            by_event: BTreeMap::new(),
+            shares: Shares::default(),
+            left_out: 0,
+        };
+        let mut known: BTreeSet<LeafId> = BTreeSet::new();
+        for used in definitions.computations().flat_map(|it| it.all_leaves()) {
+            if backfill.fresh.contains(&used.id) && known.insert(used.id) {
+                let place = reading.leaves.len();
+                for event in used.spec.event_names() {
+                    reading.by_event.entry(event.to_owned()).or_default().push(place);
+                }
+                reading.leaves.push(used.clone());
+            }
+        }
+        reading.names = reading.by_event.keys().cloned().collect();
+        reading
+    }
+
+    /// Whether it is of that backfill, and its next profiles are those after `after`.
+    pub fn is_for(&self, backfill: &Backfill, after: Option<&UserKey>) -> bool {
+        self.backfill == backfill.id && self.after.as_ref() == after
+    }
+
+    /// Events read.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The last profile that it is for; `None`: it is for all that are left.
+    pub fn to(&self) -> Option<&UserKey> {
+        self.to.as_ref()
+    }
+
+    /// Reads the next events, about `pace.step` of them; says whether there are more.
+    pub async fn read_on(
+        &mut self,
+        store: &dyn Store,
+        pace: BackfillPace,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let part = store.named_event_log(&self.names, self.read, self.until, pace.step).await?;
+        part.events.iter().for_each(|event| self.count(event, now));
+        while self.shares.bytes() > pace.bytes
+            && let Some(last) = self.shares.cut()
+        {
+            self.to = Some(last);
+        }
+        self.events += u64::try_from(part.looked_at).unwrap_or(u64::MAX);
+        let Some(last) = part.last else { return Ok(false) };
+        self.read = Some(last);
+        Ok(last < self.until)
+    }
+
+    fn count(&mut self, event: &Event, now: Timestamp) {
+        let places = event.as_behaviour().and_then(|(name, _)| self.by_event.get(name));
+        let Some(places) = places else { return };
+        let user = event.user_key();
+        if self.after.as_ref().is_some_and(|after| user <= *after)
+            || self.to.as_ref().is_some_and(|to| user > *to)
+        {
+            return;
+        }
+        for place in places {
+            let leaf = &self.leaves[*place];
+            if leaf.is_too_old(event.timestamp) {
+                continue;
+            }
+            let Some(entry) = leaf.spec.observe(event) else { continue };
+            self.left_out += usize::from(!self.shares.add(&user, *place, leaf.spec.shape(), entry, now));
+        }
+    }
+
+    /// Takes the shares of these profiles out; those up to `last` have theirs afterwards.
+    pub fn take(&mut self, users: &[UserKey], last: &UserKey) -> Vec<(UserKey, Vec<PastState>)> {
+        let leaves = &self.leaves;
+        let named = |(place, state, pages): Share| (leaves[place].id, state, pages);
+        let shares = &mut self.shares;
+        let taken = users.iter().map(|user| (user, shares.take(user))).filter(|(_, own)| !own.is_empty());
+        let taken = taken.map(|(user, own)| (user.clone(), own.into_iter().map(named).collect())).collect();
+        self.after = Some(last.clone());
+        taken
+    }
+
+    /// Takes the number of events that found no room.
+    pub fn take_left_out(&mut self) -> usize {
+        std::mem::take(&mut self.left_out)
+    }
+}
+
+/// The state of a leaf as the past gives it.
+pub(super) type PastState = (LeafId, LeafState, Pages);
+
+/// A reading on a thread of its own. Dropping it stops it.
+pub(in crate::engine) struct Aside {
+    backfill: BackfillId,
+    task: JoinHandle<Result<Reading, StoreError>>,
+    events: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Aside {
+    /// Begins to read; `done` is told at the end.
+    pub fn begin(
+        mut reading: Reading,
+        store: Arc<dyn Store>,
+        clock: Clock,
+        pace: BackfillPace,
+        done: Arc<Notify>,
+    ) -> Self {
+        let (events, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (runtime, backfill) = (Handle::current(), reading.backfill);
+        let (seen, stopped) = (Arc::clone(&events), Arc::clone(&stop));
+        let task = spawn_blocking(move || {
+            let read = runtime.block_on(async {
+                while !stopped.load(Ordering::Relaxed) && reading.read_on(&*store, pace, clock.now()).await? {
+                    seen.store(reading.events, Ordering::Relaxed);
+                }
+                Ok(reading)
+            });
+            done.notify_one();
+            read
+        });
+        Self { backfill, task, events, stop }
+    }
+
+    /// Whether it is at its end.
+    pub fn is_done(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// What was read; waits for the end.
+    pub async fn join(mut self) -> Result<Reading, StoreError> {
+        let read = (&mut self.task).await;
+        read.unwrap_or_else(|error| {
+            Err(StoreError::Stopped(format!("the reading of the log ended: {error}")))
+        })
+    }
+}
