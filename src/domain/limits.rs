@@ -115,17 +115,17 @@ pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
 pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
-/// Timers looked at in one sweep before ingest has its turn again.
+/// Timers looked at in one sweep before ingest has its turn again; where it goes by time, the first number that is tried.
 pub const SWEEP_TIMERS: usize = 256;
 /// Events, or profiles, looked at in one step of a backfill before ingest has its turn again; where it goes by time, the first
 /// number that is tried.
 pub const BACKFILL_STEP: usize = 512;
-/// How long a step of a backfill takes while others wait for the writer.
-pub const BACKFILL_SLICE_BUSY: Span = Span::from_millis(4);
-/// How long a step of a backfill takes while nobody does.
-pub const BACKFILL_SLICE_IDLE: Span = Span::from_millis(20);
+/// How long a step of a backfill, or of a sweep, takes while others wait for the writer.
+pub const SLICE_BUSY: Span = Span::from_millis(4);
+/// How long such a step takes while nobody does.
+pub const SLICE_IDLE: Span = Span::from_millis(20);
 /// Bytes of shares of the past that a backfill holds in memory.
-pub const BACKFILL_BYTES: usize = 64 * 1024 * 1024;
+pub const BACKFILL_BYTES: usize = 48 * 1024 * 1024;
 /// Most dead letters put back by one call.
 pub const MAX_REPLAY: usize = 1_000_000;
 /// Rejected posts remembered for the debugger.

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
+use super::backfill::BackfillPace;
 use super::group::Group;
 use super::writer::Writer;
 use crate::domain::decide::message_hash;
@@ -17,10 +19,13 @@ impl Writer {
     pub(super) async fn sweep(&mut self) -> Result<bool, StoreError> {
         let now = self.shared.clock.now();
         self.shared.pulse.sweeper.store(now.millis(), Ordering::Relaxed);
-        let mut due = self.shared.store.due_timers(now, limits::SWEEP_TIMERS + self.stuck.len()).await?;
+        let begun = Instant::now();
+        let pace = BackfillPace { step: limits::SWEEP_TIMERS, ..self.pace };
+        let most = self.sweep_slice.items(pace, self.is_busy);
+        let mut due = self.shared.store.due_timers(now, most + self.stuck.len()).await?;
         due.retain(|(_, user)| !self.stuck.contains(user));
-        due.truncate(limits::SWEEP_TIMERS);
-        let more = due.len() >= limits::SWEEP_TIMERS;
+        due.truncate(most);
+        let more = due.len() >= most;
         metrics::gauge!("stagepost_timers_due").set(u32::try_from(due.len()).unwrap_or(u32::MAX));
         if due.is_empty() {
             return Ok(false);
@@ -37,6 +42,7 @@ impl Writer {
             }
             woken => woken?,
         }
+        self.sweep_slice.took(due.len(), begun.elapsed());
         Ok(more)
     }
 
@@ -66,7 +72,8 @@ impl Writer {
         for user in strangers {
             self.leave_alone(&user, "the timer belongs to somebody who is not there");
         }
-        self.commit(&changes).await?;
+        // Nobody waits for an answer, so the next group need not wait for the disk.
+        self.begin(&changes).await?;
         metrics::counter!("stagepost_timers_fired_total")
             .increment(u64::try_from(due.len()).unwrap_or(u64::MAX));
         Ok(())

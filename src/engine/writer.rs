@@ -62,6 +62,8 @@ pub struct Writer {
     pub(super) past_read: Arc<Notify>,
     /// How many profiles a step of long work takes.
     pub(super) slice: Slice,
+    /// How many timers a sweep looks at.
+    pub(super) sweep_slice: Slice,
     /// Whether the present step handled a group of commands.
     pub(super) is_busy: bool,
     /// Users whose timers can't be acted on; not looked at again before the next start.
@@ -117,6 +119,7 @@ impl Writer {
             past: None,
             past_read: Arc::default(),
             slice: Slice::default(),
+            sweep_slice: Slice::default(),
             is_busy: false,
             stuck: HashSet::new(),
             replays: VecDeque::new(),

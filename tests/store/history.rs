@@ -10,7 +10,7 @@ use stagepost::store::{EventFilter, Store};
 use crate::build::*;
 use crate::picture::walk;
 
-on_every_backend!(events_are_found_by_name_and_time);
+on_every_backend!(events_are_found_by_name_and_time, the_log_is_read_by_name);
 
 fn track_of(name: &str) -> Call {
     Call::Track { event: name.into(), properties: Map::new() }
@@ -62,4 +62,39 @@ async fn events_are_found_by_name_and_time(store: &dyn Store) {
             assert_eq!(times, found, "{filter:?} in pages of {limit}");
         }
     }
+}
+
+async fn the_log_is_read_by_name(store: &dyn Store) {
+    let calls = [
+        track_of("Bought"),
+        Call::Identify { traits: Map::new() },
+        page(),
+        Call::Screen { name: Some("Home".into()), category: None, properties: Map::new() },
+        Call::Group { group_id: "g".into(), traits: Map::new() },
+        Call::Alias { previous_id: "o".into() },
+        track_of("Tri\u{e9}d"),
+        track_of("Page Viewed"),
+    ];
+    for (n, call) in (1..).zip(calls) {
+        let mut set = changes();
+        set.events.push(event(event_id(n, 1), &user("a"), call));
+        store.commit(&set).await.unwrap();
+    }
+    let (end, all) = (event_id(99, 1), store.event_log(None, event_id(99, 1), 100).await.unwrap());
+    for (wanted, found) in [
+        (names(&["Bought"]), vec![1]),
+        (names(&["Page Viewed"]), vec![3, 8]),
+        (names(&["Screen Viewed", "Tri\u{e9}d"]), vec![4, 7]),
+        (names(&["Home", "identify", "group"]), vec![]),
+        (names(&[]), vec![]),
+    ] {
+        let part = store.named_event_log(&wanted, None, end, 100).await.unwrap();
+        let expected = |n: &i64| all.iter().find(|event| event.id.made_at() == at(*n)).unwrap().clone();
+        assert_eq!(part.events, found.iter().map(expected).collect::<Vec<_>>(), "{wanted:?}");
+        assert_eq!((part.looked_at, part.last), (8, Some(event_id(8, 1))), "{wanted:?}");
+    }
+    let part = store.named_event_log(&names(&["Bought"]), Some(event_id(2, 1)), end, 3).await.unwrap();
+    assert_eq!((part.events, part.looked_at, part.last), (vec![], 3, Some(event_id(5, 1))), "not the end");
+    let part = store.named_event_log(&names(&["Bought"]), Some(event_id(8, 1)), end, 3).await.unwrap();
+    assert_eq!((part.looked_at, part.last), (0, None));
 }

@@ -34,7 +34,7 @@ impl Slice {
     /// How many are to be done next. `busy`: others wait for the writer.
     pub fn items(self, pace: BackfillPace, busy: bool) -> usize {
         let Some(item) = self.item.filter(|_| pace.by_time) else { return pace.step };
-        let time = if busy { limits::BACKFILL_SLICE_BUSY } else { limits::BACKFILL_SLICE_IDLE };
+        let time = if busy { limits::SLICE_BUSY } else { limits::SLICE_IDLE };
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -65,7 +65,7 @@ mod tests {
         for _ in 0..100 {
             slice.took(1000, Duration::from_millis(20));
         }
-        let busy = limits::BACKFILL_SLICE_BUSY.to_std().as_secs_f64() / 20e-6;
+        let busy = limits::SLICE_BUSY.to_std().as_secs_f64() / 20e-6;
         assert!((f64::from(u32::try_from(slice.items(pace, true)).unwrap()) - busy).abs() < 2.0);
         assert!(slice.items(pace, false) > slice.items(pace, true));
         slice.took(1, Duration::from_secs(1));

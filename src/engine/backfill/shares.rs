@@ -29,17 +29,21 @@ impl Shares {
 
     /// Adds an entry to the user's state of the leaf in that place; says whether there was room.
     pub fn add(&mut self, user: &UserKey, leaf: usize, shape: &Shape, entry: Entry, now: Timestamp) -> bool {
+        let on_pages = if self.paged.is_empty() { None } else { self.paged.get_mut(user) };
         if let Some((_, state, pages)) =
-            self.paged.get_mut(user).and_then(|states| states.iter_mut().find(|(own, ..)| *own == leaf))
+            on_pages.and_then(|states| states.iter_mut().find(|(own, ..)| *own == leaf))
         {
             self.bytes += ENTRY_BYTES;
             return state.add(shape, entry, now, pages);
         }
-        if !self.packed.contains_key(user) {
-            self.bytes += user_bytes(user);
-            self.packed.insert(user.clone(), Box::default());
-        }
-        let packed = self.packed.get_mut(user).expect("it was put there just now");
+        // There are millions of them, so each is looked for once.
+        let packed = match self.packed.get_mut(user) {
+            Some(packed) => packed,
+            None => {
+                self.bytes += user_bytes(user);
+                self.packed.entry(user.clone()).or_default()
+            }
+        };
         let (before, own, behind) = split(packed, leaf);
         let mut state = own.map_or_else(LeafState::default, unpack);
         let mut pages = Pages::default();
@@ -98,19 +102,33 @@ fn split(packed: &[u8], leaf: usize) -> (&[u8], Option<&[u8]>, &[u8]) {
 
 /// The first leaf's place and state, and what is behind them.
 fn first(packed: &[u8]) -> Option<(usize, &[u8], &[u8])> {
-    let (leaf, rest) = packed.split_first_chunk::<4>()?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let number = |bytes: &[u8; 4]| usize::try_from(u32::from_be_bytes(*bytes)).ok();
-    let (state, behind) = rest.split_at_checked(number(length)?)?;
-    Some((number(leaf)?, state, behind))
+    let (leaf, rest) = read_number(packed)?;
+    let (length, rest) = read_number(rest)?;
+    let (state, behind) = rest.split_at_checked(length)?;
+    Some((leaf, state, behind))
 }
 
 fn pack(leaf: usize, state: &LeafState, bytes: &mut Vec<u8>) {
     let state = rmp_serde::to_vec(state).expect("a state holds nothing that MessagePack can't");
-    let number = |number: usize| u32::try_from(number).expect("few leaves, and what is on no page is small");
-    bytes.extend_from_slice(&number(leaf).to_be_bytes());
-    bytes.extend_from_slice(&number(state.len()).to_be_bytes());
+    write_number(leaf, bytes);
+    write_number(state.len(), bytes);
     bytes.extend_from_slice(&state);
+}
+
+/// Seven bits a byte, the lowest first; all but the last byte have the eighth set.
+fn write_number(mut number: usize, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(0x80 | u8::try_from(number & 0x7f).expect("seven bits"));
+        number >>= 7;
+    }
+    bytes.push(u8::try_from(number).expect("seven bits"));
+}
+
+fn read_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let last = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let (digits, rest) = bytes.split_at(last + 1);
+    let number = digits.iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
+    Some((number, rest))
 }
 
 fn unpack(bytes: &[u8]) -> LeafState {
@@ -178,6 +196,17 @@ mod tests {
         assert_eq!(counts(&mut shares, "a"), []);
         assert_eq!(counts(&mut shares, "b"), [(0, 5)]);
         assert!(shares.packed.is_empty() && shares.paged.is_empty());
+    }
+
+    #[test]
+    fn numbers_come_back() {
+        for number in [0, 1, 127, 128, 300, 16_383, 16_384, 1 << 31] {
+            let mut bytes = Vec::new();
+            write_number(number, &mut bytes);
+            bytes.push(0xff);
+            assert_eq!(read_number(&bytes), Some((number, &[0xff][..])));
+        }
+        assert_eq!(read_number(&[0x80]), None);
     }
 
     #[test]

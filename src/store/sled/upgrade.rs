@@ -5,6 +5,7 @@ use ::sled::Batch;
 use super::codec;
 use super::disk::{Disk, Old, Writes};
 use super::keys;
+use crate::domain::backfill::Backfill;
 use crate::domain::definition::Status;
 use crate::domain::external_ids::KINDS;
 use crate::domain::ids::UserKey;
@@ -47,7 +48,12 @@ fn begin_backfills_anew(disk: &Disk) -> Result<()> {
     let mut writes = Writes::new(disk);
     for row in disk.rows_of(keys::BACKFILLS) {
         let (key, row) = row?;
-        writes.delete_read(key.to_vec(), &row);
+        // One that only forgets is as it was.
+        let record = disk.rest_of(&key, &row)?.unwrap_or_default();
+        let known: Result<Backfill> = codec::decode(&key, &record);
+        if !known.is_ok_and(|known| known.only_forgets()) {
+            writes.delete_read(key.to_vec(), &row);
+        }
     }
     for mut definition in disk.definitions()? {
         let Some(computation) = definition.computation_mut() else { continue };
