@@ -78,15 +78,14 @@ impl Decision<'_> {
 
     /// What a user brings along to an account.
     pub(super) fn joined(&self, profile: &Profile) -> Effect {
-        let shared = |(leaf, state): (&LeafId, &LeafState)| {
-            self.rules.account_leaves.contains(leaf).then(|| {
-                let pages = profile.pages.of(*leaf).cloned().unwrap_or_default();
-                (*leaf, state.clone(), pages)
-            })
-        };
+        let shared = profile.leaves.keys().filter(|leaf| self.rules.account_leaves.contains(leaf));
+        let states = shared.filter_map(|leaf| {
+            let pages = profile.pages.of(leaf).cloned().unwrap_or_default();
+            Some((leaf, profile.leaves.get(leaf)?.into_owned(), pages))
+        });
         Effect::Joined {
             anonymous: profile.key.anonymous_id().is_some(),
-            states: profile.leaves.iter().filter_map(shared).collect(),
+            states: states.collect(),
             parts: parts_of(profile),
         }
     }
@@ -192,7 +191,7 @@ fn merge_leaf(
     now: Timestamp,
 ) -> usize {
     let Some(spec) = rules.leaf_specs.get(&leaf) else { return 0 };
-    let own = account.leaves.entry(leaf).or_default();
+    let own = account.leaves.get_or_default(leaf);
     own.merge(spec.shape(), state, pages, now, account.pages.of_mut(leaf))
 }
 
