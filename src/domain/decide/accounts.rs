@@ -83,11 +83,10 @@ impl Decision<'_> {
             let pages = profile.pages.of(leaf).cloned().unwrap_or_default();
             Some((leaf, profile.leaves.get(leaf)?.into_owned(), pages))
         });
-        Effect::Joined {
-            anonymous: profile.key.anonymous_id().is_some(),
-            states: states.collect(),
-            parts: parts_of(profile),
-        }
+        let mut parts = parts_of(profile);
+        // Of a profile that has not forgotten yet.
+        parts.retain(|part| self.rules.parts.contains(part));
+        Effect::Joined { anonymous: profile.key.anonymous_id().is_some(), states: states.collect(), parts }
     }
 
     /// What an account loses with a user whose profile becomes part of another.
@@ -112,7 +111,7 @@ impl Decision<'_> {
     pub fn take_effects(&mut self, account: &mut Profile, effects: Vec<(Effect, Cause)>) {
         let Some(cause) = effects.last().map(|(_, cause)| cause.clone()) else { return };
         account.updated_at = self.now;
-        self.forget(account);
+        self.forget_during_backfill(account);
         let mut touched = Touched::new();
         if account.is_fresh(self.now) {
             touched.extend(self.rules.of_nobody.iter().copied());

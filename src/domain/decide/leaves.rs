@@ -99,6 +99,14 @@ impl Decision<'_> {
         places.flatten().chain(&self.rules.timed).copied().collect()
     }
 
+    /// Removes what no computation asks for any more, if there can be any: not once a backfill has passed by all profiles
+    /// since the last computation was edited or removed. (Until it begins, what is left behind stays, and counts nothing.)
+    pub(super) fn forget_during_backfill(&mut self, profile: &mut Profile) {
+        if !self.rules.backfills.is_empty() {
+            self.forget(profile);
+        }
+    }
+
     /// Removes what no computation asks for any more; says whether there was something.
     pub(super) fn forget(&mut self, profile: &mut Profile) -> bool {
         let rules = &self.rules;
