@@ -17,6 +17,7 @@ pub mod key;
 pub mod leaf;
 pub mod limits;
 pub mod packed;
+pub mod packed_map;
 pub mod page;
 pub mod profile;
 pub mod query;

@@ -10,6 +10,7 @@ use super::ids::{EventId, LeafId, UserKey};
 use super::journey::Journey;
 use super::leaf::{LeafState, Pages};
 use super::packed::{self, Packed};
+use super::packed_map::{MapValue, PackedMap};
 use super::time::Timestamp;
 
 /// One trait.
@@ -52,6 +53,8 @@ impl Membership {
     }
 }
 
+impl MapValue for Membership {}
+
 /// The value of a computed trait.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Computed {
@@ -65,6 +68,8 @@ pub struct Computed {
     #[serde(rename = "s")]
     pub since: Timestamp,
 }
+
+impl MapValue for Computed {}
 
 /// What an account's profile knows of its users.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -228,8 +233,8 @@ pub struct Profile {
     #[serde(rename = "us", default, skip_serializing_if = "Users::is_empty")]
     pub users: Users,
     /// State of the leaves that have counted something. (`l` held them in a form of its own before there were pages.)
-    #[serde(rename = "L", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub leaves: BTreeMap<LeafId, LeafState>,
+    #[serde(rename = "L", default, skip_serializing_if = "PackedMap::is_empty")]
+    pub leaves: PackedMap<LeafId, LeafState>,
     /// The pages of those states that are in memory; stored as records of their own.
     #[serde(skip)]
     pub pages: LoadedPages,
@@ -237,11 +242,11 @@ pub struct Profile {
     #[serde(rename = "q", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<LeafId, bool>,
     /// By audience key; only those that he ever was in.
-    #[serde(rename = "m", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub memberships: BTreeMap<String, Membership>,
+    #[serde(rename = "m", default, skip_serializing_if = "PackedMap::is_empty")]
+    pub memberships: PackedMap<String, Membership>,
     /// Computed traits by key; only those that ever had a value.
-    #[serde(rename = "v", default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub values: BTreeMap<String, Computed>,
+    #[serde(rename = "v", default, skip_serializing_if = "PackedMap::is_empty")]
+    pub values: PackedMap<String, Computed>,
     /// Open journeys and the newest finished ones, in the order they were opened.
     #[serde(rename = "j", default, skip_serializing_if = "Vec::is_empty")]
     pub journeys: Vec<Journey>,
@@ -270,11 +275,11 @@ impl Profile {
             merged_into: None,
             groups: Vec::new(),
             users: Users::default(),
-            leaves: BTreeMap::new(),
+            leaves: PackedMap::new(),
             pages: LoadedPages::default(),
             parts: BTreeMap::new(),
-            memberships: BTreeMap::new(),
-            values: BTreeMap::new(),
+            memberships: PackedMap::new(),
+            values: PackedMap::new(),
             journeys: Vec::new(),
             recent: VecDeque::new(),
             seen: Seen::default(),
@@ -294,14 +299,22 @@ impl Profile {
         self.key <= *last && anonymous.chain(former).all(|other| other <= *last)
     }
 
+    /// Whether something of it was asked for that can't be read, so that what was decided on it is not to be written.
+    pub fn is_damaged(&self) -> bool {
+        self.leaves.is_damaged() || self.memberships.is_damaged() || self.values.is_damaged()
+    }
+
     /// The value of a trait as queries and receivers see it: an audience that the user ever was in as a boolean, a
     /// computed trait (whatever a receiver sends back under their names), else a custom trait that is not null.
     pub fn trait_value(&self, name: &str) -> Option<Cow<'_, Value>> {
         if let Some(membership) = self.memberships.get(name) {
             return Some(Cow::Owned(Value::Bool(membership.member)));
         }
-        let computed = self.values.get(name).map(|computed| &computed.value);
-        let value = computed.or_else(|| self.traits.get(name).map(|known| &known.value));
-        value.filter(|value| !value.is_null()).map(Cow::Borrowed)
+        let computed = self.values.get(name).map(|computed| match computed {
+            Cow::Borrowed(computed) => Cow::Borrowed(&computed.value),
+            Cow::Owned(computed) => Cow::Owned(computed.value),
+        });
+        let value = computed.or_else(|| self.traits.get(name).map(|known| Cow::Borrowed(&known.value)));
+        value.filter(|value| !value.is_null())
     }
 }

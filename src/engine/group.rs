@@ -191,7 +191,7 @@ impl<'a> Group<'a> {
         events: &[&Event],
         whole: &HashSet<UserKey>,
     ) -> Result<(), StoreError> {
-        let paged = |slot: &&Slot| slot.profile.leaves.values().any(LeafState::is_paged);
+        let paged = |slot: &&Slot| slot.profile.leaves.held().any(|(_, held)| held.is_paged());
         let owners: Vec<UserKey> =
             self.slots.values().filter(paged).map(|slot| slot.profile.key.clone()).collect();
         if owners.is_empty() {
@@ -424,9 +424,13 @@ impl<'a> Group<'a> {
     /// Everything that the group caused.
     ///
     /// # Errors
-    /// When a page of a leaf's state was needed and not loaded: written like that, what is on it would be lost.
+    /// When something that was needed of a profile can't be read, or a page of a leaf's state was not loaded: written like
+    /// that, it would be lost.
     pub fn finish(self) -> Result<ChangeSet, StoreError> {
         report_left_out(self.decision.left_out);
+        if self.decision.is_unsound || self.slots.values().any(|slot| slot.profile.is_damaged()) {
+            return Err(StoreError::Unsound("something was needed of a profile that can't be read"));
+        }
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
         for mut slot in self.slots.into_values().filter(|slot| slot.changed) {
@@ -442,7 +446,7 @@ impl<'a> Group<'a> {
 fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) -> Result<(), StoreError> {
     for (leaf, mut pages) in profile.pages.take() {
         // Pages of a leaf that is gone go with it.
-        if !profile.leaves.contains_key(&leaf) {
+        if !profile.leaves.contains_key(leaf) {
             continue;
         }
         if pages.has_missed() {

@@ -1,5 +1,6 @@
 //! What a profile says, as both APIs show it: its ids, its traits, its audiences.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
@@ -72,8 +73,9 @@ pub fn ids_by_kind(profile: &Profile) -> BTreeMap<&'static str, Vec<String>> {
 /// Every trait that is not null, by name: custom ones, audiences as booleans, computed traits. What a computation that is
 /// gone left behind is a trait like any other.
 pub fn traits(profile: &Profile) -> BTreeMap<&str, Value> {
-    let names = profile.traits.keys().chain(profile.memberships.keys()).chain(profile.values.keys());
-    names.filter_map(|name| Some((name.as_str(), profile.trait_value(name)?.into_owned()))).collect()
+    let names = profile.traits.keys().map(String::as_str);
+    let names = names.chain(profile.memberships.keys()).chain(profile.values.keys());
+    names.filter_map(|name| Some((name, profile.trait_value(name)?.into_owned()))).collect()
 }
 
 /// The audiences that the profile ever was in, by key. One that was removed and defined again is another one: what is left
@@ -81,7 +83,7 @@ pub fn traits(profile: &Profile) -> BTreeMap<&str, Value> {
 pub fn memberships<'a>(
     profile: &'a Profile,
     definitions: &'a Definitions,
-) -> impl Iterator<Item = (&'a Computation, &'a Membership)> {
+) -> impl Iterator<Item = (&'a Computation, Cow<'a, Membership>)> {
     profile.memberships.iter().filter_map(|(key, membership)| {
         let audience = definitions.audiences.get(key)?;
         (audience.id == membership.audience_id).then_some((&**audience, membership))
@@ -92,7 +94,7 @@ pub fn memberships<'a>(
 pub fn computed<'a>(
     profile: &'a Profile,
     definitions: &'a Definitions,
-) -> impl Iterator<Item = (&'a Computation, &'a Computed)> {
+) -> impl Iterator<Item = (&'a Computation, Cow<'a, Computed>)> {
     profile.values.iter().filter_map(|(key, computed)| {
         let definition = definitions.traits.get(key)?;
         (definition.id == computed.computation_id && !computed.value.is_null())
@@ -102,11 +104,12 @@ pub fn computed<'a>(
 
 /// What the management API shows of a profile: `traits` (all of them), `audiences` (those it is in) and `computedTraits`.
 pub fn facts(profile: &Profile, definitions: &Definitions) -> Map<String, Value> {
-    let member = |(audience, membership): (&Computation, &Membership)| {
+    let member = |(audience, membership): (&Computation, Cow<'_, Membership>)| {
         membership.member.then(|| (audience.key.clone(), Value::Bool(true)))
     };
-    let value =
-        |(definition, computed): (&Computation, &Computed)| (definition.key.clone(), computed.value.clone());
+    let value = |(definition, computed): (&Computation, Cow<'_, Computed>)| {
+        (definition.key.clone(), computed.value.clone())
+    };
     let own = |(name, value): (&str, Value)| (name.to_owned(), value);
     let mut facts = Map::new();
     facts.insert("traits".into(), traits(profile).into_iter().map(own).collect());

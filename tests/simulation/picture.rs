@@ -116,7 +116,7 @@ impl Machine {
         }
         for id in ids {
             let is_in = |profile: &&Profile| {
-                profile.memberships.values().any(|it| it.member && it.audience_id == *id)
+                profile.memberships.iter().any(|(_, it)| it.member && it.audience_id == *id)
             };
             let expected: Vec<_> =
                 picture.profiles.iter().filter(is_in).map(|profile| profile.key.clone()).collect();
@@ -190,8 +190,8 @@ impl Machine {
         let known: HashSet<LeafId> =
             definitions.computations().flat_map(|it| it.all_leaves()).map(|used| used.id).collect();
         let mut expected = BTreeSet::new();
-        for (leaf, state) in &profile.leaves {
-            assert!(known.contains(leaf), "nothing asks for a leaf of {}", profile.key);
+        for (leaf, state) in profile.leaves.iter() {
+            assert!(known.contains(&leaf), "nothing asks for a leaf of {}", profile.key);
             let mut pages = Pages::new();
             loop {
                 let missing = state.missing_all(&pages);
@@ -199,12 +199,12 @@ impl Machine {
                     break;
                 }
                 let wanted: Vec<_> =
-                    missing.iter().map(|number| (profile.key.clone(), *leaf, *number)).collect();
+                    missing.iter().map(|number| (profile.key.clone(), leaf, *number)).collect();
                 let found = self.store.leaf_pages(&wanted).await.unwrap();
                 for (number, page) in missing.into_iter().zip(found) {
                     let page = page.unwrap_or_else(|| panic!("a page of {} is lost", profile.key));
                     pages.put_loaded(number, Some(rmp_serde::from_slice(&page).unwrap()));
-                    expected.insert((*leaf, number));
+                    expected.insert((leaf, number));
                 }
             }
         }

@@ -78,17 +78,15 @@ impl Decision<'_> {
 
     /// What a user brings along to an account.
     pub(super) fn joined(&self, profile: &Profile) -> Effect {
-        let shared = |(leaf, state): (&LeafId, &LeafState)| {
-            self.rules.account_leaves.contains(leaf).then(|| {
-                let pages = profile.pages.of(*leaf).cloned().unwrap_or_default();
-                (*leaf, state.clone(), pages)
-            })
-        };
-        Effect::Joined {
-            anonymous: profile.key.anonymous_id().is_some(),
-            states: profile.leaves.iter().filter_map(shared).collect(),
-            parts: parts_of(profile),
-        }
+        let shared = profile.leaves.keys().filter(|leaf| self.rules.account_leaves.contains(leaf));
+        let states = shared.filter_map(|leaf| {
+            let pages = profile.pages.of(leaf).cloned().unwrap_or_default();
+            Some((leaf, profile.leaves.get(leaf)?.into_owned(), pages))
+        });
+        let mut parts = parts_of(profile);
+        // Of a profile that has not forgotten yet.
+        parts.retain(|part| self.rules.parts.contains(part));
+        Effect::Joined { anonymous: profile.key.anonymous_id().is_some(), states: states.collect(), parts }
     }
 
     /// What an account loses with a user whose profile becomes part of another.
@@ -113,7 +111,7 @@ impl Decision<'_> {
     pub fn take_effects(&mut self, account: &mut Profile, effects: Vec<(Effect, Cause)>) {
         let Some(cause) = effects.last().map(|(_, cause)| cause.clone()) else { return };
         account.updated_at = self.now;
-        self.forget(account);
+        self.forget_during_backfill(account);
         let mut touched = Touched::new();
         if account.is_fresh(self.now) {
             touched.extend(self.rules.of_nobody.iter().copied());
@@ -192,7 +190,7 @@ fn merge_leaf(
     now: Timestamp,
 ) -> usize {
     let Some(spec) = rules.leaf_specs.get(&leaf) else { return 0 };
-    let own = account.leaves.entry(leaf).or_default();
+    let own = account.leaves.get_or_default(leaf);
     own.merge(spec.shape(), state, pages, now, account.pages.of_mut(leaf))
 }
 

@@ -148,9 +148,9 @@ impl Decision<'_> {
     ) -> bool {
         // What a computed trait of that name left is no longer the truth.
         profile.values.remove(&audience.key);
-        let known = profile.memberships.get(&audience.key);
-        let is_ours = known.is_some_and(|known| known.audience_id == audience.id);
-        let was = known.is_some_and(|known| known.member);
+        let known = profile.memberships.get(&audience.key).map(Cow::into_owned);
+        let is_ours = known.as_ref().is_some_and(|known| known.audience_id == audience.id);
+        let was = known.as_ref().is_some_and(|known| known.member);
         // What an earlier audience of that name told is taken back by this one, or told again under its own id.
         if (is_ours || !member) && was == member {
             if !is_ours && known.is_some() {
@@ -159,15 +159,15 @@ impl Decision<'_> {
             }
             return false;
         }
-        let mut earlier = known.map(|known| known.earlier.clone()).unwrap_or_default();
-        earlier.extend(known.filter(|known| known.member != member).map(|known| known.since));
-        if !is_ours {
-            earlier.clear();
+        let mut earlier = Vec::new();
+        if let Some(known) = known.filter(|_| is_ours) {
+            earlier = known.earlier;
+            earlier.extend((known.member != member).then_some(known.since));
         }
         let too_many = earlier.len().saturating_sub(limits::MEMBERSHIP_CHANGES);
         earlier.drain(..too_many);
         profile.memberships.insert(
-            audience.key.clone(),
+            &audience.key,
             Membership { audience_id: audience.id.clone(), member, since: self.now, earlier },
         );
         self.changes.memberships.push(MembershipWrite {
@@ -191,7 +191,7 @@ impl Decision<'_> {
         // What an audience of that name left is no longer the truth.
         profile.memberships.remove(&computed.key);
         let known = profile.values.get(&computed.key);
-        let is_ours = known.is_some_and(|known| known.computation_id == computed.id);
+        let is_ours = known.as_ref().is_some_and(|known| known.computation_id == computed.id);
         let is_of_nobody = computed.leaves.first().is_none_or(|leaf| leaf.spec.empty() == value);
         let is_told = match known {
             Some(known) if is_ours => known.value == value,
@@ -199,10 +199,10 @@ impl Decision<'_> {
             None => is_of_nobody,
         };
         if is_told {
-            return !is_ours && profile.values.remove(&computed.key).is_some();
+            return !is_ours && profile.values.remove(&computed.key);
         }
         let written = Computed { computation_id: computed.id.clone(), value: value.clone(), since: self.now };
-        profile.values.insert(computed.key.clone(), written);
+        profile.values.insert(&computed.key, written);
         self.announce(profile, computed, &value, cause);
         true
     }
@@ -235,6 +235,7 @@ impl Decision<'_> {
                 .filter(|known| !known.value.is_null() && known.computation_id == computation.id)
                 .map(|known| known.value.clone()),
         };
+        self.is_unsound |= profile.is_damaged();
         if let Some(value) = present {
             self.announce_to(profile, computation, &value, &Cause::Backfill, destination);
         }

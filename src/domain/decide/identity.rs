@@ -76,6 +76,7 @@ impl Decision<'_> {
         self.merge_leaves(into, &from);
         let told = self.merge_told(into, &from);
         self.merge_person(into, &from);
+        self.is_unsound |= from.is_damaged();
         self.merge_journeys(into, from);
         let before = self.changes.deliveries.len();
         let wake = self.evaluate(into, touched, &Cause::Merge);
@@ -86,8 +87,9 @@ impl Decision<'_> {
     /// The rules that may be another now: those that ask about what the other profile brings.
     fn touched_by(&self, into: &Profile, from: &Profile) -> Touched {
         let rules = &self.rules;
-        let leaves = from.leaves.keys().filter_map(|leaf| rules.rules_by_leaf.get(leaf)).flatten();
-        let names = from.traits.keys().chain(from.memberships.keys()).chain(from.values.keys());
+        let leaves = from.leaves.keys().filter_map(|leaf| rules.rules_by_leaf.get(&leaf)).flatten();
+        let names =
+            from.traits.keys().map(String::as_str).chain(from.memberships.keys()).chain(from.values.keys());
         let asking = names.filter_map(|name| rules.rules_by_trait.get(name)).flatten();
         let mut touched: Touched = leaves.chain(asking).copied().collect();
         if into.is_fresh(self.now) {
@@ -127,17 +129,19 @@ impl Decision<'_> {
 
     fn merge_leaves(&mut self, into: &mut Profile, from: &Profile) {
         let rules = std::sync::Arc::clone(&self.rules);
-        for (leaf, state) in &from.leaves {
-            if let Some(spec) = rules.leaf_specs.get(leaf) {
+        for (leaf, held) in from.leaves.held() {
+            if let Some(spec) = rules.leaf_specs.get(&leaf)
+                && let Some(state) = from.leaves.get(leaf)
+            {
                 let no_pages = crate::domain::leaf::Pages::default();
-                let pages = from.pages.of(*leaf).unwrap_or(&no_pages);
-                let own = into.leaves.entry(*leaf).or_default();
+                let pages = from.pages.of(leaf).unwrap_or(&no_pages);
+                let own = into.leaves.get_or_default(leaf);
                 self.left_out.leaf_entries +=
-                    own.merge(spec.shape(), state, pages, self.now, into.pages.of_mut(*leaf));
+                    own.merge(spec.shape(), &state, pages, self.now, into.pages.of_mut(leaf));
             }
             // Pages that it no longer has may still be in the store.
-            if state.had_pages() {
-                self.changes.drop_leaves.push((from.key.clone(), *leaf));
+            if held.had_pages() {
+                self.changes.drop_leaves.push((from.key.clone(), leaf));
             }
         }
     }
@@ -147,7 +151,7 @@ impl Decision<'_> {
     fn merge_told(&mut self, into: &mut Profile, from: &Profile) -> Vec<String> {
         let definitions = std::sync::Arc::clone(&self.rules.definitions);
         let is_silent = |key: &str| definitions.computation(key).is_some_and(|it| !it.status.counts_events());
-        for (key, membership) in &from.memberships {
+        for (key, membership) in from.memberships.iter() {
             if membership.member {
                 self.changes.memberships.push(MembershipWrite {
                     audience_id: membership.audience_id.clone(),
@@ -163,13 +167,15 @@ impl Decision<'_> {
                         since: Some(membership.since),
                     });
                 }
-                into.memberships.insert(key.clone(), membership.clone());
+                into.memberships.insert(key, membership.into_owned());
             }
         }
         for (key, computed) in from.values.iter().filter(|(key, _)| !is_silent(key)) {
-            into.values.entry(key.clone()).or_insert_with(|| computed.clone());
+            if !into.values.contains_key(key) {
+                into.values.insert(key, computed.into_owned());
+            }
         }
-        from.memberships.keys().chain(from.values.keys()).cloned().collect()
+        from.memberships.keys().chain(from.values.keys()).map(str::to_owned).collect()
     }
 
     /// Tells of what was told under either id and was not told anew by evaluating it just now.

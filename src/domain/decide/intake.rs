@@ -48,7 +48,7 @@ impl Decision<'_> {
         event.id = self.ids.event(self.now);
         profile.updated_at = self.now;
         remember_event(profile, &event);
-        self.forget(profile);
+        self.forget_during_backfill(profile);
         let mut touched = self.apply_traits(profile, &event);
         touched.append(&mut self.count_event(profile, &event));
         if profile.is_fresh(self.now) {

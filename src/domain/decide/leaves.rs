@@ -27,23 +27,22 @@ pub(super) fn add(
     entry: Entry,
     now: Timestamp,
 ) -> bool {
-    let state = profile.leaves.entry(leaf).or_default();
+    let state = profile.leaves.get_or_default(leaf);
     state.add(spec.shape(), entry, now, profile.pages.of_mut(leaf))
 }
 
 /// What a leaf says of a profile now.
 pub(super) fn read(profile: &mut Profile, used: &LeafUse, now: Timestamp) -> Reading {
     let shape = used.spec.shape();
-    let Some(state) = profile.leaves.get_mut(&used.id) else {
+    let Some(state) = profile.leaves.get_mut(used.id) else {
         return Reading { value: used.spec.empty(), holds_until: None };
     };
-    state.advance(shape, now, profile.pages.of_mut(used.id));
-    let no_pages = Pages::default();
-    let pages = profile.pages.of(used.id).unwrap_or(&no_pages);
-    let state = &profile.leaves[&used.id];
+    let pages = profile.pages.of_mut(used.id);
+    state.advance(shape, now, pages);
     if used.spec.is_listed() {
+        let entries = state.entries(pages);
         let traits = |name: &str| -> Option<Cow<'_, serde_json::Value>> { profile.trait_value(name) };
-        return used.spec.read(&state.entries(pages), &traits, now);
+        return used.spec.read(&entries, &traits, now);
     }
     state.value(shape, now, pages)
 }
@@ -82,7 +81,7 @@ impl Decision<'_> {
         let mut of_accounts = Vec::new();
         for (leaf, state, pages) in states {
             let Some(spec) = rules.leaf_specs.get(&leaf) else { continue };
-            let own = profile.leaves.entry(leaf).or_default();
+            let own = profile.leaves.get_or_default(leaf);
             self.left_out.leaf_entries +=
                 own.merge(spec.shape(), &state, &pages, self.now, profile.pages.of_mut(leaf));
             if rules.account_leaves.contains(&leaf) {
@@ -96,26 +95,33 @@ impl Decision<'_> {
 
     /// All computations that time can change for this profile.
     pub(super) fn all_with_state(&self, profile: &Profile) -> Touched {
-        let places = profile.leaves.keys().filter_map(|leaf| self.rules.rules_by_leaf.get(leaf));
+        let places = profile.leaves.keys().filter_map(|leaf| self.rules.rules_by_leaf.get(&leaf));
         places.flatten().chain(&self.rules.timed).copied().collect()
+    }
+
+    /// Removes what no computation asks for any more, if there can be any: not once a backfill has passed by all profiles
+    /// since the last computation was edited or removed. (Until it begins, what is left behind stays, and counts nothing.)
+    pub(super) fn forget_during_backfill(&mut self, profile: &mut Profile) {
+        if !self.rules.backfills.is_empty() {
+            self.forget(profile);
+        }
     }
 
     /// Removes what no computation asks for any more; says whether there was something.
     pub(super) fn forget(&mut self, profile: &mut Profile) -> bool {
         let rules = &self.rules;
-        let before = (profile.leaves.len(), profile.parts.len(), profile.users.yes.len());
-        let (owner, pages, drop_leaves) = (&profile.key, &mut profile.pages, &mut self.changes.drop_leaves);
-        profile.leaves.retain(|leaf, state| {
-            let keep = rules.leaf_specs.contains_key(leaf);
-            if !keep {
-                pages.forget(*leaf);
-                drop_leaves.extend(state.had_pages().then(|| (owner.clone(), *leaf)));
-            }
-            keep
-        });
+        let is_gone = |(leaf, _): &(LeafId, _)| !rules.leaf_specs.contains_key(leaf);
+        let gone: Vec<(LeafId, bool)> =
+            profile.leaves.held().filter(is_gone).map(|(leaf, held)| (leaf, held.had_pages())).collect();
+        for (leaf, had_pages) in &gone {
+            profile.leaves.remove(*leaf);
+            profile.pages.forget(*leaf);
+            self.changes.drop_leaves.extend(had_pages.then(|| (profile.key.clone(), *leaf)));
+        }
+        let before = (profile.parts.len(), profile.users.yes.len());
         profile.parts.retain(|part, _| rules.parts.contains(part));
         profile.users.yes.retain(|part, _| rules.parts.contains(part));
-        before != (profile.leaves.len(), profile.parts.len(), profile.users.yes.len())
+        !gone.is_empty() || before != (profile.parts.len(), profile.users.yes.len())
     }
 }
 
@@ -125,11 +131,12 @@ impl Rules {
     pub fn missing_pages(&self, profile: &Profile, events: &[&Event], now: Timestamp) -> MissingPages {
         let mut missing = BTreeSet::new();
         let none = Pages::default();
-        for (leaf, state) in profile.leaves.iter().filter(|(_, state)| state.is_paged()) {
-            let Some(spec) = self.leaf_specs.get(leaf) else { continue };
-            let pages = profile.pages.of(*leaf).unwrap_or(&none);
+        for leaf in paged(profile) {
+            let Some(spec) = self.leaf_specs.get(&leaf) else { continue };
+            let Some(state) = profile.leaves.get(leaf) else { continue };
+            let pages = profile.pages.of(leaf).unwrap_or(&none);
             let mut note =
-                |numbers: Vec<u32>| missing.extend(numbers.into_iter().map(|number| (*leaf, number)));
+                |numbers: Vec<u32>| missing.extend(numbers.into_iter().map(|number| (leaf, number)));
             if spec.is_listed() {
                 note(state.missing_all(pages));
                 continue;
@@ -143,10 +150,16 @@ impl Rules {
     /// All pages of a profile's leaf states that are not in memory. To be asked again until there are none.
     pub fn missing_all_pages(profile: &Profile) -> MissingPages {
         let none = Pages::default();
-        let of = |(leaf, state): (&LeafId, &LeafState)| {
-            let pages = profile.pages.of(*leaf).unwrap_or(&none);
-            state.missing_all(pages).into_iter().map(|number| (*leaf, number)).collect::<Vec<_>>()
+        let of = |leaf: LeafId| {
+            let pages = profile.pages.of(leaf).unwrap_or(&none);
+            let missing = profile.leaves.get(leaf).map(|state| state.missing_all(pages));
+            missing.into_iter().flatten().map(move |number| (leaf, number))
         };
-        profile.leaves.iter().filter(|(_, state)| state.is_paged()).flat_map(of).collect()
+        paged(profile).flat_map(of).collect()
     }
+}
+
+/// The leaves of which something is on pages.
+fn paged(profile: &Profile) -> impl Iterator<Item = LeafId> {
+    profile.leaves.held().filter(|(_, held)| held.is_paged()).map(|(leaf, _)| leaf)
 }

@@ -40,6 +40,9 @@ pub struct Decision<'a> {
     pub effects: Vec<Told>,
     /// What found no room on its profile.
     pub left_out: LeftOut,
+    /// Whether something was needed of a profile, one that the caller does not keep, that can't be read
+    /// ([`Profile::is_damaged`](super::profile::Profile::is_damaged)): what was decided is not to be written.
+    pub is_unsound: bool,
 }
 
 /// What found no room on its profile; the events keep it.
@@ -57,7 +60,8 @@ impl<'a> Decision<'a> {
     /// Nothing decided yet.
     pub fn new(rules: Arc<Rules>, now: Timestamp, ids: &'a mut IdSource) -> Self {
         let changes = ChangeSet { at: now, ..ChangeSet::default() };
-        Self { rules, now, ids, changes, effects: Vec::new(), left_out: LeftOut::default() }
+        let left_out = LeftOut::default();
+        Self { rules, now, ids, changes, effects: Vec::new(), left_out, is_unsound: false }
     }
 
     /// The rules it goes by.

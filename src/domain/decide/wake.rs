@@ -10,7 +10,7 @@ impl Decision<'_> {
     pub fn wake(&mut self, profile: &mut Profile) {
         profile.updated_at = self.now;
         self.escalate(profile);
-        self.forget(profile);
+        self.forget_during_backfill(profile);
         let touched = self.all_with_state(profile);
         let computed = self.evaluate(profile, touched, &Cause::Time);
         profile.wake_at = earliest(computed, self.journeys_wake(profile));

@@ -4,7 +4,7 @@
 
 mod entry;
 mod kept;
-mod lazy;
+mod packed;
 mod pages;
 mod session;
 mod shape;
@@ -20,7 +20,7 @@ mod window;
 mod work;
 
 pub use entry::{Entry, Order};
-pub use lazy::LeafState;
+pub use packed::LeafState;
 pub use pages::{Page, PageNumber, Pages};
 pub use shape::{As, Reading, Reduce, Shape, Window};
 pub use state::reduce_all;

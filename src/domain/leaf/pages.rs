@@ -132,11 +132,6 @@ impl Pages {
         !self.missed.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Notes that something could not be read.
-    pub(super) fn note_missed(&self) {
-        self.missed.lock().unwrap_or_else(PoisonError::into_inner).insert(PageNumber::MAX);
-    }
-
     pub(super) fn is_loaded(&self, number: PageNumber) -> bool {
         self.slots.contains_key(&number)
     }

@@ -52,7 +52,7 @@ async fn holders<T: Send + 'static>(
     let see = move |profile: &Profile| {
         let own = profile.values.get(&definition.key)?;
         let has_value = own.computation_id == definition.id && !own.value.is_null();
-        (has_value && definition.is_about(&profile.key)).then(|| show(profile, own))
+        (has_value && definition.is_about(&profile.key)).then(|| show(profile, &own))
     };
     engine.look_through(among, page, see).await
 }

@@ -1,5 +1,7 @@
 //! `/api/users`: everything known of one user, the history of his audiences, and who is found by an id.
 
+use std::borrow::Cow;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
@@ -70,7 +72,7 @@ async fn audiences(state: web::Data<ApiState>, id: web::Path<String>, request: H
 }
 
 /// What a user was to an audience, newest first.
-fn history((audience, membership): (&Computation, &Membership)) -> Value {
+fn history((audience, membership): (&Computation, Cow<'_, Membership>)) -> Value {
     let changes: Vec<_> =
         membership.changes().map(|(member, at)| json!({ "member": member, "at": at })).collect();
     json!({
@@ -131,7 +133,7 @@ mod tests {
         profile.anonymous_ids.push("anon".to_owned());
         let membership =
             Membership { audience_id: "aud_1".to_owned(), member: true, since: at, earlier: Vec::new() };
-        profile.memberships.insert("removed".to_owned(), membership);
+        profile.memberships.insert("removed", membership);
         let shown = render(&profile, &Definitions::default());
         assert_eq!(shown["traits"], json!({ "plan": "pro", "removed": true }));
         assert_eq!((&shown["audiences"], &shown["computedTraits"]), (&json!({}), &json!({})));

@@ -66,12 +66,14 @@ fn of_class(
 
 fn all(profile: &Profile) -> BTreeMap<String, Known> {
     let known = |(name, value): (&str, Value)| {
-        let membership = profile.memberships.get(name).map(|known| (Some(&known.audience_id), known.since));
-        let computed = || profile.values.get(name).map(|known| (Some(&known.computation_id), known.since));
+        let membership =
+            profile.memberships.get(name).map(|known| (Some(known.audience_id.clone()), known.since));
+        let computed =
+            || profile.values.get(name).map(|known| (Some(known.computation_id.clone()), known.since));
         let custom = || profile.traits.get(name).map(|known| (None, known.at));
         let origin = membership.or_else(computed).or_else(custom);
         let (source, at) = origin.unwrap_or((None, profile.updated_at));
-        (name.to_owned(), Known { value, source: source.cloned(), at })
+        (name.to_owned(), Known { value, source, at })
     };
     profile_view::traits(profile).into_iter().map(known).collect()
 }

@@ -108,8 +108,8 @@ impl World {
             );
         }
         for profile in &picture.profiles {
-            for (key, membership) in &profile.memberships {
-                let last = told.get(&(key.as_str(), &profile.key));
+            for (key, membership) in profile.memberships.iter() {
+                let last = told.get(&(key, &profile.key));
                 let expected = (membership.member, membership.audience_id.as_str());
                 assert_eq!(last, Some(&expected), "the last call is not the truth");
             }

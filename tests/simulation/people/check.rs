@@ -113,9 +113,9 @@ impl World {
                     self.now(),
                     show(profile)
                 );
-                let known = profile.memberships.get(*key).map(|known| &known.audience_id);
-                let known = known.or(profile.values.get(*key).map(|known| &known.computation_id));
-                assert!(known.is_none_or(|id| *id == computation.id), "{} has an old {key}", profile.key);
+                let known = profile.memberships.get(key).map(|known| known.audience_id.clone());
+                let known = known.or(profile.values.get(key).map(|known| known.computation_id.clone()));
+                assert!(known.is_none_or(|id| id == computation.id), "{} has an old {key}", profile.key);
             }
         }
     }

@@ -1,9 +1,10 @@
 //! Of accounts and their users.
 
 use serde_json::json;
+use stagepost::domain::definition::Kind;
 use stagepost::domain::limits;
 
-use super::machine;
+use super::{machine, slow_machine};
 use crate::machine::{audience, definition};
 
 #[tokio::test]
@@ -80,4 +81,28 @@ async fn a_computation_that_is_made_for_accounts_takes_back_what_it_said_of_user
     machine.apply(of("users")).await;
     expected.extend(["g:acme buyers=false", "u:u1 buyers=true"]);
     assert_eq!(machine.told().await, expected);
+}
+
+#[tokio::test]
+async fn who_joins_brings_nothing_along_that_he_is_about_to_forget() {
+    let mut machine = slow_machine().await;
+    // The visitor `u2` is known as the first user: only the user `u2` becomes him by the alias.
+    let join = machine.join("u1+u2", "acme", json!({}));
+    let events = vec![join, machine.order("u1"), machine.order("u2")];
+    machine.send(vec![events]).await;
+    machine.apply(vec![audience("active", "ANY event('Order Completed').count() >= 1")]).await;
+    machine.tick().await;
+    assert!(machine.remove(Kind::Audience, "active", false).await);
+    // The account and the one user forget; the other one becomes the first before his turn comes.
+    while !machine.user("u1").await.parts.is_empty() {
+        machine.work(1).await;
+    }
+    assert!(machine.account("acme").await.users.yes.is_empty());
+    assert_eq!(machine.user("u2").await.parts.len(), 1);
+    let alias = machine.alias("u1", "u2");
+    machine.send_one(alias).await;
+    machine.tick().await;
+    assert!(machine.account("acme").await.users.yes.is_empty());
+    let picture = machine.picture().await;
+    machine.check_all(&picture).await;
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod backfills;
+mod damage;
 mod identity;
 mod journeys;
 mod lives;
