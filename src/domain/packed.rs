@@ -1,5 +1,4 @@
-//! Lists of fixed-size things, stored as one string of bytes: a profile is written whole with each post, so what it holds
-//! has to be small.
+//! Things stored as one string of bytes: a profile is written whole with each post, so what it holds has to be small.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -74,5 +73,50 @@ impl<'de> Visitor<'de> for Bytes {
             bytes.push(byte);
         }
         Ok(bytes)
+    }
+}
+
+/// Appends a length, in groups of seven bits, the lowest first; all but the last byte have the eighth set.
+pub fn put_length(mut length: usize, bytes: &mut Vec<u8>) {
+    while length > 0x7f {
+        bytes.push(low_byte(length) | 0x80);
+        length >>= 7;
+    }
+    bytes.push(low_byte(length));
+}
+
+fn low_byte(length: usize) -> u8 {
+    u8::try_from(length & 0x7f).expect("seven bits")
+}
+
+/// Takes a length from the front; `None` where there is none. It takes five bytes at most: more than anything of up to 4 GiB
+/// has.
+pub fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+    let mut length = 0u64;
+    for shift in [0, 7, 14, 21, 28] {
+        let byte = *bytes.split_off_first()?;
+        length |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return usize::try_from(length).ok();
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_come_back() {
+        for length in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff, 0x20_0000, u32::MAX as usize] {
+            let mut bytes = Vec::new();
+            put_length(length, &mut bytes);
+            let mut rest = bytes.as_slice();
+            assert_eq!(take_length(&mut rest), Some(length));
+            assert!(rest.is_empty() && bytes.len() <= 5);
+            assert_eq!(take_length(&mut &bytes[..bytes.len() - 1]), None, "a length that is cut");
+        }
+        assert_eq!(take_length(&mut [0xff; 9].as_slice()), None, "a length without an end");
     }
 }

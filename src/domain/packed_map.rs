@@ -69,11 +69,12 @@ impl MapKey for LeafId {
 
 /// A value of a [`PackedMap`]: something that is stored on its own.
 ///
-/// As it stands it is MessagePack with named fields, so give fields names of one letter; some may be added later.
+/// As it stands it is MessagePack, of a struct the list of its fields: more may be added later behind the others, with a
+/// standard value. One with named fields is read, too.
 pub trait MapValue: Clone + Serialize + DeserializeOwned {
     /// Appends its stored form.
     fn pack(&self, bytes: &mut Vec<u8>) {
-        rmp_serde::encode::write_named(bytes, self).expect("a value holds nothing that MessagePack can't");
+        rmp_serde::encode::write(bytes, self).expect("a value holds nothing that MessagePack can't");
     }
 
     /// Reads the stored form; `None` where that can't be done.

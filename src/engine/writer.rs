@@ -304,6 +304,9 @@ impl Writer {
             Err(error) => (ChangeSet::default(), decided.and(Err(error))),
         };
         let aftermath = Aftermath::new(&self.shared, &changes);
+        let changes = Arc::new(changes);
+        // To take it all apart takes time, which is not to be the writer's.
+        let written_out = Arc::clone(&changes);
         let done: Done = Box::new(move |written| {
             aftermath.happen(written);
             // What exactly failed is for the log: it may name what others sent.
@@ -311,6 +314,7 @@ impl Writer {
             for answer in answers {
                 answer.send(failure);
             }
+            drop(written_out);
         });
         // The next group is decided while the disk still writes this one; the answers wait for the disk.
         let written = match decided {

@@ -1,11 +1,12 @@
 //! The entries of a map as they are stored: one string of bytes, and where in it each entry begins.
 //!
 //! An entry is its key (where keys have no fixed size, with its length before it), then the value's length, then the value.
-//! Lengths are written in groups of seven bits, the lowest first. Entries stand in the order of their keys' bytes.
+//! Entries stand in the order of their keys' bytes.
 
 use std::ops::Range;
 
 use super::MapKey;
+use crate::domain::packed::{put_length, take_length};
 
 /// Stored entries. What they are framed in was looked at when they were read, their values were not.
 #[derive(Clone, Debug, Default)]
@@ -99,47 +100,9 @@ fn take_entry<'a, K: MapKey>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8]
     Some((key, bytes.split_off(..length)?))
 }
 
-fn put_length(mut length: usize, bytes: &mut Vec<u8>) {
-    while length > 0x7f {
-        bytes.push(low_byte(length) | 0x80);
-        length >>= 7;
-    }
-    bytes.push(low_byte(length));
-}
-
-fn low_byte(length: usize) -> u8 {
-    u8::try_from(length & 0x7f).expect("seven bits")
-}
-
-/// A length takes five bytes at most: more than any map of up to 4 GiB has.
-fn take_length(bytes: &mut &[u8]) -> Option<usize> {
-    let mut length = 0u64;
-    for shift in [0, 7, 14, 21, 28] {
-        let byte = *bytes.split_off_first()?;
-        length |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return usize::try_from(length).ok();
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_come_back() {
-        for length in [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff, 0x20_0000, u32::MAX as usize] {
-            let mut bytes = Vec::new();
-            put_length(length, &mut bytes);
-            let mut rest = bytes.as_slice();
-            assert_eq!(take_length(&mut rest), Some(length));
-            assert!(rest.is_empty() && bytes.len() <= 5);
-            assert_eq!(take_length(&mut &bytes[..bytes.len() - 1]), None, "a length that is cut");
-        }
-        assert_eq!(take_length(&mut [0xff; 9].as_slice()), None, "a length without an end");
-    }
 
     #[test]
     fn what_is_no_frame_is_refused() {

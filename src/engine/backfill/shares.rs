@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::ids::UserKey;
 use crate::domain::leaf::{Entry, LeafState, Pages, Shape};
+use crate::domain::packed::{put_length, take_length};
+use crate::domain::packed_map::MapValue;
 use crate::domain::time::Timestamp;
 
 /// A state with its pages, and of which leaf: its place in the list that the shares are made for.
@@ -101,38 +103,23 @@ fn split(packed: &[u8], leaf: usize) -> (&[u8], Option<&[u8]>, &[u8]) {
 }
 
 /// The first leaf's place and state, and what is behind them.
-fn first(packed: &[u8]) -> Option<(usize, &[u8], &[u8])> {
-    let (leaf, rest) = read_number(packed)?;
-    let (length, rest) = read_number(rest)?;
-    let (state, behind) = rest.split_at_checked(length)?;
+fn first(mut packed: &[u8]) -> Option<(usize, &[u8], &[u8])> {
+    let leaf = take_length(&mut packed)?;
+    let length = take_length(&mut packed)?;
+    let (state, behind) = packed.split_at_checked(length)?;
     Some((leaf, state, behind))
 }
 
 fn pack(leaf: usize, state: &LeafState, bytes: &mut Vec<u8>) {
-    let state = rmp_serde::to_vec(state).expect("a state holds nothing that MessagePack can't");
-    write_number(leaf, bytes);
-    write_number(state.len(), bytes);
-    bytes.extend_from_slice(&state);
-}
-
-/// Seven bits a byte, the lowest first; all but the last byte have the eighth set.
-fn write_number(mut number: usize, bytes: &mut Vec<u8>) {
-    while number >= 0x80 {
-        bytes.push(0x80 | u8::try_from(number & 0x7f).expect("seven bits"));
-        number >>= 7;
-    }
-    bytes.push(u8::try_from(number).expect("seven bits"));
-}
-
-fn read_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let last = bytes.iter().position(|byte| byte & 0x80 == 0)?;
-    let (digits, rest) = bytes.split_at(last + 1);
-    let number = digits.iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
-    Some((number, rest))
+    let mut packed = Vec::with_capacity(64);
+    state.pack(&mut packed);
+    put_length(leaf, bytes);
+    put_length(packed.len(), bytes);
+    bytes.extend_from_slice(&packed);
 }
 
 fn unpack(bytes: &[u8]) -> LeafState {
-    rmp_serde::from_slice(bytes).expect("it was packed by `pack`, from a state")
+    LeafState::unpack(bytes).expect("it was packed by `pack`, from a state")
 }
 
 /// What a user takes in memory beside his states: his place in the map, a quarter of which is empty as a rule, and his key.
@@ -196,17 +183,6 @@ mod tests {
         assert_eq!(counts(&mut shares, "a"), []);
         assert_eq!(counts(&mut shares, "b"), [(0, 5)]);
         assert!(shares.packed.is_empty() && shares.paged.is_empty());
-    }
-
-    #[test]
-    fn numbers_come_back() {
-        for number in [0, 1, 127, 128, 300, 16_383, 16_384, 1 << 31] {
-            let mut bytes = Vec::new();
-            write_number(number, &mut bytes);
-            bytes.push(0xff);
-            assert_eq!(read_number(&bytes), Some((number, &[0xff][..])));
-        }
-        assert_eq!(read_number(&[0x80]), None);
     }
 
     #[test]
