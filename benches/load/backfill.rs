@@ -116,6 +116,7 @@ pub async fn backfill() {
     server.forget_peak();
     let before = posts(&server, past, Until::Time(Duration::from_secs(seconds())), 1 << 40).await;
     show("posts before", &before);
+    println!("resident {} MiB, at most {} MiB", server.resident_mib(), server.peak_mib());
     let over = Arc::new(AtomicBool::new(false));
     let (meanwhile, took) = tokio::join!(
         posts(&server, past, Until::Told(Arc::clone(&over)), 2 << 40),
@@ -170,7 +171,7 @@ async fn compute(server: &Server, expected: usize, over: &AtomicBool) -> Duratio
         let progress = &audience["progress"];
         if progress["phase"] != phase.as_str() {
             phase = progress["phase"].as_str().unwrap_or_default().to_owned();
-            println!("  {phase} from {:.1?} on", begun.elapsed());
+            println!("  {phase} from {:.1?} on, resident {} MiB", begun.elapsed(), server.resident_mib());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     };

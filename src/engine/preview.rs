@@ -12,6 +12,7 @@ use crate::domain::ids::UserKey;
 use crate::domain::profile::Profile;
 use crate::domain::query::{Part, Quantifier, Query, Tally, Target};
 use crate::domain::time::Timestamp;
+use crate::store::Wanted;
 
 /// How long a preview may take before it hands out what it has.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
@@ -179,9 +180,10 @@ impl Making<'_> {
             return Ok(true);
         };
         let names = self.population.event_names();
+        let wanted = Wanted { names: &names, after: None, to: None };
         let mut after = None;
         loop {
-            let part = store.named_event_log(&names, after, until, STEP).await?;
+            let part = store.wanted_log(&wanted, after, until, STEP).await?;
             if part.last.is_none() {
                 return Ok(true);
             }

@@ -87,6 +87,26 @@ pub(crate) fn is_indexed(status: DeliveryStatus) -> bool {
     }
 }
 
+/// Which events of a part of the log are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'w> {
+    /// Those with one of these names ([`Event::as_behaviour`]).
+    pub names: &'w BTreeSet<String>,
+    /// Of users whose keys ([`Event::user_key`]) come after this one.
+    pub after: Option<&'w UserKey>,
+    /// And not after this one.
+    pub to: Option<&'w UserKey>,
+}
+
+impl Wanted<'_> {
+    /// Whether an event of that name, sent under that key, is one.
+    pub fn accepts(&self, name: &str, user: &UserKey) -> bool {
+        self.names.contains(name)
+            && self.after.is_none_or(|after| user > after)
+            && self.to.is_none_or(|to| user <= to)
+    }
+}
+
 /// A part of the log, of which some events were wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LogPart {
@@ -132,7 +152,7 @@ pub struct StoreStats {
 /// Where everything is kept.
 ///
 /// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `event_log`,
-/// `named_event_log`, `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
+/// `wanted_log`, `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The backend's name and place, for logs: `sled:./data`.
@@ -190,17 +210,19 @@ pub trait Store: Send + Sync + 'static {
     /// (never cut in the middle of a commit; empty means the end).
     async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>>;
 
-    /// The same part of the log, of which only the events with one of these names ([`Event::as_behaviour`]) are wanted.
-    async fn named_event_log(
+    /// The same part of the log, with only those of its events that are `wanted`.
+    async fn wanted_log(
         &self,
-        names: &BTreeSet<String>,
+        wanted: &Wanted<'_>,
         after: Option<EventId>,
         until: EventId,
         limit: usize,
     ) -> Result<LogPart> {
         let mut events = self.event_log(after, until, limit).await?;
         let (looked_at, last) = (events.len(), events.last().map(|event| event.id));
-        events.retain(|event| event.as_behaviour().is_some_and(|(name, _)| names.contains(name)));
+        events.retain(|event| {
+            event.as_behaviour().is_some_and(|(name, _)| wanted.accepts(name, &event.user_key()))
+        });
         Ok(LogPart { events, looked_at, last })
     }
 

@@ -1,5 +1,7 @@
 //! Small builders of what the tests store.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 use stagepost::domain::backfill::{Backfill, BackfillPhase, ComputationRef};
 use stagepost::domain::change::{
@@ -13,6 +15,7 @@ use stagepost::domain::journey::{Journey, JourneyStatus};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::profile::Profile;
 use stagepost::domain::time::Timestamp;
+use stagepost::store::Wanted;
 
 pub fn at(ms: i64) -> Timestamp {
     Timestamp::from_millis(ms)
@@ -196,4 +199,9 @@ pub fn first(limit: usize) -> PageRequest {
 
 pub fn changes() -> ChangeSet {
     ChangeSet::default()
+}
+
+/// All events with one of these names.
+pub fn named(names: &BTreeSet<String>) -> Wanted<'_> {
+    Wanted { names, after: None, to: None }
 }

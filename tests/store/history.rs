@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Map;
 use stagepost::domain::event::Call;
 use stagepost::domain::ids::UserKey;
-use stagepost::store::{EventFilter, Store};
+use stagepost::store::{EventFilter, Store, Wanted};
 
 use crate::build::*;
 use crate::picture::walk;
 
-on_every_backend!(events_are_found_by_name_and_time, the_log_is_read_by_name);
+on_every_backend!(events_are_found_by_name_and_time, the_log_is_read_by_name, the_log_is_read_for_some_users);
 
 fn track_of(name: &str) -> Call {
     Call::Track { event: name.into(), properties: Map::new() }
@@ -88,13 +88,34 @@ async fn the_log_is_read_by_name(store: &dyn Store) {
         (names(&["Home", "identify", "group"]), vec![]),
         (names(&[]), vec![]),
     ] {
-        let part = store.named_event_log(&wanted, None, end, 100).await.unwrap();
+        let part = store.wanted_log(&named(&wanted), None, end, 100).await.unwrap();
         let expected = |n: &i64| all.iter().find(|event| event.id.made_at() == at(*n)).unwrap().clone();
         assert_eq!(part.events, found.iter().map(expected).collect::<Vec<_>>(), "{wanted:?}");
         assert_eq!((part.looked_at, part.last), (8, Some(event_id(8, 1))), "{wanted:?}");
     }
-    let part = store.named_event_log(&names(&["Bought"]), Some(event_id(2, 1)), end, 3).await.unwrap();
+    let part = store.wanted_log(&named(&names(&["Bought"])), Some(event_id(2, 1)), end, 3).await.unwrap();
     assert_eq!((part.events, part.looked_at, part.last), (vec![], 3, Some(event_id(5, 1))), "not the end");
-    let part = store.named_event_log(&names(&["Bought"]), Some(event_id(8, 1)), end, 3).await.unwrap();
+    let part = store.wanted_log(&named(&names(&["Bought"])), Some(event_id(8, 1)), end, 3).await.unwrap();
     assert_eq!((part.looked_at, part.last), (0, None));
+}
+
+async fn the_log_is_read_for_some_users(store: &dyn Store) {
+    let visitor = UserKey::anonymous("z");
+    let keys = [visitor.clone(), user("a"), user("b"), user("c")];
+    let mut set = changes();
+    set.events = (1..).zip(&keys).map(|(n, who)| event(event_id(n, 1), who, track_of("Bought"))).collect();
+    store.commit(&set).await.unwrap();
+    let names = names(&["Bought"]);
+    for (after, to, found) in [
+        (None, None, &keys[..]),
+        (None, Some(&keys[1]), &keys[..2]),
+        (Some(&keys[0]), None, &keys[1..]),
+        (Some(&keys[1]), Some(&keys[2]), &keys[2..3]),
+        (Some(&keys[3]), None, &[]),
+    ] {
+        let wanted = Wanted { names: &names, after, to };
+        let part = store.wanted_log(&wanted, None, event_id(99, 1), 100).await.unwrap();
+        let users: Vec<UserKey> = part.events.iter().map(|event| event.user_key()).collect();
+        assert_eq!((users.as_slice(), part.looked_at), (found, 4));
+    }
 }

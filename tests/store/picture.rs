@@ -12,7 +12,7 @@ use stagepost::domain::profile::MessageHash;
 use stagepost::domain::sizes::Per;
 use stagepost::store::{EventFilter, Result, Store};
 
-use crate::build::{at, event_id};
+use crate::build::{at, event_id, named};
 
 /// What to ask about.
 pub struct Cast {
@@ -143,7 +143,7 @@ async fn log_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
     for name in ["Tried", "Page Viewed", "Screen Viewed", "nothing"] {
         let (names, newest) = ([name.to_owned()].into(), EventId::from_bytes([255; 16]));
         let after = all.first().copied();
-        let part = store.named_event_log(&names, after, newest, 7).await.unwrap();
+        let part = store.wanted_log(&named(&names), after, newest, 7).await.unwrap();
         lines.push(format!("{name}: {part:?}"));
     }
     let asked: Vec<EventId> = all.iter().rev().step_by(2).copied().chain([event_id(1, 0)]).collect();

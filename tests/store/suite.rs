@@ -143,9 +143,9 @@ async fn the_log_hands_out_whole_commits(store: &dyn Store) {
     assert_eq!(store.event_log(Some(event_id(10, 46)), EventId::from_bytes([255; 16]), 5).await.unwrap(), []);
     assert_eq!(store.last_event().await.unwrap(), Some(event_id(10, 46)));
     let names = ["Order Completed".to_owned()].into();
-    let part = store.named_event_log(&names, Some(event_id(10, 5)), event_id(10, 20), 100).await.unwrap();
+    let part = store.wanted_log(&named(&names), Some(event_id(10, 5)), event_id(10, 20), 100).await.unwrap();
     assert_eq!((part.events, part.looked_at, part.last), (vec![], 15, Some(event_id(10, 20))), "looked at");
-    let part = store.named_event_log(&names, Some(event_id(10, 46)), event_id(10, 99), 5).await.unwrap();
+    let part = store.wanted_log(&named(&names), Some(event_id(10, 46)), event_id(10, 99), 5).await.unwrap();
     assert_eq!((part.looked_at, part.last), (0, None), "the end");
     assert_eq!(store.counts().await.unwrap().events, 46);
 }

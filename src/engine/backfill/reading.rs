@@ -21,7 +21,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{BackfillId, EventId, LeafId, UserKey};
 use crate::domain::leaf::{LeafState, Pages};
 use crate::domain::time::Timestamp;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Wanted};
 
 /// The past of the profiles that are next.
 pub(in crate::engine) enum Past {
@@ -131,7 +131,8 @@ impl Reading {
         pace: BackfillPace,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let part = store.named_event_log(&self.names, self.read, self.until, pace.step).await?;
+        let wanted = Wanted { names: &self.names, after: self.after.as_ref(), to: self.to.as_ref() };
+        let part = store.wanted_log(&wanted, self.read, self.until, pace.step).await?;
         part.events.iter().for_each(|event| self.count(event, now));
         while self.shares.bytes() > pace.bytes
             && let Some(last) = self.shares.cut()
@@ -148,11 +149,6 @@ impl Reading {
         let places = event.as_behaviour().and_then(|(name, _)| self.by_event.get(name));
         let Some(places) = places else { return };
         let user = event.user_key();
-        if self.after.as_ref().is_some_and(|after| user <= *after)
-            || self.to.as_ref().is_some_and(|to| user > *to)
-        {
-            return;
-        }
         for place in places {
             let leaf = &self.leaves[*place];
             if leaf.is_too_old(event.timestamp) {

@@ -21,6 +21,8 @@ pub(super) struct Shares {
     paged: BTreeMap<UserKey, Vec<Share>>,
     /// About how many bytes they take.
     bytes: usize,
+    /// Where a user's are put together.
+    scratch: Vec<u8>,
 }
 
 impl Shares {
@@ -50,14 +52,15 @@ impl Shares {
         let mut state = own.map_or_else(LeafState::default, unpack);
         let mut pages = Pages::default();
         let added = state.add(shape, entry, now, &mut pages);
-        let mut bytes = before.to_vec();
         let is_paged = state.is_paged();
+        self.scratch.clear();
+        self.scratch.extend_from_slice(before);
         if !is_paged {
-            pack(leaf, &state, &mut bytes);
+            pack(leaf, &state, &mut self.scratch);
         }
-        bytes.extend_from_slice(behind);
-        self.bytes = (self.bytes + allocated(bytes.len())).saturating_sub(allocated(packed.len()));
-        *packed = bytes.into_boxed_slice();
+        self.scratch.extend_from_slice(behind);
+        self.bytes = (self.bytes + allocated(self.scratch.len())).saturating_sub(allocated(packed.len()));
+        *packed = self.scratch.as_slice().into();
         if is_paged {
             self.bytes += PAGED_BYTES;
             self.paged.entry(user.clone()).or_default().push((leaf, state, pages));

@@ -3,17 +3,14 @@
 //! Definitions are JSON instead: they hold flattened and tagged parts, which serde buffers and thereby forgets that the
 //! format is a binary one.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
-
 use ::sled::IVec;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::keys;
 use crate::domain::event::{Event, PAGE_VIEWED, SCREEN_VIEWED};
-use crate::domain::ids::EventId;
-use crate::store::{Result, StoreError};
+use crate::domain::ids::{EventId, UserKey};
+use crate::store::{Result, StoreError, Wanted};
 
 /// The damage error of the row at `key`. Neither it nor `detail` may say what is in the row.
 pub(super) fn corrupt(key: &[u8], detail: impl std::fmt::Display) -> StoreError {
@@ -140,21 +137,22 @@ pub(super) fn event(id: EventId, record: &[u8]) -> Result<Event> {
     Ok(event)
 }
 
-/// Whether the event has one of these names ([`Event::as_behaviour`]), without making the event.
-pub(super) fn has_name(id: EventId, record: &[u8], names: &BTreeSet<String>) -> Result<bool> {
-    /// What says the name in a stored [`Event`].
+/// Whether the event is wanted, found out without making it.
+pub(super) fn is_wanted(id: EventId, record: &[u8], wanted: &Wanted<'_>) -> Result<bool> {
+    /// What says so in a stored [`Event`].
     #[derive(Deserialize)]
     struct Named<'r> {
+        #[serde(rename = "u")]
+        user_id: Option<&'r str>,
+        #[serde(rename = "a")]
+        anonymous_id: Option<&'r str>,
         #[serde(borrow, rename = "c")]
         call: NamedCall<'r>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum NamedCall<'r> {
-        Track {
-            #[serde(borrow)]
-            event: Cow<'r, str>,
-        },
+        Track { event: &'r str },
         Page(IgnoredAny),
         Screen(IgnoredAny),
         Identify(IgnoredAny),
@@ -163,12 +161,17 @@ pub(super) fn has_name(id: EventId, record: &[u8], names: &BTreeSet<String>) -> 
     }
     let named: Named<'_> =
         rmp_serde::from_slice(record).map_err(|error| corrupt(&keys::event(id), format!("{id}: {error}")))?;
-    Ok(match &named.call {
-        NamedCall::Track { event } => names.contains(event.as_ref()),
-        NamedCall::Page(_) => names.contains(PAGE_VIEWED),
-        NamedCall::Screen(_) => names.contains(SCREEN_VIEWED),
-        NamedCall::Identify(_) | NamedCall::Group(_) | NamedCall::Alias(_) => false,
-    })
+    let name = match named.call {
+        NamedCall::Track { event } => event,
+        NamedCall::Page(_) => PAGE_VIEWED,
+        NamedCall::Screen(_) => SCREEN_VIEWED,
+        NamedCall::Identify(_) | NamedCall::Group(_) | NamedCall::Alias(_) => return Ok(false),
+    };
+    let user = match (named.user_id, named.anonymous_id) {
+        (Some(user), _) => UserKey::user(user),
+        (None, anonymous) => UserKey::anonymous(anonymous.unwrap_or_default()),
+    };
+    Ok(wanted.accepts(name, &user))
 }
 
 #[cfg(test)]

@@ -23,13 +23,13 @@ mod sizes;
 mod sync;
 mod upgrade;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Counts, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats};
+use super::{Counts, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats, Wanted};
 use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
@@ -135,14 +135,14 @@ impl Store for SledStore {
         Ok(log.events)
     }
 
-    async fn named_event_log(
+    async fn wanted_log(
         &self,
-        names: &BTreeSet<String>,
+        wanted: &Wanted<'_>,
         after: Option<EventId>,
         until: EventId,
         limit: usize,
     ) -> Result<LogPart> {
-        let is_wanted = |id, record: &[u8]| codec::has_name(id, record, names);
+        let is_wanted = |id, record: &[u8]| codec::is_wanted(id, record, wanted);
         self.disk.guarded(|disk| disk.event_log(after, until, limit, is_wanted))
     }
 
