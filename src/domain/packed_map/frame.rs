@@ -12,7 +12,7 @@ use crate::domain::packed::{put_length, take_length};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frame {
     bytes: Box<[u8]>,
-    starts: Box<[u32]>,
+    starts: Vec<u32>,
 }
 
 impl Frame {
@@ -21,7 +21,8 @@ impl Frame {
         if u32::try_from(bytes.len()).is_err() {
             return Err("a map is larger than 4 GiB");
         }
-        let mut starts = Vec::new();
+        // Room for entries that are rather short, so that it hardly ever has to grow.
+        let mut starts = Vec::with_capacity(bytes.len() / 32);
         let mut rest = &*bytes;
         let mut before: Option<&[u8]> = None;
         while !rest.is_empty() {
@@ -35,7 +36,7 @@ impl Frame {
             }
             before = Some(key);
         }
-        Ok(Self { starts: starts.into(), bytes })
+        Ok(Self { bytes, starts })
     }
 
     /// How many entries there are.

@@ -40,7 +40,13 @@ fn without_values(message: &str) -> String {
 }
 
 pub(super) fn encode<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>> {
-    rmp_serde::to_vec_named(record).map_err(|error| corrupt(key, error))
+    encode_into(Vec::with_capacity(128), key, record)
+}
+
+/// The same, into bytes that have room for what is known to be long: growing copies it many times.
+pub(super) fn encode_into<T: Serialize>(mut bytes: Vec<u8>, key: &[u8], record: &T) -> Result<Vec<u8>> {
+    rmp_serde::encode::write_named(&mut bytes, record).map_err(|error| corrupt(key, error))?;
+    Ok(bytes)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {

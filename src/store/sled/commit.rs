@@ -143,10 +143,13 @@ fn finish_block(block: &mut BlockBuilder, ends_commit: bool, writes: &mut Writes
     }
 }
 
+/// What most profiles fit into, in bytes.
+const PROFILE_ROOM: usize = 8 * 1024;
+
 fn put_profile(write: &ProfileWrite, writes: &mut Writes<'_>, delta: &mut Delta) -> Result<()> {
     let profile = &write.profile;
     let key = keys::profile(&profile.key);
-    let record = codec::encode(&key, profile)?;
+    let record = codec::encode_into(Vec::with_capacity(PROFILE_ROOM), &key, profile)?;
     writes.put(key, &record, if write.is_new { Old::Nothing } else { Old::Unknown })?;
     if write.wake_was != profile.wake_at {
         if let Some(was) = write.wake_was {
