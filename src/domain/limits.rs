@@ -125,7 +125,7 @@ pub const SLICE_BUSY: Span = Span::from_millis(4);
 /// How long such a step takes while nobody does.
 pub const SLICE_IDLE: Span = Span::from_millis(20);
 /// Bytes of shares of the past that a backfill holds in memory.
-pub const BACKFILL_BYTES: usize = 48 * 1024 * 1024;
+pub const BACKFILL_BYTES: usize = 32 * 1024 * 1024;
 /// Most dead letters put back by one call.
 pub const MAX_REPLAY: usize = 1_000_000;
 /// Rejected posts remembered for the debugger.

@@ -1,5 +1,6 @@
 //! One event, as far as a leaf keeps it.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::domain::time::Timestamp;
@@ -25,6 +26,18 @@ pub struct Order {
     pub received_at: Timestamp,
     /// Its id, of at most 100 bytes or so: it is stored with the entry.
     pub message_id: String,
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        stored::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        stored::deserialize(deserializer)
+    }
 }
 
 /// How a single entry is stored: its time, its order, its value.

@@ -7,6 +7,7 @@
 
 mod pace;
 mod reading;
+mod run;
 mod shares;
 mod start;
 
@@ -79,7 +80,7 @@ impl Writer {
     }
 
     fn begin_reading(&self, backfill: &Backfill, after: Option<&UserKey>, until: EventId) -> Past {
-        let reading = Reading::new(backfill, &self.rules.definitions, after, until);
+        let reading = Reading::new(backfill, &self.rules.definitions, after, until, self.pace.bytes);
         if !self.pace.by_time {
             return Past::Read(reading);
         }

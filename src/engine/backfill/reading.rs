@@ -70,8 +70,6 @@ pub(in crate::engine) struct Reading {
     /// Places in `leaves`, by the event that concerns them.
     by_event: BTreeMap<String, Vec<usize>>,
     shares: Shares,
-    /// Events that found no room in their leaf.
-    left_out: usize,
 }
 
 impl Reading {
@@ -81,6 +79,7 @@ impl Reading {
         definitions: &Definitions,
         after: Option<&UserKey>,
         until: EventId,
+        room: usize,
     ) -> Self {
         let mut reading = Self {
             backfill: backfill.id,
@@ -92,8 +91,7 @@ impl Reading {
             leaves: Vec::new(),
             names: BTreeSet::new(),
             by_event: BTreeMap::new(),
-            shares: Shares::default(),
-            left_out: 0,
+            shares: Shares::new(Vec::new(), 0),
         };
         let mut known: BTreeSet<LeafId> = BTreeSet::new();
         for used in definitions.computations().flat_map(|it| it.all_leaves()) {
@@ -106,6 +104,8 @@ impl Reading {
             }
         }
         reading.names = reading.by_event.keys().cloned().collect();
+        let shapes = reading.leaves.iter().map(|used| used.spec.shape().clone()).collect();
+        reading.shares = Shares::new(shapes, room);
         reading
     }
 
@@ -133,19 +133,18 @@ impl Reading {
     ) -> Result<bool, StoreError> {
         let wanted = Wanted { names: &self.names, after: self.after.as_ref(), to: self.to.as_ref() };
         let part = store.wanted_log(&wanted, self.read, self.until, pace.step).await?;
-        part.events.iter().for_each(|event| self.count(event, now));
-        while self.shares.bytes() > pace.bytes
-            && let Some(last) = self.shares.cut()
-        {
-            self.to = Some(last);
-        }
+        part.events.iter().for_each(|event| self.count(event));
         self.events += u64::try_from(part.looked_at).unwrap_or(u64::MAX);
-        let Some(last) = part.last else { return Ok(false) };
-        self.read = Some(last);
-        Ok(last < self.until)
+        self.read = part.last.or(self.read);
+        let goes_on = part.last.is_some_and(|last| last < self.until);
+        if !goes_on || self.shares.is_full() {
+            // Of the others nothing more is read.
+            self.to = self.shares.fold(now).or(self.to.take());
+        }
+        Ok(goes_on)
     }
 
-    fn count(&mut self, event: &Event, now: Timestamp) {
+    fn count(&mut self, event: &Event) {
         let places = event.as_behaviour().and_then(|(name, _)| self.by_event.get(name));
         let Some(places) = places else { return };
         let user = event.user_key();
@@ -155,7 +154,7 @@ impl Reading {
                 continue;
             }
             let Some(entry) = leaf.spec.observe(event) else { continue };
-            self.left_out += usize::from(!self.shares.add(&user, *place, leaf.spec.shape(), entry, now));
+            self.shares.add(&user, *place, &entry);
         }
     }
 
@@ -172,7 +171,7 @@ impl Reading {
 
     /// Takes the number of events that found no room.
     pub fn take_left_out(&mut self) -> usize {
-        std::mem::take(&mut self.left_out)
+        self.shares.take_left_out()
     }
 }
 
