@@ -121,7 +121,7 @@ pub const SWEEP_TIMERS: usize = 256;
 /// number that is tried.
 pub const BACKFILL_STEP: usize = 512;
 /// How long a step of a backfill, or of a sweep, takes while others wait for the writer.
-pub const SLICE_BUSY: Span = Span::from_millis(4);
+pub const SLICE_BUSY: Span = Span::from_millis(3);
 /// How long such a step takes while nobody does.
 pub const SLICE_IDLE: Span = Span::from_millis(20);
 /// Bytes of shares of the past that a backfill holds in memory.
