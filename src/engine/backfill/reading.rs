@@ -184,6 +184,8 @@ pub(in crate::engine) struct Aside {
     task: JoinHandle<Result<Reading, StoreError>>,
     events: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
+    /// Set before `done` is told, which comes a moment before the task counts as finished.
+    ended: Arc<AtomicBool>,
 }
 
 impl Drop for Aside {
@@ -204,6 +206,8 @@ impl Aside {
         let (events, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (runtime, backfill) = (Handle::current(), reading.backfill);
         let (seen, stopped) = (Arc::clone(&events), Arc::clone(&stop));
+        let ended = Arc::new(AtomicBool::new(false));
+        let has_ended = Arc::clone(&ended);
         let task = spawn_blocking(move || {
             let read = runtime.block_on(async {
                 while !stopped.load(Ordering::Relaxed) && reading.read_on(&*store, pace, clock.now()).await? {
@@ -211,15 +215,16 @@ impl Aside {
                 }
                 Ok(reading)
             });
+            has_ended.store(true, Ordering::Release);
             done.notify_one();
             read
         });
-        Self { backfill, task, events, stop }
+        Self { backfill, task, events, stop, ended }
     }
 
-    /// Whether it is at its end.
+    /// Whether it is at its end (or panicked).
     pub fn is_done(&self) -> bool {
-        self.task.is_finished()
+        self.ended.load(Ordering::Acquire) || self.task.is_finished()
     }
 
     /// What was read; waits for the end.

@@ -67,3 +67,36 @@ async fn computations_that_are_edited_or_removed_in_the_midst_of_their_backfill_
     ];
     assert_eq!(told, expected);
 }
+
+#[tokio::test]
+async fn somebody_with_several_ids_is_looked_at_once_all_of_his_past_is_there() {
+    let mut machine = slow_machine().await;
+    // All three are his, and his own key is the first of them in the order in which profiles have their turn.
+    let mut events: Vec<_> = ["u1", "u7", "u9"].iter().map(|who| machine.order(who)).collect();
+    events.extend([machine.alias("u1", "u7"), machine.alias("u1", "u9")]);
+    machine.send(vec![events]).await;
+    machine.apply(vec![audience("few", "event('Order Completed').within(2 days).count() < 3")]).await;
+    machine.tick().await;
+    assert_eq!(machine.told().await, Vec::<String>::new(), "not for a moment were they few");
+}
+
+#[tokio::test]
+async fn what_somebody_did_under_an_id_that_becomes_his_meanwhile_is_waited_for() {
+    let mut machine = slow_machine().await;
+    let events: Vec<_> = ["u1", "u5", "u9", "u9"].iter().map(|who| machine.order(who)).collect();
+    machine.send(vec![events]).await;
+    let two = "event('Order Completed').within(2 days).count() = 2";
+    machine.apply(vec![audience("two", two)]).await;
+    machine.work_until_some_had_their_turn().await;
+    let alias = machine.alias("u1", "u9");
+    machine.send_one(alias).await;
+    let order = machine.order("u1");
+    // With that he had two under his own id, and four in all.
+    machine.send_one(order).await;
+    machine.tick().await;
+    assert_eq!(machine.told().await, Vec::<String>::new(), "he had one, and then four");
+    let order = machine.order("u5");
+    machine.send_one(order).await;
+    machine.tick().await;
+    assert_eq!(machine.told().await, ["u:u5 two=true"]);
+}

@@ -19,7 +19,7 @@ use stagepost::engine::BackfillPace;
 
 use crate::machine::{Machine, destination};
 
-/// One step at a time, and a part of the log that is poured as soon as anything is in it.
+/// One step at a time, and the past of one profile at a time.
 const SLOWLY: BackfillPace = BackfillPace { step: 1, bytes: 0, by_time: false };
 
 /// An engine with receivers `crm` and `desk`, which works until it rests after each request.
