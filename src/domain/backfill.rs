@@ -86,7 +86,7 @@ impl Backfill {
     }
 
     /// Whether the profile was evaluated already, so that its changes count from now on. Somebody who has other ids has not
-    /// got all of his past before the last of them had its turn.
+    /// got all of his past before the last of them that is listed had its turn.
     pub fn has_reached(&self, profile: &Profile) -> bool {
         let is_account = profile.key.group_id().is_some();
         let is_behind = |after: &Option<UserKey>| after.as_ref().is_some_and(|last| profile.is_behind(last));

@@ -70,7 +70,7 @@ impl MapKey for LeafId {
 /// A value of a [`PackedMap`]: something that is stored on its own.
 ///
 /// As it stands it is MessagePack, of a struct the list of its fields: more may be added later behind the others, with a
-/// standard value. One with named fields is read, too.
+/// standard value (none may be skipped when it is empty, or they would change places). One with named fields is read, too.
 pub trait MapValue: Clone + Serialize + DeserializeOwned {
     /// Appends its stored form.
     fn pack(&self, bytes: &mut Vec<u8>) {
@@ -159,6 +159,11 @@ impl<K: MapKey, V: MapValue> PackedMap<K, V> {
     /// The value of that key: made out of its bytes each time, unless it was read to be changed.
     pub fn get(&self, key: K::Ref<'_>) -> Option<Cow<'_, V>> {
         self.open(self.find(K::bytes(key).as_ref())?)
+    }
+
+    /// The same; one that can't be read is as good as absent, and not noted. For those who only prepare.
+    pub fn peek(&self, key: K::Ref<'_>) -> Option<Cow<'_, V>> {
+        self.find(K::bytes(key).as_ref())?.open()
     }
 
     /// The value of that key, to be changed: it is written anew, changed or not.

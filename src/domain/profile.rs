@@ -38,7 +38,7 @@ pub struct Membership {
     pub since: Timestamp,
     /// When it changed before that, oldest first: each time from in to out or from out to in. The newest
     /// `limits::MEMBERSHIP_CHANGES` are kept.
-    #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "e", default)]
     pub earlier: Vec<Timestamp>,
 }
 
@@ -292,7 +292,8 @@ impl Profile {
         self.created_at == now && self.memberships.is_empty() && self.values.is_empty()
     }
 
-    /// Whether his key, and every other id that is known to be his, is `last` or before it in the order of keys.
+    /// Whether his key, and every other id that is listed as his (the newest `limits::MAX_LINKED_IDS` of each kind), is `last`
+    /// or before it in the order of keys.
     pub fn is_behind(&self, last: &UserKey) -> bool {
         let anonymous = self.anonymous_ids.iter().map(|id| UserKey::anonymous(id));
         let former = self.former_ids.iter().map(|id| UserKey::user(id));
@@ -302,6 +303,14 @@ impl Profile {
     /// Whether something of it was asked for that can't be read, so that what was decided on it is not to be written.
     pub fn is_damaged(&self) -> bool {
         self.leaves.is_damaged() || self.memberships.is_damaged() || self.values.is_damaged()
+    }
+
+    /// Whether everything that people are shown of it can be read.
+    pub fn is_whole(&self) -> bool {
+        // Reading notes what can't be read.
+        self.memberships.iter().for_each(drop);
+        self.values.iter().for_each(drop);
+        !self.is_damaged()
     }
 
     /// The value of a trait as queries and receivers see it: an audience that the user ever was in as a boolean, a

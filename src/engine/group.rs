@@ -428,8 +428,9 @@ impl<'a> Group<'a> {
     /// that, it would be lost.
     pub fn finish(self) -> Result<ChangeSet, StoreError> {
         report_left_out(self.decision.left_out);
-        if self.decision.is_unsound || self.slots.values().any(|slot| slot.profile.is_damaged()) {
-            return Err(StoreError::Unsound("something was needed of a profile that can't be read"));
+        let mut profiles = self.slots.values().map(|slot| &slot.profile).filter(|it| it.is_damaged());
+        if let Some(key) = profiles.next().map(|profile| &profile.key).or(self.decision.damaged.as_ref()) {
+            return Err(damaged(key));
         }
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
@@ -450,7 +451,7 @@ fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) -> Result
             continue;
         }
         if pages.has_missed() {
-            return Err(StoreError::Unsound("a page of a leaf's state was needed that was not loaded"));
+            return Err(unsound(&profile.key, "a page of a leaf's state that was needed was not loaded"));
         }
         writes.extend(pages.take_changes().into_iter().map(|(number, page)| LeafPageWrite {
             owner: profile.key.clone(),
@@ -463,6 +464,17 @@ fn write_pages(profile: &mut Profile, writes: &mut Vec<LeafPageWrite>) -> Result
         }));
     }
     Ok(())
+}
+
+/// Something of that profile that was asked for can't be read.
+pub(super) fn damaged(owner: &UserKey) -> StoreError {
+    unsound(owner, "a membership, value or state that was needed can't be read")
+}
+
+/// The profile is named by the hash of its row's key, as stores do: whose it is has no business in a log.
+fn unsound(owner: &UserKey, detail: &'static str) -> StoreError {
+    let hash = message_hash(&format!("p{owner}"));
+    StoreError::Unsound { place: format!("the record `profile {}`", hex::encode(&hash[..4])), detail }
 }
 
 fn unpack(owner: &UserKey, bytes: &[u8]) -> Result<Page, StoreError> {

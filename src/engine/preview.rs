@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::error::EngineError;
+use super::group::damaged;
 use super::handle::Engine;
 use super::population::Population;
 use crate::domain::ids::UserKey;
@@ -164,6 +165,9 @@ impl Making<'_> {
                 .iter()
                 .filter(|profile| profile.merged_into.is_none())
                 .for_each(|profile| see(self, profile));
+            if let Some(profile) = profiles.iter().find(|profile| profile.is_damaged()) {
+                return Err(damaged(&profile.key).into());
+            }
             if last.is_none() {
                 return Ok(true);
             }

@@ -1,6 +1,7 @@
 //! Read models: what the API and the console show. Reading never waits for the writer.
 
 use super::error::EngineError;
+use super::group::damaged;
 use super::handle::Engine;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
@@ -24,7 +25,10 @@ impl Engine {
         while let Some(into) = profile.as_ref().and_then(|profile| profile.merged_into.clone()) {
             profile = self.shared.store.profile(&into).await?;
         }
-        Ok(profile)
+        match profile {
+            Some(profile) if !profile.is_whole() => Err(damaged(&profile.key).into()),
+            profile => Ok(profile),
+        }
     }
     /// The profiles that are found by an external id (`email`, `phone`), written in any case: of users, visitors and accounts,
     /// in the order of their keys; the first `limits::MAX_FOUND`.

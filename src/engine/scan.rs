@@ -4,6 +4,7 @@ use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use super::error::EngineError;
+use super::group::damaged;
 use super::handle::Engine;
 use super::read::Read;
 use crate::domain::definition::Computation;
@@ -99,6 +100,9 @@ impl<S> Look<S> {
                     return Ok(Page { rows, cursor: None });
                 }
                 rows.extend((self.see)(profile));
+                if profile.is_damaged() {
+                    return Err(damaged(&profile.key).into());
+                }
                 if rows.len() >= self.limit {
                     return Ok(Page { rows, cursor: Some(cursor::write(&profile.key)) });
                 }

@@ -30,6 +30,8 @@ use crate::store::{Done, Store, StoreError};
 
 /// What callers hear when the store failed.
 const STORE_FAILED: &str = "the store failed; see the server's log";
+/// What callers hear when what their inputs go together with can't be read.
+const UNSOUND: &str = "what is stored of somebody whom this, or what came with it, concerns can't be read; see the server's log";
 /// What callers hear when what they caused is larger than a store keeps.
 const TOO_LARGE: &str = "what this would write is larger than the store keeps; see the server's log";
 
@@ -215,7 +217,7 @@ impl Writer {
         if self.timers_due {
             self.timers_due = self.sweep().await?;
         }
-        if self.jobs {
+        if self.jobs || self.is_past_read() {
             self.jobs = self.work_on_jobs().await?;
         }
         let more = self.timers_due || self.jobs || !self.waiting.is_empty() || !self.commands.is_empty();
@@ -228,6 +230,7 @@ impl Writer {
 
     /// Handles what is waiting: commands that go together as one group, any other alone.
     async fn handle_commands(&mut self) -> Result<(), StoreError> {
+        self.is_busy = false;
         let mut group = Vec::new();
         let (mut events, mut bytes) = (0, 0);
         while events < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES {
@@ -305,12 +308,16 @@ impl Writer {
         };
         let aftermath = Aftermath::new(&self.shared, &changes);
         let changes = Arc::new(changes);
-        // To take it all apart takes time, which is not to be the writer's.
+        // To take it all apart takes time, which is as a rule not the writer's: it lets go first.
         let written_out = Arc::clone(&changes);
         let done: Done = Box::new(move |written| {
             aftermath.happen(written);
             // What exactly failed is for the log: it may name what others sent.
-            let failure = written.err().map(|error| if error.is_fatal() { STORE_FAILED } else { TOO_LARGE });
+            let failure = written.err().map(|error| match error {
+                StoreError::Unsound { .. } => UNSOUND,
+                error if error.is_fatal() => STORE_FAILED,
+                _ => TOO_LARGE,
+            });
             for answer in answers {
                 answer.send(failure);
             }

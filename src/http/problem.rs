@@ -263,7 +263,7 @@ impl From<StoreError> for ApiProblem {
             | StoreError::Corrupt { .. }
             | StoreError::Write { .. }
             | StoreError::TooLarge { .. }
-            | StoreError::Unsound(_) => {
+            | StoreError::Unsound { .. } => {
                 // Paths and keys are for the log, not for the answer.
                 tracing::error!(%error, "the store could not do what it was asked");
                 Self::new(Code::Internal, "the store could not do what it was asked; the log says why")

@@ -72,9 +72,16 @@ pub enum StoreError {
         /// Its size.
         bytes: usize,
     },
-    /// What was to be written was not whole. Nothing of it was written, and the store goes on.
-    #[error("{0}; nothing was written; this is a bug, please report it")]
-    Unsound(&'static str),
+    /// What was to be written was decided on something that is not whole. Nothing of it was written, and the store goes on.
+    #[error(
+        "{place}: {detail}; nothing was written; keep a copy of the data and restore a backup, or report a bug"
+    )]
+    Unsound {
+        /// Whose; named as in [`Self::Corrupt`].
+        place: String,
+        /// What is missing or can't be read.
+        detail: &'static str,
+    },
     /// A cursor that no page ever handed out.
     #[error("`{0}` is not a cursor of this list")]
     Cursor(String),
@@ -96,7 +103,7 @@ impl StoreError {
     /// what is stored, and the next call may well succeed.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::TooLarge { .. } | Self::Unsound(_) | Self::Cursor(_) => false,
+            Self::TooLarge { .. } | Self::Unsound { .. } | Self::Cursor(_) => false,
             Self::Locked { .. }
             | Self::Unreadable { .. }
             | Self::Newer { .. }

@@ -235,7 +235,7 @@ impl Decision<'_> {
                 .filter(|known| !known.value.is_null() && known.computation_id == computation.id)
                 .map(|known| known.value.clone()),
         };
-        self.is_unsound |= profile.is_damaged();
+        self.note_damage(profile);
         if let Some(value) = present {
             self.announce_to(profile, computation, &value, &Cause::Backfill, destination);
         }

@@ -76,7 +76,7 @@ impl Decision<'_> {
         self.merge_leaves(into, &from);
         let told = self.merge_told(into, &from);
         self.merge_person(into, &from);
-        self.is_unsound |= from.is_damaged();
+        self.note_damage(&from);
         self.merge_journeys(into, from);
         let before = self.changes.deliveries.len();
         let wake = self.evaluate(into, touched, &Cause::Merge);

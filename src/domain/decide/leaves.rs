@@ -133,7 +133,8 @@ impl Rules {
         let none = Pages::default();
         for leaf in paged(profile) {
             let Some(spec) = self.leaf_specs.get(&leaf) else { continue };
-            let Some(state) = profile.leaves.get(leaf) else { continue };
+            // Should it be damaged, whoever needs its value finds that out.
+            let Some(state) = profile.leaves.peek(leaf) else { continue };
             let pages = profile.pages.of(leaf).unwrap_or(&none);
             let mut note =
                 |numbers: Vec<u32>| missing.extend(numbers.into_iter().map(|number| (leaf, number)));
@@ -152,7 +153,7 @@ impl Rules {
         let none = Pages::default();
         let of = |leaf: LeafId| {
             let pages = profile.pages.of(leaf).unwrap_or(&none);
-            let missing = profile.leaves.get(leaf).map(|state| state.missing_all(pages));
+            let missing = profile.leaves.peek(leaf).map(|state| state.missing_all(pages));
             missing.into_iter().flatten().map(move |number| (leaf, number))
         };
         paged(profile).flat_map(of).collect()

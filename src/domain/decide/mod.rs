@@ -27,6 +27,7 @@ pub use rules::Rules;
 use super::change::{ChangeSet, DeliveryWrite};
 use super::delivery::{Cause, Delivery, DeliveryStatus, Payload};
 use super::ids::{DeliveryId, IdSource, UserKey};
+use super::profile::Profile;
 use super::time::Timestamp;
 
 /// What one group of inputs causes, as far as it is decided.
@@ -40,9 +41,9 @@ pub struct Decision<'a> {
     pub effects: Vec<Told>,
     /// What found no room on its profile.
     pub left_out: LeftOut,
-    /// Whether something was needed of a profile, one that the caller does not keep, that can't be read
+    /// Whose profile, one that the caller does not keep, something was needed of that can't be read
     /// ([`Profile::is_damaged`](super::profile::Profile::is_damaged)): what was decided is not to be written.
-    pub is_unsound: bool,
+    pub damaged: Option<UserKey>,
 }
 
 /// What found no room on its profile; the events keep it.
@@ -61,7 +62,14 @@ impl<'a> Decision<'a> {
     pub fn new(rules: Arc<Rules>, now: Timestamp, ids: &'a mut IdSource) -> Self {
         let changes = ChangeSet { at: now, ..ChangeSet::default() };
         let left_out = LeftOut::default();
-        Self { rules, now, ids, changes, effects: Vec::new(), left_out, is_unsound: false }
+        Self { rules, now, ids, changes, effects: Vec::new(), left_out, damaged: None }
+    }
+
+    /// Notes it where something that was needed of a profile can't be read.
+    fn note_damage(&mut self, profile: &Profile) {
+        if profile.is_damaged() {
+            self.damaged.get_or_insert_with(|| profile.key.clone());
+        }
     }
 
     /// The rules it goes by.

@@ -79,11 +79,20 @@ impl Writer {
         Ok(known)
     }
 
+    /// Whether a reading that was waited for is at its end.
+    pub(super) fn is_past_read(&self) -> bool {
+        matches!(&self.past, Some(Past::ReadAside(aside)) if aside.is_done())
+    }
+
     fn begin_reading(&self, backfill: &Backfill, after: Option<&UserKey>, until: EventId) -> Past {
         let reading = Reading::new(backfill, &self.rules.definitions, after, until, self.pace.bytes);
+        if reading.is_of_nothing() {
+            return Past::Known(reading);
+        }
         if !self.pace.by_time {
             return Past::Read(reading);
         }
+        tracing::info!(after = after.is_some(), "reading the log for the next profiles of a backfill");
         let shared = &self.shared;
         let (store, clock) = (Arc::clone(&shared.store), shared.clock.clone());
         Past::ReadAside(Aside::begin(reading, store, clock, self.pace, Arc::clone(&self.past_read)))
@@ -104,7 +113,7 @@ impl Writer {
             }
         }
         let begun = Instant::now();
-        let items = self.slice.items(self.pace, self.is_busy);
+        let items = self.profiles_at_a_time();
         let (mut profiles, mut last) = self.shared.store.profiles_after(after, items).await?;
         let to = past.as_ref().and_then(Reading::to);
         if let (Some(to), Some(found)) = (to, &last)
@@ -136,6 +145,13 @@ impl Writer {
         Ok(true)
     }
 
+    /// How many profiles have their turn in one step. With each step go the pages of their accounts, however few profiles there
+    /// are: where anything is computed of accounts, small steps would take longer, not shorter.
+    fn profiles_at_a_time(&self) -> usize {
+        let items = self.slice.items(self.pace, self.is_busy);
+        if self.rules.has_accounts() { items.max(self.pace.step) } else { items }
+    }
+
     /// What the turn of these profiles, up to `last`, changes.
     async fn take_turn(
         &mut self,
@@ -165,11 +181,10 @@ impl Writer {
         for (user, states) in given {
             group.pour(&user, states);
         }
-        for user in &users {
-            // Somebody of whose ids one is still to come is looked at then.
-            if group.profile(user).is_none_or(|profile| !profile.is_behind(last)) {
-                continue;
-            }
+        // Somebody of whose ids one is still to come is looked at then.
+        let ready = users.iter().filter_map(|user| group.profile(user)).filter(|it| it.is_behind(last));
+        let ready: BTreeSet<UserKey> = ready.map(|profile| profile.key.clone()).collect();
+        for user in &ready {
             // What is computed of accounts waits until it is known what all their users are to it.
             let places = if user.group_id().is_some() { &of_users } else { &of_all };
             group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, places), ()));
@@ -195,8 +210,7 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let first = UserKey::group("");
         let after = after.unwrap_or(&first);
-        let items = self.slice.items(self.pace, self.is_busy);
-        let (mut profiles, last) = self.shared.store.profiles_after(Some(after), items).await?;
+        let (mut profiles, last) = self.shared.store.profiles_after(Some(after), self.pace.step).await?;
         let is_end = last.as_ref().is_none_or(|last| last.group_id().is_none());
         profiles.retain(|profile| profile.key.group_id().is_some());
         let changes = self.evaluate_accounts(backfill, profiles).await?;

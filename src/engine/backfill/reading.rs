@@ -109,6 +109,11 @@ impl Reading {
         reading
     }
 
+    /// Whether no leaf asks for it any more.
+    pub fn is_of_nothing(&self) -> bool {
+        self.leaves.is_empty()
+    }
+
     /// Whether it is of that backfill, and its next profiles are those after `after`.
     pub fn is_for(&self, backfill: &Backfill, after: Option<&UserKey>) -> bool {
         self.backfill == backfill.id && self.after.as_ref() == after

@@ -22,6 +22,8 @@ struct Piece {
     bytes: Vec<u8>,
     /// The last one's key.
     last: Vec<u8>,
+    /// What of its users is kept elsewhere.
+    beside: usize,
 }
 
 impl Run {
@@ -53,15 +55,24 @@ impl Run {
         }
     }
 
-    /// Puts a user behind the others.
-    pub fn push_back(&mut self, user: &[u8], bytes: &[u8]) {
+    /// Puts a user behind the others. `beside` is what of his is kept elsewhere: it counts for how many users make a piece,
+    /// so that none of them stands for much more than the others.
+    pub fn push_back(&mut self, user: &[u8], bytes: &[u8], beside: usize) {
         let more = user.len() + bytes.len() + 2 * 5;
-        let room = |piece: &Piece| piece.bytes.len() + more <= piece.bytes.capacity();
-        if !self.pieces.back().is_some_and(room) {
+        let has_room = |piece: &Piece| {
+            piece.bytes.len() + more <= piece.bytes.capacity()
+                && piece.bytes.len() + piece.beside + more + beside <= self.piece
+        };
+        if !self.pieces.back().is_some_and(has_room) {
+            // One that is full by what is kept elsewhere has little in it.
+            if let Some(full) = self.pieces.back_mut() {
+                full.bytes.shrink_to_fit();
+            }
             let bytes = Vec::with_capacity(self.piece.max(more));
-            self.pieces.push_back(Piece { bytes, last: Vec::new() });
+            self.pieces.push_back(Piece { bytes, last: Vec::new(), beside: 0 });
         }
         let piece = self.pieces.back_mut().expect("one was put there, if there was none");
+        piece.beside += beside;
         put_text(user, &mut piece.bytes);
         put_text(bytes, &mut piece.bytes);
         user.clone_into(&mut piece.last);
@@ -99,7 +110,7 @@ mod tests {
             let mut run = Run::new(room);
             let users: Vec<String> = (0..100).map(|number| format!("user-{number:03}")).collect();
             for user in &users {
-                run.push_back(user.as_bytes(), &user.as_bytes()[5..]);
+                run.push_back(user.as_bytes(), &user.as_bytes()[5..], 0);
             }
             assert!(run.bytes() >= 100 * (8 + 3));
             for user in &users {
@@ -114,11 +125,20 @@ mod tests {
     fn the_last_ones_go_first_and_somebody_stays() {
         let mut run = Run::new(0);
         for user in ["a", "b", "c"] {
-            run.push_back(user.as_bytes(), b"");
+            run.push_back(user.as_bytes(), b"", 0);
         }
         assert_eq!(run.pop_back_piece(), Some(&b"b"[..]));
         assert_eq!(run.pop_back_piece(), Some(&b"a"[..]));
         assert_eq!(run.pop_back_piece(), None);
         assert_eq!(run.front(), Some((&b"a"[..], &b""[..])));
+    }
+
+    #[test]
+    fn what_is_kept_elsewhere_fills_a_piece_too() {
+        let mut run = Run::new(64 * 1000);
+        for user in ["a", "b", "c"] {
+            run.push_back(user.as_bytes(), b"", 600);
+        }
+        assert_eq!(run.pop_back_piece(), Some(&b"b"[..]));
     }
 }

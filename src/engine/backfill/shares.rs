@@ -38,8 +38,8 @@ pub(super) struct Shares {
     added: Vec<u8>,
     /// Where in `added` each begins.
     starts: Vec<usize>,
-    /// Entries that found no room in their leaf.
-    left_out: usize,
+    /// Entries that found no room in their leaf, by user; few have any.
+    left_out: BTreeMap<UserKey, usize>,
 }
 
 impl Shares {
@@ -53,7 +53,7 @@ impl Shares {
             paged_bytes: 0,
             added: Vec::new(),
             starts: Vec::new(),
-            left_out: 0,
+            left_out: BTreeMap::new(),
         }
     }
 
@@ -89,10 +89,11 @@ impl Shares {
                 while let Some(start) = starts.next_if(|start| user_of(start) == user) {
                     own.push(read_added(&added[start..]));
                 }
-                let states = self.count(user, states.unwrap_or_default(), own, now);
-                self.run.push_back(user, &states);
+                let (states, beside) = self.count(user, states.unwrap_or_default(), own, now);
+                self.run.push_back(user, &states, beside);
             } else {
-                self.run.push_back(user, states.unwrap_or_default());
+                let beside = if self.paged.is_empty() { 0 } else { self.beside(user) };
+                self.run.push_back(user, states.unwrap_or_default(), beside);
             }
             if states.is_some() {
                 before.pop_front();
@@ -101,8 +102,19 @@ impl Shares {
         self.cut()
     }
 
-    /// The user's states with more entries; those that come to need pages are kept beside.
-    fn count(&mut self, user: &[u8], states: &[u8], entries: Vec<(usize, Entry)>, now: Timestamp) -> Vec<u8> {
+    /// About how many bytes the user's states on pages take.
+    fn beside(&self, user: &[u8]) -> usize {
+        self.paged.get(&key_of(user)).map_or(0, |paged| bytes_of(paged))
+    }
+
+    /// The user's states with more entries; those that come to need pages are kept beside: about how many bytes they take.
+    fn count(
+        &mut self,
+        user: &[u8],
+        states: &[u8],
+        entries: Vec<(usize, Entry)>,
+        now: Timestamp,
+    ) -> (Vec<u8>, usize) {
         let key = key_of(user);
         let mut open = unpacked(states);
         if let Some(paged) = self.paged.remove(&key) {
@@ -116,11 +128,14 @@ impl Shares {
                 open.len() - 1
             });
             let (_, state, pages) = &mut open[place];
-            self.left_out += usize::from(!state.add(&self.shapes[leaf], entry, now, pages));
+            if !state.add(&self.shapes[leaf], entry, now, pages) {
+                *self.left_out.entry(key.clone()).or_default() += 1;
+            }
         }
         let (paged, whole): (Vec<_>, Vec<_>) = open.into_iter().partition(|(_, state, _)| state.is_paged());
+        let beside = bytes_of(&paged);
         if !paged.is_empty() {
-            self.paged_bytes += bytes_of(&paged);
+            self.paged_bytes += beside;
             self.paged.insert(key, paged);
         }
         let (mut packed, mut bytes) = (Vec::new(), Vec::new());
@@ -130,7 +145,7 @@ impl Shares {
             put_length(leaf, &mut packed);
             put_text(&bytes, &mut packed);
         }
-        packed
+        (packed, beside)
     }
 
     /// Lets go of the last users where there are too many; answers the last one who is left then.
@@ -145,6 +160,7 @@ impl Shares {
                 while let Some(user) = self.paged.last_entry().filter(|user| *user.key() > left) {
                     self.paged_bytes = self.paged_bytes.saturating_sub(bytes_of(&user.remove()));
                 }
+                self.left_out.retain(|user, _| *user <= left);
                 last = Some(left);
             }
         }
@@ -171,7 +187,7 @@ impl Shares {
 
     /// Takes the number of entries that found no room.
     pub fn take_left_out(&mut self) -> usize {
-        std::mem::take(&mut self.left_out)
+        std::mem::take(&mut self.left_out).into_values().sum()
     }
 }
 
@@ -277,6 +293,20 @@ mod tests {
         assert_eq!(shares.fold(now()), None, "those who are left have room");
         (0..=last).for_each(|number| assert_eq!(counts(&mut shares, &name(number)), [(0, 1)]));
         assert_eq!(counts(&mut shares, &name(last + 1)), []);
+    }
+
+    #[test]
+    fn states_on_pages_count_for_the_room() {
+        let mut shares = shares(1 << 20);
+        for number in 0..200 {
+            (0..500).for_each(|minutes| add(&mut shares, &format!("{number:03}"), 0, minutes));
+            if number % 20 == 19 {
+                shares.fold(now());
+            }
+        }
+        assert!(shares.paged_bytes <= 1 << 20, "{}", shares.paged_bytes);
+        assert!(!shares.paged.is_empty() && shares.paged.len() < 100, "{}", shares.paged.len());
+        assert_eq!(counts(&mut shares, "000"), [(0, 500)]);
     }
 
     #[test]
