@@ -64,8 +64,8 @@ impl Run {
                 && piece.bytes.len() + piece.beside + more + beside <= self.piece
         };
         if !self.pieces.back().is_some_and(has_room) {
-            // One that is full by what is kept elsewhere has little in it.
-            if let Some(full) = self.pieces.back_mut() {
+            // One that is full by what is kept elsewhere may have little in it.
+            if let Some(full) = self.pieces.back_mut().filter(|it| it.bytes.len() < it.bytes.capacity() / 2) {
                 full.bytes.shrink_to_fit();
             }
             let bytes = Vec::with_capacity(self.piece.max(more));
