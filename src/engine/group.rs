@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::command::{Accepted, Reply};
 use super::error::EngineError;
 use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
-use crate::domain::decide::{Decision, Effect, LeftOut, Rules, Told, links, message_hash};
+use crate::domain::decide::{Decision, Effect, LeftOut, Merged, Rules, Told, links, message_hash};
 use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
@@ -266,7 +266,7 @@ impl<'a> Group<'a> {
 
     /// Takes in one event; what it needs is loaded.
     pub fn take_in(&mut self, event: Event) -> Accepted {
-        self.link(&event);
+        let merged = self.link(&event);
         let sent_under = event.user_key();
         let user = self.surviving(&sent_under).clone();
         let spilled = if self.spilled.is_empty() || !event.dedupe {
@@ -278,7 +278,7 @@ impl<'a> Group<'a> {
         };
         let slot = self.slots.get_mut(&user).expect("the group's profiles are loaded first");
         let message_id = event.message_id.clone();
-        let taken = self.decision.take_in(&mut slot.profile, event, spilled);
+        let taken = self.decision.take_in(&mut slot.profile, event, spilled, merged);
         slot.changed |= !taken.duplicate;
         // What leaves a profile now is looked for by the next events of this group, which the store can't answer yet.
         let seen = &self.decision.changes.seen;
@@ -291,30 +291,31 @@ impl<'a> Group<'a> {
     }
 
     /// Makes one profile of those that the event says are one person. An id under which nobody came yet points to him from
-    /// now on.
-    fn link(&mut self, event: &Event) {
+    /// now on. What is to be looked at after that is looked at with the event.
+    fn link(&mut self, event: &Event) -> Option<Merged> {
         let links = links(event);
         if links.is_empty() {
-            return;
+            return None;
         }
         let user = self.surviving(&event.user_key()).clone();
+        let mut merged = None;
         for other in links {
             // One that belongs to somebody already stays with him.
             if !self.slots[&user].profile.is_linked_to(&other) && !self.merged.contains_key(&other) {
-                self.merge(&user, &other);
+                self.merge(&user, &other, merged.get_or_insert_default());
             }
         }
+        merged
     }
 
-    fn merge(&mut self, into: &UserKey, from: &UserKey) {
+    fn merge(&mut self, into: &UserKey, from: &UserKey, merged: &mut Merged) {
         let Some(mut slot) = self.slots.remove(into) else { return };
         if let Some(other) = self.slots.get_mut(from) {
-            self.decision.merge(&mut slot.profile, &mut other.profile);
+            self.decision.merge(&mut slot.profile, &mut other.profile, merged);
             (slot.changed, other.changed) = (true, true);
             self.merged.insert(from.clone(), into.clone());
         }
         self.slots.insert(into.clone(), slot);
-        self.apply_effects();
     }
 
     /// Loads the pages that giving these users their shares of the past, and looking at all profiles that are loaded, needs.

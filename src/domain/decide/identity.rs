@@ -4,7 +4,7 @@
 //! profile is a pointer, so that whatever still comes under its id finds its way.
 
 use super::Decision;
-use super::compute::{Touched, arm, earliest};
+use super::compute::{Touched, arm};
 use super::intake::{SetTrait, set_trait};
 use crate::domain::change::{Adoption, JourneyMove, MembershipWrite};
 use crate::domain::definition::Class;
@@ -62,26 +62,49 @@ impl Profile {
     }
 }
 
+/// What is to be looked at once everything that an event makes one is one.
+#[derive(Debug, Default)]
+pub struct Merged {
+    /// Rules that may be another now.
+    pub(super) touched: Touched,
+    /// Keys of the computations that the person was told of under another id.
+    pub(super) told: Vec<String>,
+}
+
 impl Decision<'_> {
-    /// Makes `from` part of `into`; `from` is a pointer afterwards.
-    ///
-    /// Everything that the person was told under either id is told again under the surviving one, as it is true now.
-    pub fn merge(&mut self, into: &mut Profile, from: &mut Profile) {
+    /// Makes `from` part of `into`; `from` is a pointer afterwards. Nothing is evaluated yet: the event that says so, or
+    /// another id that it names, may change what is true.
+    pub fn merge(&mut self, into: &mut Profile, from: &mut Profile, merged: &mut Merged) {
         let pointer =
             Profile { merged_into: Some(into.key.clone()), ..Profile::new(from.key.clone(), self.now) };
         let from = std::mem::replace(from, pointer);
         into.updated_at = self.now;
-        let touched = self.touched_by(into, &from);
+        merged.touched.append(&mut self.touched_by(into, &from));
         self.merge_accounts(into, &from);
         self.merge_leaves(into, &from);
-        let told = self.merge_told(into, &from);
+        merged.told.append(&mut self.merge_told(into, &from));
         self.merge_person(into, &from);
         self.note_damage(&from);
         self.merge_journeys(into, from);
+        let wake = self.journeys_wake(into);
+        arm(into, wake);
+    }
+
+    /// Evaluates what a merge may have changed, and what else did: `touched`. Everything that the person was told under another
+    /// id is told again under the surviving one, as it is true now.
+    pub(super) fn evaluate_merged(
+        &mut self,
+        profile: &mut Profile,
+        mut merged: Merged,
+        mut touched: Touched,
+    ) {
+        merged.touched.append(&mut touched);
+        merged.told.sort_unstable();
+        merged.told.dedup();
         let before = self.changes.deliveries.len();
-        let wake = self.evaluate(into, touched, &Cause::Merge);
-        arm(into, earliest(wake, self.journeys_wake(into)));
-        self.tell_again(into, &told, before);
+        let wake = self.evaluate(profile, merged.touched, &Cause::Merge);
+        arm(profile, wake);
+        self.tell_again(profile, &merged.told, before);
     }
 
     /// The rules that may be another now: those that ask about what the other profile brings.

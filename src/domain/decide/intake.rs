@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::Decision;
 use super::compute::{Touched, arm};
+use super::identity::Merged;
 use crate::domain::change::SeenWrite;
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::event::{Call, Event, weight};
@@ -36,9 +37,18 @@ pub fn message_hash(message_id: &str) -> MessageHash {
 
 impl Decision<'_> {
     /// Takes in one event of the profile's user. `spilled` is when a message of that id arrived, if the store remembers
-    /// one outside the profile.
-    pub fn take_in(&mut self, profile: &mut Profile, mut event: Event, spilled: Option<Timestamp>) -> Taken {
+    /// one outside the profile; `merged` what the event made part of the profile just before.
+    pub fn take_in(
+        &mut self,
+        profile: &mut Profile,
+        mut event: Event,
+        spilled: Option<Timestamp>,
+        merged: Option<Merged>,
+    ) -> Taken {
         if event.dedupe && self.seen_before(profile, &event, spilled) {
+            if let Some(merged) = merged {
+                self.evaluate_merged(profile, merged, Touched::new());
+            }
             let journey = profile
                 .journeys
                 .iter()
@@ -57,7 +67,9 @@ impl Decision<'_> {
         self.link_account(profile, &event);
         let journey = self.follow(profile, &event);
         self.pass_on(profile, &event);
-        if !touched.is_empty() {
+        if let Some(merged) = merged {
+            self.evaluate_merged(profile, merged, touched);
+        } else if !touched.is_empty() {
             let wake = self.evaluate(profile, touched, &Cause::Event(event.id));
             arm(profile, wake);
         }

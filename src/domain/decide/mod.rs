@@ -18,7 +18,7 @@ mod wake;
 use std::sync::Arc;
 
 pub use accounts::{Effect, Told};
-pub use identity::links;
+pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
 pub use operate::OperateError;

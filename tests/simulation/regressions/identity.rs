@@ -157,3 +157,20 @@ async fn finished_journeys_of_long_ago_follow_their_user() {
     assert_eq!(picture.journeys.len(), count);
     assert!(picture.journeys.iter().all(|journey| journey.user == UserKey::user("u2")));
 }
+
+#[tokio::test]
+async fn what_an_event_makes_one_is_looked_at_once_it_is_one() {
+    let mut machine = machine().await;
+    machine.apply(vec![audience("never", "event('Order Completed').count() = 0")]).await;
+    // A visitor who ordered becomes a user of whom nothing was known, by an alias that names him under two kinds of ids.
+    let events = vec![machine.order("a:x"), machine.alias("u1", "x")];
+    machine.send(vec![events]).await;
+    // The first that is known of somebody is an order under both ids, and of somebody else one under a known visitor's.
+    let events =
+        vec![machine.order("u2+y"), machine.identify("a:z", json!({ "plan": "pro" })), machine.order("u3+z")];
+    machine.send(vec![events]).await;
+    assert_eq!(machine.told().await, Vec::<String>::new(), "not for a moment had they never ordered");
+    let event = machine.identify("u4+w", json!({ "plan": "pro" }));
+    machine.send_one(event).await;
+    assert_eq!(machine.told().await, ["u:u4 never=true"]);
+}
