@@ -40,8 +40,9 @@ pub struct Backfill {
     /// Whether the log is being read for the next profiles; only in what is published.
     #[serde(skip)]
     pub is_reading: bool,
-    /// Events read so far for the profiles that are next. Where their past does not fit into memory at once, the log is read
-    /// again for the others.
+    /// Events read so far for the profiles that are next; only in what is published. Where their past does not fit into memory
+    /// at once, the log is read again for the others.
+    #[serde(skip)]
     pub events_read: u64,
     /// Events that there were to read when it began.
     pub events_total: u64,

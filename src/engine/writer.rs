@@ -362,9 +362,9 @@ impl Writer {
         let mut backfills = self.rules.backfills.clone();
         for backfill in &mut backfills {
             let past = self.past.as_ref().filter(|past| past.backfill() == backfill.id);
-            if let Some(read) = past.and_then(Past::events_read) {
-                (backfill.is_reading, backfill.events_read) = (true, read);
-            }
+            // Until the past of those who are next is known, it is being read, or about to be.
+            backfill.is_reading = backfill.past().is_some() && !matches!(past, Some(Past::Known(_)));
+            backfill.events_read = past.map_or(0, Past::events_read);
         }
         self.published_backfills.send_replace(Arc::new(backfills));
     }

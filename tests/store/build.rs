@@ -169,7 +169,7 @@ pub fn backfill(n: u64, done: Option<&UserKey>) -> Backfill {
         until: (n > 0).then_some(to),
         phase: BackfillPhase::Profiles { after: done.cloned() },
         is_reading: false,
-        events_read: n,
+        events_read: 0,
         events_total: 2 * n,
         profiles_done: 0,
         profiles_total: u64::MAX,

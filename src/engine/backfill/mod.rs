@@ -70,13 +70,9 @@ impl Writer {
             }
             Some(Past::Known(_)) | None => self.begin_reading(backfill, after, until),
         };
-        let (known, past) = match past {
-            Past::Known(reading) => (Some(reading), None),
-            going_on => (None, Some(going_on)),
-        };
-        self.past = past;
+        self.past = Some(past);
         self.publish_progress();
-        Ok(known)
+        Ok(self.past.take_if(|past| matches!(past, Past::Known(_))).and_then(Past::known))
     }
 
     /// Whether a reading that was waited for is at its end.
@@ -136,7 +132,6 @@ impl Writer {
         backfill.profiles_done +=
             u64::try_from(profiles.iter().filter(is_somebody).count()).unwrap_or(u64::MAX);
         let changes = self.take_turn(&backfill, profiles, past.as_mut(), &last).await?;
-        backfill.events_read = past.as_ref().map_or(0, Reading::events);
         // Where it was for the profiles up to `last` only, the log is read again for the next.
         let is_over = past.as_ref().is_some_and(|past| past.to() == Some(&last));
         self.past = past.filter(|_| !is_over).map(Past::Known);

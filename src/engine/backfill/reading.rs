@@ -42,12 +42,19 @@ impl Past {
         }
     }
 
-    /// Events read so far; `None` once all are.
-    pub fn events_read(&self) -> Option<u64> {
+    /// What was read, if all was.
+    pub fn known(self) -> Option<Reading> {
         match self {
-            Self::Read(reading) => Some(reading.events),
-            Self::ReadAside(aside) => Some(aside.events.load(Ordering::Relaxed)),
-            Self::Known(_) => None,
+            Self::Known(reading) => Some(reading),
+            Self::Read(_) | Self::ReadAside(_) => None,
+        }
+    }
+
+    /// Events read so far.
+    pub fn events_read(&self) -> u64 {
+        match self {
+            Self::Read(reading) | Self::Known(reading) => reading.events,
+            Self::ReadAside(aside) => aside.events.load(Ordering::Relaxed),
         }
     }
 }
@@ -117,11 +124,6 @@ impl Reading {
     /// Whether it is of that backfill, and its next profiles are those after `after`.
     pub fn is_for(&self, backfill: &Backfill, after: Option<&UserKey>) -> bool {
         self.backfill == backfill.id && self.after.as_ref() == after
-    }
-
-    /// Events read.
-    pub fn events(&self) -> u64 {
-        self.events
     }
 
     /// The last profile that it is for; `None`: it is for all that are left.

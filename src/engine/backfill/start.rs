@@ -112,7 +112,10 @@ impl<'a> Start<'a> {
 
     /// What is to be done. Where nothing is to be computed, the profiles are looked at all the same: what is gone leaves
     /// states behind.
-    pub fn finish(self) -> Backfill {
+    pub fn finish(mut self) -> Backfill {
+        if self.backfill.past().is_none() {
+            self.backfill.events_total = 0;
+        }
         self.backfill
     }
 }
