@@ -1,6 +1,8 @@
 //! Tests of mappings as a whole; small parts are tested where they are.
 
 mod cases;
+mod limits;
+mod properties;
 mod refused;
 
 use serde_json::{Value, json};
