@@ -89,6 +89,14 @@ impl Mapping {
         evaluate::evaluate(&self.root, event, &mut budget).map_err(MappingError::from)
     }
 
+    /// What it comes to whatever the event is, if it has no directive: a URL, say, that can be checked at once.
+    pub fn constant(&self) -> Option<&Value> {
+        match &self.root {
+            Expression::Constant(value) => Some(value),
+            Expression::Object(_) | Expression::Array(_) | Expression::Directive(_) => None,
+        }
+    }
+
     /// The definition, as it was written.
     pub fn to_json(&self) -> &Value {
         &self.source

@@ -166,8 +166,18 @@ proptest! {
 
     #[test]
     fn what_has_no_directive_stands_for_itself(definition in data()) {
-        let mapping = Mapping::parse(&definition);
-        prop_assert_eq!(mapping.map(|mapping| mapping.evaluate(&json!({}))), Ok(Ok(Some(definition))));
+        let mapping = Mapping::parse(&definition).expect("no directives");
+        prop_assert_eq!(mapping.constant(), Some(&definition));
+        prop_assert_eq!(mapping.evaluate(&json!({})), Ok(Some(definition)));
+    }
+
+    #[test]
+    fn encoded_text_is_what_deliveries_write(value in data()) {
+        let mapping = json!({"@json": {"mode": "encode", "value": {"@path": "$.v"}}});
+        let mapping = Mapping::parse(&mapping).expect("a mapping");
+        prop_assert_eq!(mapping.constant(), None);
+        let text = crate::delivery::json::stringify(&value);
+        prop_assert_eq!(mapping.evaluate(&json!({ "v": value })), Ok(Some(Value::String(text))));
     }
 
     #[test]
