@@ -175,6 +175,25 @@ pub const MAX_ATTEMPTS_KEPT: usize = 20;
 /// Bytes of a receiver's answer that are read and kept.
 pub const RESPONSE_SNIPPET_BYTES: usize = 1024;
 
+// --- mappings ---------------------------------------------------------------------------------------------------
+/// Largest definition of a mapping, in bytes of its JSON without spaces and escapes.
+pub const MAX_MAPPING_BYTES: usize = 64 * 1024;
+/// Deepest nesting of objects and arrays in a mapping.
+pub const MAX_MAPPING_DEPTH: usize = 32;
+/// Most problems of one mapping that are listed.
+pub const MAX_MAPPING_PROBLEMS: usize = 100;
+/// Longest text that `@replace` looks for, in characters (Segment: 10).
+pub const MAX_PATTERN_CHARS: usize = 10;
+/// Longest text that `@replace` puts in its place, in characters (Segment: 10).
+pub const MAX_REPLACEMENT_CHARS: usize = 10;
+/// Most steps that the evaluation of a mapping for one event may take: one for each part of the mapping each time that it
+/// is looked at, for each member that is gone through, and for 64 bytes of text that are read.
+pub const MAX_MAPPING_STEPS: usize = 100_000;
+/// Most bytes that an evaluation may make, results in between included: the text of values and keys, and 8 for each value.
+pub const MAX_MAPPED_BYTES: usize = 1024 * 1024;
+/// Deepest nesting of what a mapping makes.
+pub const MAX_MAPPED_DEPTH: usize = 128;
+
 // --- the API ----------------------------------------------------------------------------------------------------
 /// Rows of one page unless asked otherwise.
 pub const DEFAULT_PAGE: usize = 100;

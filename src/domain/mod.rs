@@ -16,6 +16,7 @@ pub mod journey;
 pub mod key;
 pub mod leaf;
 pub mod limits;
+pub mod mapping;
 pub mod packed;
 pub mod packed_map;
 pub mod page;
