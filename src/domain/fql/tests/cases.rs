@@ -175,6 +175,8 @@ fn values_are_equal_only_if_their_types_are() {
         ("properties.features = [\"discounts\", 'dark-mode']", true),
         ("properties.features != [\"dark-mode\", \"discounts\"]", true),
         ("properties.features = [\"discounts\"]", false),
+        ("[\"discounts\"] = properties.features", false),
+        ("[] = properties.features or [] = [null] or [null] = []", false),
         ("properties.empty = []", true),
         ("properties.empty = null", false),
         ("[] = properties.missing", false),

@@ -125,6 +125,9 @@ fn texts_beyond_a_limit_are_refused() {
     let lists = |depth: usize| format!("a = {}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(Fql::parse(&lists(MAX_FQL_NESTING - 1)).is_ok());
     assert_eq!(refusal(&lists(MAX_FQL_NESTING)).message, "nested too deeply (more than 32 levels)");
+    // What is joined by one word is not nested, however it is written.
+    let joined = format!("{}a = 1{}", "a = 1 and (".repeat(40), ")".repeat(40));
+    assert_eq!(Fql::parse(&joined).unwrap().to_string(), vec!["a = 1"; 41].join(" and "));
     // The brackets that the canonical text adds count for nothing.
     let nots = format!("{}a = 1", "!".repeat(MAX_FQL_NESTING - 2));
     assert_eq!(Fql::parse(&Fql::parse(&nots).unwrap().to_string()), Fql::parse(&nots));
