@@ -97,6 +97,8 @@ fn work_is_bounded() {
     assert_eq!(judge_event(&nasty, &long), Err(FqlFault::TooMuchWork));
     let many = vec!["contains(p, 'b')"; 160].join(" or ");
     assert_eq!(judge_event(&many, &long), Err(FqlFault::TooMuchWork));
+    let written = vec!["lowercase(p) = 'b'"; 160].join(" or ");
+    assert_eq!(judge_event(&written, &long), Err(FqlFault::TooMuchWork));
     let few = vec!["contains(p, 'b')"; 100].join(" or ");
     assert_eq!(judge_event(&few, &long), Ok(false));
     // Each level doubles the backslashes.
