@@ -194,6 +194,20 @@ pub const MAX_MAPPED_BYTES: usize = 1024 * 1024;
 /// Deepest nesting of what a mapping makes.
 pub const MAX_MAPPED_DEPTH: usize = 128;
 
+// --- filters (FQL) ----------------------------------------------------------------------------------------------
+/// Longest filter or trigger, in bytes, as written and as written out canonically.
+pub const MAX_FQL_BYTES: usize = 16 * 1024;
+/// How deep the parts of a filter may be nested in each other; brackets that change nothing may be twice as deep.
+pub const MAX_FQL_NESTING: usize = 32;
+/// Most values in one filter: fields, constants, lists and calls of functions.
+pub const MAX_FQL_TERMS: usize = 500;
+/// Longest pattern of a filter's `match`, in characters.
+pub const MAX_FQL_PATTERN: usize = 256;
+/// Work that one look at an event may take: bytes that are searched or written, and characters tried with a pattern.
+pub const MAX_FQL_STEPS: usize = 4 * 1024 * 1024;
+/// Longest text that a function of a filter may make, in bytes.
+pub const MAX_FQL_TEXT_BYTES: usize = 128 * 1024;
+
 // --- the API ----------------------------------------------------------------------------------------------------
 /// Rows of one page unless asked otherwise.
 pub const DEFAULT_PAGE: usize = 100;

@@ -9,6 +9,7 @@ pub mod definition;
 pub mod delivery;
 pub mod event;
 pub mod external_ids;
+pub mod fql;
 pub mod funnel;
 pub mod ids;
 pub mod ingest;

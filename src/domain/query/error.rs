@@ -1,4 +1,4 @@
-//! Why a query was refused, and where.
+//! Why a query was refused, and where. Filters ([`crate::domain::fql`]) are refused in the same form.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct QueryError {
 
 impl QueryError {
     /// An error at a byte offset of `text`.
-    pub(super) fn at(text: &str, offset: usize, message: impl Into<String>) -> Self {
+    pub(in crate::domain) fn at(text: &str, offset: usize, message: impl Into<String>) -> Self {
         let offset = text.floor_char_boundary(offset);
         let before = &text[..offset];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -36,13 +36,13 @@ impl QueryError {
     }
 
     /// Adds what could have stood there.
-    pub(super) fn expecting<'a>(mut self, expected: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(in crate::domain) fn expecting<'a>(mut self, expected: impl IntoIterator<Item = &'a str>) -> Self {
         self.expected = expected.into_iter().map(str::to_owned).collect();
         self
     }
 
     /// Adds what was probably meant.
-    pub(super) fn suggesting(mut self, suggestion: Option<&str>) -> Self {
+    pub(in crate::domain) fn suggesting(mut self, suggestion: Option<&str>) -> Self {
         self.suggestion = suggestion.map(str::to_owned);
         self
     }

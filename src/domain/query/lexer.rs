@@ -44,7 +44,7 @@ impl Kind<'_> {
 }
 
 /// At most 40 characters of what the author wrote, so that messages stay one readable line.
-pub(super) fn shorten(text: &str) -> String {
+pub(in crate::domain) fn shorten(text: &str) -> String {
     match text.char_indices().nth(40) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -48,6 +48,8 @@ use super::time::Span;
 pub use error::QueryError;
 pub use evaluate::{Evaluation, Inputs, Tally};
 pub use leaf::LeafSpec;
+pub(in crate::domain) use lexer::shorten;
+pub(in crate::domain) use words::near_miss;
 
 use ast::{Comparison, Scalar, Term};
 use comparator::Comparator;

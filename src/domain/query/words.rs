@@ -60,7 +60,7 @@ pub(super) fn is_function(word: &str) -> bool {
 }
 
 /// Which of `words` the author of `word` probably meant, if any is near enough.
-pub(super) fn near_miss<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
+pub(in crate::domain) fn near_miss<'a>(word: &str, words: &[&'a str]) -> Option<&'a str> {
     const LONGEST: usize = 24;
     let written: Vec<char> = word.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
     if written.len() > LONGEST {
