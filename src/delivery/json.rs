@@ -5,9 +5,9 @@
 //! like array indexes first and ascending, numbers in JavaScript's notation, its escapes, no spaces.
 //! Integers beyond 2^53 are written as they are; a receiver that re-serialises them loses digits on its own side.
 
-use std::fmt::Write as _;
+use serde_json::{Map, Value};
 
-use serde_json::{Map, Number, Value};
+use crate::domain::javascript::{array_index, write_number, write_text};
 
 /// `value` as `JSON.stringify` writes it.
 pub fn stringify(value: &Value) -> String {
@@ -29,7 +29,7 @@ fn write_value(out: &mut String, value: &Value) {
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
         Value::Number(number) => write_number(out, number),
-        Value::String(text) => write_string(out, text),
+        Value::String(text) => write_text(out, text),
         Value::Array(items) => {
             out.push('[');
             for (place, item) in items.iter().enumerate() {
@@ -56,93 +56,11 @@ fn write_object(out: &mut String, object: &Map<String, Value>) {
         if place > 0 {
             out.push(',');
         }
-        write_string(out, key);
+        write_text(out, key);
         out.push(':');
         write_value(out, value);
     }
     out.push('}');
-}
-
-/// The array index that `key` is in JavaScript: `0` to `2^32 - 2`, without leading zeros.
-fn array_index(key: &str) -> Option<u32> {
-    let canonical = key == "0" || (!key.starts_with('0') && key.bytes().all(|byte| byte.is_ascii_digit()));
-    canonical.then(|| key.parse().ok()).flatten().filter(|index| *index != u32::MAX)
-}
-
-fn write_string(out: &mut String, text: &str) {
-    out.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            control if control < ' ' => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(control));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-}
-
-fn write_number(out: &mut String, number: &Number) {
-    if number.is_f64() {
-        write_double(out, number.as_f64().unwrap_or(0.0));
-    } else {
-        let _ = write!(out, "{number}");
-    }
-}
-
-/// `Number::toString` of ECMAScript: plain from 1e-6 up to 1e21, otherwise with an exponent and its sign.
-fn write_double(out: &mut String, number: f64) {
-    if !number.is_finite() {
-        out.push_str("null");
-        return;
-    }
-    if number == 0.0 {
-        out.push('0');
-        return;
-    }
-    if number < 0.0 {
-        out.push('-');
-    }
-    // Rust's `e` form has the shortest digits that read back as the same number, as JavaScript's has.
-    let scientific = format!("{:e}", number.abs());
-    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    write_digits(out, &digits, exponent);
-}
-
-/// Places the point in `digits` (one digit before it at `exponent` 0).
-fn write_digits(out: &mut String, digits: &str, exponent: i32) {
-    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
-    let before = exponent + 1;
-    let whole = usize::try_from(before).unwrap_or(0);
-    if (1..=21).contains(&before) && digits.len() <= whole {
-        out.push_str(digits);
-        out.push_str(&"0".repeat(whole - digits.len()));
-    } else if (1..=21).contains(&before) {
-        out.push_str(&digits[..whole]);
-        out.push('.');
-        out.push_str(&digits[whole..]);
-    } else if (-5..=0).contains(&before) {
-        out.push_str("0.");
-        out.push_str(&zeros(-before));
-        out.push_str(digits);
-    } else {
-        out.push_str(&digits[..1]);
-        if digits.len() > 1 {
-            out.push('.');
-            out.push_str(&digits[1..]);
-        }
-        let _ = write!(out, "e{exponent:+}");
-    }
 }
 
 #[cfg(test)]
@@ -205,7 +123,7 @@ mod tests {
             let number = f64::from_bits(bits);
             prop_assume!(number.is_finite());
             let mut out = String::new();
-            write_double(&mut out, number);
+            write_number(&mut out, &serde_json::Number::from_f64(number).unwrap());
             prop_assert_eq!(out.parse::<f64>().unwrap(), number);
         }
 

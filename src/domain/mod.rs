@@ -13,6 +13,7 @@ pub mod fql;
 pub mod funnel;
 pub mod ids;
 pub mod ingest;
+pub mod javascript;
 pub mod journey;
 pub mod key;
 pub mod leaf;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::budget::Budget;
 use super::error::Failure;
 use super::expression::Replace;
-use super::json_text;
 use super::resolved::Resolved;
+use crate::domain::javascript::write_number;
 
 /// The text in lower or upper case, whole Unicode; what is no text stays as it is.
 pub(super) fn change_case<'a>(
@@ -43,7 +43,7 @@ pub(super) fn replace(
             Some(Value::Bool(truth)) => truth.to_string(),
             Some(Value::Number(number)) => {
                 let mut text = String::new();
-                json_text::write_number(&mut text, number);
+                write_number(&mut text, number);
                 text
             }
             _ => return Ok(Resolved::Owned(Value::String(String::new()))),
