@@ -26,8 +26,9 @@ pub struct Sent {
 /// Makes attempts: the real one over the network, or a scripted one in tests.
 #[async_trait]
 pub trait Sender: Send + Sync + 'static {
-    /// Tries `delivery` once. Always comes to an end, within the destination's timeout and a little more.
-    async fn send(&self, delivery: &Delivery) -> Sent;
+    /// Tries these deliveries to one destination once, in their order: those that may share a request do, see `Batch`. Answers one
+    /// attempt for each, in the same order. Always comes to an end, within the destination's timeout and a little more.
+    async fn send(&self, batch: &[Delivery]) -> Vec<Sent>;
 }
 
 /// What a destination learned from one try; who called it adds when and how long.
@@ -111,10 +112,14 @@ impl RealSender {
 
 #[async_trait]
 impl Sender for RealSender {
-    async fn send(&self, delivery: &Delivery) -> Sent {
-        let at = self.clock.now();
-        let begun = Instant::now();
-        let verdict = self.verdict(delivery).await;
-        verdict.into_sent(at, u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
+    async fn send(&self, batch: &[Delivery]) -> Vec<Sent> {
+        let mut sent = Vec::with_capacity(batch.len());
+        for delivery in batch {
+            let at = self.clock.now();
+            let begun = Instant::now();
+            let verdict = self.verdict(delivery).await;
+            sent.push(verdict.into_sent(at, u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)));
+        }
+        sent
     }
 }

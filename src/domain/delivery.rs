@@ -166,6 +166,12 @@ pub struct Delivery {
     /// How often it was put back by hand.
     #[serde(default)]
     pub replays: u32,
+    /// Why it is as it is, once it is at its end: what the receiver said last, or what took its place.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The delivery that took its place.
+    #[serde(default)]
+    pub superseded_by: Option<DeliveryId>,
     /// The tries, oldest first; past `limits::MAX_ATTEMPTS_KEPT` those in the middle are left out.
     pub attempts: Vec<Attempt>,
 }

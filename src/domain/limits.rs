@@ -170,6 +170,12 @@ pub const MAX_ATTEMPT_TIMEOUT: Span = Span::from_secs(60);
 pub const MAX_RETRY_FOR: Span = Span::from_days(30);
 /// Highest rate, in attempts per second, that a destination may ask for.
 pub const MAX_RATE_LIMIT: u32 = 10_000;
+/// After how long of nothing but failures a destination is paused, unless it says otherwise.
+pub const PAUSE_AFTER: Span = Span::from_hours(1);
+/// Attempts that have to fail before a destination is paused, however long it takes.
+pub const PAUSE_ATTEMPTS: u32 = 5;
+/// How often a paused destination is tried, unless it says otherwise.
+pub const PROBE_EVERY: Span = Span::from_secs(60);
 /// Attempts kept with a delivery: the first ones and the newest.
 pub const MAX_ATTEMPTS_KEPT: usize = 20;
 /// Bytes of a receiver's answer that are read and kept.

@@ -91,6 +91,8 @@ mod tests {
             retry_from: start,
             tries: 0,
             replays: 0,
+            reason: None,
+            superseded_by: None,
             attempts: Vec::new(),
         }
     }

@@ -11,7 +11,8 @@ use rand::rngs::StdRng;
 use serde_json::{Map, json};
 use stagepost::clock::Clock;
 use stagepost::domain::definition::{
-    Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, WebhookUrl, document,
+    Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, Signing, WebhookUrl,
+    document,
 };
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event};
@@ -376,20 +377,12 @@ async fn open(
 }
 
 pub fn destination(key: &str, events: EventsWanted) -> Definition {
+    let url = WebhookUrl { url: format!("https://{key}.example/hook"), headers: BTreeMap::new() };
+    let kind = DestinationKind::Webhook { urls: vec![url], signing: Signing::default(), gzip: false };
     Definition::Destination(Destination {
-        key: key.to_owned(),
-        kind: DestinationKind::Webhook {
-            urls: vec![WebhookUrl { url: format!("https://{key}.example/hook"), headers: BTreeMap::new() }],
-            shared_secret: None,
-        },
-        enabled: true,
-        timeout: Span::from_secs(5),
         max_in_flight: 4,
-        rate_limit: None,
-        retry_for: Span::from_hours(4),
         events,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
+        ..Destination::new(key.to_owned(), kind)
     })
 }
 

@@ -131,6 +131,8 @@ pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) ->
         retry_from: id.made_at(),
         tries: 0,
         replays: 0,
+        reason: None,
+        superseded_by: None,
         attempts: Vec::new(),
     }
 }

@@ -19,8 +19,11 @@ pub async fn send(
 ) -> Verdict {
     let timeout = destination.timeout.to_std();
     match &destination.kind {
-        DestinationKind::Webhook { urls, shared_secret } => {
-            webhook::send(client, urls, shared_secret.as_deref(), call, timeout, now).await
+        DestinationKind::Webhook { urls, signing, gzip: _ } => {
+            webhook::send(client, urls, signing.shared_secret.as_deref(), call, timeout, now).await
+        }
+        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => {
+            Verdict::failed("webhook actions are not available yet")
         }
     }
 }

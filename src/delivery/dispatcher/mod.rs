@@ -101,7 +101,8 @@ impl Dispatcher {
             return Err(format!("there is no destination `{destination}`"));
         }
         let sample = sample::delivery(destination, self.inner.clock.now());
-        Ok(self.inner.sender.send(&sample).await.attempt)
+        let sent = self.inner.sender.send(std::slice::from_ref(&sample)).await;
+        sent.into_iter().next().map(|sent| sent.attempt).ok_or_else(|| "no attempt was made".to_owned())
     }
 
     /// Claims nothing more and waits up to `grace` for the attempts under way. Answers how many were still not over:
@@ -175,8 +176,8 @@ impl Inner {
     /// Tries `delivery` once, has the outcome written, and then frees its user's lane.
     async fn attempt(&self, lane: &Lane, delivery: Delivery) {
         let (at, begun) = (self.clock.now(), Instant::now());
-        let sent = AssertUnwindSafe(self.sender.send(&delivery)).catch_unwind().await;
-        let sent = sent.unwrap_or_else(|_| {
+        let sent = AssertUnwindSafe(self.sender.send(std::slice::from_ref(&delivery))).catch_unwind().await;
+        let sent = sent.ok().and_then(|sent| sent.into_iter().next()).unwrap_or_else(|| {
             error!(delivery = %delivery.id, destination = %lane.key, "an attempt panicked");
             Verdict::retry(None, "an internal error; the server's log has more").into_sent(at, 0)
         });

@@ -28,6 +28,8 @@ pub(super) fn delivery(destination: &str, now: Timestamp) -> Delivery {
         retry_from: now,
         tries: 0,
         replays: 0,
+        reason: None,
+        superseded_by: None,
         attempts: Vec::new(),
     }
 }

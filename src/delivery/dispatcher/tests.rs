@@ -8,10 +8,10 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::*;
 use crate::delivery::sender::Sent;
-use crate::domain::definition::{Definition, Destination, DestinationKind, EventsWanted};
+use crate::domain::definition::{Definition, Destination, DestinationKind, Signing};
 use crate::domain::delivery::{Cause, DeliveryStatus, Outcome, Payload};
 use crate::domain::ids::{DeliveryId, IdSource, UserKey};
-use crate::domain::limits::{RETRY_FOR, WEBHOOK_TIMEOUT};
+use crate::domain::limits::RETRY_FOR;
 use crate::domain::retry;
 
 const START: i64 = 1_790_000_000_000;
@@ -38,18 +38,8 @@ impl FakeOutbox {
     }
 
     fn define(&self, change: impl FnOnce(&mut Destination)) {
-        let mut destination = Destination {
-            key: "crm".to_owned(),
-            kind: DestinationKind::Webhook { urls: Vec::new(), shared_secret: None },
-            enabled: true,
-            timeout: WEBHOOK_TIMEOUT,
-            max_in_flight: 16,
-            rate_limit: None,
-            retry_for: RETRY_FOR,
-            events: EventsWanted::Computed,
-            created_at: Timestamp::from_millis(START),
-            updated_at: Timestamp::from_millis(START),
-        };
+        let kind = DestinationKind::Webhook { urls: Vec::new(), signing: Signing::default(), gzip: false };
+        let mut destination = Destination::new("crm".to_owned(), kind);
         change(&mut destination);
         self.definitions.send_modify(|now| Arc::make_mut(now).put(Definition::Destination(destination)));
     }
@@ -71,6 +61,8 @@ impl FakeOutbox {
             retry_from: now,
             tries: 0,
             replays: 0,
+            reason: None,
+            superseded_by: None,
             attempts: Vec::new(),
         });
         self.made.notify_one();
@@ -143,12 +135,16 @@ struct Scripted {
 
 #[async_trait]
 impl Sender for Scripted {
-    async fn send(&self, delivery: &Delivery) -> Sent {
-        self.begun.lock().unwrap().push(delivery.id);
-        self.permits.acquire().await.unwrap().forget();
-        let outcome = (self.answer)(delivery);
-        self.sent.lock().unwrap().push(delivery.id);
-        Verdict { outcome, ..Verdict::delivered() }.into_sent(self.clock.now(), 1)
+    async fn send(&self, batch: &[Delivery]) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        for delivery in batch {
+            self.begun.lock().unwrap().push(delivery.id);
+            self.permits.acquire().await.unwrap().forget();
+            let outcome = (self.answer)(delivery);
+            self.sent.lock().unwrap().push(delivery.id);
+            sent.push(Verdict { outcome, ..Verdict::delivered() }.into_sent(self.clock.now(), 1));
+        }
+        sent
     }
 }
 

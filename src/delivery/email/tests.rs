@@ -92,6 +92,8 @@ fn delivery() -> Delivery {
         retry_from: at,
         tries: 0,
         replays: 0,
+        reason: None,
+        superseded_by: None,
         attempts: Vec::new(),
     }
 }

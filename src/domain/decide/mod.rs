@@ -107,6 +107,8 @@ impl<'a> Decision<'a> {
                 retry_from: self.now,
                 tries: 0,
                 replays: 0,
+                reason: None,
+                superseded_by: None,
                 attempts: Vec::new(),
             },
             was: None,

@@ -20,7 +20,10 @@ use crate::domain::query::Target;
 use crate::domain::time::Timestamp;
 
 pub use computation::{Announcement, Class, Computation, Emit, History, LEAF_FORM, LeafUse, PartUse, Status};
-pub use destination::{Destination, DestinationKind, EventsWanted, WebhookUrl};
+pub use destination::{
+    Action, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted, Filter, Routing, Signing,
+    WebhookUrl,
+};
 pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
 pub use problem::Problem;
 pub use source::{Source, SourceKind};

@@ -80,12 +80,13 @@ pub fn destination(destination: &Destination) -> Value {
     shown.insert("key".into(), destination.key.as_str().into());
     shown.insert("kind".into(), destination.kind.as_str().into());
     match &destination.kind {
-        DestinationKind::Webhook { urls, shared_secret } => {
+        DestinationKind::Webhook { urls, signing, gzip: _ } => {
             shown.insert("urls".into(), urls.iter().map(webhook_url).collect());
-            if shared_secret.is_some() {
+            if signing.shared_secret.is_some() {
                 shown.insert("shared_secret".into(), REDACTED.into());
             }
         }
+        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => {}
     }
     shown.insert("enabled".into(), destination.enabled.into());
     shown.insert("timeout".into(), destination.timeout.to_string().into());

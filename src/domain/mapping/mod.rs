@@ -102,3 +102,19 @@ impl Mapping {
         &self.source
     }
 }
+
+impl serde::Serialize for Mapping {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.source.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Mapping {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let source = Value::deserialize(deserializer)?;
+        Self::parse(&source).map_err(|problems| {
+            let first = problems.first().map(ToString::to_string);
+            serde::de::Error::custom(first.unwrap_or_else(|| "it is no mapping".to_owned()))
+        })
+    }
+}

@@ -127,6 +127,8 @@ mod tests {
             retry_from: at,
             tries: 1,
             replays: 0,
+            reason: None,
+            superseded_by: None,
             attempts: vec![Attempt {
                 at,
                 status: "retry".to_owned(),

@@ -208,6 +208,8 @@ mod tests {
             retry_from: at(),
             tries: 0,
             replays: 0,
+            reason: None,
+            superseded_by: None,
             attempts: Vec::new(),
         };
         let deliveries = vec![DeliveryWrite { delivery, was: None }];

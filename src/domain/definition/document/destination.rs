@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use super::check;
 use super::reader::{Field, Table};
-use crate::domain::definition::{Destination, DestinationKind, EventsWanted, WebhookUrl};
+use crate::domain::definition::{Destination, DestinationKind, EventsWanted, Signing, WebhookUrl};
 use crate::domain::limits::{
-    DEFAULT_IN_FLIGHT, MAX_ATTEMPT_TIMEOUT, MAX_HEADERS, MAX_IN_FLIGHT, MAX_RATE_LIMIT, MAX_RETRY_FOR,
-    MAX_URLS, RETRY_FOR, WEBHOOK_TIMEOUT,
+    MAX_ATTEMPT_TIMEOUT, MAX_HEADERS, MAX_IN_FLIGHT, MAX_RATE_LIMIT, MAX_RETRY_FOR, MAX_URLS,
 };
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Span;
 
 /// The key under which mails are sent; nothing can be defined under it.
 pub const EMAIL_DESTINATION: &str = "email";
@@ -39,18 +38,15 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> (Option<Destination>, bool) {
         table.optional("retry_for").and_then(|field| field.span(Span::from_millis(0)..=MAX_RETRY_FOR));
     let events = table.optional("events").and_then(|field| field.choice(&EVENTS, &[]));
     let (Some(key), Some(urls)) = (key, urls) else { return (None, true) };
-    let destination = Destination {
-        key: key.to_owned(),
-        kind: DestinationKind::Webhook { urls, shared_secret: shared_secret.map(str::to_owned) },
-        enabled: enabled.unwrap_or(true),
-        timeout: timeout.unwrap_or(WEBHOOK_TIMEOUT),
-        max_in_flight: max_in_flight.unwrap_or(DEFAULT_IN_FLIGHT),
-        rate_limit,
-        retry_for: retry_for.unwrap_or(RETRY_FOR),
-        events: events.unwrap_or(EventsWanted::Computed),
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
-    };
+    let signing = Signing { shared_secret: shared_secret.map(str::to_owned), signing_secrets: Vec::new() };
+    let kind = DestinationKind::Webhook { urls, signing, gzip: false };
+    let mut destination = Destination::new(key.to_owned(), kind);
+    destination.enabled = enabled.unwrap_or(destination.enabled);
+    destination.timeout = timeout.unwrap_or(destination.timeout);
+    destination.max_in_flight = max_in_flight.unwrap_or(destination.max_in_flight);
+    destination.rate_limit = rate_limit;
+    destination.retry_for = retry_for.unwrap_or(destination.retry_for);
+    destination.events = events.unwrap_or(destination.events);
     (Some(destination), true)
 }
 

@@ -52,8 +52,8 @@ fn a_whole_document_with_its_defaults() {
     assert_eq!(after, ["30m", "2h"], "levels run in rising order");
     let Channel::Email { to, .. } = &flow.escalation[0].channel;
     assert_eq!(to, &["a@example.com"]);
-    let DestinationKind::Webhook { urls, shared_secret } = &destination.kind;
-    assert_eq!((urls.len(), shared_secret.as_deref()), (1, Some("s3cret")));
+    let DestinationKind::Webhook { urls, signing, .. } = &destination.kind else { panic!("{destination:?}") };
+    assert_eq!((urls.len(), signing.shared_secret.as_deref()), (1, Some("s3cret")));
     assert_eq!((destination.events, destination.rate_limit), (EventsWanted::All, Some(5)));
     assert_eq!((destination.enabled, destination.max_in_flight), (true, 16));
     assert_eq!((audience.key.as_str(), audience.enabled), ("order_completed_last_30days", true));

@@ -76,12 +76,14 @@ fn keep_source(
 }
 
 fn keep_secrets(destination: &mut Destination, before: Option<&Destination>, problems: &mut Vec<Problem>) {
-    let before = before.map(|before| match &before.kind {
-        DestinationKind::Webhook { urls, shared_secret } => (urls, shared_secret),
+    let before = before.and_then(|before| match &before.kind {
+        DestinationKind::Webhook { urls, signing, gzip: _ } => Some((urls, &signing.shared_secret)),
+        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => None,
     });
     match &mut destination.kind {
-        DestinationKind::Webhook { urls, shared_secret } => {
-            if let Some(secret) = shared_secret {
+        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => {}
+        DestinationKind::Webhook { urls, signing, gzip: _ } => {
+            if let Some(secret) = &mut signing.shared_secret {
                 let kept = before.and_then(|(_, secret)| secret.as_ref());
                 keep_secret(secret, kept, || "shared_secret".to_owned(), problems);
             }

@@ -189,8 +189,8 @@ fn a_kept_secret_has_to_exist_and_does_not_follow_to_another_address() {
     let Definition::Destination(Destination { kind, .. }) = &plan.puts[0].definition else {
         panic!("{plan:?}")
     };
-    let DestinationKind::Webhook { shared_secret, .. } = kind;
-    assert_eq!(shared_secret.as_deref(), Some("s3cret"));
+    let DestinationKind::Webhook { signing, .. } = kind else { panic!("{kind:?}") };
+    assert_eq!(signing.shared_secret.as_deref(), Some("s3cret"));
 }
 
 /// Documents over few keys, so that two of them overlap.

@@ -1,0 +1,179 @@
+//! Destinations: where calls go.
+
+mod action;
+mod routing;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::limits::{DEFAULT_IN_FLIGHT, PAUSE_AFTER, PROBE_EVERY, RETRY_FOR, WEBHOOK_TIMEOUT};
+use crate::domain::time::{Span, Timestamp};
+
+pub use action::{Action, Auth, Batch};
+pub use routing::{Effect, Filter, Routing};
+
+/// Which events a destination gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventsWanted {
+    /// Only what stagepost computes for it.
+    Computed,
+    /// What stagepost computes for it, and every source event.
+    All,
+    /// Nothing.
+    None,
+}
+
+impl EventsWanted {
+    /// The name in definitions.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Computed => "computed",
+            Self::All => "all",
+            Self::None => "none",
+        }
+    }
+}
+
+/// One address of a webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookUrl {
+    /// An http or https URL.
+    pub url: String,
+    /// Headers sent with each call, in order of their names.
+    #[serde(default)]
+    pub headers: std::collections::BTreeMap<String, String>,
+}
+
+/// What kind of receiver it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DestinationKind {
+    /// Segment's classic webhook: each call to every URL, signed; one that takes it is enough.
+    Webhook {
+        /// One to five addresses.
+        urls: Vec<WebhookUrl>,
+        /// How calls are signed.
+        #[serde(flatten)]
+        signing: Signing,
+        /// Whether bodies are compressed.
+        #[serde(default)]
+        gzip: bool,
+    },
+    /// Segment's webhook action: a request made by mappings.
+    WebhookAction(Arc<Action>),
+    /// A webhook action that comes with stagepost, filled in with settings.
+    Preset {
+        /// The preset's key: `pendo`.
+        preset: String,
+        /// What was filled in.
+        settings: serde_json::Map<String, serde_json::Value>,
+        /// What came out.
+        action: Arc<Action>,
+    },
+}
+
+/// How a receiver knows that a call is ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signing {
+    /// Key of `X-Signature`, Segment's way.
+    #[serde(default)]
+    pub shared_secret: Option<String>,
+    /// Keys of `webhook-signature` (Standard Webhooks), `whsec_` and base64; all of them sign, so that a receiver can go over
+    /// from one to the next.
+    #[serde(default)]
+    pub signing_secrets: Vec<String>,
+}
+
+impl DestinationKind {
+    /// The name in definitions.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Webhook { .. } => "webhook",
+            Self::WebhookAction(_) => "webhook_action",
+            Self::Preset { preset, .. } => preset,
+        }
+    }
+
+    /// The mappings that make its requests, where it has any.
+    pub fn action(&self) -> Option<&Arc<Action>> {
+        match self {
+            Self::Webhook { .. } => None,
+            Self::WebhookAction(action) | Self::Preset { action, .. } => Some(action),
+        }
+    }
+}
+
+/// Where calls go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Destination {
+    /// Its key, which is also its name in `integrations`.
+    pub key: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub kind: DestinationKind,
+    /// Whether anything is sent; what is queued waits meanwhile.
+    pub enabled: bool,
+    /// How long one attempt may take.
+    pub timeout: Span,
+    /// How many attempts may be under way at once.
+    pub max_in_flight: u32,
+    /// Most attempts per second; `None` for no bound.
+    #[serde(default)]
+    pub rate_limit: Option<u32>,
+    /// How many attempts may begin at once after a pause, where there is a bound; `None` keeps the bound in every second.
+    #[serde(default)]
+    pub burst: Option<u32>,
+    /// How long a delivery is tried before it is a dead letter, counted from its first attempt.
+    pub retry_for: Span,
+    /// How long a delivery may wait at all before it is a dead letter, counted from its making; `None` for ever.
+    #[serde(default)]
+    pub expire_after: Option<Span>,
+    /// After how long of nothing but failures the destination is paused; `None` for never.
+    #[serde(default)]
+    pub pause_after: Option<Span>,
+    /// How often one delivery is tried while it is paused.
+    #[serde(default = "probe_every")]
+    pub probe_every: Span,
+    /// Whether a newer call about the same computation and user takes the place of one that was not sent yet.
+    #[serde(default)]
+    pub coalesce: bool,
+    /// Which events it gets.
+    pub events: EventsWanted,
+    /// Which of those, and what of them.
+    #[serde(flatten)]
+    pub routing: Routing,
+    /// When it was first defined.
+    pub created_at: Timestamp,
+    /// When its definition changed last.
+    pub updated_at: Timestamp,
+}
+
+impl Destination {
+    /// A destination with the usual settings.
+    pub fn new(key: String, kind: DestinationKind) -> Self {
+        Self {
+            key,
+            kind,
+            enabled: true,
+            timeout: WEBHOOK_TIMEOUT,
+            max_in_flight: DEFAULT_IN_FLIGHT,
+            rate_limit: None,
+            burst: None,
+            retry_for: RETRY_FOR,
+            expire_after: None,
+            pause_after: Some(PAUSE_AFTER),
+            probe_every: PROBE_EVERY,
+            coalesce: false,
+            events: EventsWanted::Computed,
+            routing: Routing::default(),
+            created_at: Timestamp::default(),
+            updated_at: Timestamp::default(),
+        }
+    }
+}
+
+fn probe_every() -> Span {
+    PROBE_EVERY
+}
