@@ -22,7 +22,7 @@ use crate::delivery::sender::RealSender;
 use crate::domain::definition::{Channel, Definition, SourceKind};
 use crate::domain::delivery::Attempt;
 use crate::domain::ids::IdSource;
-use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Ticker, Writer};
+use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
 use crate::http::api::{ApiState, DestinationTester, token_hash};
 use crate::http::ingest::IngestConfig;
 use crate::store::memory::MemoryStore;
@@ -59,8 +59,9 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
 
     let store = open_store(&config)?;
     let clock = Clock::system();
-    let settings =
-        Settings { clock: clock.clone(), seed: clock::entropy(), public_url: Some(base_url.clone()) };
+    let surroundings =
+        Surroundings { public_url: Some(base_url.clone()), operators: config.ops_email.clone() };
+    let settings = Settings { clock: clock.clone(), seed: clock::entropy(), surroundings };
     let (engine, writer) =
         Writer::open(Arc::clone(&store), settings).await.map_err(|error| error.to_string())?;
     let (nudge, ticks) = Ticker::channel();

@@ -80,6 +80,8 @@ pub struct Config {
     pub smtp_url: Option<Secret>,
     /// Sender of the mails: `Name <address>`.
     pub mail_from: String,
+    /// Who is told of destinations that are paused.
+    pub ops_email: Vec<String>,
     /// Where it is reached from outside, without a slash at its end; see [`Config::base_url`].
     pub public_url: Option<String>,
     /// `true`, `false`, or networks with commas between them.
@@ -123,6 +125,7 @@ impl Config {
         let cache_mb = values.read("cache_mb", parse::cache_mb);
         let smtp_url = values.read("smtp_url", parse::smtp_url);
         let mail_from = values.read("mail_from", parse::mail_from);
+        let ops_email = values.read("ops_email", parse::ops_email);
         let public_url = values.read("public_url", parse::public_url);
         let private = values.read("allow_private_destinations", parse::private_destinations);
         let admin_token = values.read("admin_token", parse::admin_token);
@@ -139,6 +142,7 @@ impl Config {
             cache_mb: cache_mb?,
             smtp_url,
             mail_from: mail_from?,
+            ops_email: ops_email.unwrap_or_default(),
             public_url,
             allow_private_destinations: private?,
             admin_token,

@@ -8,7 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{LogFormat, Secret, StoreChoice};
 use crate::delivery::email::SmtpSettings;
-use crate::domain::definition::document::check_http_url;
+use crate::domain::definition::document::{check_email, check_http_url};
+use crate::domain::limits::MAX_RECIPIENTS;
 
 /// Shortest admin token.
 const MIN_TOKEN: usize = 16;
@@ -53,6 +54,17 @@ fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
 /// Checked by who will use it; kept as text, so that the password has one place.
 pub(super) fn smtp_url(text: &str) -> Result<Secret, String> {
     SmtpSettings::parse(text).map(|_| Secret::new(text))
+}
+
+pub(super) fn ops_email(text: &str) -> Result<Vec<String>, String> {
+    let addresses: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if addresses.len() > MAX_RECIPIENTS {
+        return Err(format!("has {} addresses; at most {MAX_RECIPIENTS} are possible", addresses.len()));
+    }
+    let checked = addresses.into_iter().map(|address| {
+        check_email(address).map(str::to_owned).map_err(|message| format!("`{address}` {message}"))
+    });
+    checked.collect()
 }
 
 pub(super) fn mail_from(text: &str) -> Result<String, String> {

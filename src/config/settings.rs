@@ -31,7 +31,7 @@ pub struct Setting {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 16] = [
     text("listen", "STAGEPOST_LISTEN", "127.0.0.1:8080", "0.0.0.0:8443", "Address and port to listen on"),
     text(
         "data_dir",
@@ -70,6 +70,15 @@ pub const SETTINGS: [Setting; 15] = [
         "Stagepost <stagepost@example.com>",
         "Sender of the mails",
     ),
+    Setting {
+        key: "ops_email",
+        env: "STAGEPOST_OPS_EMAIL",
+        default: "",
+        example: "ops@example.com,lead@example.com",
+        shape: Shape::Choice,
+        help: "Mail addresses of the people who run the server, told when a destination is paused and when it takes calls \
+               again; unset: nobody is told, the log says it",
+    },
     text(
         "public_url",
         "STAGEPOST_PUBLIC_URL",

@@ -22,7 +22,7 @@ use stagepost::domain::definition::Status;
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, EMAIL};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
-use stagepost::engine::{Engine, Settings, Writer};
+use stagepost::engine::{Engine, Settings, Surroundings, Writer};
 use stagepost::http::Server;
 use stagepost::http::api::{ApiState, DestinationTester, token_hash};
 use stagepost::http::ingest::IngestConfig;
@@ -36,6 +36,8 @@ use crate::support::wait::eventually;
 
 /// Where every test's clock begins.
 pub const START: &str = "2026-11-21T10:00:00.000Z";
+/// Who runs every test's server.
+pub const OPERATOR: &str = "operator@example.com";
 /// How long anything may take that does not wait for the clock.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -144,8 +146,9 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().expect("the port"));
         let public_url = self.setup.public_url.clone();
         let shown = public_url.as_ref().map_or(base.clone(), |url| url.as_str().trim_end_matches('/').into());
-        let settings =
-            Settings { clock: self.clock.clone(), seed: clock::entropy(), public_url: Some(shown.clone()) };
+        let operators = vec![OPERATOR.to_owned()];
+        let surroundings = Surroundings { public_url: Some(shown.clone()), operators };
+        let settings = Settings { clock: self.clock.clone(), seed: clock::entropy(), surroundings };
         let (engine, writer) = Writer::open(Arc::clone(&store), settings).await.expect("an engine");
         let (ticks, nudges) = mpsc::channel(1);
         let (writer, idle) =
@@ -288,14 +291,18 @@ impl TestApp {
     pub async fn rest(&self) {
         let running = self.running();
         let deadline = Instant::now() + PATIENCE;
-        running.ticks.send(()).await.expect("the writer");
-        while !self.engine_rests().await || !self.nothing_is_due().await {
+        loop {
             assert!(Instant::now() < deadline, "it does not come to rest");
             if running.ticks.capacity() > 0 {
                 running.ticks.send(()).await.expect("the writer");
             }
+            let rested = self.engine_rests().await;
+            let mut attempts = 0;
             for key in self.lanes() {
-                running.dispatcher.step(&key).await.expect("a step of the dispatcher");
+                attempts += running.dispatcher.step(&key).await.expect("a step of the dispatcher");
+            }
+            if rested && attempts == 0 && self.engine_rests().await && self.nothing_is_due().await {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -324,6 +331,9 @@ impl TestApp {
 
     async fn nothing_is_due(&self) -> bool {
         for key in self.lanes() {
+            if self.running().dispatcher.waits(&key) {
+                continue;
+            }
             let due = self.running().store.due_deliveries(&key, self.now(), &Default::default(), 1).await;
             if !due.expect("the queue").is_empty() {
                 return false;

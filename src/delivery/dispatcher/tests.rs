@@ -1,24 +1,28 @@
 //! The dispatcher over an outbox in memory, with a sender that does as it is told.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::AtomicBool;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
-use crate::delivery::sender::Sent;
+use crate::delivery::sender::{Sent, Verdict};
 use crate::domain::definition::{Definition, Destination, DestinationKind, Signing};
-use crate::domain::delivery::{Cause, DeliveryStatus, Outcome, Payload};
+use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Outcome, Payload};
 use crate::domain::ids::{DeliveryId, IdSource, UserKey};
 use crate::domain::limits::RETRY_FOR;
-use crate::domain::retry;
+use crate::domain::retry::{self, Terms};
+use crate::domain::time::Timestamp;
+use crate::engine::{EngineError, Settlement};
 
 const START: i64 = 1_790_000_000_000;
 
 struct FakeOutbox {
     queue: Mutex<Vec<Delivery>>,
     definitions: watch::Sender<Arc<Definitions>>,
+    healths: watch::Sender<Arc<BTreeMap<String, Health>>>,
     made: Notify,
     refusing: AtomicBool,
     clock: Clock,
@@ -30,6 +34,7 @@ impl FakeOutbox {
         Arc::new(Self {
             queue: Mutex::default(),
             definitions: watch::Sender::new(Arc::default()),
+            healths: watch::Sender::new(Arc::default()),
             made: Notify::new(),
             refusing: AtomicBool::new(false),
             clock,
@@ -47,35 +52,20 @@ impl FakeOutbox {
     fn put(&self, destination: &str, user: &str) -> DeliveryId {
         let now = self.clock.now();
         let id = self.ids.lock().unwrap().delivery(now);
-        self.queue.lock().unwrap().push(Delivery {
-            id,
-            destination: destination.to_owned(),
-            user: UserKey::user(user),
-            message_id: id.to_string(),
-            cause: Cause::Time,
-            payload: Payload::Call(serde_json::Map::new()),
-            status: DeliveryStatus::Pending,
-            created_at: now,
-            updated_at: now,
-            next_attempt_at: now,
-            retry_from: now,
-            tries: 0,
-            replays: 0,
-            reason: None,
-            superseded_by: None,
-            attempts: Vec::new(),
-        });
+        let (user, name) = (UserKey::user(user), id.to_string());
+        let payload = Payload::Call(serde_json::Map::new());
+        let delivery = Delivery::new(id, destination.to_owned(), user, name, Cause::Time, payload, now);
+        self.queue.lock().unwrap().push(delivery);
         self.made.notify_one();
         id
     }
 
-    fn heads(&self, destination: &str, busy: &HashSet<UserKey>) -> Vec<Delivery> {
-        let mut seen = BTreeSet::new();
+    fn waiting(&self, destination: &str, busy: &HashSet<UserKey>) -> Vec<Delivery> {
         let queue = self.queue.lock().unwrap();
         queue
             .iter()
             .filter(|one| one.destination == destination && one.status == DeliveryStatus::Pending)
-            .filter(|one| seen.insert(one.user.clone()) && !busy.contains(&one.user))
+            .filter(|one| !busy.contains(&one.user))
             .cloned()
             .collect()
     }
@@ -91,32 +81,47 @@ impl Outbox for FakeOutbox {
     fn definitions(&self) -> watch::Receiver<Arc<Definitions>> {
         self.definitions.subscribe()
     }
+    fn healths(&self) -> watch::Receiver<Arc<BTreeMap<String, Health>>> {
+        self.healths.subscribe()
+    }
     async fn due(
         &self,
         destination: &str,
         now: Timestamp,
         busy: &HashSet<UserKey>,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let due =
-            self.heads(destination, busy).into_iter().filter(|delivery| delivery.next_attempt_at <= now);
-        Ok(due.take(limit).collect())
+        per_user: usize,
+    ) -> Result<Claimed, StoreError> {
+        let mut seen: BTreeMap<UserKey, usize> = BTreeMap::new();
+        let waiting = self.waiting(destination, busy);
+        let mut deliveries: Vec<Delivery> = waiting.clone();
+        deliveries.retain(|delivery| {
+            let before = seen.entry(delivery.user.clone()).or_default();
+            *before += 1;
+            *before <= per_user && delivery.next_attempt_at <= now
+        });
+        deliveries.truncate(limit);
+        let rest = waiting.iter().filter(|delivery| deliveries.iter().all(|it| it.user != delivery.user));
+        let next = rest.map(|delivery| delivery.next_attempt_at).min();
+        Ok(Claimed { next: if deliveries.len() == limit { Some(now) } else { next }, deliveries })
     }
-    async fn next(
-        &self,
-        destination: &str,
-        busy: &HashSet<UserKey>,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.heads(destination, busy).into_iter().map(|delivery| delivery.next_attempt_at).min())
-    }
-    async fn settle(&self, settlement: Settlement) -> Result<(), EngineError> {
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {
         if self.refusing.load(Ordering::SeqCst) {
             return Err(EngineError::Unavailable("a test says so".to_owned()));
         }
         let now = self.clock.now();
         let mut queue = self.queue.lock().unwrap();
-        let delivery = queue.iter_mut().find(|delivery| delivery.id == settlement.id).unwrap();
-        *delivery = retry::settle(delivery, settlement.attempt, &settlement.outcome, RETRY_FOR, 0.0, now);
+        let terms = Terms {
+            retry_for: RETRY_FOR,
+            expire_after: None,
+            resumed_at: None,
+            is_paused: false,
+            jitter: 0.0,
+        };
+        for settlement in settlements {
+            let delivery = queue.iter_mut().find(|delivery| delivery.id == settlement.id).unwrap();
+            *delivery = retry::settle(delivery, settlement.attempt, &settlement.outcome, &terms, now);
+        }
         Ok(())
     }
     async fn made(&self) {

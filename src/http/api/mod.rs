@@ -21,6 +21,7 @@ mod journeys;
 mod openapi;
 mod params;
 mod preview;
+mod replays;
 mod state;
 mod stream;
 mod test_send;
@@ -61,6 +62,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(users::endpoints());
     all.extend(accounts::endpoints());
     all.extend(deliveries::endpoints());
+    all.extend(replays::endpoints());
     all.extend(events::endpoints());
     all
 }

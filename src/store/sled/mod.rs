@@ -29,16 +29,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Counts, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats, Wanted};
+use super::{
+    Counts, DeliveryPart, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats, Wanted,
+};
 use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::replay::Replay;
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
@@ -130,6 +134,16 @@ impl Store for SledStore {
         self.disk.guarded(|disk| disk.next_delivery(destination, busy))
     }
 
+    async fn pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.disk.guarded(|disk| disk.pending_of(destination, user, after, limit))
+    }
+
     async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>> {
         let log = self.disk.guarded(|disk| disk.event_log(after, until, limit, |_, _| Ok(true)))?;
         Ok(log.events)
@@ -175,7 +189,15 @@ impl Store for SledStore {
     }
 
     async fn backfills(&self) -> Result<Vec<Backfill>> {
-        self.read(Disk::backfills).await
+        self.read(|disk| disk.all(keys::BACKFILLS)).await
+    }
+
+    async fn healths(&self) -> Result<Vec<Health>> {
+        self.read(|disk| disk.all(keys::HEALTHS)).await
+    }
+
+    async fn replays(&self) -> Result<Vec<Replay>> {
+        self.read(|disk| disk.all(keys::REPLAYS)).await
     }
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
@@ -239,6 +261,16 @@ impl Store for SledStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         self.read(move |disk| disk.delivery(id)).await
+    }
+
+    async fn deliveries_after(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        until: DeliveryId,
+        limit: usize,
+    ) -> Result<DeliveryPart> {
+        self.disk.guarded(|disk| disk.deliveries_after(filter, after, until, limit))
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {

@@ -1,10 +1,11 @@
 //! Single records and the writer's short lists.
 
+use serde::de::DeserializeOwned;
+
 use super::codec::{self, Block};
 use super::commit::IN_PROFILE;
 use super::disk::Disk;
 use super::keys;
-use crate::domain::backfill::Backfill;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
@@ -31,15 +32,16 @@ impl Disk {
         self.record_to_write(&keys::leaf_page(owner, leaf, number))
     }
 
-    pub(super) fn backfills(&self) -> Result<Vec<Backfill>> {
-        let mut backfills = Vec::new();
-        for row in self.rows_of(keys::BACKFILLS) {
+    /// All records under `prefix`, in the order of their keys.
+    pub(super) fn all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>> {
+        let mut records = Vec::new();
+        for row in self.rows_of(prefix) {
             let (key, row) = row?;
             if let Some(record) = self.rest_of(&key, &row)? {
-                backfills.push(codec::decode(&key, &record)?);
+                records.push(codec::decode(&key, &record)?);
             }
         }
-        Ok(backfills)
+        Ok(records)
     }
 
     pub(super) fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {

@@ -92,9 +92,9 @@ mod tests {
         };
         put("Begun", Status::Computing);
         put("Finished", Status::Live);
-        assert!(disk.backfills().is_err());
+        assert!(disk.all::<Backfill>(keys::BACKFILLS).is_err());
         begin_backfills_anew(&disk).unwrap();
-        assert_eq!(disk.backfills().unwrap(), []);
+        assert_eq!(disk.all::<Backfill>(keys::BACKFILLS).unwrap(), []);
         assert_eq!(disk.rows_of(keys::BACKFILLS).count(), 0);
         let statuses: Vec<Status> = disk
             .definitions()
