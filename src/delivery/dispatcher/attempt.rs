@@ -54,12 +54,9 @@ impl Inner {
     async fn send(&self, lane: &Lane, deliveries: &[Delivery]) -> Vec<Sent> {
         let at = self.clock.now();
         let lease = self.pace(lane).map_or(Duration::from_secs(60), |pace| pace.lease);
-        let sending = AssertUnwindSafe(self.sender.send(deliveries)).catch_unwind();
-        let why = match tokio::time::timeout(lease, sending).await {
-            Ok(Ok(sent)) if sent.len() == deliveries.len() => return sent,
-            Ok(Ok(_)) => "an attempt did not say what became of each delivery",
-            Ok(Err(_)) => "an attempt panicked",
-            Err(_) => "an attempt outlived its lease and was broken off",
+        let why = match within(lease, deliveries.len(), self.sender.send(deliveries)).await {
+            Ok(sent) => return sent,
+            Err(why) => why,
         };
         error!(destination = %lane.key, first = ?deliveries.first().map(|it| it.id), "{why}");
         let text = format!("an internal error: {why}; the server's log has more");
@@ -90,6 +87,20 @@ impl Inner {
         for one in unsettled {
             self.settle(lane, one).await;
         }
+    }
+}
+
+/// What `sending` says of that many deliveries, if it is over within its lease.
+pub(super) async fn within(
+    lease: Duration,
+    count: usize,
+    sending: impl Future<Output = Vec<Sent>>,
+) -> Result<Vec<Sent>, &'static str> {
+    match tokio::time::timeout(lease, AssertUnwindSafe(sending).catch_unwind()).await {
+        Ok(Ok(sent)) if sent.len() == count => Ok(sent),
+        Ok(Ok(_)) => Err("an attempt did not say what became of each delivery"),
+        Ok(Err(_)) => Err("an attempt panicked"),
+        Err(_) => Err("an attempt outlived its lease and was broken off"),
     }
 }
 
