@@ -17,6 +17,7 @@ mod fuzz;
 mod journeys;
 mod management;
 mod operations;
+mod outbox;
 mod profile_api;
 mod reading;
 mod segment;
