@@ -15,6 +15,7 @@ use super::group::{Answer, Group};
 use super::handle::{Engine, Pulse, Shared};
 use super::replay::Replaying;
 use crate::clock::Clock;
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, DeliveryWrite};
 use crate::domain::decide::{OperateError, Rules};
@@ -43,6 +44,8 @@ pub struct Settings {
     pub seed: [u8; 32],
     /// Where people reach this server, without a trailing slash.
     pub public_url: Option<String>,
+    /// Which addresses destinations may have.
+    pub address_policy: AddressPolicy,
 }
 
 /// The one writer. [`Writer::step`] does what there is to do now; [`Writer::run`] only waits in between.
@@ -50,6 +53,8 @@ pub struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) ids: IdSource,
     pub(super) rules: Arc<Rules>,
+    /// What new and changed destinations are held to.
+    pub(super) address_policy: AddressPolicy,
     pub(super) published: watch::Sender<Arc<Definitions>>,
     published_backfills: watch::Sender<Arc<Vec<Backfill>>>,
     commands: mpsc::Receiver<Command>,
@@ -111,6 +116,7 @@ impl Writer {
             shared: Arc::clone(&shared),
             ids,
             rules,
+            address_policy: settings.address_policy,
             published,
             published_backfills,
             commands,

@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use stagepost::clock::{self, Clock};
-use stagepost::delivery::address_policy::AddressPolicy;
 use stagepost::delivery::dispatcher::{Dispatcher, EngineOutbox};
 use stagepost::delivery::email::templates::Templates;
 use stagepost::delivery::email::{MailSettings, Mailer};
 use stagepost::delivery::http_client::HttpClient;
 use stagepost::delivery::sender::RealSender;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Status;
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, EMAIL};
 use stagepost::domain::page::PageRequest;
@@ -144,8 +144,13 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().expect("the port"));
         let public_url = self.setup.public_url.clone();
         let shown = public_url.as_ref().map_or(base.clone(), |url| url.as_str().trim_end_matches('/').into());
-        let settings =
-            Settings { clock: self.clock.clone(), seed: clock::entropy(), public_url: Some(shown.clone()) };
+        let policy = AddressPolicy::parse(self.setup.allow).expect("a policy");
+        let settings = Settings {
+            clock: self.clock.clone(),
+            seed: clock::entropy(),
+            public_url: Some(shown.clone()),
+            address_policy: policy.clone(),
+        };
         let (engine, writer) = Writer::open(Arc::clone(&store), settings).await.expect("an engine");
         let (ticks, nudges) = mpsc::channel(1);
         let (writer, idle) =
@@ -157,7 +162,6 @@ impl TestApp {
         let mails =
             MailSettings { smtp: None, from: "stagepost@example.com".to_owned(), folder: self.mail_folder() };
         let mailer = Arc::new(Mailer::new(mails, templates).expect("a mailer"));
-        let policy = AddressPolicy::parse(self.setup.allow).expect("a policy");
         let http = HttpClient::new(policy).expect("an HTTP client");
         let sender = RealSender::new(engine.watch_definitions(), http, mailer, self.clock.clone());
         let outbox = EngineOutbox::new(engine.clone(), Arc::clone(&store));

@@ -10,6 +10,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, json};
 use stagepost::clock::Clock;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::{
     Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, Signing, WebhookUrl,
     document,
@@ -370,8 +371,12 @@ async fn open(
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..12].copy_from_slice(&restarts.to_le_bytes());
     let store: Arc<dyn Store> = Arc::clone(crash) as Arc<dyn Store>;
-    let settings =
-        Settings { clock: clock.clone(), seed: bytes, public_url: Some("https://stagepost.example".into()) };
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: bytes,
+        public_url: Some("https://stagepost.example".into()),
+        address_policy: AddressPolicy::public_only(),
+    };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     (engine, writer.with_pace(pace))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stagepost::clock::Clock;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Status;
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::page::PageRequest;
@@ -30,7 +31,12 @@ async fn data_of_version_1_is_brought_to_the_form_of_today() {
     assert_eq!(found("phone", "+15551234567").await.unwrap(), [UserKey::user("bob")]);
 
     let now = Timestamp::parse_lenient("2026-11-22T00:00:00Z").unwrap();
-    let settings = Settings { clock: Clock::manual(now), seed: [1; 32], public_url: None };
+    let settings = Settings {
+        clock: Clock::manual(now),
+        seed: [1; 32],
+        public_url: None,
+        address_policy: AddressPolicy::public_only(),
+    };
     let shared: Arc<dyn Store> = Arc::<SledStore>::clone(&store);
     let (engine, writer) = Writer::open(shared, settings).await.unwrap();
     assert!(
