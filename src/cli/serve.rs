@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use super::tls;
+use super::{secret_key, tls};
 
 use crate::clock::{self, Clock};
 use crate::config::{Config, Secret, StoreChoice};
@@ -109,7 +109,8 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
         }
         StoreChoice::Sled(path) => {
             let cache_bytes = config.cache_mb * 1024 * 1024;
-            Arc::new(SledStore::open(path, cache_bytes).map_err(|error| error.to_string())?)
+            let sealer = secret_key::sealer(config, path)?;
+            Arc::new(SledStore::open(path, cache_bytes, sealer).map_err(|error| error.to_string())?)
         }
     };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);

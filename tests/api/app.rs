@@ -29,6 +29,7 @@ use stagepost::http::ingest::IngestConfig;
 use stagepost::metrics;
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
+use stagepost::store::seal::Sealer;
 use stagepost::store::sled::SledStore;
 
 use crate::support::api::TOKEN;
@@ -187,7 +188,10 @@ impl TestApp {
         let path = self.folder.path().join("store");
         // The tasks of a server that ran before may hold it a moment longer.
         eventually("the store can be opened", PATIENCE, async || {
-            SledStore::open(&path, 8 * 1024 * 1024).ok().map(|store| Arc::new(store) as Arc<dyn Store>)
+            let sealer = Sealer::new("the key of the tests of the API", clock::entropy);
+            SledStore::open(&path, 8 * 1024 * 1024, sealer)
+                .ok()
+                .map(|store| Arc::new(store) as Arc<dyn Store>)
         })
         .await
     }

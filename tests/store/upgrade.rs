@@ -25,7 +25,7 @@ async fn data_of_version_1_is_brought_to_the_form_of_today() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
     }
-    let store = Arc::new(SledStore::open(dir.path(), 8 << 20).unwrap());
+    let store = Arc::new(SledStore::open(dir.path(), 8 << 20, crate::backends::sealer()).unwrap());
     let found = |kind: &'static str, id: &'static str| store.users_by_external_id(kind, id, 10);
     assert_eq!(found("email", "ann@example.com").await.unwrap(), [UserKey::user("ann")]);
     assert_eq!(found("phone", "+15551234567").await.unwrap(), [UserKey::user("bob")]);

@@ -219,6 +219,8 @@ fn notations_v6(address: Ipv6Addr) -> Vec<String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_form_of_a_private_address_passes(private in private_v4(), tls: bool) {
         let forms = forms_v6(private);

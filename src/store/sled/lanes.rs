@@ -185,6 +185,7 @@ mod tests {
     use super::*;
     use crate::domain::change::ChangeSet;
     use crate::domain::delivery::{Cause, Payload};
+    use crate::store::seal::Sealer;
 
     fn at() -> Timestamp {
         Timestamp::from_millis(5)
@@ -192,7 +193,7 @@ mod tests {
 
     fn disk_with_one() -> (tempfile::TempDir, Arc<Disk>) {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Disk::open(dir.path(), 1 << 20).unwrap();
+        let disk = Disk::open(dir.path(), 1 << 20, Sealer::for_tests()).unwrap();
         let id = DeliveryId::from_bytes([1; 16]);
         let delivery = Delivery {
             id,
