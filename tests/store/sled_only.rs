@@ -28,7 +28,7 @@ fn nth(n: u64) -> UserKey {
 }
 
 /// The database itself. sled lets go of its lock a moment after it was closed.
-fn raw(dir: &Path) -> sled::Db {
+pub fn raw(dir: &Path) -> sled::Db {
     for _ in 0..100 {
         if let Ok(db) = sled::Config::new().path(dir).flush_every_ms(None).open() {
             return db;
@@ -110,7 +110,7 @@ async fn journeys_of(store: &SledStore, owner: UserKey) -> u64 {
 }
 
 /// Every file under `dir` with its bytes.
-fn files(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+pub fn files(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -124,7 +124,7 @@ fn files(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     found
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for (path, bytes) in files(from) {
         let target = to.join(path.strip_prefix(from).unwrap());
