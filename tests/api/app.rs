@@ -215,6 +215,12 @@ impl TestApp {
         self.start(true).await;
     }
 
+    /// The same, with the default policy on destinations' addresses from now on.
+    pub async fn restart_with_public_destinations_only(&mut self) {
+        self.setup.allow = "";
+        self.restart().await;
+    }
+
     /// The same, but the writer does not work before [`Self::let_writer_run`].
     pub async fn restart_without_writer(&mut self) {
         self.stop().await;

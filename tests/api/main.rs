@@ -7,6 +7,7 @@ mod http;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod audiences;
 mod backpressure;
 mod computations;
