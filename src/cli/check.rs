@@ -39,7 +39,9 @@ pub(super) fn check(bundle: &Bundle, environment: &[(String, String)]) -> Result
         if let Err(found) = Config::load(said) {
             problems.extend(setting_problems(&found, Some(file)));
         }
-        policy = address_policy(said);
+        if file.settings.contains_key("allow_private_destinations") {
+            policy = address_policy(said);
+        }
     }
     // Where definitions are missing because they are wrong, references to them say nothing.
     if bundle.problems().is_empty() {
