@@ -81,6 +81,7 @@ fn read(path: &Path) -> Result<Option<Secret>, String> {
 
 /// Puts the key at `path`, whole or not at all, in place of nothing, and onto the disk itself.
 fn make(data_dir: &Path, path: &Path, text: &str) -> io::Result<()> {
+    let is_new_dir = !data_dir.exists();
     fs::create_dir_all(data_dir)?;
     // Of its own name, so that another process that does the same does not write into it.
     let draft = data_dir.join(format!("{OWN_FILE}.{}", hex::encode(&clock::entropy()[..8])));
@@ -95,7 +96,12 @@ fn make(data_dir: &Path, path: &Path, text: &str) -> io::Result<()> {
     // Where it was never made there is nothing to remove.
     let _ = fs::remove_file(&draft);
     written?;
-    File::open(data_dir)?.sync_all()
+    File::open(data_dir)?.sync_all()?;
+    match data_dir.parent() {
+        Some(parent) if is_new_dir && parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(parent) if is_new_dir => File::open(parent)?.sync_all(),
+        Some(_) | None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The whole server in this process: real HTTP in and out, and a clock that stands until a test moves it.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -260,6 +260,11 @@ impl TestApp {
     /// The time so many milliseconds ago, as RFC 3339.
     pub fn ago(&self, ms: i64) -> String {
         self.now().minus(Span::from_millis(ms)).to_rfc3339()
+    }
+
+    /// The folder of everything that it keeps.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn mail_folder(&self) -> PathBuf {

@@ -20,6 +20,7 @@ mod management;
 mod operations;
 mod profile_api;
 mod reading;
+mod secrets;
 mod segment;
 mod signature;
 mod studio;
