@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use stagepost::delivery::address_policy::AddressPolicy;
 use stagepost::delivery::http_client::{HttpClient, Request};
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::mapping::Mapping;
 
 use super::client::{Until, load};

@@ -4,7 +4,8 @@
 mod apply;
 mod args;
 mod check;
-pub mod serve;
+pub mod secret_key;
+mod serve;
 mod tls;
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::{LogFormat, Secret, StoreChoice};
 use crate::delivery::email::SmtpSettings;
 use crate::domain::definition::document::{check_email, check_http_url};
-use crate::domain::limits::MAX_RECIPIENTS;
+use crate::domain::limits::{MAX_RECIPIENTS, MAX_SECRET_KEY_BYTES, MIN_SECRET_KEY_CHARS};
 
 /// Shortest admin token.
 const MIN_TOKEN: usize = 16;
@@ -105,6 +105,21 @@ pub(super) fn admin_token(text: &str) -> Result<Secret, String> {
         return Err("must be printable ASCII without spaces, so that it can be sent".to_owned());
     }
     Ok(Secret::new(text))
+}
+
+/// The key that secrets are sealed under, from a setting or from the text of a file: space at its ends is not part of it.
+///
+/// # Errors
+/// What is wrong with it; never the key.
+pub fn secret_key(text: &str) -> Result<Secret, String> {
+    let key = text.trim();
+    if key.chars().count() < MIN_SECRET_KEY_CHARS || key.len() > MAX_SECRET_KEY_BYTES {
+        return Err(format!(
+            "must have {MIN_SECRET_KEY_CHARS} characters at least and {MAX_SECRET_KEY_BYTES} bytes at most, and be random, as \
+             `openssl rand -hex 32` prints one"
+        ));
+    }
+    Ok(Secret::new(key))
 }
 
 pub(super) fn log(text: &str) -> Result<String, String> {

@@ -224,6 +224,12 @@ pub const MAX_FQL_STEPS: usize = 4 * 1024 * 1024;
 /// Longest text that a function of a filter may make, in bytes.
 pub const MAX_FQL_TEXT_BYTES: usize = 128 * 1024;
 
+// --- secrets at rest --------------------------------------------------------------------------------------------
+/// Shortest key that secrets are sealed under, in characters: 16 random bytes as hexadecimal digits.
+pub const MIN_SECRET_KEY_CHARS: usize = 32;
+/// Longest such key, in bytes; no more is read of its file.
+pub const MAX_SECRET_KEY_BYTES: usize = 4096;
+
 // --- the API ----------------------------------------------------------------------------------------------------
 /// Rows of one page unless asked otherwise.
 pub const DEFAULT_PAGE: usize = 100;

@@ -2,6 +2,7 @@
 //!
 //! Everything stagepost decides is decided here; the floors above only carry inputs in and results out.
 
+pub mod address_policy;
 pub mod backfill;
 pub mod change;
 pub mod decide;

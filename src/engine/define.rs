@@ -26,8 +26,8 @@ impl Writer {
     ) -> Result<ApplyReport, EngineError> {
         let existing = Arc::clone(&self.rules.definitions);
         let now = self.shared.clock.now();
-        let plan =
-            plan::plan(&existing, wanted, options.prune, now, &mut self.ids).map_err(EngineError::Invalid)?;
+        let plan = plan::plan(&existing, wanted, options.prune, now, &mut self.ids, &self.address_policy)
+            .map_err(EngineError::Invalid)?;
         refuse_too_many_copies(&existing, &plan)?;
         let report = ApplyReport {
             created: plan.created.clone(),

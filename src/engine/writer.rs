@@ -16,6 +16,7 @@ use super::handle::{Engine, Pulse, Shared};
 use super::inputs::decide;
 use super::settle::Healths;
 use crate::clock::Clock;
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, DeliveryWrite};
 use crate::domain::decide::{Rules, Surroundings};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub seed: [u8; 32],
     /// What the server stands in.
     pub surroundings: Surroundings,
+    /// Which addresses destinations may have.
+    pub address_policy: AddressPolicy,
 }
 
 /// The one writer. [`Writer::step`] does what there is to do now; [`Writer::run`] only waits in between.
@@ -51,6 +54,8 @@ pub struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) ids: IdSource,
     pub(super) rules: Arc<Rules>,
+    /// What new and changed destinations are held to.
+    pub(super) address_policy: AddressPolicy,
     pub(super) published: watch::Sender<Arc<Definitions>>,
     published_backfills: watch::Sender<Arc<Vec<Backfill>>>,
     commands: mpsc::Receiver<Command>,
@@ -124,6 +129,7 @@ impl Writer {
             shared: Arc::clone(&shared),
             ids,
             rules,
+            address_policy: settings.address_policy,
             published,
             published_backfills,
             commands,

@@ -7,6 +7,7 @@ pub(crate) mod cursor;
 mod error;
 pub mod memory;
 mod paging;
+pub mod seal;
 pub mod sled;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stagepost::clock::Clock;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::document;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter, Payload};
 use stagepost::domain::event::{Call, Event};
@@ -175,8 +176,12 @@ impl World {
 }
 
 async fn open(store: &Arc<dyn Store>, clock: &Clock, opened: u8) -> (Engine, Writer) {
-    let settings =
-        Settings { clock: clock.clone(), seed: [opened; 32], surroundings: Surroundings::default() };
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: [opened; 32],
+        surroundings: Surroundings::default(),
+        address_policy: AddressPolicy::public_only(),
+    };
     let (engine, writer) = Writer::open(Arc::clone(store), settings).await.expect("a store in memory");
     // Every run is to do the same in the same order.
     (engine, writer.with_pace(BackfillPace { by_time: false, ..BackfillPace::default() }))

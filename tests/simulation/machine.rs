@@ -10,6 +10,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, json};
 use stagepost::clock::Clock;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::{
     Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, Signing, WebhookUrl,
     document,
@@ -376,7 +377,12 @@ async fn open(
     let store: Arc<dyn Store> = Arc::clone(crash) as Arc<dyn Store>;
     let surroundings =
         Surroundings { public_url: Some("https://stagepost.example".into()), operators: Vec::new() };
-    let settings = Settings { clock: clock.clone(), seed: bytes, surroundings };
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: bytes,
+        surroundings,
+        address_policy: AddressPolicy::public_only(),
+    };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     (engine, writer.with_pace(pace))
 }

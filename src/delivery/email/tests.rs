@@ -333,7 +333,7 @@ fn the_mails_on_destinations_come_out() {
         );
         let mut bare = context.as_object().unwrap().clone();
         for key in ["failingSince", "lastError", "link"] {
-            bare[key] = serde_json::Value::default();
+            bare.insert(key.to_owned(), serde_json::json!(null));
         }
         templates.render(name, &bare).unwrap();
     }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{ApiState, configure, endpoints, token_hash};
 use crate::clock::Clock;
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::event::{Call, Event, STUDIO_STEP};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
@@ -36,7 +37,12 @@ struct Api {
 async fn start() -> Api {
     let clock = Clock::manual(Timestamp::from_millis(NOW));
     let store = Arc::new(crate::store::memory::MemoryStore::new());
-    let settings = Settings { clock: clock.clone(), seed: [3; 32], surroundings: Surroundings::default() };
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: [3; 32],
+        surroundings: Surroundings::default(),
+        address_policy: AddressPolicy::public_only(),
+    };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     let (ticks, ticked) = mpsc::channel(1);
     actix_web::rt::spawn(writer.run(ticked));

@@ -10,10 +10,9 @@ use serde::Serialize;
 use super::codec::{self, BlockBuilder};
 use super::counts::Delta;
 use super::disk::{Disk, Old, PIECE, Writes, panic_text};
-use super::{archive, keys, lanes, members};
+use super::{archive, definitions, keys, lanes, members};
 use crate::domain::change::{
-    BackfillWrite, ChangeSet, DefinitionWrite, ExternalIdWrite, HealthWrite, JourneyMove, ProfileWrite,
-    ReplayWrite,
+    BackfillWrite, ChangeSet, ExternalIdWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite,
 };
 use crate::domain::event::Event;
 use crate::domain::journey::JourneyStatus;
@@ -72,7 +71,7 @@ impl Disk {
         put_external_ids(&changes.external_ids, &mut writes);
         members::write(changes, &mut writes, &mut delta)?;
         lanes::write(&changes.deliveries, &mut writes, &mut delta)?;
-        put_definitions(&changes.definitions, &mut writes)?;
+        definitions::write(&changes.definitions, &mut writes)?;
         put_seen(changes, &mut writes)?;
         let totals = self.totals();
         for flow in &changes.unknown_flows {
@@ -253,31 +252,6 @@ fn put_external_ids(changes: &[ExternalIdWrite], writes: &mut Writes<'_>) {
             writes.remove(key);
         }
     }
-}
-
-fn put_definitions(changes: &[DefinitionWrite], writes: &mut Writes<'_>) -> Result<()> {
-    let mut last = BTreeMap::new();
-    for write in changes {
-        match write {
-            DefinitionWrite::Put(definition) => {
-                last.insert((definition.kind(), definition.key()), Some(definition));
-            }
-            DefinitionWrite::Delete { kind, key } => {
-                last.insert((*kind, key), None);
-            }
-        }
-    }
-    for ((kind, name), definition) in last {
-        let key = keys::definition(kind, name);
-        match definition {
-            Some(definition) => {
-                let record = codec::encode_json(&key, definition)?;
-                writes.put(key, &record, Old::Unknown)?;
-            }
-            None => writes.delete(key)?,
-        }
-    }
-    Ok(())
 }
 
 fn put_seen(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {

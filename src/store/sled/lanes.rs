@@ -206,6 +206,7 @@ mod tests {
     use super::*;
     use crate::domain::change::ChangeSet;
     use crate::domain::delivery::{Cause, Payload};
+    use crate::store::seal::Sealer;
 
     fn at() -> Timestamp {
         Timestamp::from_millis(5)
@@ -213,7 +214,7 @@ mod tests {
 
     fn disk_with_one() -> (tempfile::TempDir, Arc<Disk>) {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Disk::open(dir.path(), 1 << 20).unwrap();
+        let disk = Disk::open(dir.path(), 1 << 20, Sealer::for_tests()).unwrap();
         let id = DeliveryId::from_bytes([1; 16]);
         let payload = Payload::Call(serde_json::Map::new());
         let (user, name) = (UserKey::user("u"), id.to_string());

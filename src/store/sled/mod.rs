@@ -8,6 +8,7 @@ mod archive;
 mod codec;
 mod commit;
 mod counts;
+mod definitions;
 mod disk;
 mod keys;
 mod lanes;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::seal::Sealer;
 use super::{
     Counts, DeliveryPart, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats, Wanted,
 };
@@ -63,12 +65,20 @@ impl std::fmt::Debug for SledStore {
 }
 
 impl SledStore {
-    /// Opens the data directory `path`, and makes it where there is none. `cache_bytes` bounds sled's cache.
+    /// Opens the data directory `path`, and makes it where there is none. `cache_bytes` bounds sled's cache. What is sealed
+    /// under the sealer's previous key, or not yet sealed, is sealed under its present one.
     ///
     /// Blocks the calling thread. Fails with [`StoreError::Locked`], [`StoreError::Unreadable`], [`StoreError::Newer`],
-    /// [`StoreError::Corrupt`] or [`StoreError::Write`]; what is in the directory is never deleted.
-    pub fn open(path: &Path, cache_bytes: u64) -> Result<Self> {
-        Ok(Self { disk: Arc::new(Disk::open(path, cache_bytes)?) })
+    /// [`StoreError::WrongKey`], [`StoreError::Corrupt`] or [`StoreError::Write`]; what is in the directory is never deleted.
+    pub fn open(path: &Path, cache_bytes: u64, sealer: Sealer) -> Result<Self> {
+        Ok(Self { disk: Arc::new(Disk::open(path, cache_bytes, sealer)?) })
+    }
+
+    /// The id of the key that the secrets in the data directory `path` are sealed under, if there are any. Opens nothing.
+    ///
+    /// Fails with [`StoreError::Unreadable`] or [`StoreError::Corrupt`].
+    pub fn sealed_under(path: &Path) -> Result<Option<String>> {
+        Ok(marker::read(path)?.and_then(|marker| marker.key))
     }
 
     /// Runs a reader's call on a thread that may block.

@@ -6,7 +6,6 @@ use super::codec::{self, Block};
 use super::commit::IN_PROFILE;
 use super::disk::Disk;
 use super::keys;
-use crate::domain::definition::Definition;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
@@ -207,18 +206,6 @@ impl Disk {
             Ok((user, *message))
         })
         .collect()
-    }
-
-    pub(super) fn definitions(&self) -> Result<Vec<Definition>> {
-        let mut definitions = Vec::new();
-        for row in self.rows_of(keys::DEFINITIONS) {
-            let (key, row) = row?;
-            if let Some(record) = self.rest_of(&key, &row)? {
-                definitions.push(codec::decode_json(&key, &record)?);
-            }
-        }
-        definitions.sort_by(|a: &Definition, b: &Definition| (a.kind(), a.key()).cmp(&(b.kind(), b.key())));
-        Ok(definitions)
     }
 
     pub(super) fn admin_token_hash(&self) -> Result<Option<String>> {
