@@ -91,7 +91,9 @@ async fn post(api: Api, user: u64, mut up: watch::Receiver<bool>, stopping: Arc<
             up.wait_for(|&up| up).await.expect("the test goes on");
             match api.try_post("/v1/track", &body).await {
                 Ok(answer) if answer.status == 200 => break,
-                Ok(answer) => assert!(matches!(answer.status, 429 | 503), "{} {}", answer.status, answer.body),
+                Ok(answer) => {
+                    assert!(matches!(answer.status, 429 | 503), "{} {}", answer.status, answer.body)
+                }
                 Err(_) => tokio::task::yield_now().await,
             }
         }
@@ -139,7 +141,11 @@ fn check(name: &str, receiver: &Receiver, posts: &[u64]) {
         .collect();
     let lost: Vec<_> = posted.difference(&arrived).take(5).collect();
     assert!(lost.is_empty(), "{name}: lost {lost:?}");
-    println!("{name}: {} events, {again} of them again, {} requests", arrived.len(), receiver.requests().len());
+    println!(
+        "{name}: {} events, {again} of them again, {} requests",
+        arrived.len(),
+        receiver.requests().len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
