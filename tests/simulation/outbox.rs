@@ -1,6 +1,6 @@
 //! Histories of what waits: calls superseded, given up, put back and paused, with breaks between any two steps.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -103,6 +103,7 @@ pub async fn history(seed: u64, verbose: bool) {
     let mut machine = world(seed, &mut random).await;
     for step in 0..STEPS {
         act(&mut machine, &mut random).await;
+        nothing_outdated_waits(&machine).await;
         if verbose {
             println!("{step}: {} deliveries, {} arrivals", all(&machine).await.len(), machine.arrivals.len());
         }
@@ -120,6 +121,17 @@ pub async fn history(seed: u64, verbose: bool) {
     assert!(machine.engine.replays().values().all(|replay| replay.status == ReplayStatus::Done));
     machine.drain(&mut random, &DESTINATIONS).await;
     check(&machine).await;
+}
+
+/// Where newer calls take the place of older ones, at most one waits about one thing (what was put back aside).
+async fn nothing_outdated_waits(machine: &Machine) {
+    let mut waiting = BTreeSet::new();
+    for delivery in all(machine).await.values() {
+        let is_pending = delivery.status == DeliveryStatus::Pending && delivery.replays == 0;
+        if is_pending && delivery.destination == "newest" {
+            assert!(waiting.insert((delivery.user.clone(), said(delivery).0)), "outdated: {delivery:?}");
+        }
+    }
 }
 
 async fn check(machine: &Machine) {
