@@ -18,7 +18,10 @@ impl Inner {
     /// Tries what goes together once, has the outcomes written, and then frees its users' lanes.
     pub(super) async fn attempt(&self, lane: &Lane, deliveries: Vec<Delivery>) {
         let begun = Instant::now();
+        let under_way = metrics::gauge!("stagepost_requests_in_flight", "destination" => lane.key.clone());
+        under_way.increment(1.0);
         let sent = self.send(lane, &deliveries).await;
+        under_way.decrement(1.0);
         let now = self.clock.now();
         {
             let mut state = lane.state();
