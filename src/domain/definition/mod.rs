@@ -9,6 +9,7 @@ mod flow;
 pub mod plan;
 mod problem;
 pub mod render;
+mod secrets;
 mod source;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use destination::{
 };
 pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
 pub use problem::Problem;
+pub use secrets::REDACTED;
 pub use source::{Source, SourceKind};
 
 /// The kinds of definitions.
