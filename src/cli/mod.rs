@@ -4,6 +4,7 @@
 mod apply;
 mod args;
 mod check;
+mod presets;
 pub mod serve;
 mod tls;
 
@@ -35,6 +36,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(arguments)) => serve(&arguments, &environment),
         Some(Command::Check(arguments)) => check::run(&arguments, &environment),
         Some(Command::Apply(arguments)) => apply::run(&arguments, &environment),
+        Some(Command::Presets(arguments)) => presets::run(&arguments),
     }
 }
 

@@ -42,8 +42,7 @@ fn a_webhook_action_and_its_defaults() {
     assert_eq!(action.headers.constant(), Some(&json!({})));
     assert_eq!(action.data.to_json(), &json!({ "@path": "$." }));
     assert_eq!((&action.batch, &action.auth, action.gzip), (&None, &None, false));
-    let classic = super::super::read_one(Kind::Destination, Some("d"), &with("webhook", json!({}))).unwrap();
-    let Definition::Destination(classic) = classic else { panic!("{classic:?}") };
+    let classic = self::read(&with("webhook", json!({}))).unwrap();
     assert_eq!((classic.events, classic.timeout), (EventsWanted::Computed, Span::from_secs(5)));
 }
 
@@ -105,7 +104,12 @@ fn what_is_wrong_is_refused_with_its_field() {
     let action = "webhook_action";
     let mapped = |mapping: Value| json!({ "mapping": mapping });
     for (kind, more, field, message) in [
-        (action, mapped(json!({ "data": { "user": { "@nope": 1 } } })), "mapping.data.user.@nope", ""),
+        (
+            action,
+            mapped(json!({ "data": { "user": { "@nope": 1 } } })),
+            "mapping.data.user",
+            "has an invalid directive: @nope",
+        ),
         (
             action,
             mapped(json!({ "data": [{ "@path": "$.a", "@literal": 1 }] })),
@@ -177,7 +181,7 @@ fn what_is_wrong_is_refused_with_its_field() {
             "expected url, method, headers",
         ),
         (action, mapped(json!({ "batch_wait": "1h" })), "mapping.batch_wait", "must be from"),
-        (action, mapped(json!({ "ulr": "x" })), "mapping.ulr", "did you mean `url`?"),
+        (action, mapped(json!({ "urls": "x" })), "mapping.urls", "did you mean `url`?"),
         (action, json!({ "mapping": [] }), "mapping", "expected a table"),
         (action, json!({ "batch_size": 5 }), "batch_size", "stands in [destination.mapping]"),
         (action, json!({ "urls": [] }), "urls", "unknown key"),
@@ -206,7 +210,7 @@ fn what_is_wrong_is_refused_with_its_field() {
         ("webhook", json!({ "signing_secrets": [] }), "signing_secrets", "name at least one"),
         ("webhook", json!({ "signing_secrets": ["whsec_c2hvcnQ="] }), "signing_secrets[0]", "must be whsec_"),
         ("webhook", json!({ "signing_secrets": ["abc"] }), "signing_secrets[0]", "must be whsec_"),
-        ("webhook", json!({ "mapping": {} }), "mapping", "unknown key"),
+        ("webhook", json!({ "mapping": [] }), "mapping", "unknown key"),
         (
             "webhook",
             json!({ "urls": [{ "url": "https://x.example/", "headers": { "webhook-id": "x" } }] }),

@@ -1,5 +1,8 @@
 //! What a wanted destination takes over from the one that exists: its secrets, as far as they go to the same address.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
