@@ -2,38 +2,63 @@
 
 use serde_json::{Map, Value};
 
-/// One definition under `[[table]]`: plain settings a line each, then tables under headers of their own, two levels deep;
-/// what is deeper stands in one line. Nulls, which TOML does not have, are left out.
+/// Longest value that stands in one line, in bytes.
+const LINE: usize = 100;
+
+/// One definition under `[[table]]`: what is short a line each, then what is long in tables under headers of their own.
+/// What is long inside a list takes several lines (inline tables may since TOML 1.1). Nulls, which TOML does not have, are
+/// left out.
 pub fn definition(table: &str, definition: &Map<String, Value>) -> String {
     let mut text = format!("[[{table}]]\n");
-    write_members(&mut text, table, definition, 2);
+    write_members(&mut text, table, definition);
     text
 }
 
-fn write_members(text: &mut String, at: &str, members: &Map<String, Value>, levels: usize) {
+fn write_members(text: &mut String, at: &str, members: &Map<String, Value>) {
     // A header ends the table before it, so that what has none goes first.
-    let (tables, lines): (Vec<_>, Vec<_>) = members
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .partition(|(_, value)| has_header(value, levels));
+    let (tables, lines): (Vec<_>, Vec<_>) =
+        members.iter().filter(|(_, value)| !value.is_null()).partition(|(_, value)| has_header(value));
     for (key, value) in lines {
-        text.push_str(&format!("{} = {}\n", written_key(key), inline(value)));
+        text.push_str(&format!("{} = {}\n", written_key(key), written(value, 0)));
     }
     for (key, value) in tables {
         let at = format!("{at}.{}", written_key(key));
-        text.push_str(&format!("\n[{at}]\n"));
-        if let Value::Object(members) = value {
-            write_members(text, &at, members, levels - 1);
+        let Value::Object(members) = value else { continue };
+        // One that holds nothing but such tables is there by their headers.
+        if members.values().any(|member| !has_header(member)) {
+            text.push_str(&format!("\n[{at}]\n"));
         }
+        write_members(text, &at, members);
     }
 }
 
-/// Whether a value has a table of its own: not a directive, which reads better in one line.
-fn has_header(value: &Value, levels: usize) -> bool {
-    let is_long = |members: &Map<String, Value>| {
-        !members.is_empty() && (members.len() > 1 || inline(value).len() > 100)
+fn has_header(value: &Value) -> bool {
+    value.is_object() && inline(value).len() > LINE
+}
+
+/// A value, in several lines if it is too long for one.
+fn written(value: &Value, depth: usize) -> String {
+    let line = inline(value);
+    if line.len() <= LINE {
+        return line;
+    }
+    let (open, parts, close): (char, Vec<String>, char) = match value {
+        Value::Array(items) => {
+            let items = items.iter().filter(|item| !item.is_null());
+            ('[', items.map(|item| written(item, depth + 1)).collect(), ']')
+        }
+        Value::Object(members) => {
+            let members = members.iter().filter(|(_, value)| !value.is_null());
+            let member = |(key, value): (&String, &Value)| {
+                format!("{} = {}", written_key(key), written(value, depth + 1))
+            };
+            ('{', members.map(member).collect(), '}')
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return line,
     };
-    levels > 0 && value.as_object().is_some_and(is_long)
+    let indent = "    ".repeat(depth + 1);
+    let lines: String = parts.iter().map(|part| format!("{indent}{part},\n")).collect();
+    format!("{open}\n{lines}{}{close}", "    ".repeat(depth))
 }
 
 fn inline(value: &Value) -> String {
@@ -89,13 +114,14 @@ mod tests {
             "list": [1, "x", { "@path": "$." }],
             "mapping": {
                 "url": "https://x.example", "headers": {}, "one": { "A b": "c" },
-                "data": { "z": { "@path": "$.userId" }, "a": { "b": { "c": 1, "d": [{ "e": 2, "f": 3 }] } } },
+                "data": { "z": { "@path": "$.userId" }, "a": { "b": { "c": 1, "d": [{ "e": 2, "f": "-".repeat(100) }, null] } } },
             },
         });
         let text = definition("destination", whole.as_object().unwrap());
         let read: Value = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let mut expected = whole;
         expected.as_object_mut().unwrap().remove("none");
+        expected["mapping"]["data"]["a"]["b"]["d"].as_array_mut().unwrap().pop();
         assert_eq!(read["destination"][0], expected, "{text}");
         assert!(text.contains("[destination.mapping.data]\nz = { \"@path\" = \"$.userId\" }\n"), "{text}");
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{Class, Computation, Definition, Flow, Level, Source, Status};
 use crate::domain::time::Timestamp;
 
-pub use super::secrets::REDACTED;
+pub use super::secrets::{REDACTED, is_secret_header};
 pub use destination::destination;
 
 /// What is shown of a computation beside its definition.

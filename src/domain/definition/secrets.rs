@@ -9,7 +9,7 @@ pub const REDACTED: &str = "********";
 const RESULTS: [&str; 5] = ["@literal", "@template", "then", "else", "value"];
 
 /// Whether the value of a header with that name is likely to be a secret.
-pub(super) fn is_secret_header(name: &str) -> bool {
+pub fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["auth", "key", "token", "secret", "password", "cookie", "credential", "signature"]
         .iter()
@@ -18,7 +18,7 @@ pub(super) fn is_secret_header(name: &str) -> bool {
 
 /// Where in the `headers` of a mapping a secret is likely to stand, as JSON Pointers: texts under a name that sounds like it,
 /// also those that a directive gives.
-pub(super) fn in_headers(headers: &Value) -> Vec<String> {
+pub(in crate::domain) fn in_headers(headers: &Value) -> Vec<String> {
     let mut found = Vec::new();
     walk(headers, "", false, &mut found);
     found
