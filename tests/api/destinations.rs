@@ -105,9 +105,7 @@ async fn what_is_wrong_is_refused_with_its_field() {
         let refused = app.call("PUT", "/api/destinations/d", Some(&body)).await.expect(400).json();
         assert_eq!(refused["code"], "invalid_definition");
         assert_eq!(column(&refused["errors"], "field"), [field], "{refused}");
-        let document = json!({ "destination": [{ "key": "d" }] });
-        let mut document = document;
-        document["destination"][0].as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        let document = json!({ "destination": [with(json!({ "key": "d" }), body)] });
         let refused = app.call("POST", "/api/apply", Some(&document)).await.expect(400).json();
         assert_eq!(column(&refused["errors"], "field"), [format!("destination[0].{field}")], "{refused}");
     }
@@ -133,11 +131,19 @@ async fn presets_are_listed_and_copied() {
     app.finish().await;
 }
 
+/// An object with the members of another one.
+fn with(mut object: Value, more: Value) -> Value {
+    for (key, value) in more.as_object().into_iter().flatten() {
+        object[key] = value.clone();
+    }
+    object
+}
+
 /// A shop with two sources, whose events go to `receiver` as `more` says.
 async fn shop(receiver: &Receiver, more: Value) -> TestApp {
     let app = app().await;
-    let mut destination = json!({ "key": "crm", "kind": "webhook", "events": "all", "urls": [{ "url": receiver.url("/hook") }] });
-    destination.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let webhook = json!({ "key": "crm", "kind": "webhook", "events": "all", "urls": [{ "url": receiver.url("/hook") }] });
+    let destination = with(webhook, more);
     app.apply(&json!({
         "source": [
             { "key": "web", "kind": "http", "write_key": "wk_website" },
@@ -151,8 +157,7 @@ async fn shop(receiver: &Receiver, more: Value) -> TestApp {
 }
 
 async fn track(app: &TestApp, write_key: &str, more: Value) {
-    let mut body = json!({ "writeKey": write_key, "userId": "u1" });
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let body = with(json!({ "writeKey": write_key, "userId": "u1" }), more);
     app.post_json("/v1/track", &body).await.expect(200);
     app.rest().await;
 }

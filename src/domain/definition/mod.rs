@@ -22,8 +22,8 @@ use crate::domain::time::Timestamp;
 
 pub use computation::{Announcement, Class, Computation, Emit, History, LEAF_FORM, LeafUse, PartUse, Status};
 pub use destination::{
-    Action, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted, Filter, Routing, Signing,
-    WebhookUrl,
+    ALLOWED_SECTIONS, Action, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted, Filter,
+    Routing, Signing, WebhookUrl, cut_path,
 };
 pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
 pub use problem::Problem;

@@ -1,12 +1,11 @@
 //! Fields of a call that a filter takes away.
 //!
-//! A path is names with dots between them (`properties.card.number`). In a list, a number names one entry, and anything else
+//! A path is names with dots between them (`properties.card.number`; `\.` is a dot in a name). In a list, a number names one entry, and anything else
 //! is looked for in each of them: `properties.products.price` is the price of every product.
 
 use serde_json::{Map, Value};
 
-/// The parts of a call of which a filter can say what stays.
-const SECTIONS: [&str; 3] = ["properties", "traits", "context"];
+use crate::domain::definition::{ALLOWED_SECTIONS, cut_path};
 
 /// Leaves out the fields at these paths.
 pub(super) fn leave_out(call: &mut Value, paths: &[String]) {
@@ -16,11 +15,11 @@ pub(super) fn leave_out(call: &mut Value, paths: &[String]) {
 }
 
 fn remove(value: &mut Value, path: &str) {
-    let (name, rest) = cut(path);
+    let (name, rest) = cut_path(path);
     match (value, rest) {
-        (Value::Object(members), None) => drop(members.shift_remove(name)),
+        (Value::Object(members), None) => drop(members.shift_remove(&*name)),
         (Value::Object(members), Some(rest)) => {
-            if let Some(member) = members.get_mut(name) {
+            if let Some(member) = members.get_mut(&*name) {
                 remove(member, rest);
             }
         }
@@ -37,7 +36,7 @@ fn remove(value: &mut Value, path: &str) {
 /// Of each section that is named, leaves only the fields at these paths.
 pub(super) fn keep_only(call: &mut Value, paths: &[String]) {
     let Value::Object(members) = call else { return };
-    for section in SECTIONS {
+    for section in ALLOWED_SECTIONS {
         let within: Vec<&str> = paths
             .iter()
             .filter_map(|path| path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')))
@@ -67,7 +66,7 @@ fn kept(value: &Value, paths: &[&str]) -> Option<Value> {
                     within.extend(
                         paths
                             .iter()
-                            .filter(|path| cut(path).0.parse::<usize>().is_err())
+                            .filter(|path| cut_path(path).0.parse::<usize>().is_err())
                             .map(|path| Some(*path)),
                     );
                     kept_member(item, &within)
@@ -90,10 +89,10 @@ fn kept_member(member: &Value, paths: &[Option<&str>]) -> Option<Value> {
 
 /// What these paths say of the member of that name.
 fn below<'p>(name: &str, paths: &[&'p str]) -> Vec<Option<&'p str>> {
-    paths.iter().map(|path| cut(path)).filter(|(first, _)| *first == name).map(|(_, rest)| rest).collect()
-}
-
-/// The first name of a path, and the rest.
-fn cut(path: &str) -> (&str, Option<&str>) {
-    path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)))
+    paths
+        .iter()
+        .map(|path| cut_path(path))
+        .filter(|(first, _)| *first == name)
+        .map(|(_, rest)| rest)
+        .collect()
 }

@@ -160,6 +160,16 @@ fn fields_that_are_left_out() {
 }
 
 #[test]
+fn a_backslash_puts_a_dot_into_a_name() {
+    let mut call = json!({ "properties": { "a.b": 1, "a": { "b": 2 }, "c\\": 3 } });
+    fields::leave_out(&mut call, &[r"properties.a\.b".to_owned(), r"properties.c\\".to_owned()]);
+    assert_eq!(call, json!({ "properties": { "a": { "b": 2 } } }));
+    let mut call = json!({ "properties": { "a.b": { "c": 1 }, "a": { "b": 2 } } });
+    fields::keep_only(&mut call, &[r"properties.a\.b.c".to_owned()]);
+    assert_eq!(call, json!({ "properties": { "a.b": { "c": 1 } } }));
+}
+
+#[test]
 fn traits_of_the_profile_come_last() {
     let with = sent(json!({ "profile_traits": ["plan", "none", "gone", "email"] })).unwrap();
     let (name, profile) = with.as_object().unwrap().iter().next_back().unwrap();

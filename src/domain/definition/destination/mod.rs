@@ -13,7 +13,7 @@ use crate::domain::time::{Span, Timestamp};
 
 pub use action::{Action, Auth, Batch};
 pub use kind::DestinationKind;
-pub use routing::{Effect, Filter, Routing};
+pub use routing::{ALLOWED_SECTIONS, Effect, Filter, Routing, cut_path};
 
 /// Which events a destination gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,16 +1,16 @@
 //! `sources`, `trigger`, `[[destination.filter]]` and `profile_traits`.
 
+use std::borrow::Cow;
+
 use super::super::check;
 use crate::domain::definition::document::reader::{Field, Table};
-use crate::domain::definition::{Effect, Filter, Routing};
+use crate::domain::definition::{ALLOWED_SECTIONS, Effect, Filter, Routing, cut_path};
 use crate::domain::fql::Fql;
 use crate::domain::limits::{MAX_DESTINATION_SOURCES, MAX_FIELD_PATH_BYTES, MAX_FIELD_PATHS, MAX_FILTERS};
 
 /// What a receiver needs to know whose event it is and of what kind: a filter can't take it away.
 const KEPT: [&str; 8] =
     ["type", "messageId", "userId", "anonymousId", "groupId", "previousId", "event", "timestamp"];
-/// The parts of an event of which a filter can say what stays.
-const SECTIONS: [&str; 3] = ["properties", "traits", "context"];
 
 pub(super) fn read(table: &mut Table<'_, '_>) -> Routing {
     let sources = table.optional("sources").and_then(|field| sources(&field));
@@ -77,7 +77,7 @@ fn paths(field: &Field<'_, '_>, check: fn(&str) -> Result<&str, String>) -> Opti
 
 fn droppable(path: &str) -> Result<&str, String> {
     let first = field_path(path)?;
-    if KEPT.contains(&first) {
+    if KEPT.contains(&&*first) {
         return Err(format!("`{first}` can't be left out: it says what the event is, and whose"));
     }
     Ok(path)
@@ -85,23 +85,26 @@ fn droppable(path: &str) -> Result<&str, String> {
 
 fn allowable(path: &str) -> Result<&str, String> {
     let first = field_path(path)?;
-    if SECTIONS.contains(&first) && first.len() < path.len() {
+    if ALLOWED_SECTIONS.contains(&&*first) && first.len() < path.len() {
         return Ok(path);
     }
     Err("name a field of properties, traits or context, such as properties.total".to_owned())
 }
 
 /// The first name of a path whose names are all there.
-fn field_path(path: &str) -> Result<&str, String> {
+fn field_path(path: &str) -> Result<Cow<'_, str>, String> {
     if path.len() > MAX_FIELD_PATH_BYTES {
         return Err(format!("is longer than {MAX_FIELD_PATH_BYTES} bytes"));
     }
     if path.starts_with('$') {
         return Err("is the path of a field as in filters: write properties.total, without `$.`".to_owned());
     }
-    let first = path.split('.').next().unwrap_or(path);
-    if path.split('.').any(str::is_empty) {
-        return Err("is not the path of a field such as properties.total".to_owned());
+    let (first, mut rest) = cut_path(path);
+    let mut is_whole = !first.is_empty();
+    while let Some(path) = rest {
+        let (name, further) = cut_path(path);
+        is_whole &= !name.is_empty();
+        rest = further;
     }
-    Ok(first)
+    if is_whole { Ok(first) } else { Err("is not the path of a field such as properties.total".to_owned()) }
 }
