@@ -18,6 +18,7 @@ pub fn starter() -> Result<Vec<Definition>, Vec<FileProblem>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::address_policy::AddressPolicy;
     use crate::domain::definition::Kind;
     use crate::file::Bundle;
 
@@ -36,6 +37,6 @@ mod tests {
         );
         let file = File::parse("starter.toml", STARTER, &|_| None);
         assert!(file.settings.is_empty());
-        assert_eq!(Bundle::new(vec![file]).loose_ends(), []);
+        assert_eq!(Bundle::new(vec![file]).loose_ends(&AddressPolicy::public_only()), []);
     }
 }

@@ -1,6 +1,7 @@
 //! What README and docs say is held to the code where that is possible.
 
 use stagepost::config::settings;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Definition;
 use stagepost::domain::preset;
 use stagepost::domain::query::Query;
@@ -53,7 +54,7 @@ fn the_destinations_in_the_docs_are_right() {
         })
         .collect();
     assert_eq!(kinds, ["webhook", "webhook_action", "webhook", "pendo", "hello_customer"]);
-    assert!(Bundle::new(vec![file]).loose_ends().is_empty());
+    assert!(Bundle::new(vec![file]).loose_ends(&AddressPolicy::public_only()).is_empty());
 }
 
 #[test]

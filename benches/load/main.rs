@@ -9,6 +9,10 @@
 //! cargo bench --bench load -- hot        the next event of a user with 100,000, against users with ten
 //! cargo bench --bench load -- backfill   an audience and a trait over 1 M users and 5 M events, beside posts
 //! cargo bench --bench load -- wave       100,000 windows that end within the same second, beside posts
+//! cargo bench --bench load -- deliveries deliveries to one receiver against a plain loop of the same HTTP client
+//! cargo bench --bench load -- ten        nine destinations beside a dead one
+//! cargo bench --bench load -- dead       1 M deliveries queued for a dead destination: posts, and another destination
+//! cargo bench --bench load -- mappings   mappings of ten directives
 //! ```
 //! Without a name all of them run. `STAGEPOST_BENCH_SECONDS` (default 10) is the length of one measurement;
 //! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the last three fewer.
@@ -19,6 +23,7 @@ mod backfill;
 mod bare;
 mod client;
 mod computations;
+mod deliveries;
 mod hot;
 mod latency;
 mod management;
@@ -77,6 +82,18 @@ fn main() {
         }
         if wanted("wave") {
             wave::wave().await;
+        }
+        if wanted("deliveries") {
+            deliveries::deliveries().await;
+        }
+        if wanted("ten") {
+            deliveries::one_of_ten().await;
+        }
+        if wanted("dead") {
+            deliveries::dead().await;
+        }
+        if wanted("mappings") {
+            deliveries::mappings();
         }
     });
 }

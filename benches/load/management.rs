@@ -24,6 +24,15 @@ impl Management {
         serde_json::from_slice(body).expect("answers are JSON")
     }
 
+    /// Posts nothing to `path`.
+    pub async fn post(&mut self, path: &str) {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let (status, body) = self.0.ask(request.as_bytes()).await;
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(body));
+    }
+
     /// Applies definitions beside those there are.
     pub async fn apply(&mut self, definitions: &Value) {
         let body = definitions.to_string();

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::args::CheckArguments;
 use super::{FAILED, count, load, setting_problems, shown_all, tidy};
 use crate::config::{Config, Said};
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::Kind;
 use crate::file::{Bundle, FileProblem};
 
@@ -30,18 +31,31 @@ pub(super) fn run(arguments: &CheckArguments, environment: &[(String, String)]) 
 pub(super) fn check(bundle: &Bundle, environment: &[(String, String)]) -> Result<String, Vec<FileProblem>> {
     let mut problems = bundle.problems();
     let mut settings = 0;
+    let mut policy = address_policy(Said { environment, ..Said::default() });
     for file in bundle.files().iter().filter(|file| !file.settings.is_empty()) {
         settings += file.settings.len();
         // The environment goes before the file, here as when serving: it may complete what the file leaves open.
-        if let Err(found) = Config::load(Said { file: Some(&file.settings), environment, flags: &[] }) {
+        let said = Said { file: Some(&file.settings), environment, flags: &[] };
+        if let Err(found) = Config::load(said) {
             problems.extend(setting_problems(&found, Some(file)));
+        }
+        if file.settings.contains_key("allow_private_destinations") {
+            policy = address_policy(said);
         }
     }
     // Where definitions are missing because they are wrong, references to them say nothing.
     if bundle.problems().is_empty() {
-        problems.extend(bundle.loose_ends());
+        problems.extend(bundle.loose_ends(&policy));
     }
     if problems.is_empty() { Ok(counted(bundle, settings)) } else { Err(tidy(problems)) }
+}
+
+/// The policy that a server with these settings would have. Where they are wrong, that is the problem, and not what they
+/// might have refused.
+fn address_policy(said: Said<'_>) -> AddressPolicy {
+    let config = Config::load(said).ok();
+    let policy = config.and_then(|(config, _)| AddressPolicy::parse(&config.allow_private_destinations).ok());
+    policy.unwrap_or_else(AddressPolicy::allow_all)
 }
 
 fn counted(bundle: &Bundle, settings: usize) -> String {

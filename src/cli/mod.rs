@@ -5,7 +5,8 @@ mod apply;
 mod args;
 mod check;
 mod presets;
-pub mod serve;
+pub mod secret_key;
+mod serve;
 mod tls;
 
 #[cfg(test)]

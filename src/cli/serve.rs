@@ -9,20 +9,20 @@ use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use super::tls;
+use super::{secret_key, tls};
 
 use crate::clock::{self, Clock};
 use crate::config::{Config, Secret, StoreChoice};
-use crate::delivery::address_policy::AddressPolicy;
 use crate::delivery::dispatcher::{Dispatcher, EngineOutbox};
 use crate::delivery::email::templates::Templates;
 use crate::delivery::email::{MailSettings, Mailer, SmtpSettings};
 use crate::delivery::http_client::HttpClient;
 use crate::delivery::sender::RealSender;
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::{Channel, Definition, SourceKind};
 use crate::domain::delivery::Attempt;
 use crate::domain::ids::IdSource;
-use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Ticker, Writer};
+use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
 use crate::http::api::{ApiState, DestinationTester, token_hash};
 use crate::http::ingest::IngestConfig;
 use crate::store::memory::MemoryStore;
@@ -59,8 +59,15 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
 
     let store = open_store(&config)?;
     let clock = Clock::system();
-    let settings =
-        Settings { clock: clock.clone(), seed: clock::entropy(), public_url: Some(base_url.clone()) };
+    let surroundings =
+        Surroundings { public_url: Some(base_url.clone()), operators: config.ops_email.clone() };
+    let address_policy = AddressPolicy::parse(&config.allow_private_destinations)?;
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: clock::entropy(),
+        surroundings,
+        address_policy: address_policy.clone(),
+    };
     let (engine, writer) =
         Writer::open(Arc::clone(&store), settings).await.map_err(|error| error.to_string())?;
     let (nudge, ticks) = Ticker::channel();
@@ -71,7 +78,7 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     // Time begins to act only now: by the definitions of this start, not by those of the last one.
     let ticker = Ticker::start(nudge).await.map_err(|error| format!("can't start the scheduler: {error}"))?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
-    let dispatcher = dispatcher(&config, &engine, &store, templates, &clock)?;
+    let dispatcher = dispatcher(&config, address_policy, &engine, &store, templates, &clock)?;
     settle_admin_token(&engine, config.admin_token.as_ref()).await?;
     dispatcher.start();
 
@@ -104,7 +111,8 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
         }
         StoreChoice::Sled(path) => {
             let cache_bytes = config.cache_mb * 1024 * 1024;
-            Arc::new(SledStore::open(path, cache_bytes).map_err(|error| error.to_string())?)
+            let sealer = secret_key::sealer(config, path)?;
+            Arc::new(SledStore::open(path, cache_bytes, sealer).map_err(|error| error.to_string())?)
         }
     };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -194,6 +202,7 @@ async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Res
 
 fn dispatcher(
     config: &Config,
+    address_policy: AddressPolicy,
     engine: &Engine,
     store: &Arc<dyn Store>,
     templates: Arc<Templates>,
@@ -205,7 +214,7 @@ fn dispatcher(
         tracing::info!(folder = %folder.display(), "no mail server is set: mails are written as files");
     }
     let mailer = Mailer::new(MailSettings { smtp, from: config.mail_from.clone(), folder }, templates)?;
-    let http = HttpClient::new(AddressPolicy::parse(&config.allow_private_destinations)?)?;
+    let http = HttpClient::new(address_policy)?;
     let sender = RealSender::new(engine.watch_definitions(), http, Arc::new(mailer), clock.clone());
     let outbox = EngineOutbox::new(engine.clone(), Arc::clone(store));
     Ok(Dispatcher::new(Arc::new(outbox), Arc::new(sender), clock.clone()))

@@ -84,3 +84,24 @@ fn settings_and_definitions_are_checked_together() {
     let good = "log = \"debug\"\n[[flow]]\nname = \"f\"\n[[flow]]\nname = \"g\"\n";
     assert_eq!(check(good).unwrap(), "0 sources, 2 flows, 0 destinations, 0 audiences, 0 traits, 1 setting");
 }
+
+#[test]
+fn addresses_are_checked_by_the_setting_of_the_file_or_the_environment() {
+    let check = |texts: &[&str], environment: &[(String, String)]| {
+        let files = texts.iter().map(|text| File::parse("d.toml", text, &|_| None)).collect();
+        let found = check::check(&Bundle::new(files), environment);
+        found.map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    let private =
+        "[[destination]]\nkey = \"crm\"\nkind = \"webhook\"\nurls = [{ url = \"http://10.0.0.1/\" }]\n";
+    let problems = check(&[private], &[]).unwrap_err();
+    assert!(problems[0].starts_with("d.toml:4: destination[0].urls[0].url: 10.0.0.1 "), "{problems:?}");
+    assert!(problems[0].contains("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS"), "{problems:?}");
+    let setting = "allow_private_destinations = [\"10.0.0.0/8\"]\n";
+    assert!(check(&[&format!("{setting}{private}")], &[]).is_ok());
+    assert!(check(&[setting, "log = \"debug\"\n", private], &[]).is_ok());
+    let environment = [("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS".to_owned(), "true".to_owned())];
+    assert!(check(&[private], &environment).is_ok());
+    let wrong = check(&[&format!("allow_private_destinations = 7\n{private}")], &[]).unwrap_err();
+    assert_eq!(wrong.len(), 1, "the setting is the problem: {wrong:?}");
+}

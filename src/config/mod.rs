@@ -13,6 +13,7 @@ use std::path::PathBuf;
 
 use crate::domain::definition::Problem;
 
+pub use self::parse::secret_key as read_secret_key;
 use self::values::Values;
 pub use self::values::{Said, unknown_keys};
 
@@ -80,12 +81,20 @@ pub struct Config {
     pub smtp_url: Option<Secret>,
     /// Sender of the mails: `Name <address>`.
     pub mail_from: String,
+    /// Who is told of destinations that are paused.
+    pub ops_email: Vec<String>,
     /// Where it is reached from outside, without a slash at its end; see [`Config::base_url`].
     pub public_url: Option<String>,
     /// `true`, `false`, or networks with commas between them.
     pub allow_private_destinations: String,
     /// The token of the management API; `None` makes one.
     pub admin_token: Option<Secret>,
+    /// What secrets are sealed under; `None` reads it from the file, or makes one.
+    pub secret_key: Option<Secret>,
+    /// The file with that key.
+    pub secret_key_file: Option<PathBuf>,
+    /// What secrets were sealed under before.
+    pub secret_key_previous: Option<Secret>,
     /// Templates that go before those built in.
     pub templates_dir: Option<PathBuf>,
     /// The files for HTTPS; `None` serves HTTP.
@@ -123,9 +132,12 @@ impl Config {
         let cache_mb = values.read("cache_mb", parse::cache_mb);
         let smtp_url = values.read("smtp_url", parse::smtp_url);
         let mail_from = values.read("mail_from", parse::mail_from);
+        let ops_email = values.read("ops_email", parse::ops_email);
         let public_url = values.read("public_url", parse::public_url);
         let private = values.read("allow_private_destinations", parse::private_destinations);
         let admin_token = values.read("admin_token", parse::admin_token);
+        let (secret_key, secret_key_file) = secret_key(values);
+        let secret_key_previous = values.read("secret_key_previous", parse::secret_key);
         let templates_dir = values.read("templates_dir", parse::path);
         let tls = tls(values);
         let log = values.read("log", parse::log);
@@ -139,9 +151,13 @@ impl Config {
             cache_mb: cache_mb?,
             smtp_url,
             mail_from: mail_from?,
+            ops_email: ops_email.unwrap_or_default(),
             public_url,
             allow_private_destinations: private?,
             admin_token,
+            secret_key,
+            secret_key_file,
+            secret_key_previous,
             templates_dir,
             tls,
             log: log?,
@@ -166,6 +182,18 @@ impl Config {
             }
         }
     }
+}
+
+/// The key itself or the file with it, not both: which of the two was meant could not be told.
+fn secret_key(values: &mut Values<'_>) -> (Option<Secret>, Option<PathBuf>) {
+    let key = values.read("secret_key", parse::secret_key);
+    let file = values.read("secret_key_file", parse::path);
+    if key.is_some() && file.is_some() {
+        values
+            .problems
+            .push(Problem::new("secret_key_file", "is set beside secret_key; leave one of them out"));
+    }
+    (key, file)
 }
 
 /// Certificate and key: both, or neither.

@@ -8,7 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{LogFormat, Secret, StoreChoice};
 use crate::delivery::email::SmtpSettings;
-use crate::domain::definition::document::check_http_url;
+use crate::domain::definition::document::{check_email, check_http_url};
+use crate::domain::limits::{MAX_RECIPIENTS, MAX_SECRET_KEY_BYTES, MIN_SECRET_KEY_CHARS};
 
 /// Shortest admin token.
 const MIN_TOKEN: usize = 16;
@@ -55,6 +56,17 @@ pub(super) fn smtp_url(text: &str) -> Result<Secret, String> {
     SmtpSettings::parse(text).map(|_| Secret::new(text))
 }
 
+pub(super) fn ops_email(text: &str) -> Result<Vec<String>, String> {
+    let addresses: Vec<&str> = text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if addresses.len() > MAX_RECIPIENTS {
+        return Err(format!("has {} addresses; at most {MAX_RECIPIENTS} are possible", addresses.len()));
+    }
+    let checked = addresses.into_iter().map(|address| {
+        check_email(address).map(str::to_owned).map_err(|message| format!("`{address}` {message}"))
+    });
+    checked.collect()
+}
+
 pub(super) fn mail_from(text: &str) -> Result<String, String> {
     let mailbox = text.parse::<lettre::message::Mailbox>();
     mailbox.map(|_| text.to_owned()).map_err(|_| "is not a sender such as Name <name@example.com>".to_owned())
@@ -93,6 +105,21 @@ pub(super) fn admin_token(text: &str) -> Result<Secret, String> {
         return Err("must be printable ASCII without spaces, so that it can be sent".to_owned());
     }
     Ok(Secret::new(text))
+}
+
+/// The key that secrets are sealed under, from a setting or from the text of a file: space at its ends is not part of it.
+///
+/// # Errors
+/// What is wrong with it; never the key.
+pub fn secret_key(text: &str) -> Result<Secret, String> {
+    let key = text.trim();
+    if key.chars().count() < MIN_SECRET_KEY_CHARS || key.len() > MAX_SECRET_KEY_BYTES {
+        return Err(format!(
+            "must have {MIN_SECRET_KEY_CHARS} characters at least and {MAX_SECRET_KEY_BYTES} bytes at most, and be random, as \
+             `openssl rand -hex 32` prints one"
+        ));
+    }
+    Ok(Secret::new(key))
 }
 
 pub(super) fn log(text: &str) -> Result<String, String> {

@@ -31,7 +31,7 @@ pub struct Setting {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 19] = [
     text("listen", "STAGEPOST_LISTEN", "127.0.0.1:8080", "0.0.0.0:8443", "Address and port to listen on"),
     text(
         "data_dir",
@@ -70,6 +70,15 @@ pub const SETTINGS: [Setting; 15] = [
         "Stagepost <stagepost@example.com>",
         "Sender of the mails",
     ),
+    Setting {
+        key: "ops_email",
+        env: "STAGEPOST_OPS_EMAIL",
+        default: "",
+        example: "ops@example.com,lead@example.com",
+        shape: Shape::Choice,
+        help: "Mail addresses of the people who run the server, told when a destination is paused and when it takes calls \
+               again; unset: nobody is told, the log says it",
+    },
     text(
         "public_url",
         "STAGEPOST_PUBLIC_URL",
@@ -84,8 +93,8 @@ pub const SETTINGS: [Setting; 15] = [
         default: "false",
         example: "10.1.0.0/16,192.168.7.9/32",
         shape: Shape::Choice,
-        help: "Whether destinations may have private and loopback addresses: `true`, `false`, or a list of the \
-               networks that are allowed",
+        help: "Whether destinations may have private and loopback addresses: `false`, a list of the networks that are \
+               allowed, or `true` for every address and port",
     },
     text(
         "admin_token",
@@ -93,6 +102,29 @@ pub const SETTINGS: [Setting; 15] = [
         "",
         "an-admin-token-of-your-own",
         "Token of the management API, at least 16 characters; unset: one is made and shown at the very first start",
+    ),
+    text(
+        "secret_key",
+        "STAGEPOST_SECRET_KEY",
+        "",
+        "a-random-text-such-as-openssl-rand-hex-32-prints",
+        "Key that sources and destinations, which hold secrets, are sealed under in the store: a random text of at least 32 \
+         characters; unset: `secret_key_file`, or else one is made at the first start and kept as `secret.key` in the data \
+         directory",
+    ),
+    text(
+        "secret_key_file",
+        "STAGEPOST_SECRET_KEY_FILE",
+        "",
+        "/run/secrets/stagepost",
+        "File with that key, in place of `secret_key`",
+    ),
+    text(
+        "secret_key_previous",
+        "STAGEPOST_SECRET_KEY_PREVIOUS",
+        "",
+        "the-key-before-that-opens-what-is-sealed-under-it",
+        "The key before the present one, for the start at which it is exchanged: everything is sealed anew",
     ),
     text(
         "templates_dir",

@@ -90,6 +90,8 @@ fn all_problems_come_at_once_and_show_no_secret() {
         ("STAGEPOST_MAIL_FROM", "nobody"),
         ("STAGEPOST_PUBLIC_URL", "stagepost.example.com"),
         ("STAGEPOST_CACHE_MB", "1"),
+        ("STAGEPOST_SECRET_KEY", "hidden"),
+        ("STAGEPOST_SECRET_KEY_PREVIOUS", "hidden too"),
     ];
     let problems = from_env(&environment).unwrap_err();
     assert_eq!(problems.len(), environment.len(), "{problems:#?}");
@@ -109,10 +111,25 @@ fn secrets_are_not_shown() {
     let config = from_env(&[
         ("STAGEPOST_SMTP_URL", "smtps://u:hidden@mail.example.com:465"),
         ("STAGEPOST_ADMIN_TOKEN", "hidden-hidden-hidden"),
+        ("STAGEPOST_SECRET_KEY", " hidden-hidden-hidden-hidden-hidden\n"),
+        ("STAGEPOST_SECRET_KEY_PREVIOUS", "hidden-hidden-hidden-hidden-hidden-too"),
     ])
     .unwrap();
     assert!(!format!("{config:?} {config:#?}").contains("hidden"));
     assert_eq!(config.admin_token.unwrap().expose(), "hidden-hidden-hidden");
+    assert_eq!(config.secret_key.unwrap().expose(), "hidden-hidden-hidden-hidden-hidden", "as a file has it");
+}
+
+#[test]
+fn a_key_and_a_file_with_one_exclude_each_other() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let problems =
+        from_env(&[("STAGEPOST_SECRET_KEY", key), ("STAGEPOST_SECRET_KEY_FILE", "/key")]).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].field == "secret_key_file" && problems[0].message.contains("secret_key"),
+        "{problems:?}"
+    );
 }
 
 #[test]

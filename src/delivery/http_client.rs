@@ -3,16 +3,15 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Response, redirect};
-use url::{Host, Url};
+use url::Url;
 
-use super::address_policy::AddressPolicy;
 use super::resolver::{AddressRefused, GuardedResolver};
 use super::tls;
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::limits::{RESPONSE_SNIPPET_BYTES, WEBHOOK_TIMEOUT};
 
 /// What every call says it is from.
@@ -104,7 +103,7 @@ impl HttpClient {
     /// # Errors
     /// [`HttpError`], when no status came back in time.
     pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
-        self.check_literal(&request.url)?;
+        self.check(&request.url)?;
         let timeout = request.timeout;
         let mut seen = None;
         let exchange = async {
@@ -132,19 +131,12 @@ impl HttpClient {
         }
     }
 
-    /// Hosts that are addresses never meet the resolver, so they are checked here.
-    fn check_literal(&self, url: &Url) -> Result<(), HttpError> {
-        let address = match url.host() {
-            Some(Host::Ipv4(address)) => IpAddr::V4(address),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address),
-            Some(Host::Domain(_)) => return Ok(()),
-            None => return Err(HttpError::Unsendable("the URL names no host".to_owned())),
-        };
-        if self.policy.permits(address) {
-            Ok(())
-        } else {
-            Err(HttpError::Refused(AddressPolicy::refusal(&address.to_string())))
+    /// Hosts that are addresses never meet the resolver, so they are checked here; and so are ports.
+    fn check(&self, url: &Url) -> Result<(), HttpError> {
+        if url.host().is_none() {
+            return Err(HttpError::Unsendable("the URL names no host".to_owned()));
         }
+        self.policy.check_request(url).map_err(HttpError::Refused)
     }
 }
 
@@ -253,16 +245,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn private_addresses_are_refused_by_literal_and_by_name() {
+    async fn private_addresses_are_refused_by_literal_and_by_name_and_so_are_ports() {
         let client = HttpClient::new(AddressPolicy::public_only()).unwrap();
         for url in [
-            "http://127.0.0.1:9/",
-            "http://[::1]:9/",
+            "http://127.0.0.1:9000/",
+            "http://[::1]:9000/",
             "http://[::ffff:10.0.0.1]/",
             "http://0x7f000001/",
             "http://2130706433/",
             "http://0177.1/",
-            "http://localhost:9/",
+            "http://localhost:9000/",
+            "http://crm.example.com:25/",
         ] {
             let error = client.send(get(url)).await.unwrap_err();
             assert!(matches!(error, HttpError::Refused(_)), "{url}: {error:?}");

@@ -3,7 +3,6 @@
 //! The [`dispatcher`] claims what is due, a [`sender`] makes one attempt, the engine keeps what came of it. Nothing here
 //! decides what is sent: that was decided, and stored, with its cause.
 
-pub mod address_policy;
 pub mod destinations;
 pub mod dispatcher;
 pub mod email;

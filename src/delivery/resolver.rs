@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address_policy::AddressPolicy;
+use crate::domain::address_policy::AddressPolicy;
 
 /// The host has addresses, but none that may be dialled.
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,7 @@ use super::http_client::HttpClient;
 use crate::clock::Clock;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::{Attempt, Delivery, Outcome, Payload};
+use crate::domain::health::Signal;
 use crate::domain::time::{Span, Timestamp};
 
 /// An attempt and what follows from it.
@@ -21,6 +22,8 @@ pub struct Sent {
     pub attempt: Attempt,
     /// What follows.
     pub outcome: Outcome,
+    /// What it says of the destination.
+    pub signal: Signal,
 }
 
 /// Makes attempts: the real one over the network, or a scripted one in tests.
@@ -68,7 +71,13 @@ impl Verdict {
             response_snippet: self.snippet.filter(|snippet| !snippet.is_empty()),
             error: self.error,
         };
-        Sent { attempt, outcome: self.outcome }
+        // Until senders say so themselves.
+        let signal = match (&self.outcome, self.status) {
+            (Outcome::Delivered, _) => Signal::Good,
+            (Outcome::Retry { .. } | Outcome::Ambiguous, _) | (Outcome::Failed, Some(_)) => Signal::Bad,
+            (Outcome::Failed, None) => Signal::None,
+        };
+        Sent { attempt, outcome: self.outcome, signal }
     }
 }
 

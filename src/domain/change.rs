@@ -4,9 +4,11 @@ use super::backfill::Backfill;
 use super::definition::{Definition, Kind};
 use super::delivery::{Delivery, DeliveryStatus};
 use super::event::Event;
-use super::ids::{BackfillId, JourneyId, LeafId, UserKey};
+use super::health::Health;
+use super::ids::{BackfillId, JourneyId, LeafId, ReplayId, UserKey};
 use super::journey::{Journey, JourneyStatus};
 use super::profile::{MessageHash, Profile};
+use super::replay::Replay;
 use super::time::Timestamp;
 
 /// A profile as it is to be, with the timer that it had.
@@ -74,6 +76,24 @@ pub enum BackfillWrite {
     Put(Box<Backfill>),
     /// Removed.
     Delete(BackfillId),
+}
+
+/// How a destination fares, set or forgotten.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HealthWrite {
+    /// Set.
+    Put(Health),
+    /// The destination with that key is gone.
+    Delete(String),
+}
+
+/// A replay's record that was set or removed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReplayWrite {
+    /// Set.
+    Put(Replay),
+    /// Removed.
+    Delete(ReplayId),
 }
 
 /// An id beside his user id that a profile is found by.
@@ -181,6 +201,10 @@ pub struct ChangeSet {
     pub leaf_pages: Vec<LeafPageWrite>,
     /// Records of backfills, in the order it happened.
     pub backfills: Vec<BackfillWrite>,
+    /// How destinations fare, in the order it happened.
+    pub healths: Vec<HealthWrite>,
+    /// Records of replays, in the order it happened.
+    pub replays: Vec<ReplayWrite>,
     /// Ids that profiles are found by, in the order it happened.
     pub external_ids: Vec<ExternalIdWrite>,
 }

@@ -66,6 +66,10 @@ pub enum Cause {
     Deletion,
     /// Two profiles that became one.
     Merge,
+    /// A destination that was paused or resumed.
+    Health,
+    /// A person's word.
+    Operator,
 }
 
 /// What is to be sent.
@@ -177,27 +181,87 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// One that was made just now and waits for its first attempt.
+    pub fn new(
+        id: DeliveryId,
+        destination: String,
+        user: UserKey,
+        message_id: String,
+        cause: Cause,
+        payload: Payload,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            destination,
+            user,
+            message_id,
+            cause,
+            payload,
+            status: DeliveryStatus::Pending,
+            created_at: now,
+            updated_at: now,
+            next_attempt_at: now,
+            retry_from: now,
+            tries: 0,
+            replays: 0,
+            reason: None,
+            superseded_by: None,
+            attempts: Vec::new(),
+        }
+    }
+
+    /// At its end, because it is not wanted any more.
+    pub fn supersede(&mut self, by: Option<DeliveryId>, reason: String, now: Timestamp) {
+        self.status = DeliveryStatus::Superseded;
+        self.superseded_by = by;
+        self.reason = Some(reason);
+        self.updated_at = now;
+    }
+
+    /// Since when it is wanted: its making, or its newest replay.
+    pub fn wanted_since(&self) -> Timestamp {
+        if self.replays > 0 { self.retry_from } else { self.created_at }
+    }
+
+    /// What it says of which computation, if it is such a call: the computation's key and the call's type. A newer one for the
+    /// same user takes its place.
+    pub fn topic(&self) -> Option<(&str, &str)> {
+        let Payload::Call(call) = &self.payload else { return None };
+        let key = call.get("context")?.get("personas")?.get("computation_key")?.as_str()?;
+        Some((key, call.get("type")?.as_str()?))
+    }
+
     /// Whether it tells of the value of the computation with that key.
     pub fn is_about(&self, computation_key: &str) -> bool {
-        let Payload::Call(call) = &self.payload else { return false };
-        let personas = call.get("context").and_then(|context| context.get("personas"));
-        personas
-            .and_then(|personas| personas.get("computation_key"))
-            .is_some_and(|key| key == computation_key)
+        self.topic().is_some_and(|(key, _)| key == computation_key)
     }
 }
 
-/// Which deliveries are wanted; an absent field means any.
-#[derive(Clone, Debug, Default)]
+/// Which deliveries are wanted; an absent or empty field means any.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeliveryFilter {
     /// For this destination.
+    #[serde(default)]
     pub destination: Option<String>,
     /// With this status.
+    #[serde(default)]
     pub status: Option<DeliveryStatus>,
     /// Of this user.
+    #[serde(default)]
     pub user: Option<UserKey>,
     /// Made at or after.
+    #[serde(default)]
     pub since: Option<Timestamp>,
+    /// Made before.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// Whose newest attempt was answered with this HTTP (or SMTP) status.
+    #[serde(default)]
+    pub http_status: Option<u16>,
+    /// Whose reason, message id, or newest error or answer holds this text, whatever the case.
+    #[serde(default)]
+    pub text: Option<String>,
 }
 
 impl DeliveryFilter {
@@ -207,5 +271,22 @@ impl DeliveryFilter {
             && self.status.is_none_or(|status| status == delivery.status)
             && self.user.as_ref().is_none_or(|user| *user == delivery.user)
             && self.since.is_none_or(|since| delivery.created_at >= since)
+            && self.until.is_none_or(|until| delivery.created_at < until)
+            && self.accepts_answer(delivery)
+    }
+
+    fn accepts_answer(&self, delivery: &Delivery) -> bool {
+        let last = delivery.attempts.last();
+        let answered =
+            self.http_status.is_none_or(|wanted| last.and_then(|it| it.http_status) == Some(wanted));
+        let Some(text) = &self.text else { return answered };
+        let text = text.to_lowercase();
+        let places = [
+            delivery.reason.as_deref(),
+            Some(delivery.message_id.as_str()),
+            last.and_then(|last| last.error.as_deref()),
+            last.and_then(|last| last.response_snippet.as_deref()),
+        ];
+        answered && places.into_iter().flatten().any(|place| place.to_lowercase().contains(&text))
     }
 }

@@ -58,6 +58,10 @@ impl IdSource {
     pub fn backfill(&mut self, now: Timestamp) -> BackfillId {
         BackfillId(self.ordered(now))
     }
+    /// A fresh replay id.
+    pub fn replay(&mut self, now: Timestamp) -> ReplayId {
+        ReplayId(self.ordered(now))
+    }
     /// A fresh leaf id.
     pub fn leaf(&mut self) -> LeafId {
         LeafId(self.rng.next_u64())
@@ -199,6 +203,8 @@ ordered_id!(/// One thing to send to one destination.
     DeliveryId, "dlv_");
 ordered_id!(/// One reading of the past for new or changed computations.
     BackfillId, "bkf_");
+ordered_id!(/// One replay of deliveries.
+    ReplayId, "rpl_");
 
 struct BytesVisitor;
 
@@ -227,9 +233,10 @@ impl LeafId {
     }
 }
 
-/// Whose journey, profile and order it is: a user id, an anonymous id where there is no user id yet, or a group of users.
+/// Whose journey, profile and order it is: a user id, an anonymous id where there is no user id yet, a group of users, or
+/// nobody: what is told of a destination itself.
 ///
-/// Its text (`u:<userId>`, `a:<anonymousId>` or `g:<groupId>`) is the profile's key in the store.
+/// Its text (`u:<userId>`, `a:<anonymousId>`, `g:<groupId>`) is the profile's key in the store; `d:<destination>` has no profile.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UserKey(Box<str>);
 
@@ -246,13 +253,17 @@ impl UserKey {
     pub fn group(group_id: &str) -> Self {
         Self(format!("g:{group_id}").into())
     }
+    /// The key under which is sent what is told of a destination itself.
+    pub fn destination(key: &str) -> Self {
+        Self(format!("d:{key}").into())
+    }
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// From the key's text, if it has one of the three prefixes.
+    /// From the key's text, if it has one of the four prefixes.
     pub fn from_key_text(text: &str) -> Option<Self> {
-        ["u:", "a:", "g:"].iter().any(|kind| text.starts_with(kind)).then(|| Self(text.into()))
+        ["u:", "a:", "g:", "d:"].iter().any(|kind| text.starts_with(kind)).then(|| Self(text.into()))
     }
     /// The user id, when it is a known user.
     pub fn user_id(&self) -> Option<&str> {
@@ -294,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_of_one_of_three_kinds() {
+    fn a_key_is_of_one_kind() {
         let parts = |key: &UserKey| {
             [key.user_id(), key.anonymous_id(), key.group_id()].map(|id| id.map(str::to_owned))
         };
@@ -302,7 +313,9 @@ mod tests {
         assert_eq!(parts(&UserKey::user("x")), [x(), None, None]);
         assert_eq!(parts(&UserKey::anonymous("x")), [None, x(), None]);
         assert_eq!(parts(&UserKey::group("x")), [None, None, x()]);
-        for key in [UserKey::user("a:"), UserKey::anonymous(""), UserKey::group("g:x")] {
+        for key in
+            [UserKey::user("a:"), UserKey::anonymous(""), UserKey::group("g:x"), UserKey::destination("x")]
+        {
             assert_eq!(UserKey::from_key_text(key.as_str()), Some(key));
         }
         for text in ["", "u", "x:y", "gx"] {

@@ -126,8 +126,12 @@ pub const SLICE_BUSY: Span = Span::from_millis(3);
 pub const SLICE_IDLE: Span = Span::from_millis(20);
 /// Bytes of shares of the past that a backfill holds in memory.
 pub const BACKFILL_BYTES: usize = 32 * 1024 * 1024;
-/// Most dead letters put back by one call.
-pub const MAX_REPLAY: usize = 1_000_000;
+/// Replays under way at once.
+pub const MAX_REPLAYS: usize = 10;
+/// Replays that are over and still listed.
+pub const REPLAYS_KEPT: usize = 100;
+/// Pending deliveries of one user to one destination among which one of the same computation is looked for.
+pub const COALESCE_DEPTH: usize = 1000;
 /// Rejected posts remembered for the debugger.
 pub const REJECTED_KEPT: usize = 1000;
 /// How long the scheduler may be silent before the writer looks at the timers by itself.
@@ -170,6 +174,12 @@ pub const MAX_ATTEMPT_TIMEOUT: Span = Span::from_secs(60);
 pub const MAX_RETRY_FOR: Span = Span::from_days(30);
 /// Highest rate, in attempts per second, that a destination may ask for.
 pub const MAX_RATE_LIMIT: u32 = 10_000;
+/// Failures in a row after which a destination is tried with one attempt at a time.
+pub const CIRCUIT_FAILURES: u32 = 16;
+/// First gap between such attempts; it doubles.
+pub const CIRCUIT_GAP: Span = Span::from_millis(100);
+/// Longest gap between such attempts.
+pub const CIRCUIT_CAP: Span = Span::from_secs(10);
 /// After how long of nothing but failures a destination is paused, unless it says otherwise.
 pub const PAUSE_AFTER: Span = Span::from_hours(1);
 /// Attempts that have to fail before a destination is paused, however long it takes.
@@ -250,6 +260,12 @@ pub const MAX_FQL_PATTERN: usize = 256;
 pub const MAX_FQL_STEPS: usize = 4 * 1024 * 1024;
 /// Longest text that a function of a filter may make, in bytes.
 pub const MAX_FQL_TEXT_BYTES: usize = 128 * 1024;
+
+// --- secrets at rest --------------------------------------------------------------------------------------------
+/// Shortest key that secrets are sealed under, in characters: 16 random bytes as hexadecimal digits.
+pub const MIN_SECRET_KEY_CHARS: usize = 32;
+/// Longest such key, in bytes; no more is read of its file.
+pub const MAX_SECRET_KEY_BYTES: usize = 4096;
 
 // --- the API ----------------------------------------------------------------------------------------------------
 /// Rows of one page unless asked otherwise.

@@ -2,6 +2,7 @@
 //!
 //! Everything stagepost decides is decided here; the floors above only carry inputs in and results out.
 
+pub mod address_policy;
 pub mod backfill;
 pub mod change;
 pub mod decide;
@@ -11,6 +12,7 @@ pub mod event;
 pub mod external_ids;
 pub mod fql;
 pub mod funnel;
+pub mod health;
 pub mod ids;
 pub mod ingest;
 pub mod javascript;
@@ -25,6 +27,7 @@ pub mod page;
 pub mod preset;
 pub mod profile;
 pub mod query;
+pub mod replay;
 pub mod retry;
 pub mod route;
 pub mod sizes;

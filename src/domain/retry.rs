@@ -7,41 +7,81 @@ use super::delivery::{Attempt, Delivery, DeliveryStatus, Outcome};
 use super::limits::{MAX_ATTEMPTS_KEPT, RETRY_AFTER_CAP, RETRY_BASE, RETRY_CAP};
 use super::time::{Span, Timestamp};
 
+/// What holds for the deliveries of one destination.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// How long they are tried, counted from their first attempt or the destination's last pause, whichever was later.
+    pub retry_for: Span,
+    /// How long they may wait at all, counted from their making or newest replay.
+    pub expire_after: Option<Span>,
+    /// When the destination was last paused no more.
+    pub resumed_at: Option<Timestamp>,
+    /// Whether it is paused: time does not run out then.
+    pub is_paused: bool,
+    /// A fraction in `0.0..=1.0`.
+    pub jitter: f64,
+}
+
 /// The delivery as it is after `attempt`.
 ///
-/// `retry_for` is the destination's time for retries, counted from `retry_from`; `jitter` is a fraction in `0.0..=1.0`.
 /// A delivery that stopped being pending while the attempt was under way (superseded, say) keeps its status, unless
 /// the attempt went through: then that is the truth.
 pub fn settle(
     delivery: &Delivery,
     attempt: Attempt,
     outcome: &Outcome,
-    retry_for: Span,
-    jitter: f64,
+    terms: &Terms,
     now: Timestamp,
 ) -> Delivery {
     let mut settled = delivery.clone();
+    if delivery.tries == 0 {
+        settled.retry_from = attempt.at;
+    }
+    let error = attempt.error.clone();
     keep(&mut settled.attempts, attempt);
     settled.tries = delivery.tries.saturating_add(1);
     settled.updated_at = now;
     if delivery.status != DeliveryStatus::Pending && *outcome != Outcome::Delivered {
         return settled;
     }
-    settled.status = match outcome {
-        Outcome::Delivered => DeliveryStatus::Delivered,
-        Outcome::Failed => DeliveryStatus::Failed,
-        Outcome::Ambiguous => DeliveryStatus::Ambiguous,
+    (settled.status, settled.reason) = match outcome {
+        Outcome::Delivered => (DeliveryStatus::Delivered, None),
+        Outcome::Failed => (DeliveryStatus::Failed, error),
+        Outcome::Ambiguous => (DeliveryStatus::Ambiguous, error),
         Outcome::Retry { after } => {
-            let next = now.plus(wait(delivery.tries, *after, jitter));
-            if next > delivery.retry_from.plus(retry_for) {
-                DeliveryStatus::Dead
-            } else {
-                settled.next_attempt_at = next;
-                DeliveryStatus::Pending
+            let next = now.plus(wait(delivery.tries, *after, terms.jitter));
+            match out_of_time(&settled, next, terms) {
+                Some(why) => {
+                    let last = error.unwrap_or_else(|| "no reason was given".to_owned());
+                    (DeliveryStatus::Dead, Some(format!("{why}; the last attempt: {last}")))
+                }
+                None => {
+                    settled.next_attempt_at = next;
+                    (DeliveryStatus::Pending, None)
+                }
             }
         }
     };
+    if delivery.status == DeliveryStatus::Superseded && settled.status == DeliveryStatus::Delivered {
+        settled.superseded_by = None;
+    }
     settled
+}
+
+/// Why there is no attempt at `next`, if there is none.
+fn out_of_time(delivery: &Delivery, next: Timestamp, terms: &Terms) -> Option<String> {
+    let from = delivery.retry_from.max(terms.resumed_at.unwrap_or(delivery.retry_from));
+    if !terms.is_paused && next > from.plus(terms.retry_for) {
+        let tries = delivery.tries;
+        return Some(format!("given up after {tries} attempts within {}", terms.retry_for));
+    }
+    let after = terms.expire_after.filter(|after| next > delivery.wanted_since().plus(*after))?;
+    Some(expired(after))
+}
+
+/// What is said of a delivery that waited longer than its destination lets it.
+pub fn expired(after: Span) -> String {
+    format!("not delivered within {after} of its making (`expire_after`)")
 }
 
 /// How long to wait after `tries` earlier attempts and one more that failed.
@@ -73,28 +113,16 @@ mod tests {
     use crate::domain::ids::{IdSource, UserKey};
     use crate::domain::limits::RETRY_FOR;
 
+    const TERMS: Terms =
+        Terms { retry_for: RETRY_FOR, expire_after: None, resumed_at: None, is_paused: false, jitter: 0.5 };
+
     const START: i64 = 1_790_000_000_000;
 
     fn pending() -> Delivery {
         let start = Timestamp::from_millis(START);
-        Delivery {
-            id: IdSource::new([3; 32]).delivery(start),
-            destination: "crm".to_owned(),
-            user: UserKey::user("u1"),
-            message_id: "personas_1".to_owned(),
-            cause: Cause::Time,
-            payload: Payload::Call(serde_json::Map::new()),
-            status: DeliveryStatus::Pending,
-            created_at: start,
-            updated_at: start,
-            next_attempt_at: start,
-            retry_from: start,
-            tries: 0,
-            replays: 0,
-            reason: None,
-            superseded_by: None,
-            attempts: Vec::new(),
-        }
+        let id = IdSource::new([3; 32]).delivery(start);
+        let payload = Payload::Call(serde_json::Map::new());
+        Delivery::new(id, "crm".into(), UserKey::user("u1"), "personas_1".into(), Cause::Time, payload, start)
     }
 
     fn attempt(at: Timestamp) -> Attempt {
@@ -132,7 +160,7 @@ mod tests {
             (Outcome::Failed, DeliveryStatus::Failed),
             (Outcome::Ambiguous, DeliveryStatus::Ambiguous),
         ] {
-            let settled = settle(&delivery, attempt(now), &outcome, RETRY_FOR, 0.5, now);
+            let settled = settle(&delivery, attempt(now), &outcome, &TERMS, now);
             assert_eq!((settled.status, settled.tries, settled.updated_at), (status, 1, now));
         }
     }
@@ -141,11 +169,40 @@ mod tests {
     fn what_was_superseded_meanwhile_stays_so_unless_it_arrived() {
         let delivery = Delivery { status: DeliveryStatus::Superseded, ..pending() };
         let now = Timestamp::from_millis(START + 20);
-        let again = settle(&delivery, attempt(now), &Outcome::Retry { after: None }, RETRY_FOR, 0.5, now);
+        let again = settle(&delivery, attempt(now), &Outcome::Retry { after: None }, &TERMS, now);
         assert_eq!(again.status, DeliveryStatus::Superseded);
         assert_eq!(again.attempts.len(), 1);
-        let arrived = settle(&delivery, attempt(now), &Outcome::Delivered, RETRY_FOR, 0.5, now);
+        let arrived = settle(&delivery, attempt(now), &Outcome::Delivered, &TERMS, now);
         assert_eq!(arrived.status, DeliveryStatus::Delivered);
+    }
+
+    fn retried(delivery: &Delivery, terms: &Terms, now: Timestamp) -> Delivery {
+        settle(delivery, attempt(now), &Outcome::Retry { after: None }, terms, now)
+    }
+
+    #[test]
+    fn time_runs_from_the_first_attempt_and_not_while_the_destination_is_paused() {
+        let late = Timestamp::from_millis(START).plus(Span::from_days(2));
+        let first = retried(&pending(), &TERMS, late);
+        assert_eq!((first.status, first.retry_from), (DeliveryStatus::Pending, late), "it waited, untried");
+        let end = late.plus(RETRY_FOR);
+        let dead = retried(&first, &TERMS, end);
+        assert_eq!(dead.status, DeliveryStatus::Dead);
+        let reason = dead.reason.unwrap();
+        assert!(reason.starts_with("given up after 2 attempts within 4h; the last attempt: "), "{reason}");
+        let paused = Terms { is_paused: true, ..TERMS };
+        assert_eq!(retried(&first, &paused, end).status, DeliveryStatus::Pending);
+        let resumed = Terms { resumed_at: Some(end), ..TERMS };
+        assert_eq!(retried(&first, &resumed, end).status, DeliveryStatus::Pending, "its time begins anew");
+    }
+
+    #[test]
+    fn what_waited_too_long_expires_even_while_the_destination_is_paused() {
+        let terms = Terms { expire_after: Some(Span::from_hours(1)), is_paused: true, ..TERMS };
+        let now = Timestamp::from_millis(START).plus(Span::from_hours(1));
+        let expired = retried(&pending(), &terms, now);
+        assert_eq!(expired.status, DeliveryStatus::Dead);
+        assert!(expired.reason.unwrap().starts_with("not delivered within 1h"));
     }
 
     proptest! {
@@ -162,8 +219,8 @@ mod tests {
             while delivery.status == DeliveryStatus::Pending {
                 let now = delivery.next_attempt_at;
                 prop_assert!(now <= end);
-                let jitter = jitters[rounds % jitters.len()];
-                let settled = settle(&delivery, attempt(now), &outcome, RETRY_FOR, jitter, now);
+                let terms = Terms { jitter: jitters[rounds % jitters.len()], ..TERMS };
+                let settled = settle(&delivery, attempt(now), &outcome, &terms, now);
                 prop_assert!(settled.status == DeliveryStatus::Dead || settled.next_attempt_at > now);
                 delivery = settled;
                 rounds += 1;

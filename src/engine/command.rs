@@ -5,11 +5,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::error::EngineError;
 use crate::domain::definition::{Definition, Kind};
-use crate::domain::delivery::{Attempt, DeliveryStatus, Outcome};
+use crate::domain::delivery::{Attempt, DeliveryFilter, Outcome};
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, JourneyId};
+use crate::domain::health::Health;
+use crate::domain::health::Signal;
+use crate::domain::ids::{DeliveryId, JourneyId, ReplayId};
 use crate::domain::journey::Journey;
-use crate::domain::time::Timestamp;
+use crate::domain::replay::Replay;
 
 /// What became of one event that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,22 +55,6 @@ pub struct ApplyReport {
     pub unchanged: Vec<String>,
 }
 
-/// Which dead letters are to be tried again.
-#[derive(Clone, Debug)]
-pub enum ReplaySelection {
-    /// This delivery, unless it is pending already.
-    One(DeliveryId),
-    /// Those of this destination with this status, made at or after `since`.
-    Of {
-        /// The destination's key.
-        destination: String,
-        /// Any but `pending`.
-        status: DeliveryStatus,
-        /// `None` for all.
-        since: Option<Timestamp>,
-    },
-}
-
 /// What came of one attempt at a delivery.
 #[derive(Clone, Debug)]
 pub struct Settlement {
@@ -78,6 +64,8 @@ pub struct Settlement {
     pub attempt: Attempt,
     /// What follows from it.
     pub outcome: Outcome,
+    /// What it says of the destination.
+    pub signal: Signal,
 }
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
@@ -91,16 +79,24 @@ pub(super) enum Command {
         /// Their share of `limits::QUEUE_BYTES`, given back when the command is done.
         bytes: OwnedSemaphorePermit,
     },
-    /// An attempt at a delivery ended.
-    Settle { settlement: Box<Settlement>, reply: Reply<()> },
+    /// Attempts at deliveries ended, which were made together.
+    Settle { settlements: Vec<Settlement>, reply: Reply<()> },
     /// Definitions that are wanted.
     Apply { wanted: Vec<Definition>, options: ApplyOptions, reply: Reply<ApplyReport> },
     /// A definition that is no longer wanted; with `exit`, an audience's members are told first that they are out.
     Remove { kind: Kind, key: String, exit: bool, reply: Reply<()> },
     /// An operator's word on a journey.
     Operate { id: JourneyId, operation: Operation, by: String, reason: String, reply: Reply<Journey> },
-    /// Deliveries to try again; answered with how many.
-    Replay { selection: ReplaySelection, reply: Reply<u64> },
+    /// A destination that is not to be sent to, by whom and why; or to be sent to again.
+    Pause { destination: String, pause: Option<(String, String)>, reply: Reply<Health> },
+    /// Somebody of whose deletion the webhooks are to be told; answered with the deliveries.
+    NotifyDeletion { user_id: String, reply: Reply<Vec<DeliveryId>> },
+    /// One delivery to try again.
+    ReplayOne { id: DeliveryId, reply: Reply<()> },
+    /// Deliveries to try again; answered once it has begun.
+    Replay { filter: DeliveryFilter, reply: Reply<Replay> },
+    /// A replay that is not wanted any more.
+    CancelReplay { id: ReplayId, reply: Reply<Replay> },
     /// A new admin token's hash.
     SetAdminToken { hash: String, reply: Reply<()> },
     /// Stop, once everything that was sent before is done.

@@ -26,8 +26,8 @@ impl Writer {
     ) -> Result<ApplyReport, EngineError> {
         let existing = Arc::clone(&self.rules.definitions);
         let now = self.shared.clock.now();
-        let plan =
-            plan::plan(&existing, wanted, options.prune, now, &mut self.ids).map_err(EngineError::Invalid)?;
+        let plan = plan::plan(&existing, wanted, options.prune, now, &mut self.ids, &self.address_policy)
+            .map_err(EngineError::Invalid)?;
         refuse_too_many_copies(&existing, &plan)?;
         let report = ApplyReport {
             created: plan.created.clone(),
@@ -181,17 +181,18 @@ impl Writer {
     }
 
     /// Writes a change set that holds definitions, then goes by them.
-    pub(super) async fn commit_definitions(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
-        self.commit(&changes).await?;
+    pub(super) async fn commit_definitions(&mut self, mut changes: ChangeSet) -> Result<(), StoreError> {
         let mut definitions = Definitions::clone(&self.rules.definitions);
-        for write in changes.definitions {
+        for write in &changes.definitions {
             match write {
-                DefinitionWrite::Put(definition) => definitions.put(*definition),
+                DefinitionWrite::Put(definition) => definitions.put((**definition).clone()),
                 DefinitionWrite::Delete { kind, key } => {
-                    definitions.remove(kind, &key);
+                    definitions.remove(*kind, key);
                 }
             }
         }
+        let healths = self.healths_after(&mut changes, &definitions);
+        self.commit(&changes).await?;
         let definitions = Arc::new(definitions);
         let mut backfills = self.rules.backfills.clone();
         for write in changes.backfills {
@@ -205,10 +206,11 @@ impl Writer {
             }
         }
         backfills.sort_by_key(|backfill| backfill.id);
-        let url = self.rules.public_url.clone();
-        self.rules = Arc::new(Rules::new(Arc::clone(&definitions), url, Vec::new()));
+        let surroundings = self.rules.surroundings.clone();
+        self.rules = Arc::new(Rules::new(Arc::clone(&definitions), surroundings, Vec::new()));
         self.go_by_backfills(backfills);
         self.published.send_replace(definitions);
+        self.go_by_healths(healths);
         self.jobs = true;
         Ok(())
     }

@@ -14,12 +14,11 @@ use crate::domain::event::{Call, Event};
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::leaf::{LeafState, Page, Pages};
-use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::route::NotSentCounts;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::metrics::EVENTS_NOT_SENT;
-use crate::store::{Store, StoreError};
+use crate::store::{Counts, Store, StoreError};
 
 /// A profile as it is worked on.
 struct Slot {
@@ -408,10 +407,19 @@ impl<'a> Group<'a> {
         Ok(self.store.journey(id).await?.map(|journey| journey.user))
     }
 
-    /// How long deliveries to this destination are tried.
-    pub fn retry_for(&self, destination: &str) -> Span {
-        let destinations = &self.decision.rules().definitions.destinations;
-        destinations.get(destination).map_or(limits::RETRY_FOR, |destination| destination.retry_for)
+    /// The delivery as this group changed it.
+    pub fn changed_delivery(&self, id: DeliveryId) -> Option<&DeliveryWrite> {
+        self.deliveries.get(&id)
+    }
+
+    /// The store's running totals.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.store.counts().await
+    }
+
+    /// The store that it reads.
+    pub fn store(&self) -> &'a dyn Store {
+        self.store
     }
 
     /// A random fraction in `0.0..1.0`.
@@ -429,7 +437,8 @@ impl<'a> Group<'a> {
     /// # Errors
     /// When something that was needed of a profile can't be read, or a page of a leaf's state was not loaded: written like
     /// that, it would be lost.
-    pub fn finish(self) -> Result<ChangeSet, StoreError> {
+    pub async fn finish(mut self) -> Result<ChangeSet, StoreError> {
+        self.coalesce().await?;
         report_left_out(self.decision.left_out);
         report_not_sent(&self.decision.not_sent);
         let mut profiles = self.slots.values().map(|slot| &slot.profile).filter(|it| it.is_damaged());

@@ -1,22 +1,24 @@
 //! The engine as the other floors see it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
-use super::command::{
-    Accepted, ApplyOptions, ApplyReport, Command, Operation, ReplaySelection, Reply, Settlement,
-};
+use super::command::{Accepted, ApplyOptions, ApplyReport, Command, Operation, Reply, Settlement};
 use super::debugger::Debugger;
 use super::error::EngineError;
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Definition, Definitions, Kind};
+use crate::domain::delivery::DeliveryFilter;
 use crate::domain::event::Event;
-use crate::domain::ids::JourneyId;
+use crate::domain::health::Health as DestinationHealth;
+use crate::domain::ids::{DeliveryId, JourneyId, ReplayId};
 use crate::domain::journey::Journey;
 use crate::domain::limits;
+use crate::domain::replay::Replay;
 use crate::store::Store;
 
 /// A handle on the running engine; cheap to clone.
@@ -32,6 +34,8 @@ pub(super) struct Shared {
     pub queue_kilobytes: Arc<Semaphore>,
     pub definitions: watch::Receiver<Arc<Definitions>>,
     pub backfills: watch::Receiver<Arc<Vec<Backfill>>>,
+    pub healths: watch::Receiver<Arc<BTreeMap<String, DestinationHealth>>>,
+    pub replays: watch::Receiver<Arc<BTreeMap<ReplayId, Replay>>>,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,
@@ -83,12 +87,12 @@ impl Engine {
         answer.await.map_err(|_| stopped())?
     }
 
-    /// Tells what came of an attempt; returns once it is on disk.
+    /// Tells what came of attempts that were made together; returns once it is on disk.
     ///
     /// # Errors
     /// [`EngineError::Unavailable`] when stopping or the store failed.
-    pub async fn settle(&self, settlement: Settlement) -> Result<(), EngineError> {
-        self.ask(|reply| Command::Settle { settlement: Box::new(settlement), reply }).await
+    pub async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {
+        self.ask(|reply| Command::Settle { settlements, reply }).await
     }
 
     /// Brings the definitions in line with `wanted`; applying the same again changes nothing.
@@ -131,12 +135,61 @@ impl Engine {
         self.ask(|reply| Command::Operate { id, operation, by, reason, reply }).await
     }
 
-    /// Puts deliveries back into the queue under their old ids; answers how many.
+    /// Pauses a destination by a person's word; answers how it fares then. To pause it again is no error.
     ///
     /// # Errors
-    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the one delivery is pending already.
-    pub async fn replay(&self, selection: ReplaySelection) -> Result<u64, EngineError> {
-        self.ask(|reply| Command::Replay { selection, reply }).await
+    /// [`EngineError::NotFound`].
+    pub async fn pause(
+        &self,
+        destination: &str,
+        by: &str,
+        reason: &str,
+    ) -> Result<DestinationHealth, EngineError> {
+        let (destination, pause) = (destination.to_owned(), Some((by.to_owned(), reason.to_owned())));
+        self.ask(|reply| Command::Pause { destination, pause, reply }).await
+    }
+
+    /// Sends to a destination again, whoever paused it; answers how it fares then. To resume it again is no error.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`].
+    pub async fn resume(&self, destination: &str) -> Result<DestinationHealth, EngineError> {
+        let destination = destination.to_owned();
+        self.ask(|reply| Command::Pause { destination, pause: None, reply }).await
+    }
+
+    /// Tells every webhook that takes calls that this user is to be deleted; answers the deliveries.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn notify_deletion(&self, user_id: &str) -> Result<Vec<DeliveryId>, EngineError> {
+        let user_id = user_id.to_owned();
+        self.ask(|reply| Command::NotifyDeletion { user_id, reply }).await
+    }
+
+    /// Puts one delivery back into the queue under its old id.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when it is pending already, or says what is no longer true.
+    pub async fn replay_one(&self, id: DeliveryId) -> Result<(), EngineError> {
+        self.ask(|reply| Command::ReplayOne { id, reply }).await
+    }
+
+    /// Begins to put back into the queue, under their old ids and in their order, all deliveries that the filter accepts and that
+    /// are there now; see [`Self::replays`].
+    ///
+    /// # Errors
+    /// [`EngineError::Conflict`] when too many are under way; [`EngineError::Invalid`] for a filter on what is pending.
+    pub async fn replay(&self, filter: DeliveryFilter) -> Result<Replay, EngineError> {
+        self.ask(|reply| Command::Replay { filter, reply }).await
+    }
+
+    /// Stops a replay; what was put back stays so.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`].
+    pub async fn cancel_replay(&self, id: ReplayId) -> Result<Replay, EngineError> {
+        self.ask(|reply| Command::CancelReplay { id, reply }).await
     }
 
     /// Sets the hash that admin tokens are checked against.
@@ -161,6 +214,26 @@ impl Engine {
     /// The readings of the past that are under way.
     pub fn backfills(&self) -> Arc<Vec<Backfill>> {
         self.shared.backfills.borrow().clone()
+    }
+
+    /// How destinations fare, by key; one that always fared well is not there.
+    pub fn healths(&self) -> Arc<BTreeMap<String, DestinationHealth>> {
+        self.shared.healths.borrow().clone()
+    }
+
+    /// Tells whenever a destination fares otherwise.
+    pub fn watch_healths(&self) -> watch::Receiver<Arc<BTreeMap<String, DestinationHealth>>> {
+        self.shared.healths.clone()
+    }
+
+    /// The replays that are under way, and the newest ones that are over.
+    pub fn replays(&self) -> Arc<BTreeMap<ReplayId, Replay>> {
+        self.shared.replays.borrow().clone()
+    }
+
+    /// Tells whenever a replay came farther.
+    pub fn watch_replays(&self) -> watch::Receiver<Arc<BTreeMap<ReplayId, Replay>>> {
+        self.shared.replays.clone()
     }
 
     /// Tells whenever the definitions changed.

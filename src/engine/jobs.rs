@@ -13,6 +13,7 @@ use crate::domain::definition::{Announcement, Computation, Flow, Status};
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
+use crate::domain::retry;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
@@ -27,8 +28,8 @@ enum Job {
 impl Writer {
     /// Does one step of the first job there is; says whether there may be more.
     pub(super) async fn work_on_jobs(&mut self) -> Result<bool, StoreError> {
-        if let Some(replaying) = self.replays.pop_front() {
-            return self.replay(replaying).await.map(|()| true);
+        if let Some(replay) = self.running_replay() {
+            return self.go_on_with_replay(replay).await.map(|()| true);
         }
         match self.next_job() {
             Some(Job::Compute(backfill)) => match self.compute(&backfill).await {
@@ -75,7 +76,7 @@ impl Writer {
         for profile in &profiles {
             group.decision.announce_present(profile, computation, destination);
         }
-        let mut changes = group.finish()?;
+        let mut changes = group.finish().await?;
         let mut computation = (**computation).clone();
         match last {
             Some(last) => computation.announcements[0].after = Some(last),
@@ -114,7 +115,7 @@ impl Writer {
                 group.decision.changes.memberships.push(MembershipWrite { audience_id, user, since: None });
             }
         }
-        let changes = group.finish()?;
+        let changes = group.finish().await?;
         self.commit(&changes).await
     }
 
@@ -122,6 +123,7 @@ impl Writer {
         Ok(self.forget_message_ids().await?
             || self.drop_members_of_nothing().await?
             || self.forget_sizes().await?
+            || self.expire().await?
             || self.supersede_for_nobody().await?)
     }
 
@@ -162,6 +164,35 @@ impl Writer {
         Ok(true)
     }
 
+    /// Deliveries that waited longer than their destination lets them: those that were never tried, or whose next attempt is
+    /// long past because the destination is paused. The others are looked at when an attempt ends.
+    async fn expire(&mut self) -> Result<bool, StoreError> {
+        let now = self.shared.clock.now();
+        let rules = Arc::clone(&self.rules);
+        for (key, destination) in &rules.definitions.destinations {
+            let Some(after) = destination.expire_after else { continue };
+            let (oldest, nobody) = (now.minus(after), HashSet::new());
+            let store = &self.shared.store;
+            let mut found = store.due_deliveries(key, oldest, &nobody, limits::UPKEEP_STEP).await?;
+            found.retain(|delivery| delivery.wanted_since() <= oldest);
+            if found.is_empty() {
+                continue;
+            }
+            metrics::counter!("stagepost_deliveries_expired_total", "destination" => key.clone())
+                .increment(u64::try_from(found.len()).unwrap_or(u64::MAX));
+            let deliveries = found.into_iter().map(|mut delivery| {
+                let was = Some((delivery.status, delivery.next_attempt_at));
+                delivery.status = DeliveryStatus::Dead;
+                delivery.reason = Some(retry::expired(after));
+                delivery.updated_at = now;
+                DeliveryWrite { delivery, was }
+            });
+            self.commit(&ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() }).await?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Pending deliveries to destinations that are gone.
     async fn supersede_for_nobody(&mut self) -> Result<bool, StoreError> {
         let counts = self.shared.store.counts().await?;
@@ -180,8 +211,7 @@ impl Writer {
         let now = self.shared.clock.now();
         let deliveries = found.into_iter().map(|mut delivery| {
             let was = Some((delivery.status, delivery.next_attempt_at));
-            delivery.status = DeliveryStatus::Superseded;
-            delivery.updated_at = now;
+            delivery.supersede(None, "its destination was removed".to_owned(), now);
             DeliveryWrite { delivery, was }
         });
         let changes = ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() };

@@ -4,6 +4,7 @@
 //! change set, and only then answers.
 
 mod backfill;
+mod coalesce;
 mod command;
 mod debugger;
 mod define;
@@ -11,6 +12,7 @@ mod error;
 mod group;
 mod handle;
 mod history;
+mod inputs;
 mod jobs;
 mod population;
 mod preview;
@@ -18,11 +20,12 @@ mod read;
 mod replay;
 mod scan;
 mod scheduler;
+mod settle;
 mod sweep;
 mod writer;
 
 pub use backfill::BackfillPace;
-pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, ReplaySelection, Settlement};
+pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, Settlement};
 pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};
@@ -32,4 +35,5 @@ pub use scan::Among;
 pub use scheduler::Ticker;
 pub use writer::{Settings, Writer};
 
+pub use crate::domain::decide::Surroundings;
 pub use crate::store::{Counts, EventFilter, Member, StoreError, StoreStats};

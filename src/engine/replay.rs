@@ -1,135 +1,193 @@
-//! Replay: dead letters go back into the queue, under their old ids, oldest first and one piece at a time.
+//! Replay: deliveries at their end go back into the queue, under their old ids, oldest first and a piece at a time.
+
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::command::{ReplaySelection, Reply};
 use super::error::EngineError;
 use super::group::Group;
-use super::writer::{Writer, answer_alone};
-use crate::domain::change::DeliveryWrite;
+use super::writer::Writer;
+use crate::domain::change::{ChangeSet, DeliveryWrite, ReplayWrite};
+use crate::domain::definition::Problem;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, Payload};
-use crate::domain::ids::DeliveryId;
+use crate::domain::ids::{DeliveryId, ReplayId};
 use crate::domain::limits;
-use crate::domain::page::PageRequest;
 use crate::domain::profile::Profile;
-use crate::store::StoreError;
+use crate::domain::replay::{Replay, ReplayStatus};
+use crate::store::{Counts, StoreError};
 
-/// A replay under way.
-pub(super) struct Replaying {
-    /// What is still to be looked for; `None` once all ids are known.
-    search: Option<(DeliveryFilter, Option<String>)>,
-    /// Newest first, as they were found: taken from the end.
-    ids: Vec<DeliveryId>,
-    /// Whether a person named this very delivery.
-    is_single: bool,
-    replayed: u64,
-    reply: Reply<u64>,
-}
-
-impl Replaying {
-    pub(super) fn new(selection: ReplaySelection, reply: Reply<u64>) -> Self {
-        let (search, ids) = match selection {
-            ReplaySelection::One(id) => (None, vec![id]),
-            ReplaySelection::Of { destination, status, since } => {
-                let filter = DeliveryFilter {
-                    destination: Some(destination),
-                    status: Some(status),
-                    user: None,
-                    since,
-                };
-                (Some((filter, None)), Vec::new())
-            }
-        };
-        Self { is_single: search.is_none(), search, ids, replayed: 0, reply }
-    }
+/// What became of one delivery that was to be put back.
+enum PutBack {
+    Replayed,
+    /// It says what is no longer true.
+    Overtaken,
+    /// It waits for an attempt already.
+    Pending,
 }
 
 impl Writer {
-    /// One step of a replay; the last one answers how many were put back.
-    pub(super) async fn replay(&mut self, mut replaying: Replaying) -> Result<(), StoreError> {
-        if let Some((filter, cursor)) = replaying.search.take() {
-            let page = PageRequest { limit: limits::MAX_PAGE, cursor };
-            match self.shared.store.deliveries(&filter, &page).await {
-                Ok(found) => {
-                    replaying.ids.extend(found.rows.iter().map(|delivery| delivery.id));
-                    let has_room = replaying.ids.len() < limits::MAX_REPLAY;
-                    replaying.search = found.cursor.filter(|_| has_room).map(|cursor| (filter, Some(cursor)));
-                    self.replays.push_back(replaying);
-                    return Ok(());
-                }
-                Err(error) => return answer_alone(replaying.reply, Err(error.into())),
+    /// Puts back one delivery that a person named.
+    pub(super) async fn replay_one(&mut self, id: DeliveryId) -> Result<(), EngineError> {
+        let shared = Arc::clone(&self.shared);
+        let rules = Arc::clone(&self.rules);
+        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
+        let Some(write) = group.delivery(id).await? else {
+            return Err(EngineError::NotFound { what: "delivery", key: id.to_string() });
+        };
+        match put_back(&mut group, write).await? {
+            PutBack::Pending => {
+                Err(EngineError::Conflict(format!("delivery {id} is waiting for an attempt already")))
+            }
+            PutBack::Overtaken => Err(EngineError::Conflict(format!(
+                "delivery {id} says what is no longer true; sending it now would mislead"
+            ))),
+            PutBack::Replayed => {
+                let changes = group.finish().await?;
+                Ok(self.commit(&changes).await?)
             }
         }
-        let piece = replaying.ids.split_off(replaying.ids.len().saturating_sub(limits::UPKEEP_STEP));
-        match self.put_back(&piece, replaying.is_single).await {
-            Ok(count) => replaying.replayed += count,
-            Err(error) => return answer_alone(replaying.reply, Err(error)),
-        }
-        if replaying.ids.is_empty() {
-            return answer_alone(replaying.reply, Ok(replaying.replayed));
-        }
-        self.replays.push_back(replaying);
-        Ok(())
     }
 
-    /// Puts these back (newest first in the list), but for those that a newer truth overtook.
-    async fn put_back(&mut self, ids: &[DeliveryId], is_single: bool) -> Result<u64, EngineError> {
-        let shared = std::sync::Arc::clone(&self.shared);
-        let rules = std::sync::Arc::clone(&self.rules);
-        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
-        let mut count = 0;
-        for id in ids {
-            let Some(DeliveryWrite { delivery, was }) = group.delivery(*id).await? else {
-                if is_single {
-                    return Err(EngineError::NotFound { what: "delivery", key: id.to_string() });
-                }
-                continue;
-            };
-            if delivery.status == DeliveryStatus::Pending {
-                if is_single {
-                    let message = format!("delivery {id} is waiting for an attempt already");
-                    return Err(EngineError::Conflict(message));
-                }
-                continue;
-            }
-            group.load([delivery.user.clone()]).await?;
-            let overtaken =
-                group.profile(&delivery.user).is_some_and(|profile| is_overtaken(&delivery, profile));
-            if overtaken && is_single {
-                let message =
-                    format!("delivery {id} says what is no longer true; sending it now would mislead");
-                return Err(EngineError::Conflict(message));
-            }
-            let now = group.now;
-            let mut delivery = Delivery { updated_at: now, ..delivery };
-            if overtaken {
-                delivery.status = DeliveryStatus::Superseded;
-            } else {
-                delivery.status = DeliveryStatus::Pending;
-                delivery.next_attempt_at = now;
-                delivery.retry_from = now;
-                delivery.tries = 0;
-                delivery.replays = delivery.replays.saturating_add(1);
-                count += 1;
-            }
-            group.put_delivery(DeliveryWrite { delivery, was });
+    /// Writes down that these deliveries are to be put back; [`Self::go_on_with_replay`] does it.
+    pub(super) async fn begin_replay(&mut self, filter: DeliveryFilter) -> Result<Replay, EngineError> {
+        if filter.status == Some(DeliveryStatus::Pending) {
+            let message = "what is pending is on its way already";
+            return Err(EngineError::Invalid(vec![Problem::new("status", message)]));
         }
-        let changes = group.finish()?;
-        if !changes.is_empty() {
-            self.commit(&changes).await?;
+        let running = self.replays.values().filter(|replay| replay.status == ReplayStatus::Running).count();
+        if running >= limits::MAX_REPLAYS {
+            return Err(EngineError::Conflict(format!(
+                "{running} replays are under way; wait for one, or cancel it"
+            )));
         }
-        Ok(count)
+        let now = self.shared.clock.now();
+        // Ids only rise: everything that is there now has a lower one.
+        let until = self.ids.delivery(now);
+        let replay = Replay {
+            id: self.ids.replay(now),
+            total: counted(&filter, &self.shared.store.counts().await?),
+            filter,
+            until,
+            after: None,
+            status: ReplayStatus::Running,
+            looked_at: 0,
+            replayed: 0,
+            superseded: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        let mut replays = vec![ReplayWrite::Put(replay.clone())];
+        let over = self.replays.values().filter(|replay| replay.status != ReplayStatus::Running);
+        let over: Vec<ReplayId> = over.map(|replay| replay.id).collect();
+        let surplus = (over.len() + 1).saturating_sub(limits::REPLAYS_KEPT);
+        replays.extend(over.into_iter().take(surplus).map(ReplayWrite::Delete));
+        self.commit_replays(ChangeSet { replays, ..ChangeSet::default() }).await?;
+        self.jobs = true;
+        Ok(replay)
     }
+
+    /// Stops one that is under way.
+    pub(super) async fn cancel_replay(&mut self, id: ReplayId) -> Result<Replay, EngineError> {
+        let known = self.replays.get(&id).cloned();
+        let mut replay =
+            known.ok_or_else(|| EngineError::NotFound { what: "replay", key: id.to_string() })?;
+        if replay.status == ReplayStatus::Running {
+            replay.status = ReplayStatus::Cancelled;
+            replay.updated_at = self.shared.clock.now();
+            let replays = vec![ReplayWrite::Put(replay.clone())];
+            self.commit_replays(ChangeSet { replays, ..ChangeSet::default() }).await?;
+        }
+        Ok(replay)
+    }
+
+    /// The one whose turn it is.
+    pub(super) fn running_replay(&self) -> Option<Replay> {
+        let mut running = self.replays.values().filter(|replay| replay.status == ReplayStatus::Running);
+        // Each has its turn: the one that was served longest ago.
+        let first = running.next()?;
+        let next = running.fold(first, |next, it| if it.updated_at < next.updated_at { it } else { next });
+        Some(next.clone())
+    }
+
+    /// One piece of a replay, and how far it has come, in one change set.
+    pub(super) async fn go_on_with_replay(&mut self, mut replay: Replay) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let (after, until) = (replay.after, replay.until);
+        let part = shared.store.deliveries_after(&replay.filter, after, until, limits::UPKEEP_STEP).await?;
+        let rules = Arc::clone(&self.rules);
+        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
+        for delivery in part.deliveries {
+            let was = Some((delivery.status, delivery.next_attempt_at));
+            match put_back(&mut group, DeliveryWrite { delivery, was }).await? {
+                PutBack::Replayed => replay.replayed += 1,
+                PutBack::Overtaken => replay.superseded += 1,
+                PutBack::Pending => {}
+            }
+        }
+        replay.looked_at += u64::try_from(part.looked_at).unwrap_or(u64::MAX);
+        replay.after = part.last.or(replay.after);
+        replay.updated_at = group.now;
+        if part.last.is_none() {
+            replay.status = ReplayStatus::Done;
+            let (id, replayed, superseded) = (replay.id, replay.replayed, replay.superseded);
+            tracing::info!(%id, replayed, superseded, "a replay is done");
+        }
+        let mut changes = group.finish().await?;
+        changes.replays.push(ReplayWrite::Put(replay));
+        self.commit_replays(changes).await
+    }
+
+    async fn commit_replays(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
+        self.commit(&changes).await?;
+        for write in changes.replays {
+            match write {
+                ReplayWrite::Put(replay) => self.replays.insert(replay.id, replay),
+                ReplayWrite::Delete(id) => self.replays.remove(&id),
+            };
+        }
+        self.published_replays.send_replace(Arc::new(self.replays.clone()));
+        Ok(())
+    }
+}
+
+/// How many deliveries have the filter's status, and destination where it names one.
+fn counted(filter: &DeliveryFilter, counts: &Counts) -> u64 {
+    let of = |(destination, status): &(String, &'static str)| {
+        filter.destination.as_ref().is_none_or(|wanted| wanted == destination)
+            && filter.status.is_none_or(|wanted| wanted.as_str() == *status)
+    };
+    counts.deliveries.iter().filter(|(key, _)| of(key)).map(|(_, count)| count).sum()
+}
+
+/// Puts a delivery back, unless a newer truth overtook it.
+async fn put_back(group: &mut Group<'_>, write: DeliveryWrite) -> Result<PutBack, StoreError> {
+    let DeliveryWrite { mut delivery, was } = write;
+    if delivery.status == DeliveryStatus::Pending {
+        return Ok(PutBack::Pending);
+    }
+    group.load([delivery.user.clone()]).await?;
+    let now = group.now;
+    let overtaken = group.profile(&delivery.user).is_some_and(|profile| is_overtaken(&delivery, profile));
+    if overtaken {
+        delivery.supersede(None, "it says what is no longer true".to_owned(), now);
+    } else {
+        delivery.status = DeliveryStatus::Pending;
+        (delivery.reason, delivery.superseded_by) = (None, None);
+        delivery.updated_at = now;
+        delivery.next_attempt_at = now;
+        delivery.retry_from = now;
+        delivery.tries = 0;
+        delivery.replays = delivery.replays.saturating_add(1);
+    }
+    group.put_delivery(DeliveryWrite { delivery, was });
+    Ok(if overtaken { PutBack::Overtaken } else { PutBack::Replayed })
 }
 
 /// Whether a call about a computed value says what is no longer so: after a newer call it would leave the receiver wrong. So
 /// does any such call under an id whose profile became part of another one.
 fn is_overtaken(delivery: &Delivery, profile: &Profile) -> bool {
     let Payload::Call(call) = &delivery.payload else { return false };
-    let personas = call.get("context").and_then(|context| context.get("personas"));
-    let Some(key) = personas.and_then(|it| it.get("computation_key")).and_then(Value::as_str) else {
-        return false;
-    };
+    let Some((key, _)) = delivery.topic() else { return false };
     let said = |fields: &str| {
         call.get(fields).and_then(Value::as_object).and_then(|fields: &Map<_, _>| fields.get(key))
     };

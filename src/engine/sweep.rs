@@ -68,7 +68,7 @@ impl Writer {
             metrics::histogram!("stagepost_timer_lateness_seconds").record(f64::from(late) / 1000.0);
         }
         group.apply_effects();
-        let changes = group.finish()?;
+        let changes = group.finish().await?;
         for user in strangers {
             self.leave_alone(&user, "the timer belongs to somebody who is not there");
         }

@@ -1,6 +1,6 @@
 //! The one writer: takes what is waiting, lets the domain decide, commits once, and only then answers.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -8,24 +8,26 @@ use std::time::Instant;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::backfill::{BackfillPace, Past, Slice};
-use super::command::{Command, Operation, Settlement};
+use super::command::Command;
 use super::debugger::Debugger;
 use super::error::EngineError;
-use super::group::{Answer, Group};
+use super::group::Group;
 use super::handle::{Engine, Pulse, Shared};
-use super::replay::Replaying;
+use super::inputs::decide;
+use super::settle::Healths;
 use crate::clock::Clock;
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, DeliveryWrite};
-use crate::domain::decide::{OperateError, Rules};
+use crate::domain::decide::{Rules, Surroundings};
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
-use crate::domain::ids::{IdSource, JourneyId, UserKey};
-use crate::domain::journey::{Journey, JourneyFilter, Note};
+use crate::domain::ids::{IdSource, ReplayId, UserKey};
+use crate::domain::journey::JourneyFilter;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
-use crate::domain::retry;
+use crate::domain::replay::Replay;
 use crate::store::{Done, Store, StoreError};
 
 /// What callers hear when the store failed.
@@ -41,8 +43,10 @@ pub struct Settings {
     pub clock: Clock,
     /// Seed of ids and jitter, from `clock::entropy`.
     pub seed: [u8; 32],
-    /// Where people reach this server, without a trailing slash.
-    pub public_url: Option<String>,
+    /// What the server stands in.
+    pub surroundings: Surroundings,
+    /// Which addresses destinations may have.
+    pub address_policy: AddressPolicy,
 }
 
 /// The one writer. [`Writer::step`] does what there is to do now; [`Writer::run`] only waits in between.
@@ -50,6 +54,8 @@ pub struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) ids: IdSource,
     pub(super) rules: Arc<Rules>,
+    /// What new and changed destinations are held to.
+    pub(super) address_policy: AddressPolicy,
     pub(super) published: watch::Sender<Arc<Definitions>>,
     published_backfills: watch::Sender<Arc<Vec<Backfill>>>,
     commands: mpsc::Receiver<Command>,
@@ -70,8 +76,11 @@ pub struct Writer {
     pub(super) is_busy: bool,
     /// Users whose timers can't be acted on; not looked at again before the next start.
     pub(super) stuck: HashSet<UserKey>,
-    /// Replays under way.
-    pub(super) replays: VecDeque<Replaying>,
+    pub(super) healths: Healths,
+    pub(super) published_healths: watch::Sender<Healths>,
+    /// Replays that are on record.
+    pub(super) replays: BTreeMap<ReplayId, Replay>,
+    pub(super) published_replays: watch::Sender<Arc<BTreeMap<ReplayId, Replay>>>,
     /// There may be something to compute, to put back or to tidy up.
     pub(super) jobs: bool,
     stopping: bool,
@@ -92,8 +101,15 @@ impl Writer {
         start_after_newest(&mut ids, &*store).await?;
         let backfills = store.backfills().await?;
         backfills.iter().for_each(|backfill| ids.start_after(backfill.id.to_bytes()));
-        let rules = Arc::new(Rules::new(Arc::clone(&definitions), settings.public_url, backfills.clone()));
+        let rules = Arc::new(Rules::new(Arc::clone(&definitions), settings.surroundings, backfills.clone()));
         let (published_backfills, watched_backfills) = watch::channel(Arc::new(backfills));
+        let healths: Healths =
+            Arc::new(store.healths().await?.into_iter().map(|it| (it.destination.clone(), it)).collect());
+        let (published_healths, watched_healths) = watch::channel(Arc::clone(&healths));
+        let replays: BTreeMap<ReplayId, Replay> =
+            store.replays().await?.into_iter().map(|it| (it.id, it)).collect();
+        replays.keys().for_each(|id| ids.start_after(id.to_bytes()));
+        let (published_replays, watched_replays) = watch::channel(Arc::new(replays.clone()));
         let (sender, commands) = mpsc::channel(limits::QUEUE_COMMANDS);
         let (published, watched) = watch::channel(definitions);
         let shared = Arc::new(Shared {
@@ -101,6 +117,8 @@ impl Writer {
             queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
             definitions: watched,
             backfills: watched_backfills,
+            healths: watched_healths,
+            replays: watched_replays,
             store,
             clock: settings.clock,
             debugger: Debugger::default(),
@@ -111,6 +129,7 @@ impl Writer {
             shared: Arc::clone(&shared),
             ids,
             rules,
+            address_policy: settings.address_policy,
             published,
             published_backfills,
             commands,
@@ -124,7 +143,10 @@ impl Writer {
             sweep_slice: Slice::default(),
             is_busy: false,
             stuck: HashSet::new(),
-            replays: VecDeque::new(),
+            healths,
+            published_healths,
+            replays,
+            published_replays,
             jobs: false,
             stopping: false,
         };
@@ -244,10 +266,15 @@ impl Writer {
                     events += new.len() * copies;
                     bytes += new.iter().map(Event::weight).sum::<usize>() * copies;
                 }
-                Command::Settle { .. } | Command::Operate { .. } => events += 1,
+                Command::Settle { settlements, .. } => events += settlements.len(),
+                Command::Operate { .. } => events += 1,
                 Command::Apply { .. }
                 | Command::Remove { .. }
+                | Command::Pause { .. }
+                | Command::NotifyDeletion { .. }
+                | Command::ReplayOne { .. }
                 | Command::Replay { .. }
+                | Command::CancelReplay { .. }
                 | Command::SetAdminToken { .. }
                 | Command::Stop { .. } => {
                     if group.is_empty() {
@@ -273,10 +300,25 @@ impl Writer {
                 let answer = self.remove(kind, &key, exit).await;
                 answer_alone(reply, answer)
             }
-            Command::Replay { selection, reply } => {
-                self.replays.push_back(Replaying::new(selection, reply));
-                self.jobs = true;
-                Ok(())
+            Command::Pause { destination, pause, reply } => {
+                let answer = self.set_paused(&destination, pause).await;
+                answer_alone(reply, answer)
+            }
+            Command::NotifyDeletion { user_id, reply } => {
+                let answer = self.notify_deletion(&user_id).await;
+                answer_alone(reply, answer)
+            }
+            Command::ReplayOne { id, reply } => {
+                let answer = self.replay_one(id).await;
+                answer_alone(reply, answer)
+            }
+            Command::Replay { filter, reply } => {
+                let answer = self.begin_replay(filter).await;
+                answer_alone(reply, answer)
+            }
+            Command::CancelReplay { id, reply } => {
+                let answer = self.cancel_replay(id).await;
+                answer_alone(reply, answer)
             }
             Command::SetAdminToken { hash, reply } => {
                 let changes = ChangeSet { admin_token_hash: Some(hash), ..ChangeSet::default() };
@@ -301,8 +343,9 @@ impl Writer {
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         let mut answers = Vec::with_capacity(commands.len());
-        let decided = decide(&mut group, commands, &mut answers).await;
-        let (changes, decided) = match group.finish() {
+        let mut healths = Arc::clone(&self.healths);
+        let decided = decide(&mut group, commands, &mut answers, &mut healths).await;
+        let (changes, decided) = match group.finish().await {
             Ok(changes) => (changes, decided),
             Err(error) => (ChangeSet::default(), decided.and(Err(error))),
         };
@@ -331,6 +374,9 @@ impl Writer {
                 Err(error)
             }
         };
+        if written.is_ok() && !Arc::ptr_eq(&healths, &self.healths) {
+            self.go_by_healths(healths);
+        }
         match written {
             Err(error) if !error.is_fatal() => {
                 tracing::error!(%error, "a group of inputs was refused");
@@ -447,101 +493,4 @@ pub(super) fn answer_alone<T>(
             Ok(())
         }
     }
-}
-
-/// Lets the domain decide on each command in turn.
-async fn decide(
-    group: &mut Group<'_>,
-    commands: Vec<Command>,
-    answers: &mut Vec<Answer>,
-) -> Result<(), StoreError> {
-    let mut journeys: Vec<(JourneyId, Option<UserKey>)> = Vec::new();
-    let mut events = Vec::new();
-    for command in &commands {
-        if let Command::Ingest { events: new, .. } = command {
-            events.extend(new);
-        }
-    }
-    group.load(events.iter().map(|event| event.user_key())).await?;
-    group.load_spilled(&events).await?;
-    group.load_for(&events).await?;
-    drop(events);
-    for command in &commands {
-        if let Command::Operate { id, .. } = command {
-            let user = group.user_of(*id).await?;
-            group.load(user.clone()).await?;
-            group.load_accounts().await?;
-            journeys.push((*id, user));
-        }
-    }
-    for command in commands {
-        match command {
-            Command::Ingest { events, reply, bytes } => {
-                let accepted = events.into_iter().map(|event| group.take_in(event)).collect();
-                answers.push(Answer::Ingested { reply, accepted, _bytes: bytes });
-            }
-            Command::Settle { settlement, reply } => {
-                settle(group, &settlement).await?;
-                answers.push(Answer::Done(reply));
-            }
-            Command::Operate { id, operation, by, reason, reply } => {
-                let user = journeys.iter().find(|(known, _)| *known == id).and_then(|(_, user)| user.clone());
-                let note = Note { by, reason, at: group.now };
-                match operate(group, user.as_ref(), id, operation, note) {
-                    Ok(journey) => answers.push(Answer::Operated(reply, Box::new(journey))),
-                    Err(error) => drop(reply.send(Err(error))),
-                }
-            }
-            Command::Apply { .. }
-            | Command::Remove { .. }
-            | Command::Replay { .. }
-            | Command::SetAdminToken { .. }
-            | Command::Stop { .. } => unreachable!("these are handled alone"),
-        }
-    }
-    Ok(())
-}
-
-fn operate(
-    group: &mut Group<'_>,
-    user: Option<&UserKey>,
-    id: JourneyId,
-    operation: Operation,
-    note: Note,
-) -> Result<Journey, EngineError> {
-    let not_found = || EngineError::NotFound { what: "journey", key: id.to_string() };
-    let user = user.ok_or_else(not_found)?;
-    let done = group.with_profile(user, |decision, profile| {
-        let done = match operation {
-            Operation::Acknowledge => decision.acknowledge(profile, id, note),
-            Operation::Resolve => decision.resolve(profile, id, note),
-        };
-        (done.is_ok(), done)
-    });
-    match done.ok_or_else(not_found)? {
-        Ok(journey) => Ok(journey),
-        // It is known, but no longer in the profile: finished long ago.
-        Err(OperateError::NotFound | OperateError::NotOpen) => {
-            Err(EngineError::Conflict(format!("journey {id} is finished; there is nothing left to do")))
-        }
-    }
-}
-
-async fn settle(group: &mut Group<'_>, settlement: &Settlement) -> Result<(), StoreError> {
-    let Some(DeliveryWrite { delivery, was }) = group.delivery(settlement.id).await? else {
-        tracing::warn!(delivery = %settlement.id, "an attempt ended at a delivery that is not there");
-        return Ok(());
-    };
-    let retry_for = group.retry_for(&delivery.destination);
-    let jitter = group.jitter();
-    let delivery = retry::settle(
-        &delivery,
-        settlement.attempt.clone(),
-        &settlement.outcome,
-        retry_for,
-        jitter,
-        group.now,
-    );
-    group.put_delivery(DeliveryWrite { delivery, was });
-    Ok(())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{File, FileProblem};
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::plan::plan;
 use crate::domain::definition::{Definition, Definitions, Kind, Problem};
 use crate::domain::ids::IdSource;
@@ -26,12 +27,13 @@ impl Bundle {
         alone.chain(self.defined_twice()).collect()
     }
 
-    /// What does not fit together when there is nothing else: references to what is not defined, shared write keys.
-    pub fn loose_ends(&self) -> Vec<FileProblem> {
+    /// What does not fit together when there is nothing else: references to what is not defined, shared write keys; and
+    /// addresses that `policy` refuses.
+    pub fn loose_ends(&self, policy: &AddressPolicy) -> Vec<FileProblem> {
         let definitions: Vec<Definition> = self.definitions().cloned().collect();
         // Nothing of the plan is kept, so that neither its ids nor its times matter.
         let mut ids = IdSource::new([0; 32]);
-        let plan = plan(&Definitions::default(), definitions, false, Timestamp::default(), &mut ids);
+        let plan = plan(&Definitions::default(), definitions, false, Timestamp::default(), &mut ids, policy);
         plan.err().unwrap_or_default().into_iter().map(|problem| self.locate(problem)).collect()
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::address_policy::AddressPolicy;
 
 fn parse(name: &str, text: &str) -> File {
     File::parse(name, text, &|name| (name == "SECRET").then(|| "s3cret-value".to_owned()))
@@ -64,7 +65,7 @@ fn files_are_checked_together() {
     let bundle = Bundle::new(vec![destinations, audiences, again]);
     assert_eq!(shown(&bundle.problems()), ["c.toml:2: flow[0]: flow `f` is defined in a.toml too"]);
     assert_eq!(bundle.definitions().count(), 5);
-    let ends = shown(&bundle.loose_ends());
+    let ends = shown(&bundle.loose_ends(&AddressPolicy::public_only()));
     let expected =
         "b.toml:10: audience[1].destinations[0]: there is no destination `crn`; did you mean `crm`?"
             .to_owned();

@@ -8,6 +8,7 @@ use std::fmt::{Display, Write};
 
 use crate::domain::definition::Definitions;
 use crate::domain::delivery;
+use crate::domain::health::Health;
 use crate::domain::journey::JourneyStatus;
 use crate::engine::Counts;
 
@@ -62,6 +63,15 @@ impl Exposition {
         for ((destination, status), count) in by_known_destination(counts, definitions) {
             let labels = [("destination", destination), ("status", status)];
             self.sample("stagepost_deliveries", &labels, count);
+        }
+    }
+
+    /// How destinations fare.
+    pub fn healths(&mut self, healths: &BTreeMap<String, Health>, definitions: &Definitions) {
+        self.gauge("stagepost_destination_state", "1 for the state that each destination is in");
+        for key in definitions.destinations.keys() {
+            let state = healths.get(key).map_or("healthy", Health::state);
+            self.sample("stagepost_destination_state", &[("destination", key), ("state", state)], 1);
         }
     }
 

@@ -97,7 +97,10 @@ async fn store(text: &mut Exposition, engine: &Engine) {
         Err(error) => tracing::warn!(%error, "no figures on the store"),
     }
     match engine.counts().await {
-        Ok(counts) => text.counts(&counts, &engine.definitions()),
+        Ok(counts) => {
+            text.counts(&counts, &engine.definitions());
+            text.healths(&engine.healths(), &engine.definitions());
+        }
         Err(error) => tracing::warn!(%error, "no counts"),
     }
 }

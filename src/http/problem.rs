@@ -260,6 +260,7 @@ impl From<StoreError> for ApiProblem {
             StoreError::Locked { .. }
             | StoreError::Unreadable { .. }
             | StoreError::Newer { .. }
+            | StoreError::WrongKey { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Write { .. }
             | StoreError::TooLarge { .. }

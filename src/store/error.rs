@@ -34,6 +34,20 @@ pub enum StoreError {
         /// The newest version known here.
         known: u32,
     },
+    /// Its secrets are sealed under a key that was not given.
+    #[error(
+        "the secrets in {path} are sealed under another key (its id is {sealed}) than the one given (its id is {given}); \
+         give that key as secret_key (STAGEPOST_SECRET_KEY) or secret_key_file (STAGEPOST_SECRET_KEY_FILE), or, beside a new \
+         one, as secret_key_previous (STAGEPOST_SECRET_KEY_PREVIOUS); nothing was changed"
+    )]
+    WrongKey {
+        /// The data directory.
+        path: PathBuf,
+        /// The id of the key that is needed.
+        sealed: String,
+        /// The id of the one that was given.
+        given: String,
+    },
     /// What is stored can't be understood.
     ///
     /// A record is named by its kind and the first eight hex digits of the SHA-256 of its key: keys hold people's ids, which
@@ -107,6 +121,7 @@ impl StoreError {
             Self::Locked { .. }
             | Self::Unreadable { .. }
             | Self::Newer { .. }
+            | Self::WrongKey { .. }
             | Self::Corrupt { .. }
             | Self::Write { .. }
             | Self::Stopped(_) => true,

@@ -7,6 +7,7 @@ pub(crate) mod cursor;
 mod error;
 pub mod memory;
 mod paging;
+pub mod seal;
 pub mod sled;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -19,10 +20,12 @@ use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
+use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::replay::Replay;
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
@@ -118,6 +121,17 @@ pub struct LogPart {
     pub last: Option<EventId>,
 }
 
+/// A part of all deliveries, of which some were wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeliveryPart {
+    /// Those, in the order of their ids.
+    pub deliveries: Vec<Delivery>,
+    /// How many were looked at.
+    pub looked_at: usize,
+    /// The last one that was looked at; `None` at the end.
+    pub last: Option<DeliveryId>,
+}
+
 /// A member of an audience.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -151,8 +165,8 @@ pub struct StoreStats {
 
 /// Where everything is kept.
 ///
-/// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `event_log`,
-/// `wanted_log`, `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
+/// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `pending_of`,
+/// `deliveries_after`, `event_log`, `wanted_log`, `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The backend's name and place, for logs: `sled:./data`.
@@ -206,6 +220,26 @@ pub trait Store: Send + Sync + 'static {
     /// over (those whose attempt is under way): when [`Self::due_deliveries`] will have something.
     async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>>;
 
+    /// What is pending for that user at that destination after that delivery, in the order of ids, at most `limit`: the first
+    /// of all is what [`Self::due_deliveries`] may hand out.
+    async fn pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>>;
+
+    /// Looks through deliveries in the order of their ids, after `after` and up to `until`, at most `limit` (of those with the
+    /// filter's status, where that is neither `pending` nor `delivered`).
+    async fn deliveries_after(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        until: DeliveryId,
+        limit: usize,
+    ) -> Result<DeliveryPart>;
+
     /// The log in the order of ids: events after `after` and up to `until`, whole commits at a time, about `limit`
     /// (never cut in the middle of a commit; empty means the end).
     async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>>;
@@ -253,6 +287,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// All backfills, in the order of their ids.
     async fn backfills(&self) -> Result<Vec<Backfill>>;
+
+    /// How destinations fare, as far as it was written down, in the order of their keys.
+    async fn healths(&self) -> Result<Vec<Health>>;
+
+    /// All replays that are on record, in the order of their ids.
+    async fn replays(&self) -> Result<Vec<Replay>>;
 
     /// The hash of the admin token, once one was set.
     async fn admin_token_hash(&self) -> Result<Option<String>>;

@@ -1,7 +1,7 @@
 //! The whole server in this process: real HTTP in and out, and a clock that stands until a test moves it.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,23 +12,24 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use stagepost::clock::{self, Clock};
-use stagepost::delivery::address_policy::AddressPolicy;
 use stagepost::delivery::dispatcher::{Dispatcher, EngineOutbox};
 use stagepost::delivery::email::templates::Templates;
 use stagepost::delivery::email::{MailSettings, Mailer};
 use stagepost::delivery::http_client::HttpClient;
 use stagepost::delivery::sender::RealSender;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Status;
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, EMAIL};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
-use stagepost::engine::{Engine, Settings, Writer};
+use stagepost::engine::{Engine, Settings, Surroundings, Writer};
 use stagepost::http::Server;
 use stagepost::http::api::{ApiState, DestinationTester, token_hash};
 use stagepost::http::ingest::IngestConfig;
 use stagepost::metrics;
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
+use stagepost::store::seal::Sealer;
 use stagepost::store::sled::SledStore;
 
 use crate::support::api::TOKEN;
@@ -36,6 +37,8 @@ use crate::support::wait::eventually;
 
 /// Where every test's clock begins.
 pub const START: &str = "2026-11-21T10:00:00.000Z";
+/// Who runs every test's server.
+pub const OPERATOR: &str = "operator@example.com";
 /// How long anything may take that does not wait for the clock.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -144,8 +147,15 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().expect("the port"));
         let public_url = self.setup.public_url.clone();
         let shown = public_url.as_ref().map_or(base.clone(), |url| url.as_str().trim_end_matches('/').into());
-        let settings =
-            Settings { clock: self.clock.clone(), seed: clock::entropy(), public_url: Some(shown.clone()) };
+        let operators = vec![OPERATOR.to_owned()];
+        let surroundings = Surroundings { public_url: Some(shown.clone()), operators };
+        let policy = AddressPolicy::parse(self.setup.allow).expect("a policy");
+        let settings = Settings {
+            clock: self.clock.clone(),
+            seed: clock::entropy(),
+            surroundings,
+            address_policy: policy.clone(),
+        };
         let (engine, writer) = Writer::open(Arc::clone(&store), settings).await.expect("an engine");
         let (ticks, nudges) = mpsc::channel(1);
         let (writer, idle) =
@@ -157,7 +167,6 @@ impl TestApp {
         let mails =
             MailSettings { smtp: None, from: "stagepost@example.com".to_owned(), folder: self.mail_folder() };
         let mailer = Arc::new(Mailer::new(mails, templates).expect("a mailer"));
-        let policy = AddressPolicy::parse(self.setup.allow).expect("a policy");
         let http = HttpClient::new(policy).expect("an HTTP client");
         let sender = RealSender::new(engine.watch_definitions(), http, mailer, self.clock.clone());
         let outbox = EngineOutbox::new(engine.clone(), Arc::clone(&store));
@@ -183,7 +192,10 @@ impl TestApp {
         let path = self.folder.path().join("store");
         // The tasks of a server that ran before may hold it a moment longer.
         eventually("the store can be opened", PATIENCE, async || {
-            SledStore::open(&path, 8 * 1024 * 1024).ok().map(|store| Arc::new(store) as Arc<dyn Store>)
+            let sealer = Sealer::new("the key of the tests of the API", clock::entropy);
+            SledStore::open(&path, 8 * 1024 * 1024, sealer)
+                .ok()
+                .map(|store| Arc::new(store) as Arc<dyn Store>)
         })
         .await
     }
@@ -205,6 +217,12 @@ impl TestApp {
     pub async fn restart(&mut self) {
         self.stop().await;
         self.start(true).await;
+    }
+
+    /// The same, with the default policy on destinations' addresses from now on.
+    pub async fn restart_with_public_destinations_only(&mut self) {
+        self.setup.allow = "";
+        self.restart().await;
     }
 
     /// The same, but the writer does not work before [`Self::let_writer_run`].
@@ -248,6 +266,11 @@ impl TestApp {
         self.now().minus(Span::from_millis(ms)).to_rfc3339()
     }
 
+    /// The folder of everything that it keeps.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn mail_folder(&self) -> PathBuf {
         self.folder.path().join("mail")
     }
@@ -288,14 +311,18 @@ impl TestApp {
     pub async fn rest(&self) {
         let running = self.running();
         let deadline = Instant::now() + PATIENCE;
-        running.ticks.send(()).await.expect("the writer");
-        while !self.engine_rests().await || !self.nothing_is_due().await {
+        loop {
             assert!(Instant::now() < deadline, "it does not come to rest");
             if running.ticks.capacity() > 0 {
                 running.ticks.send(()).await.expect("the writer");
             }
+            let rested = self.engine_rests().await;
+            let mut attempts = 0;
             for key in self.lanes() {
-                running.dispatcher.step(&key).await.expect("a step of the dispatcher");
+                attempts += running.dispatcher.step(&key).await.expect("a step of the dispatcher");
+            }
+            if rested && attempts == 0 && self.engine_rests().await && self.nothing_is_due().await {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -324,6 +351,9 @@ impl TestApp {
 
     async fn nothing_is_due(&self) -> bool {
         for key in self.lanes() {
+            if self.running().dispatcher.waits(&key) {
+                continue;
+            }
             let due = self.running().store.due_deliveries(&key, self.now(), &Default::default(), 1).await;
             if !due.expect("the queue").is_empty() {
                 return false;

@@ -203,28 +203,6 @@ async fn of_several_urls_one_that_takes_it_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn private_addresses_are_not_dialled_unless_allowed() {
-    let receiver = Receiver::taking_all();
-    let app = Setup::new().public_destinations_only().start().await;
-    let port_url = receiver.url("/hook");
-    for (n, url) in
-        [port_url.clone(), "http://10.0.0.1/hook".to_owned(), port_url.replace("127.0.0.1", "localhost")]
-            .into_iter()
-            .enumerate()
-    {
-        app.apply(&definitions(std::slice::from_ref(&url))).await;
-        let user = format!("u{n}");
-        bought(&app, &user).await;
-        let delivery = newest(&app, &user).await;
-        assert_eq!(delivery["status"], "failed", "{url}: {delivery}");
-        let error = delivery["attempts"][0]["error"].as_str().unwrap();
-        assert!(error.contains("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS"), "{error}");
-    }
-    assert!(receiver.requests().is_empty());
-    app.finish().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_sample_is_sent_at_once_and_not_kept() {
     let (receiver, mood) = moody(200);
     let app = shop(&receiver).await;

@@ -7,6 +7,7 @@ mod http;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod audiences;
 mod backpressure;
 mod computations;
@@ -18,8 +19,10 @@ mod fuzz;
 mod journeys;
 mod management;
 mod operations;
+mod outbox;
 mod profile_api;
 mod reading;
+mod secrets;
 mod segment;
 mod signature;
 mod studio;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stagepost::clock::Clock;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::document;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter, Payload};
 use stagepost::domain::event::{Call, Event};
@@ -13,7 +14,7 @@ use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::profile::Profile;
 use stagepost::domain::time::Timestamp;
-use stagepost::engine::{ApplyOptions, BackfillPace, Engine, Settings, Writer};
+use stagepost::engine::{ApplyOptions, BackfillPace, Engine, Settings, Surroundings, Writer};
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 
@@ -175,7 +176,12 @@ impl World {
 }
 
 async fn open(store: &Arc<dyn Store>, clock: &Clock, opened: u8) -> (Engine, Writer) {
-    let settings = Settings { clock: clock.clone(), seed: [opened; 32], public_url: None };
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: [opened; 32],
+        surroundings: Surroundings::default(),
+        address_policy: AddressPolicy::public_only(),
+    };
     let (engine, writer) = Writer::open(Arc::clone(store), settings).await.expect("a store in memory");
     // Every run is to do the same in the same order.
     (engine, writer.with_pace(BackfillPace { by_time: false, ..BackfillPace::default() }))

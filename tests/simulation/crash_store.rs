@@ -9,13 +9,17 @@ use stagepost::domain::change::ChangeSet;
 use stagepost::domain::definition::Definition;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter};
 use stagepost::domain::event::Event;
+use stagepost::domain::health::Health;
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::journey::{Journey, JourneyFilter};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::{MessageHash, Profile};
+use stagepost::domain::replay::Replay;
 use stagepost::domain::sizes::{Per, SizePoint};
 use stagepost::domain::time::Timestamp;
-use stagepost::store::{Counts, Done, EventFilter, Member, Result, Store, StoreError, StoreStats};
+use stagepost::store::{
+    Counts, DeliveryPart, Done, EventFilter, Member, Result, Store, StoreError, StoreStats,
+};
 
 /// Where a commit breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,30 @@ impl Store for CrashStore {
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.inner.due_deliveries(destination, now, busy, limit).await
+    }
+    async fn pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.inner.pending_of(destination, user, after, limit).await
+    }
+    async fn deliveries_after(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        until: DeliveryId,
+        limit: usize,
+    ) -> Result<DeliveryPart> {
+        self.inner.deliveries_after(filter, after, until, limit).await
+    }
+    async fn healths(&self) -> Result<Vec<Health>> {
+        self.inner.healths().await
+    }
+    async fn replays(&self) -> Result<Vec<Replay>> {
+        self.inner.replays().await
     }
     async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>> {
         self.inner.next_delivery(destination, busy).await

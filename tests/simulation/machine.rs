@@ -10,17 +10,19 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use serde_json::{Map, json};
 use stagepost::clock::Clock;
+use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::{
     Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, Signing, WebhookUrl,
     document,
 };
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event};
+use stagepost::domain::health::Signal;
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{
-    ApplyOptions, BackfillPace, Engine, EngineError, Operation, ReplaySelection, Settings, Settlement, Writer,
+    ApplyOptions, BackfillPace, Engine, EngineError, Operation, Settings, Settlement, Surroundings, Writer,
 };
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
@@ -316,7 +318,8 @@ impl Machine {
             error: None,
         };
         let engine = self.engine.clone();
-        let _ = self.ask(engine.settle(Settlement { id, attempt, outcome })).await;
+        let signal = if outcome == Outcome::Delivered { Signal::Good } else { Signal::Bad };
+        let _ = self.ask(engine.settle(vec![Settlement { id, attempt, outcome, signal }])).await;
     }
 
     /// An operator acknowledges or resolves one of the journeys.
@@ -337,9 +340,11 @@ impl Machine {
 
     /// Puts the dead letters of one sort back into the queue. A break in the middle leaves some of them where they were.
     pub async fn replay(&mut self, destination: &str, status: DeliveryStatus) {
-        let selection = ReplaySelection::Of { destination: destination.into(), status, since: None };
+        let destination = Some(destination.to_owned());
+        let filter = DeliveryFilter { destination, status: Some(status), ..DeliveryFilter::default() };
         let engine = self.engine.clone();
-        let _ = self.ask(engine.replay(selection)).await;
+        let _ = self.ask(engine.replay(filter)).await;
+        self.tick().await;
     }
 
     /// Lets everything that waits be sent, as in hours without a failure.
@@ -370,8 +375,14 @@ async fn open(
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..12].copy_from_slice(&restarts.to_le_bytes());
     let store: Arc<dyn Store> = Arc::clone(crash) as Arc<dyn Store>;
-    let settings =
-        Settings { clock: clock.clone(), seed: bytes, public_url: Some("https://stagepost.example".into()) };
+    let surroundings =
+        Surroundings { public_url: Some("https://stagepost.example".into()), operators: Vec::new() };
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: bytes,
+        surroundings,
+        address_policy: AddressPolicy::public_only(),
+    };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     (engine, writer.with_pace(pace))
 }

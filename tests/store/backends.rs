@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use stagepost::clock;
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
+use stagepost::store::seal::Sealer;
 use stagepost::store::sled::SledStore;
 
 /// An open store, and what has to stay alive with it.
@@ -12,13 +14,18 @@ pub struct Opened {
     _dir: Option<tempfile::TempDir>,
 }
 
+/// Seals under the key that these tests have.
+pub fn sealer() -> Sealer {
+    Sealer::new("the key of the tests of the store", clock::entropy)
+}
+
 pub fn memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new()), _dir: None }
 }
 
 pub fn sled() -> Opened {
     let dir = tempfile::tempdir().unwrap();
-    let store = SledStore::open(&dir.path().join("data"), 8 << 20).unwrap();
+    let store = SledStore::open(&dir.path().join("data"), 8 << 20, sealer()).unwrap();
     Opened { store: Arc::new(store), _dir: Some(dir) }
 }
 

@@ -10,6 +10,7 @@ mod history;
 mod merging;
 mod model;
 mod picture;
+mod sealing;
 mod sled_only;
 mod suite;
 mod upgrade;

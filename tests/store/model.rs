@@ -330,7 +330,7 @@ async fn compare(groups: Vec<(Vec<Op>, bool)>) {
         pages: (0..2).flat_map(|leaf| (0..3).map(move |page| (leaf_id(leaf), page))).collect(),
     };
     let dir = tempfile::tempdir().unwrap();
-    let open = || SledStore::open(dir.path(), 1 << 20).unwrap();
+    let open = || SledStore::open(dir.path(), 1 << 20, crate::backends::sealer()).unwrap();
     let (memory, mut sled) = (MemoryStore::new(), open());
     let mut engine = Engine::default();
     for (ops, reopen) in groups {

@@ -11,6 +11,7 @@ use stagepost::domain::sizes::Per;
 use stagepost::store::sled::SledStore;
 use stagepost::store::{Store, StoreError};
 
+use crate::backends::sealer;
 use crate::build::*;
 
 const CACHE: u64 = 8 << 20;
@@ -18,7 +19,7 @@ const CACHE: u64 = 8 << 20;
 const DIR: &str = "STAGEPOST_TEST_DIR";
 
 fn open(dir: &Path) -> Result<SledStore, StoreError> {
-    SledStore::open(dir, CACHE)
+    SledStore::open(dir, CACHE, sealer())
 }
 
 /// Somebody whom only the n-th commit is about.
@@ -27,7 +28,7 @@ fn nth(n: u64) -> UserKey {
 }
 
 /// The database itself. sled lets go of its lock a moment after it was closed.
-fn raw(dir: &Path) -> sled::Db {
+pub fn raw(dir: &Path) -> sled::Db {
     for _ in 0..100 {
         if let Ok(db) = sled::Config::new().path(dir).flush_every_ms(None).open() {
             return db;
@@ -109,7 +110,7 @@ async fn journeys_of(store: &SledStore, owner: UserKey) -> u64 {
 }
 
 /// Every file under `dir` with its bytes.
-fn files(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+pub fn files(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -123,7 +124,7 @@ fn files(dir: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     found
 }
 
-fn copy(from: &Path, to: &Path) {
+pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for (path, bytes) in files(from) {
         let target = to.join(path.strip_prefix(from).unwrap());
@@ -155,7 +156,7 @@ async fn a_newer_version_is_refused_and_not_touched() {
     fs::write(&marker, r#"{"version":99,"commits":1,"something":"new"}"#).unwrap();
     let before = files(dir.path());
     let error = open(dir.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 99, known: 3, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 99, known: 4, .. }), "{error}");
     assert_eq!(files(dir.path()), before);
 
     // The record in the data counts as well.
@@ -164,7 +165,7 @@ async fn a_newer_version_is_refused_and_not_touched() {
     raw.insert("v", &7_u32.to_be_bytes()).unwrap();
     drop(raw);
     let error = open(dir.path()).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 7, known: 3, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 4, .. }), "{error}");
 }
 
 #[tokio::test]

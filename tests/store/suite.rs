@@ -2,14 +2,18 @@
 
 use std::collections::HashSet;
 
-use stagepost::domain::change::{DefinitionWrite, JourneyMove, ProfileWrite, SeenWrite};
+use stagepost::domain::change::{
+    DefinitionWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite, SeenWrite,
+};
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Call;
-use stagepost::domain::ids::{EventId, UserKey};
+use stagepost::domain::health::Health;
+use stagepost::domain::ids::{EventId, ReplayId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
+use stagepost::domain::replay::{Replay, ReplayStatus};
 use stagepost::store::{EventFilter, Store, StoreError};
 
 use crate::build::*;
@@ -34,6 +38,9 @@ on_every_backend!(
     busy_users_are_passed_over,
     due_deliveries_come_earliest_first,
     deliveries_are_found_by_status,
+    what_is_pending_of_a_user_comes_in_its_order,
+    deliveries_are_looked_through_from_the_oldest,
+    healths_and_replays_are_set_and_removed,
     message_ids_are_remembered_and_expire,
     definitions_are_set_and_removed,
     unknown_flows_are_listed_up_to_the_limit,
@@ -386,6 +393,90 @@ async fn due_deliveries_come_earliest_first(store: &dyn Store) {
         writes.map(|((id, next), n)| new_delivery(delivery(delivery_id(1, n), "d", &user(id), next)));
     commit_deliveries(store, writes.collect()).await;
     assert_eq!(due(store, 30).await, [2, 3, 1].map(|n| delivery_id(1, n)));
+}
+
+async fn what_is_pending_of_a_user_comes_in_its_order(store: &dyn Store) {
+    let made: Vec<_> = (0..5).map(|n| delivery(delivery_id(1, n), "d", &user("a"), 50)).collect();
+    let other = delivery(delivery_id(1, 9), "d", &user("b"), 50);
+    commit_deliveries(store, made.iter().cloned().chain([other]).map(new_delivery).collect()).await;
+    commit_deliveries(store, vec![changed(&made[1], DeliveryStatus::Superseded, 50)]).await;
+    let ids = async |destination, after: Option<usize>, limit| {
+        let after = after.map(|n| made[n].id);
+        let pending = store.pending_of(destination, &user("a"), after, limit).await.unwrap();
+        pending.into_iter().map(|delivery| delivery.id).collect::<Vec<_>>()
+    };
+    let of = |numbers: &[usize]| numbers.iter().map(|n| made[*n].id).collect::<Vec<_>>();
+    assert_eq!(ids("d", None, 9).await, of(&[0, 2, 3, 4]));
+    assert_eq!(ids("d", None, 2).await, of(&[0, 2]));
+    assert_eq!(ids("d", Some(0), 9).await, of(&[2, 3, 4]));
+    assert_eq!(ids("d", Some(1), 1).await, of(&[2]), "after one that is there no more");
+    assert_eq!(ids("d", Some(4), 9).await, []);
+    assert_eq!(ids("e", None, 9).await, []);
+}
+
+async fn deliveries_are_looked_through_from_the_oldest(store: &dyn Store) {
+    let mut made = Vec::new();
+    for n in 0..6 {
+        let key = if n % 3 == 0 { "e" } else { "d" };
+        let mut one = delivery(delivery_id(10 + i64::try_from(n).unwrap(), n), key, &user("a"), 5);
+        one.created_at = at(10 + i64::try_from(n).unwrap());
+        one.status = if n == 4 { DeliveryStatus::Delivered } else { DeliveryStatus::Dead };
+        made.push(one);
+    }
+    commit_deliveries(store, made.iter().cloned().map(new_delivery).collect()).await;
+    let dead = DeliveryFilter {
+        destination: Some("d".into()),
+        status: Some(DeliveryStatus::Dead),
+        ..Default::default()
+    };
+    let until = made[5].id;
+    let part = store.deliveries_after(&dead, None, until, 3).await.unwrap();
+    assert_eq!(part.deliveries, made[1..3]);
+    assert_eq!((part.looked_at, part.last), (3, Some(made[2].id)), "those of that status");
+    let part = store.deliveries_after(&dead, part.last, made[4].id, 9).await.unwrap();
+    assert_eq!((part.deliveries.len(), part.looked_at, part.last), (0, 1, Some(made[3].id)));
+    let part = store.deliveries_after(&dead, part.last, until, 9).await.unwrap();
+    assert_eq!((part.deliveries, part.looked_at), (made[5..].to_vec(), 1));
+    let part = store.deliveries_after(&dead, Some(until), until, 9).await.unwrap();
+    assert_eq!((part.looked_at, part.last), (0, None), "the end");
+    let since = DeliveryFilter { since: Some(at(12)), ..dead.clone() };
+    let part = store.deliveries_after(&since, None, until, 9).await.unwrap();
+    assert_eq!((part.deliveries.len(), part.looked_at), (2, 3), "older ones are not looked at");
+    let all = store.deliveries_after(&DeliveryFilter::default(), None, until, 9).await.unwrap();
+    assert_eq!(all.deliveries, made);
+}
+
+async fn healths_and_replays_are_set_and_removed(store: &dyn Store) {
+    let health = |key: &str, failures| Health { failures, ..Health::new(key.to_owned()) };
+    let replay = |n, status| Replay {
+        id: ReplayId::from_bytes(delivery_id(7, n).to_bytes()),
+        filter: DeliveryFilter { text: Some("503".into()), ..Default::default() },
+        until: delivery_id(9, 9),
+        after: Some(delivery_id(1, n)),
+        status,
+        total: 7,
+        looked_at: 3,
+        replayed: 2,
+        superseded: 1,
+        created_at: at(1),
+        updated_at: at(2),
+    };
+    let (one, two) = (replay(1, ReplayStatus::Running), replay(2, ReplayStatus::Done));
+    let mut set = changes();
+    set.healths =
+        ["b", "a", "c", "b"].into_iter().zip(1..).map(|(key, n)| HealthWrite::Put(health(key, n))).collect();
+    set.healths.push(HealthWrite::Delete("c".into()));
+    set.replays = vec![ReplayWrite::Put(two.clone()), ReplayWrite::Put(one.clone())];
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.healths().await.unwrap(), [health("a", 2), health("b", 4)], "the last word holds");
+    assert_eq!(store.replays().await.unwrap(), [one.clone(), two]);
+    let mut set = changes();
+    set.healths = vec![HealthWrite::Delete("a".into()), HealthWrite::Delete("none".into())];
+    let done = Replay { status: ReplayStatus::Cancelled, ..one };
+    set.replays = vec![ReplayWrite::Put(done.clone()), ReplayWrite::Delete(replay(2, ReplayStatus::Done).id)];
+    store.commit(&set).await.unwrap();
+    assert_eq!(store.healths().await.unwrap(), [health("b", 4)]);
+    assert_eq!(store.replays().await.unwrap(), [done]);
 }
 
 async fn deliveries_are_found_by_status(store: &dyn Store) {

@@ -5,32 +5,50 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stagepost::clock::Clock;
-use stagepost::domain::definition::Status;
+use stagepost::domain::address_policy::AddressPolicy;
+use stagepost::domain::definition::{Definition, DestinationKind, Status};
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::Timestamp;
-use stagepost::engine::{BackfillPace, Settings, Writer};
+use stagepost::engine::{BackfillPace, Settings, Surroundings, Writer};
 use stagepost::store::Store;
 use stagepost::store::sled::SledStore;
+
+use crate::backends::sealer;
+use crate::sled_only::raw;
 
 /// Written by the first version: `ann` (an order of 60, one of 10, `plan` pro, ann@example.com), `bob` (an order, an open journey
 /// with a phone number), and a visitor; audiences of those who ordered within 3000 days, and of pros who ordered twice.
 const VERSION_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/fixtures/version_1");
 
-#[tokio::test]
-async fn data_of_version_1_is_brought_to_the_form_of_today() {
+/// Written by version 3: a source each of the kinds `http` (`web`) and `studio`, a webhook `crm` and an audience that tells it, all
+/// with secrets that begin with `plain-` or `wk_`; and an order of `ann`.
+const VERSION_3: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/store/fixtures/version_3");
+
+fn copied(fixture: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(Path::new(VERSION_1)).unwrap() {
+    for entry in fs::read_dir(Path::new(fixture)).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
     }
-    let store = Arc::new(SledStore::open(dir.path(), 8 << 20).unwrap());
+    dir
+}
+
+#[tokio::test]
+async fn data_of_version_1_is_brought_to_the_form_of_today() {
+    let dir = copied(VERSION_1);
+    let store = Arc::new(SledStore::open(dir.path(), 8 << 20, sealer()).unwrap());
     let found = |kind: &'static str, id: &'static str| store.users_by_external_id(kind, id, 10);
     assert_eq!(found("email", "ann@example.com").await.unwrap(), [UserKey::user("ann")]);
     assert_eq!(found("phone", "+15551234567").await.unwrap(), [UserKey::user("bob")]);
 
     let now = Timestamp::parse_lenient("2026-11-22T00:00:00Z").unwrap();
-    let settings = Settings { clock: Clock::manual(now), seed: [1; 32], public_url: None };
+    let settings = Settings {
+        clock: Clock::manual(now),
+        seed: [1; 32],
+        surroundings: Surroundings::default(),
+        address_policy: AddressPolicy::public_only(),
+    };
     let shared: Arc<dyn Store> = Arc::<SledStore>::clone(&store);
     let (engine, writer) = Writer::open(shared, settings).await.unwrap();
     assert!(
@@ -52,4 +70,49 @@ async fn data_of_version_1_is_brought_to_the_form_of_today() {
     let since = ann.memberships.get("twice").unwrap().since;
     assert!(since < now, "she has been in all the time: {since}");
     assert_eq!(ann.leaves.len(), 2);
+}
+
+#[tokio::test]
+async fn secrets_of_version_3_are_sealed() {
+    let dir = copied(VERSION_3);
+    // Twice: the second start finds them sealed.
+    for _ in 0..2 {
+        let store = SledStore::open(dir.path(), 8 << 20, sealer()).unwrap();
+        let definitions = store.definitions().await.unwrap();
+        let keys: Vec<&str> = definitions.iter().map(Definition::key).collect();
+        assert_eq!(keys, ["studio", "web", "crm", "order_completed"]);
+        let Definition::Source(studio) = &definitions[0] else { panic!("{definitions:?}") };
+        assert_eq!(studio.twilio_auth_tokens, ["plain-auth-token-of-version-3"]);
+        let Definition::Destination(crm) = &definitions[2] else { panic!("{definitions:?}") };
+        let DestinationKind::Webhook { urls, signing, .. } = &crm.kind else { panic!("{crm:?}") };
+        assert_eq!(urls[0].headers["Authorization"], "Bearer plain-header-of-version-3");
+        assert_eq!(signing.shared_secret.as_deref(), Some("plain-shared-secret-of-version-3"));
+    }
+    // No row has them any more. (The file of the database may still have copies in parts that sled will write over.)
+    let raw = raw(dir.path());
+    let holds = |row: &[u8]| {
+        [&b"plain-"[..], b"wk_"].iter().any(|text| row.windows(text.len()).any(|it| it == *text))
+    };
+    for row in raw.iter() {
+        let (key, value) = row.unwrap();
+        assert!(!holds(&value), "{}", String::from_utf8_lossy(&key));
+    }
+    assert!(raw.contains_key("fsstudio").unwrap(), "and they are there");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_was_cut_short_goes_on() {
+    let dir = copied(VERSION_3);
+    drop(SledStore::open(dir.path(), 8 << 20, sealer()).unwrap());
+    let before = raw(dir.path());
+    // Sealed, but the version was not written yet; one record was not sealed either.
+    before.insert("v", &3_u32.to_be_bytes()).unwrap();
+    let plain = raw(copied(VERSION_3).path()).get("fsweb").unwrap().unwrap();
+    before.insert("fsweb", plain).unwrap();
+    drop(before);
+    let store = SledStore::open(dir.path(), 8 << 20, sealer()).unwrap();
+    assert_eq!(store.definitions().await.unwrap().len(), 4);
+    drop(store);
+    let after = raw(dir.path()).get("fsweb").unwrap().unwrap();
+    assert!(!after.windows(3).any(|it| it == b"wk_"));
 }

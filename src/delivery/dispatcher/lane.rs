@@ -1,22 +1,21 @@
-//! What is under way to one destination.
+//! What is claimed of one destination's queue, and under way.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::rate::RateLimit;
-use crate::domain::definition::Definitions;
-use crate::domain::delivery::EMAIL;
+use super::circuit::Circuit;
+use crate::domain::delivery::Delivery;
 use crate::domain::ids::UserKey;
-use crate::domain::limits::DEFAULT_IN_FLIGHT;
+use crate::domain::time::Timestamp;
 use crate::engine::Settlement;
 
 /// One destination's lanes: at most one attempt per user, and a bound over all.
 pub(super) struct Lane {
     pub key: String,
-    /// Told when there may be something to claim.
+    /// Told when there may be something to claim, or to send.
     pub wake: Notify,
     /// Set when the destination was removed: its loop ends.
     pub retired: AtomicBool,
@@ -27,17 +26,39 @@ pub(super) struct Lane {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// Users with an attempt under way, or with one that is not on disk yet.
+    /// Users of whom something is claimed: read ahead, under way, or ended and not on disk yet.
     pub busy: HashSet<UserKey>,
+    /// What is claimed and has not begun; what goes together stands together.
+    pub ready: VecDeque<Vec<Delivery>>,
+    /// Requests under way.
+    pub in_flight: usize,
     /// Attempts that ended, whose settlement the engine could not write yet.
     pub unsettled: Vec<Unsettled>,
-    pub rate: RateLimit,
+    pub circuit: Circuit,
+    /// When the queue, as it was at the last claim, has something next.
+    pub next: Option<Timestamp>,
 }
 
+/// Attempts that ended, which were made together.
 #[derive(Clone)]
 pub(super) struct Unsettled {
-    pub user: UserKey,
-    pub settlement: Settlement,
+    pub users: HashSet<UserKey>,
+    pub settlements: Vec<Settlement>,
+}
+
+impl State {
+    /// Takes in what was claimed.
+    pub fn hold(&mut self, together: Vec<Delivery>) {
+        self.busy.extend(together.iter().map(|delivery| delivery.user.clone()));
+        self.ready.push_back(together);
+    }
+
+    /// Gives back what has not begun.
+    pub fn release(&mut self) {
+        for delivery in self.ready.drain(..).flatten() {
+            self.busy.remove(&delivery.user);
+        }
+    }
 }
 
 impl Lane {
@@ -56,34 +77,13 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The user's next delivery may go.
-    pub fn free(&self, user: &UserKey) {
-        self.state().busy.remove(user);
+    /// The next deliveries of these users may go.
+    pub fn free(&self, users: &HashSet<UserKey>) {
+        let mut state = self.state();
+        for user in users {
+            state.busy.remove(user);
+        }
+        drop(state);
         self.wake.notify_one();
     }
-}
-
-/// How a destination is sent to at present.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Pace {
-    pub max_in_flight: usize,
-    pub rate_limit: Option<u32>,
-}
-
-impl Pace {
-    /// The pace for `key`; `None` while nothing may be sent there.
-    pub fn of(definitions: &Definitions, key: &str) -> Option<Self> {
-        if key == EMAIL {
-            return Some(Self { max_in_flight: at_least_one(DEFAULT_IN_FLIGHT), rate_limit: None });
-        }
-        let destination = definitions.destinations.get(key).filter(|destination| destination.enabled)?;
-        Some(Self {
-            max_in_flight: at_least_one(destination.max_in_flight),
-            rate_limit: destination.rate_limit,
-        })
-    }
-}
-
-fn at_least_one(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX).max(1)
 }

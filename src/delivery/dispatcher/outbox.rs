@@ -1,6 +1,6 @@
 //! What the dispatcher needs of the floors beside and below it, and no more.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,10 +8,20 @@ use tokio::sync::watch;
 
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::Delivery;
+use crate::domain::health::Health;
 use crate::domain::ids::UserKey;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, EngineError, Settlement};
 use crate::store::{Store, StoreError};
+
+/// What is due.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claimed {
+    /// That.
+    pub deliveries: Vec<Delivery>,
+    /// When there will be something next, beyond those and those of busy users; `None` where nothing waits.
+    pub next: Option<Timestamp>,
+}
 
 /// The queue of things to send.
 #[async_trait]
@@ -19,22 +29,22 @@ pub trait Outbox: Send + Sync + 'static {
     /// The definitions in force, and word of every change.
     fn definitions(&self) -> watch::Receiver<Arc<Definitions>>;
 
-    /// The first pending delivery of each user to `destination` that is due, those of `busy` users left out; see
-    /// [`Store::due_deliveries`].
+    /// How destinations fare, and word of every change.
+    fn healths(&self) -> watch::Receiver<Arc<BTreeMap<String, Health>>>;
+
+    /// What is due at `destination`, at most `limit`, those of `busy` users left out: of each user the first pending delivery,
+    /// see [`Store::due_deliveries`], and those behind it up to `per_user`; in the order they were made where that is more than 1.
     async fn due(
         &self,
         destination: &str,
         now: Timestamp,
         busy: &HashSet<UserKey>,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError>;
+        per_user: usize,
+    ) -> Result<Claimed, StoreError>;
 
-    /// When [`Self::due`] will have something next; see [`Store::next_delivery`].
-    async fn next(&self, destination: &str, busy: &HashSet<UserKey>)
-    -> Result<Option<Timestamp>, StoreError>;
-
-    /// Writes down what came of an attempt; returns once it is on disk.
-    async fn settle(&self, settlement: Settlement) -> Result<(), EngineError>;
+    /// Writes down what came of attempts that were made together; returns once it is on disk.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError>;
 
     /// Waits until deliveries were made since the last call. One caller at a time.
     async fn made(&self);
@@ -67,10 +77,39 @@ async fn off_thread<T: Send + 'static>(
     }
 }
 
+async fn due(
+    store: &dyn Store,
+    destination: &str,
+    now: Timestamp,
+    mut busy: HashSet<UserKey>,
+    limit: usize,
+    per_user: usize,
+) -> Result<Claimed, StoreError> {
+    let mut deliveries = store.due_deliveries(destination, now, &busy, limit).await?;
+    if deliveries.len() >= limit {
+        return Ok(Claimed { deliveries, next: Some(now) });
+    }
+    busy.extend(deliveries.iter().map(|delivery| delivery.user.clone()));
+    if per_user > 1 {
+        for head in deliveries.clone() {
+            let room = (limit - deliveries.len()).min(per_user - 1);
+            let behind = store.pending_of(destination, &head.user, Some(head.id), room).await?;
+            deliveries.extend(behind.into_iter().take_while(|delivery| delivery.next_attempt_at <= now));
+        }
+        deliveries.sort_by_key(|delivery| delivery.id);
+    }
+    let next = store.next_delivery(destination, &busy).await?;
+    Ok(Claimed { deliveries, next })
+}
+
 #[async_trait]
 impl Outbox for EngineOutbox {
     fn definitions(&self) -> watch::Receiver<Arc<Definitions>> {
         self.engine.watch_definitions()
+    }
+
+    fn healths(&self) -> watch::Receiver<Arc<BTreeMap<String, Health>>> {
+        self.engine.watch_healths()
     }
 
     async fn due(
@@ -79,22 +118,14 @@ impl Outbox for EngineOutbox {
         now: Timestamp,
         busy: &HashSet<UserKey>,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
+        per_user: usize,
+    ) -> Result<Claimed, StoreError> {
         let (store, destination, busy) = (self.store.clone(), destination.to_owned(), busy.clone());
-        off_thread(async move { store.due_deliveries(&destination, now, &busy, limit).await }).await
+        off_thread(async move { due(&*store, &destination, now, busy, limit, per_user).await }).await
     }
 
-    async fn next(
-        &self,
-        destination: &str,
-        busy: &HashSet<UserKey>,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let (store, destination, busy) = (self.store.clone(), destination.to_owned(), busy.clone());
-        off_thread(async move { store.next_delivery(&destination, &busy).await }).await
-    }
-
-    async fn settle(&self, settlement: Settlement) -> Result<(), EngineError> {
-        self.engine.settle(settlement).await
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {
+        self.engine.settle(settlements).await
     }
 
     async fn made(&self) {

@@ -1,24 +1,30 @@
 //! The dispatcher over an outbox in memory, with a sender that does as it is told.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::AtomicBool;
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 
 use super::*;
-use crate::delivery::sender::Sent;
-use crate::domain::definition::{Definition, Destination, DestinationKind, Signing};
-use crate::domain::delivery::{Cause, DeliveryStatus, Outcome, Payload};
+use crate::delivery::sender::{Sent, Verdict};
+use crate::domain::definition::{Action, Batch, Definition, Destination, DestinationKind, Signing};
+use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Outcome, Payload};
+use crate::domain::health::{Pause, PausedBy};
 use crate::domain::ids::{DeliveryId, IdSource, UserKey};
 use crate::domain::limits::RETRY_FOR;
-use crate::domain::retry;
+use crate::domain::mapping::Mapping;
+use crate::domain::retry::{self, Terms};
+use crate::domain::time::{Span, Timestamp};
+use crate::engine::{EngineError, Settlement};
 
 const START: i64 = 1_790_000_000_000;
 
 struct FakeOutbox {
     queue: Mutex<Vec<Delivery>>,
     definitions: watch::Sender<Arc<Definitions>>,
+    healths: watch::Sender<Arc<BTreeMap<String, Health>>>,
     made: Notify,
     refusing: AtomicBool,
     clock: Clock,
@@ -30,6 +36,7 @@ impl FakeOutbox {
         Arc::new(Self {
             queue: Mutex::default(),
             definitions: watch::Sender::new(Arc::default()),
+            healths: watch::Sender::new(Arc::default()),
             made: Notify::new(),
             refusing: AtomicBool::new(false),
             clock,
@@ -47,35 +54,20 @@ impl FakeOutbox {
     fn put(&self, destination: &str, user: &str) -> DeliveryId {
         let now = self.clock.now();
         let id = self.ids.lock().unwrap().delivery(now);
-        self.queue.lock().unwrap().push(Delivery {
-            id,
-            destination: destination.to_owned(),
-            user: UserKey::user(user),
-            message_id: id.to_string(),
-            cause: Cause::Time,
-            payload: Payload::Call(serde_json::Map::new()),
-            status: DeliveryStatus::Pending,
-            created_at: now,
-            updated_at: now,
-            next_attempt_at: now,
-            retry_from: now,
-            tries: 0,
-            replays: 0,
-            reason: None,
-            superseded_by: None,
-            attempts: Vec::new(),
-        });
+        let (user, name) = (UserKey::user(user), id.to_string());
+        let payload = Payload::Call(serde_json::Map::new());
+        let delivery = Delivery::new(id, destination.to_owned(), user, name, Cause::Time, payload, now);
+        self.queue.lock().unwrap().push(delivery);
         self.made.notify_one();
         id
     }
 
-    fn heads(&self, destination: &str, busy: &HashSet<UserKey>) -> Vec<Delivery> {
-        let mut seen = BTreeSet::new();
+    fn waiting(&self, destination: &str, busy: &HashSet<UserKey>) -> Vec<Delivery> {
         let queue = self.queue.lock().unwrap();
         queue
             .iter()
             .filter(|one| one.destination == destination && one.status == DeliveryStatus::Pending)
-            .filter(|one| seen.insert(one.user.clone()) && !busy.contains(&one.user))
+            .filter(|one| !busy.contains(&one.user))
             .cloned()
             .collect()
     }
@@ -91,32 +83,47 @@ impl Outbox for FakeOutbox {
     fn definitions(&self) -> watch::Receiver<Arc<Definitions>> {
         self.definitions.subscribe()
     }
+    fn healths(&self) -> watch::Receiver<Arc<BTreeMap<String, Health>>> {
+        self.healths.subscribe()
+    }
     async fn due(
         &self,
         destination: &str,
         now: Timestamp,
         busy: &HashSet<UserKey>,
         limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let due =
-            self.heads(destination, busy).into_iter().filter(|delivery| delivery.next_attempt_at <= now);
-        Ok(due.take(limit).collect())
+        per_user: usize,
+    ) -> Result<Claimed, StoreError> {
+        let mut seen: BTreeMap<UserKey, usize> = BTreeMap::new();
+        let waiting = self.waiting(destination, busy);
+        let mut deliveries: Vec<Delivery> = waiting.clone();
+        deliveries.retain(|delivery| {
+            let before = seen.entry(delivery.user.clone()).or_default();
+            *before += 1;
+            *before <= per_user && delivery.next_attempt_at <= now
+        });
+        deliveries.truncate(limit);
+        let rest = waiting.iter().filter(|delivery| deliveries.iter().all(|it| it.user != delivery.user));
+        let next = rest.map(|delivery| delivery.next_attempt_at).min();
+        Ok(Claimed { next: if deliveries.len() == limit { Some(now) } else { next }, deliveries })
     }
-    async fn next(
-        &self,
-        destination: &str,
-        busy: &HashSet<UserKey>,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.heads(destination, busy).into_iter().map(|delivery| delivery.next_attempt_at).min())
-    }
-    async fn settle(&self, settlement: Settlement) -> Result<(), EngineError> {
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {
         if self.refusing.load(Ordering::SeqCst) {
             return Err(EngineError::Unavailable("a test says so".to_owned()));
         }
         let now = self.clock.now();
         let mut queue = self.queue.lock().unwrap();
-        let delivery = queue.iter_mut().find(|delivery| delivery.id == settlement.id).unwrap();
-        *delivery = retry::settle(delivery, settlement.attempt, &settlement.outcome, RETRY_FOR, 0.0, now);
+        let terms = Terms {
+            retry_for: RETRY_FOR,
+            expire_after: None,
+            resumed_at: None,
+            is_paused: false,
+            jitter: 0.0,
+        };
+        for settlement in settlements {
+            let delivery = queue.iter_mut().find(|delivery| delivery.id == settlement.id).unwrap();
+            *delivery = retry::settle(delivery, settlement.attempt, &settlement.outcome, &terms, now);
+        }
         Ok(())
     }
     async fn made(&self) {
@@ -335,4 +342,128 @@ async fn a_test_sends_a_sample_and_leaves_nothing_behind() {
     assert_eq!(house.dispatcher.test("crm").await.unwrap().status, "delivered");
     assert!(house.dispatcher.test("nowhere").await.unwrap_err().contains("`nowhere`"));
     assert!(house.outbox.queue.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn many_failures_in_a_row_let_one_attempt_at_a_time_through() {
+    let mood = Arc::new(AtomicBool::new(false));
+    let is_well = Arc::clone(&mood);
+    let house = house(1000, move |_| match is_well.load(Ordering::SeqCst) {
+        true => Outcome::Delivered,
+        false => Outcome::Retry { after: None },
+    });
+    for user in 0..40 {
+        house.outbox.put("crm", &format!("u{user}"));
+    }
+    assert_eq!(house.step().await, 16, "as many as may be under way");
+    assert_eq!(house.step().await, 0);
+    assert!(house.dispatcher.waits("crm"));
+    house.at(100);
+    assert_eq!((house.step().await, house.step().await), (1, 0));
+    house.at(250);
+    assert_eq!(house.step().await, 0, "the gaps grow");
+    mood.store(true, Ordering::SeqCst);
+    house.at(300);
+    assert_eq!(house.step().await, 1);
+    assert_eq!(house.step().await, 16, "one that got through opens the way");
+}
+
+#[tokio::test]
+async fn a_paused_destination_is_tried_with_one_delivery_when_it_is_time() {
+    let house = house(1000, |_| Outcome::Retry { after: None });
+    for user in 0..5 {
+        house.outbox.put("crm", &format!("u{user}"));
+    }
+    let start = Timestamp::from_millis(START);
+    let pause = |probe_at: Option<i64>| {
+        let mut health = Health::new("crm".to_owned());
+        let probe_at = probe_at.map(|ms| Timestamp::from_millis(START + ms));
+        health.pause = Some(Pause { at: start, by: PausedBy::Failures, probe_at });
+        house.outbox.healths.send_replace(Arc::new(BTreeMap::from([("crm".to_owned(), health)])));
+    };
+    pause(Some(60_000));
+    assert_eq!(house.step().await, 0);
+    house.at(60_000);
+    assert_eq!(house.step().await, 1, "a probe");
+    pause(None);
+    assert_eq!(house.step().await, 0, "paused by hand: none");
+    house.outbox.healths.send_replace(Arc::default());
+    assert_eq!(house.step().await, 4);
+}
+
+/// A webhook action whose events go together.
+fn batching(house: &House, size: u32, url: serde_json::Value) {
+    let mapping = |value| Mapping::parse(&value).unwrap();
+    let keys = ["url", "method", "headers"].map(str::to_owned).to_vec();
+    let action = Action {
+        url: mapping(url),
+        method: mapping("POST".into()),
+        headers: mapping(serde_json::json!({})),
+        data: mapping(serde_json::json!({ "@path": "$." })),
+        signing: Signing::default(),
+        gzip: false,
+        auth: None,
+        batch: Some(Batch { size, wait: Span::from_secs(10), keys }),
+        required: Vec::new(),
+        expected: Vec::new(),
+    };
+    house.outbox.define(|destination| destination.kind = DestinationKind::WebhookAction(Arc::new(action)));
+}
+
+#[tokio::test]
+async fn a_batch_goes_when_it_is_full_or_old_enough_with_each_users_order_kept() {
+    let house = house(1000, |_| Outcome::Delivered);
+    batching(&house, 4, "https://erp.example.com".into());
+    let mut made = vec![house.outbox.put("crm", "u1"), house.outbox.put("crm", "u2")];
+    assert_eq!(house.step().await, 0, "two of four");
+    assert!(house.dispatcher.waits("crm"));
+    house.at(9_999);
+    made.extend([house.outbox.put("crm", "u1")]);
+    assert_eq!(house.step().await, 0);
+    house.at(10_000);
+    assert_eq!(house.step().await, 3, "the oldest has waited long enough");
+    made.extend((0..6).map(|_| house.outbox.put("crm", "u1")));
+    assert_eq!(house.step().await, 4, "full");
+    assert_eq!(house.step().await, 0);
+    house.at(20_000);
+    assert_eq!(house.step().await, 2);
+    assert_eq!(*house.sender.sent.lock().unwrap(), made);
+}
+
+#[tokio::test]
+async fn where_places_differ_a_batch_holds_one_event_of_a_user() {
+    let house = house(1000, |_| Outcome::Delivered);
+    batching(&house, 4, serde_json::json!({ "@path": "$.properties.url" }));
+    for user in ["u1", "u1", "u2", "u2", "u3"] {
+        house.outbox.put("crm", user);
+    }
+    house.at(10_000);
+    assert_eq!(house.step().await, 3);
+    assert_eq!(house.step().await, 2);
+}
+
+#[tokio::test]
+async fn no_attempt_outlives_its_lease() {
+    let never = std::future::pending::<Vec<Sent>>();
+    let broken_off = attempt::within(Duration::from_millis(5), 1, never).await;
+    assert!(broken_off.unwrap_err().contains("outlived its lease"));
+    let nothing = attempt::within(Duration::from_secs(5), 1, async { Vec::new() }).await;
+    assert!(nothing.unwrap_err().contains("did not say"));
+}
+
+#[tokio::test]
+async fn what_was_read_ahead_is_given_back_when_the_destination_is_disabled() {
+    let house = house(0, |_| Outcome::Delivered);
+    house.dispatcher.start();
+    for user in 0..100 {
+        house.outbox.put("crm", &format!("u{user}"));
+    }
+    house.eventually(|house| house.begun() == 16).await;
+    house.outbox.define(|destination| destination.enabled = false);
+    house.sender.permits.add_permits(1000);
+    house.eventually(|house| house.outbox.pending() == 84).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(house.begun(), 16);
+    house.outbox.define(|_| {});
+    house.eventually(|house| house.outbox.pending() == 0).await;
 }

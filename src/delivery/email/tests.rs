@@ -312,6 +312,34 @@ fn the_built_in_templates_come_out() {
 use super::templates::FALLBACK;
 
 #[test]
+fn the_mails_on_destinations_come_out() {
+    let context = serde_json::json!({
+        "destination": { "key": "crm", "kind": "webhook" }, "failingSince": "2026-11-21T09:00:00.000Z",
+        "failingFor": "60 minutes", "failures": 42, "lastError": "answered 503 <b>", "probeEvery": "60 seconds",
+        "waiting": 1207, "link": "https://stagepost.example.com/api/destinations/crm", "now": "2026-11-21T10:00:00.000Z",
+    });
+    for name in ["destination_paused", "destination_resumed"] {
+        let templates = Templates::built_in();
+        let mail = templates.render(name, context.as_object().unwrap()).unwrap();
+        assert!(mail.subject.starts_with("Destination crm "), "{}", mail.subject);
+        for part in ["crm (webhook)", "60 minutes", "42", "1207", "21 Nov 2026, 09:00 UTC"] {
+            assert!(mail.text.contains(part) && mail.html.contains(part), "{name}, {part}:\n{}", mail.text);
+        }
+        assert!(mail.html.contains("answered 503 &lt;b&gt;") && !mail.html.contains("<b>"));
+        assert!(
+            name == "destination_resumed" || mail.text.contains("/api/destinations/crm/resume\n"),
+            "{}",
+            mail.text
+        );
+        let mut bare = context.as_object().unwrap().clone();
+        for key in ["failingSince", "lastError", "link"] {
+            bare.insert(key.to_owned(), serde_json::json!(null));
+        }
+        templates.render(name, &bare).unwrap();
+    }
+}
+
+#[test]
 fn html_is_escaped_and_subjects_stay_one_line() {
     let mut context = templates::samples()[0].clone();
     context["journey"]["userId"] = "<script>\"x\"\r\nBcc: a@b".into();

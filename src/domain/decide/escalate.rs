@@ -56,7 +56,12 @@ impl Decision<'_> {
             .iter()
             .map(|step| json!({ "stage": step.stage, "at": step.at, "receivedAt": step.received_at }))
             .collect();
-        let link = self.rules.public_url.as_ref().map(|url| format!("{url}/api/journeys/{}", journey.id));
+        let link = self
+            .rules
+            .surroundings
+            .public_url
+            .as_ref()
+            .map(|url| format!("{url}/api/journeys/{}", journey.id));
         let context = json!({
             "journey": {
                 "id": journey.id,

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod compute;
+mod deletion;
 mod escalate;
 mod external_ids;
 mod identity;
@@ -12,6 +13,7 @@ mod intake;
 mod leaves;
 mod messages;
 mod operate;
+mod operators;
 mod rules;
 mod wake;
 
@@ -22,10 +24,10 @@ pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
 pub use operate::OperateError;
-pub use rules::Rules;
+pub use rules::{Rules, Surroundings};
 
 use super::change::{ChangeSet, DeliveryWrite};
-use super::delivery::{Cause, Delivery, DeliveryStatus, Payload};
+use super::delivery::{Cause, Delivery, Payload};
 use super::ids::{DeliveryId, IdSource, UserKey};
 use super::profile::Profile;
 use super::route::NotSentCounts;
@@ -104,27 +106,9 @@ impl<'a> Decision<'a> {
         payload: Payload,
     ) -> DeliveryId {
         let id = self.ids.delivery(self.now);
-        self.changes.deliveries.push(DeliveryWrite {
-            delivery: Delivery {
-                id,
-                destination: destination.to_owned(),
-                user: user.clone(),
-                message_id,
-                cause,
-                payload,
-                status: DeliveryStatus::Pending,
-                created_at: self.now,
-                updated_at: self.now,
-                next_attempt_at: self.now,
-                retry_from: self.now,
-                tries: 0,
-                replays: 0,
-                reason: None,
-                superseded_by: None,
-                attempts: Vec::new(),
-            },
-            was: None,
-        });
+        let delivery =
+            Delivery::new(id, destination.to_owned(), user.clone(), message_id, cause, payload, self.now);
+        self.changes.deliveries.push(DeliveryWrite { delivery, was: None });
         id
     }
 }

@@ -67,13 +67,22 @@ pub(super) struct CountingLeaf {
     pub is_for_accounts: bool,
 }
 
+/// What decisions have to know beside the definitions.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Where people reach this server, without a trailing slash; for links in mails.
+    pub public_url: Option<String>,
+    /// Mail addresses of the people who run it; nobody is told where there are none.
+    pub operators: Vec<String>,
+}
+
 /// The definitions in force, prepared for deciding.
 #[derive(Debug, Default)]
 pub struct Rules {
     /// The definitions.
     pub definitions: Arc<Definitions>,
-    /// Where people reach this server, without a trailing slash; for links in mails.
-    pub public_url: Option<String>,
+    /// What the server stands in.
+    pub surroundings: Surroundings,
     /// Readings of the past under way, in the order they were begun.
     pub backfills: Vec<Backfill>,
     prepared: Arc<Prepared>,
@@ -113,7 +122,7 @@ impl std::ops::Deref for Rules {
 
 impl Rules {
     /// Prepares `definitions`.
-    pub fn new(definitions: Arc<Definitions>, public_url: Option<String>, backfills: Vec<Backfill>) -> Self {
+    pub fn new(definitions: Arc<Definitions>, surroundings: Surroundings, backfills: Vec<Backfill>) -> Self {
         let mut prepared = Prepared::default();
         // Definitions refuse circles; should there be one all the same, its members come last.
         let (ordered, circle) = definitions.in_order_of_asking();
@@ -126,14 +135,14 @@ impl Rules {
             .filter(|destination| destination.events == EventsWanted::All && destination.enabled)
             .cloned()
             .collect();
-        Self { definitions, public_url, backfills, prepared: Arc::new(prepared) }
+        Self { definitions, surroundings, backfills, prepared: Arc::new(prepared) }
     }
 
     /// The same definitions, with the past read farther.
     pub fn with_backfills(&self, backfills: Vec<Backfill>) -> Self {
         Self {
             definitions: Arc::clone(&self.definitions),
-            public_url: self.public_url.clone(),
+            surroundings: self.surroundings.clone(),
             backfills,
             prepared: Arc::clone(&self.prepared),
         }

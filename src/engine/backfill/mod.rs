@@ -184,7 +184,7 @@ impl Writer {
             let places = if user.group_id().is_some() { &of_users } else { &of_all };
             group.with_profile(user, |decision, profile| (decision.evaluate_first(profile, places), ()));
         }
-        group.finish()
+        group.finish().await
     }
 
     /// Places of the rules of what is computed: all, and those that are not about accounts.
@@ -237,7 +237,7 @@ impl Writer {
         for key in &keys {
             group.with_profile(key, |decision, account| (decision.evaluate_first(account, &places), ()));
         }
-        group.finish()
+        group.finish().await
     }
 
     fn computations_of<'a>(&'a self, backfill: &'a Backfill) -> impl Iterator<Item = &'a Arc<Computation>> {
@@ -312,7 +312,7 @@ impl Writer {
                 });
             }
         }
-        let mut changes = group.finish()?;
+        let mut changes = group.finish().await?;
         let revisit = last.map(|last| Revisit { after: Some(last) });
         let definition = Definition::Flow(Flow { revisit, ..(**flow).clone() });
         changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 
 use super::Answer;
 use super::body::Body;
+use super::destinations;
 use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use crate::domain::definition::render::Shown;
-use crate::domain::definition::{Computation, Definition, Kind, Problem, document, render};
+use crate::domain::definition::{Computation, Definition, Destination, Kind, Problem, document, render};
 use crate::engine::{ApplyOptions, ApplyReport, Counts, Engine, EngineError};
 use crate::http::problem::{ApiProblem, Code};
 
@@ -63,7 +64,9 @@ async fn list(state: &ApiState, kind: Kind) -> Answer {
             let unknown = unknown.iter().map(|name| json!({ "name": name, "configured": false }));
             definitions.flows.values().map(|flow| render::flow(flow)).chain(unknown).collect()
         }
-        Kind::Destination => definitions.destinations.values().map(|it| render::destination(it)).collect(),
+        Kind::Destination => {
+            definitions.destinations.values().map(|it| with_health(engine, it, &counts)).collect()
+        }
         Kind::Audience => definitions
             .audiences
             .values()
@@ -168,6 +171,9 @@ async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProble
     let definitions = engine.definitions();
     if let Some(found) = definitions.get(kind, key) {
         let counts = counts(engine, kind).await?;
+        if let Definition::Destination(destination) = &found {
+            return Ok(with_health(engine, destination, &counts));
+        }
         let shown = found.computation().map(|it| beside(engine, it, &counts)).unwrap_or_default();
         return Ok(render::definition(&found, &shown));
     }
@@ -175,6 +181,14 @@ async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProble
         return Ok(json!({ "name": key, "configured": false }));
     }
     Err(ApiProblem::not_found(kind.as_str(), key))
+}
+
+/// A destination, with how it fares and what stands in its queue.
+fn with_health(engine: &Engine, destination: &Destination, counts: &Counts) -> Value {
+    let mut shown = render::destination(destination);
+    shown["health"] = destinations::shown(engine.healths().get(&destination.key));
+    shown["queue"] = destinations::queue(counts, &destination.key);
+    shown
 }
 
 /// What is shown beside a computation.
@@ -195,11 +209,11 @@ fn beside(engine: &Engine, computation: &Computation, counts: &Counts) -> Shown 
     Shown { size, progress }
 }
 
-/// Only audiences show a count.
+/// Only audiences and destinations show counts.
 async fn counts(engine: &Engine, kind: Kind) -> Result<Counts, EngineError> {
     match kind {
-        Kind::Audience => engine.counts().await,
-        Kind::Source | Kind::Flow | Kind::Destination | Kind::Trait => Ok(Counts::default()),
+        Kind::Audience | Kind::Destination => engine.counts().await,
+        Kind::Source | Kind::Flow | Kind::Trait => Ok(Counts::default()),
     }
 }
 

@@ -9,7 +9,6 @@ use super::state::ApiState;
 use super::{Answer, listed};
 use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload};
 use crate::domain::ids::DeliveryId;
-use crate::engine::ReplaySelection;
 use crate::http::problem::ApiProblem;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
@@ -21,16 +20,28 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
-    let params = Params::read(&request, &["destination", "status", "userId", "since", "limit", "cursor"])?;
-    let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
-    let filter = DeliveryFilter {
-        destination: params.owned("destination"),
-        status: params.choice("status", &names, DeliveryStatus::from_name)?,
-        user: params.user(),
-        since: params.time("since")?,
-    };
+    let params = Params::read(&request, &[&FILTER[..], &["limit", "cursor"]].concat())?;
+    let filter = filter(&params, &DeliveryStatus::ALL)?;
     let page = state.engine.deliveries(&filter, &params.page()?).await?.map(|delivery| summary(&delivery));
     Ok(HttpResponse::Ok().json(listed("deliveries", page.rows, page.cursor)))
+}
+
+/// The parameters that say which deliveries are meant.
+pub(super) const FILTER: [&str; 7] = ["destination", "status", "userId", "since", "until", "httpStatus", "q"];
+
+/// Which deliveries the parameters mean; the status is one of `statuses`.
+pub(super) fn filter(params: &Params, statuses: &[DeliveryStatus]) -> Result<DeliveryFilter, ApiProblem> {
+    let names: Vec<&str> = statuses.iter().map(|status| status.as_str()).collect();
+    let read = |name: &str| DeliveryStatus::from_name(name).filter(|status| statuses.contains(status));
+    Ok(DeliveryFilter {
+        destination: params.owned("destination"),
+        status: params.choice("status", &names, read)?,
+        user: params.user(),
+        since: params.time("since")?,
+        until: params.time("until")?,
+        http_status: params.number("httpStatus", 100, 999)?,
+        text: params.owned("q"),
+    })
 }
 
 async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
@@ -40,8 +51,8 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
 }
 
 async fn replay(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
-    let replayed = state.engine.replay(ReplaySelection::One(parse_id(&id)?)).await?;
-    Ok(HttpResponse::Accepted().json(json!({ "replayed": replayed })))
+    state.engine.replay_one(parse_id(&id)?).await?;
+    Ok(HttpResponse::Accepted().json(json!({ "replayed": 1 })))
 }
 
 /// A text that is no id names no delivery.
@@ -66,6 +77,8 @@ fn summary(delivery: &Delivery) -> Value {
         "nextAttemptAt": waits.then_some(delivery.next_attempt_at),
         "tries": delivery.tries,
         "replays": delivery.replays,
+        "reason": delivery.reason,
+        "supersededBy": delivery.superseded_by,
         "lastAttempt": delivery.attempts.last(),
     })
 }
@@ -100,6 +113,8 @@ fn cause(cause: &Cause) -> Value {
         Cause::Backfill => json!({ "type": "backfill" }),
         Cause::Deletion => json!({ "type": "deletion" }),
         Cause::Merge => json!({ "type": "merge" }),
+        Cause::Health => json!({ "type": "health" }),
+        Cause::Operator => json!({ "type": "operator" }),
     }
 }
 

@@ -1,39 +1,52 @@
-//! What can be done with a destination beside defining it: replaying its dead letters, sending it a sample.
+//! What can be done with a destination beside defining it: pausing and resuming it, replaying its dead letters, sending it a
+//! sample.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Answer;
+use super::body::Body;
+use super::deliveries::FILTER;
 use super::endpoint::Endpoint;
-use super::params::{NoParams, Params};
+use super::params::NoParams;
+use super::replays;
 use super::state::ApiState;
-use crate::domain::delivery::{DeliveryStatus, EMAIL};
-use crate::engine::{Engine, ReplaySelection};
+use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
+use crate::domain::health::{Health, PausedBy};
+use crate::domain::limits;
+use crate::engine::{Counts, Engine};
 use crate::http::problem::{ApiProblem, Code};
+
+/// Who pauses where nobody is named.
+const BY_DEFAULT: &str = "api";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
+        Endpoint::at("/api/destinations/{key}/pause").post(pause),
+        Endpoint::at("/api/destinations/{key}/resume").post(resume),
         Endpoint::at("/api/destinations/{key}/replay").post(replay),
         Endpoint::at("/api/destinations/{key}/test").post(test),
     ]
 }
 
+async fn pause(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams, body: Body) -> Answer {
+    let words = body.optional_object(&["by", "reason"])?;
+    let by = words.text("by", limits::MAX_BY)?.filter(|by| !by.is_empty()).unwrap_or(BY_DEFAULT);
+    let reason = words.text("reason", limits::MAX_REASON)?.unwrap_or_default();
+    let health = state.engine.pause(&key, by, reason).await?;
+    Ok(HttpResponse::Ok().json(shown(Some(&health))))
+}
+
+async fn resume(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams) -> Answer {
+    let health = state.engine.resume(&key).await?;
+    Ok(HttpResponse::Ok().json(shown(Some(&health))))
+}
+
 async fn replay(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
-    let params = Params::read(&request, &["status", "since"])?;
-    // What is pending is on its way already.
-    let names: Vec<_> = DeliveryStatus::ALL
-        .into_iter()
-        .filter(|status| *status != DeliveryStatus::Pending)
-        .map(DeliveryStatus::as_str)
-        .collect();
-    let read =
-        |name: &str| DeliveryStatus::from_name(name).filter(|status| *status != DeliveryStatus::Pending);
-    let status = params.choice("status", &names, read)?.unwrap_or(DeliveryStatus::Dead);
-    let since = params.time("since")?;
+    let others: Vec<&str> = FILTER.into_iter().filter(|name| *name != "destination").collect();
+    let wanted = replays::wanted(&request, &others)?;
     known(&state.engine, &key)?;
-    let selection = ReplaySelection::Of { destination: key.into_inner(), status, since };
-    let replayed = state.engine.replay(selection).await?;
-    Ok(HttpResponse::Accepted().json(json!({ "replayed": replayed })))
+    replays::run(&state.engine, DeliveryFilter { destination: Some(key.into_inner()), ..wanted }).await
 }
 
 async fn test(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams) -> Answer {
@@ -53,4 +66,34 @@ fn known(engine: &Engine, key: &str) -> Result<(), ApiProblem> {
     } else {
         Err(ApiProblem::not_found("destination", key))
     }
+}
+
+/// How a destination fares; `None` for one that always fared well.
+pub(super) fn shown(health: Option<&Health>) -> Value {
+    let pause = health.and_then(|health| health.pause.as_ref());
+    let (by, reason) = match pause.map(|pause| &pause.by) {
+        Some(PausedBy::Person { by, reason }) => (Some(by.as_str()), Some(reason.as_str())),
+        Some(PausedBy::Failures) => (Some("failures"), None),
+        None => (None, None),
+    };
+    json!({
+        "state": health.map_or("healthy", Health::state),
+        "failingSince": health.and_then(|health| health.failing_since),
+        "lastError": health.and_then(|health| health.last_error.as_deref()),
+        "recoveredAt": health.and_then(|health| health.recovered_at),
+        "resumedAt": health.and_then(|health| health.resumed_at),
+        "pausedAt": pause.map(|pause| pause.at),
+        "pausedBy": by,
+        "pauseReason": reason,
+        "probeAt": pause.and_then(|pause| pause.probe_at),
+    })
+}
+
+/// How many deliveries of a destination have which status.
+pub(super) fn queue(counts: &Counts, key: &str) -> Value {
+    let count = |status: DeliveryStatus| {
+        let count = counts.deliveries.get(&(key.to_owned(), status.as_str()));
+        (status.as_str().to_owned(), Value::from(count.copied().unwrap_or_default()))
+    };
+    Value::Object(DeliveryStatus::ALL.into_iter().map(count).collect())
 }

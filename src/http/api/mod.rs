@@ -22,6 +22,7 @@ mod openapi;
 mod params;
 mod presets;
 mod preview;
+mod replays;
 mod state;
 mod stream;
 mod test_send;
@@ -63,6 +64,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(users::endpoints());
     all.extend(accounts::endpoints());
     all.extend(deliveries::endpoints());
+    all.extend(replays::endpoints());
     all.extend(events::endpoints());
     all
 }

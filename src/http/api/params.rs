@@ -1,7 +1,9 @@
 //! Query parameters: known ones only, each read strictly.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::future::{Ready, ready};
+use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -111,20 +113,30 @@ impl Params {
         self.text(name).map(one).transpose()
     }
 
+    /// A whole number from `least` to `most`.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn number<T: FromStr + PartialOrd + Display>(
+        &self,
+        name: &str,
+        least: T,
+        most: T,
+    ) -> Result<Option<T>, ApiProblem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        match text.parse() {
+            Ok(number) if is_digits && (&least..=&most).contains(&&number) => Ok(Some(number)),
+            _ => Err(invalid(name, format!("`{text}` is not a whole number from {least} to {most}"))),
+        }
+    }
+
     /// `limit`, where it is not given the default.
     ///
     /// # Errors
     /// Not a number from 1 to `limits::MAX_PAGE`.
     pub fn limit(&self) -> Result<usize, ApiProblem> {
-        let Some(text) = self.text("limit") else { return Ok(limits::DEFAULT_PAGE) };
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        match text.parse() {
-            Ok(limit) if digits && (1..=limits::MAX_PAGE).contains(&limit) => Ok(limit),
-            _ => Err(invalid(
-                "limit",
-                format!("`{text}` is not a whole number from 1 to {}", limits::MAX_PAGE),
-            )),
-        }
+        Ok(self.number("limit", 1, limits::MAX_PAGE)?.unwrap_or(limits::DEFAULT_PAGE))
     }
 
     /// `limit` and `cursor`.

@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 
 use super::{ApiState, configure, endpoints, token_hash};
 use crate::clock::Clock;
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::event::{Call, Event, STUDIO_STEP};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
-use crate::engine::{Engine, Rejection, Settings, Writer};
+use crate::engine::{Engine, Rejection, Settings, Surroundings, Writer};
 use crate::http::operations;
 use crate::metrics;
 
@@ -36,7 +37,12 @@ struct Api {
 async fn start() -> Api {
     let clock = Clock::manual(Timestamp::from_millis(NOW));
     let store = Arc::new(crate::store::memory::MemoryStore::new());
-    let settings = Settings { clock: clock.clone(), seed: [3; 32], public_url: None };
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: [3; 32],
+        surroundings: Surroundings::default(),
+        address_policy: AddressPolicy::public_only(),
+    };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     let (ticks, ticked) = mpsc::channel(1);
     actix_web::rt::spawn(writer.run(ticked));
@@ -362,7 +368,9 @@ async fn deliveries_and_destinations() {
     let pending = api.call("POST", "/api/destinations/email/replay?status=pending", Value::Null).await;
     assert_eq!(pending.status, 400);
     let none = api.call("POST", "/api/destinations/email/replay?status=dead", Value::Null).await;
-    assert_eq!((none.status, none.json()), (202, json!({ "replayed": 0 })));
+    assert_eq!((none.status, &none.json()["replayed"]), (202, &json!(0)));
+    assert_eq!(api.get("/api/replays").await["replays"][0]["status"], "done");
+    assert_eq!(api.call("POST", "/api/destinations/crm/pause", Value::Null).await.status, 404);
     assert_eq!(api.call("POST", "/api/destinations/crm/test", Value::Null).await.status, 404);
 }
 

@@ -6,12 +6,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::endpoint::Endpoint;
-use super::params::{Params, invalid};
+use super::params::{NoParams, Params, invalid};
 use super::state::ApiState;
 use super::{Answer, feed, journeys};
 use crate::domain::definition::{Computation, Definitions};
 use crate::domain::external_ids::{EMAIL, PHONE};
 use crate::domain::ids::UserKey;
+use crate::domain::limits;
 use crate::domain::profile::{Membership, Profile};
 use crate::engine::{Engine, EngineError};
 use crate::http::problem::ApiProblem;
@@ -22,7 +23,17 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/api/users").get(search),
         Endpoint::at("/api/users/{userId}").get(one),
         Endpoint::at("/api/users/{userId}/audiences").get(audiences),
+        Endpoint::at("/api/users/{userId}/delete-notice").post(delete_notice),
     ]
+}
+
+/// Tells the webhooks that a user is to be deleted. Whether he is known here makes no difference: they may know him.
+async fn delete_notice(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
+    if id.len() > limits::MAX_ID_BYTES {
+        return Err(ApiProblem::not_found("user", &id));
+    }
+    let deliveries = state.engine.notify_deletion(&id).await?;
+    Ok(HttpResponse::Accepted().json(json!({ "deliveries": deliveries })))
 }
 
 /// The profile that a path names, whatever it has become part of.

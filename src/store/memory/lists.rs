@@ -11,7 +11,7 @@ use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::time::Timestamp;
-use crate::store::{Counts, EventFilter, Member, Result, cursor, paging};
+use crate::store::{Counts, DeliveryPart, EventFilter, Member, Result, cursor, is_indexed, paging};
 
 /// The range below `cursor`, for lists that run downwards.
 fn below<T>(cursor: Option<T>) -> (Bound<T>, Bound<T>) {
@@ -42,6 +42,39 @@ impl State {
             .take(limit)
             .filter_map(|(.., id)| self.deliveries.get(id).cloned())
             .collect()
+    }
+
+    pub(super) fn pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Vec<Delivery> {
+        let lane = self.lanes.get(destination).and_then(|lanes| lanes.get(user));
+        let ids = lane.into_iter().flat_map(|lane| lane.range(above(after))).take(limit);
+        ids.filter_map(|(id, _)| self.deliveries.get(id).cloned()).collect()
+    }
+
+    pub(super) fn deliveries_after(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        until: DeliveryId,
+        limit: usize,
+    ) -> DeliveryPart {
+        let is_counted = |delivery: &&Delivery| {
+            filter.status.is_none_or(|status| !is_indexed(status) || delivery.status == status)
+                && filter.since.is_none_or(|since| delivery.id >= DeliveryId::floor(since))
+        };
+        let all = self.deliveries.range(above(after)).map(|(_, delivery)| delivery);
+        let all: Vec<&Delivery> =
+            all.take_while(|delivery| delivery.id <= until).filter(is_counted).take(limit).collect();
+        DeliveryPart {
+            looked_at: all.len(),
+            last: all.last().map(|delivery| delivery.id),
+            deliveries: all.into_iter().filter(|delivery| filter.accepts(delivery)).cloned().collect(),
+        }
     }
 
     pub(super) fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Option<Timestamp> {

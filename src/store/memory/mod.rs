@@ -9,16 +9,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Counts, Done, EventFilter, Member, Result, Store, StoreStats};
+use super::{Counts, DeliveryPart, Done, EventFilter, Member, Result, Store, StoreStats};
 use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::replay::Replay;
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
@@ -108,6 +110,16 @@ impl Store for MemoryStore {
         Ok(self.state().next_delivery(destination, busy))
     }
 
+    async fn pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        Ok(self.state().pending_of(destination, user, after, limit))
+    }
+
     async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>> {
         Ok(self.state().event_log(after, until, limit))
     }
@@ -144,6 +156,14 @@ impl Store for MemoryStore {
 
     async fn backfills(&self) -> Result<Vec<Backfill>> {
         Ok(self.state().backfills.values().cloned().collect())
+    }
+
+    async fn healths(&self) -> Result<Vec<Health>> {
+        Ok(self.state().healths.values().cloned().collect())
+    }
+
+    async fn replays(&self) -> Result<Vec<Replay>> {
+        Ok(self.state().replays.values().cloned().collect())
     }
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
@@ -201,6 +221,16 @@ impl Store for MemoryStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         Ok(self.state().deliveries.get(&id).cloned())
+    }
+
+    async fn deliveries_after(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        until: DeliveryId,
+        limit: usize,
+    ) -> Result<DeliveryPart> {
+        Ok(self.state().deliveries_after(filter, after, until, limit))
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {

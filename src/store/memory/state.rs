@@ -6,15 +6,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::sizes::Sizes;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{
-    Adoption, BackfillWrite, ChangeSet, DefinitionWrite, DeliveryWrite, ExternalIdWrite, ProfileWrite,
+    Adoption, BackfillWrite, ChangeSet, DefinitionWrite, DeliveryWrite, ExternalIdWrite, HealthWrite,
+    ProfileWrite, ReplayWrite,
 };
 use crate::domain::definition::{Definition, Kind};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::Event;
-use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, UserKey};
+use crate::domain::health::Health;
+use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
 use crate::domain::journey::{Journey, JourneyStatus};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::replay::Replay;
 use crate::domain::time::Timestamp;
 
 /// An event in the log.
@@ -49,6 +52,8 @@ pub(super) struct State {
     pub sizes: BTreeMap<String, Sizes>,
     pub leaf_pages: BTreeMap<(UserKey, LeafId, u32), Vec<u8>>,
     pub backfills: BTreeMap<BackfillId, Backfill>,
+    pub healths: BTreeMap<String, Health>,
+    pub replays: BTreeMap<ReplayId, Replay>,
     /// By kind and id.
     pub external_ids: BTreeMap<(String, String), BTreeSet<UserKey>>,
     pub deliveries: BTreeMap<DeliveryId, Delivery>,
@@ -71,16 +76,7 @@ impl State {
         self.apply_journeys(changes);
         self.apply_members(changes);
         self.apply_leaf_pages(changes);
-        for write in &changes.backfills {
-            match write {
-                BackfillWrite::Put(backfill) => {
-                    self.backfills.insert(backfill.id, (**backfill).clone());
-                }
-                BackfillWrite::Delete(id) => {
-                    self.backfills.remove(id);
-                }
-            }
-        }
+        self.apply_progress(changes);
         changes.external_ids.iter().for_each(|write| self.put_external_id(write));
         changes.deliveries.iter().for_each(|write| self.put_delivery(write));
         for write in &changes.definitions {
@@ -107,6 +103,27 @@ impl State {
         }
         if let Some(hash) = &changes.admin_token_hash {
             self.admin_token_hash = Some(hash.clone());
+        }
+    }
+
+    fn apply_progress(&mut self, changes: &ChangeSet) {
+        for write in &changes.backfills {
+            match write {
+                BackfillWrite::Put(backfill) => self.backfills.insert(backfill.id, (**backfill).clone()),
+                BackfillWrite::Delete(id) => self.backfills.remove(id),
+            };
+        }
+        for write in &changes.healths {
+            match write {
+                HealthWrite::Put(health) => self.healths.insert(health.destination.clone(), health.clone()),
+                HealthWrite::Delete(destination) => self.healths.remove(destination),
+            };
+        }
+        for write in &changes.replays {
+            match write {
+                ReplayWrite::Put(replay) => self.replays.insert(replay.id, replay.clone()),
+                ReplayWrite::Delete(id) => self.replays.remove(id),
+            };
         }
     }
 

@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 
 use ::sled::Batch;
+use serde::Serialize;
 
 use super::codec::{self, BlockBuilder};
 use super::counts::Delta;
 use super::disk::{Disk, Old, PIECE, Writes, panic_text};
-use super::{archive, keys, lanes, members};
+use super::{archive, definitions, keys, lanes, members};
 use crate::domain::change::{
-    BackfillWrite, ChangeSet, DefinitionWrite, ExternalIdWrite, JourneyMove, ProfileWrite,
+    BackfillWrite, ChangeSet, ExternalIdWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite,
 };
 use crate::domain::event::Event;
 use crate::domain::journey::JourneyStatus;
@@ -66,11 +67,11 @@ impl Disk {
         move_journeys(&changes.journeys, &mut writes, &mut delta);
         archive::write(changes, &mut writes)?;
         put_leaf_pages(changes, &mut writes)?;
-        put_backfills(&changes.backfills, &mut writes)?;
+        put_progress(changes, &mut writes)?;
         put_external_ids(&changes.external_ids, &mut writes);
         members::write(changes, &mut writes, &mut delta)?;
         lanes::write(&changes.deliveries, &mut writes, &mut delta)?;
-        put_definitions(&changes.definitions, &mut writes)?;
+        definitions::write(&changes.definitions, &mut writes)?;
         put_seen(changes, &mut writes)?;
         let totals = self.totals();
         for flow in &changes.unknown_flows {
@@ -205,19 +206,34 @@ fn put_leaf_pages(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {
     Ok(())
 }
 
-fn put_backfills(changes: &[BackfillWrite], writes: &mut Writes<'_>) -> Result<()> {
-    let mut last = BTreeMap::new();
-    for write in changes {
-        match write {
-            BackfillWrite::Put(backfill) => last.insert(backfill.id, Some(backfill)),
-            BackfillWrite::Delete(id) => last.insert(*id, None),
-        };
-    }
-    for (id, backfill) in last {
-        let key = keys::backfill(id);
-        match backfill {
-            Some(backfill) => {
-                let record = codec::encode(&key, backfill)?;
+/// Writes records of which there are few: how far backfills and replays got, how destinations fare.
+fn put_progress(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {
+    let backfills = changes.backfills.iter().map(|write| match write {
+        BackfillWrite::Put(backfill) => (keys::backfill(backfill.id), Some(&**backfill)),
+        BackfillWrite::Delete(id) => (keys::backfill(*id), None),
+    });
+    put_last(backfills, writes)?;
+    let healths = changes.healths.iter().map(|write| match write {
+        HealthWrite::Put(health) => (keys::health(&health.destination), Some(health)),
+        HealthWrite::Delete(destination) => (keys::health(destination), None),
+    });
+    put_last(healths, writes)?;
+    let replays = changes.replays.iter().map(|write| match write {
+        ReplayWrite::Put(replay) => (keys::replay(replay.id), Some(replay)),
+        ReplayWrite::Delete(id) => (keys::replay(*id), None),
+    });
+    put_last(replays, writes)
+}
+
+/// Writes what the last word on each key is.
+fn put_last<'r, T: Serialize + 'r>(
+    words: impl Iterator<Item = (Vec<u8>, Option<&'r T>)>,
+    writes: &mut Writes<'_>,
+) -> Result<()> {
+    for (key, record) in words.collect::<BTreeMap<_, _>>() {
+        match record {
+            Some(record) => {
+                let record = codec::encode(&key, record)?;
                 writes.put(key, &record, Old::Unknown)?;
             }
             None => writes.delete(key)?,
@@ -236,31 +252,6 @@ fn put_external_ids(changes: &[ExternalIdWrite], writes: &mut Writes<'_>) {
             writes.remove(key);
         }
     }
-}
-
-fn put_definitions(changes: &[DefinitionWrite], writes: &mut Writes<'_>) -> Result<()> {
-    let mut last = BTreeMap::new();
-    for write in changes {
-        match write {
-            DefinitionWrite::Put(definition) => {
-                last.insert((definition.kind(), definition.key()), Some(definition));
-            }
-            DefinitionWrite::Delete { kind, key } => {
-                last.insert((*kind, key), None);
-            }
-        }
-    }
-    for ((kind, name), definition) in last {
-        let key = keys::definition(kind, name);
-        match definition {
-            Some(definition) => {
-                let record = codec::encode_json(&key, definition)?;
-                writes.put(key, &record, Old::Unknown)?;
-            }
-            None => writes.delete(key)?,
-        }
-    }
-    Ok(())
 }
 
 fn put_seen(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {

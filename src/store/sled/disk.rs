@@ -13,6 +13,7 @@ use super::keys;
 use super::progress::Progress;
 use super::single::Single;
 use super::sync::Syncer;
+use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError};
 
 /// Most bytes in one row. sled writes a leaf of the tree in one message; a message over [`MAX_MESSAGE`] goes to a file of its
@@ -57,6 +58,8 @@ pub(super) struct Disk {
     pub progress: Arc<Progress>,
     /// Of what the writer has read, the records in one row.
     pub single: Single,
+    /// For records that may hold secrets.
+    pub sealer: Sealer,
     pub totals: Mutex<Totals>,
     /// Why nothing is taken any more.
     pub stopped: Arc<OnceLock<String>>,

@@ -16,6 +16,8 @@
 //! | `Z` audience, day | the same of a day |
 //! | `l` user, leaf, page | page of a leaf's state |
 //! | `b` backfill | how far it got |
+//! | `y` destination | how it fares |
+//! | `r` replay | how far it got |
 //! | `i` kind, external id, user | (who has that id) |
 //! | `d` delivery | delivery |
 //! | `q` destination, user, delivery | the pending ones of a lane, each with its next attempt |
@@ -31,7 +33,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::definition::Kind;
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, UserKey};
+use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
 use crate::domain::profile::MessageHash;
 use crate::domain::sizes::Per;
 use crate::domain::time::Timestamp;
@@ -51,6 +53,8 @@ pub(super) const SEEN_BY_AGE: &[u8] = b"H";
 pub(super) const DEFINITIONS: &[u8] = b"f";
 pub(super) const UNKNOWN_FLOWS: &[u8] = b"u";
 pub(super) const BACKFILLS: &[u8] = b"b";
+pub(super) const HEALTHS: &[u8] = b"y";
+pub(super) const REPLAYS: &[u8] = b"r";
 
 /// Bytes whose order is the order of time, also before 1970.
 pub(super) fn time(at: Timestamp) -> [u8; 8] {
@@ -162,6 +166,14 @@ pub(super) fn leaf_page(owner: &UserKey, id: LeafId, number: u32) -> Vec<u8> {
     join(&leaf(owner, id), &[&number.to_be_bytes()])
 }
 
+pub(super) fn health(destination: &str) -> Vec<u8> {
+    join(HEALTHS, &[destination.as_bytes()])
+}
+
+pub(super) fn replay(id: ReplayId) -> Vec<u8> {
+    join(REPLAYS, &[&id.to_bytes()])
+}
+
 pub(super) fn backfill(id: BackfillId) -> Vec<u8> {
     join(BACKFILLS, &[&id.to_bytes()])
 }
@@ -240,6 +252,8 @@ pub(super) fn describe(key: &[u8]) -> String {
         [b'z' | b'Z', ..] => "size of an audience",
         [b'l', ..] => "page of a leaf",
         [b'b', ..] => "backfill",
+        [b'y', ..] => "health of a destination",
+        [b'r', ..] => "replay",
         [b'i', ..] => "external id",
         [b'd' | b'x', ..] => "delivery",
         [b'q' | b'w', ..] => "lane",

@@ -165,6 +165,27 @@ impl Disk {
         Ok(due)
     }
 
+    pub(super) fn pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        let lane = keys::lane(destination, user);
+        let from = after.map_or_else(|| lane.clone(), |id| keys::join(&lane, &[&id.to_bytes(), &[0]]));
+        let mut pending = Vec::new();
+        for row in self.rows(from, keys::end(&lane)).take(limit) {
+            let (key, _) = row?;
+            let id =
+                keys::read_id(&key[lane.len()..]).ok_or_else(|| codec::corrupt(&key, "no delivery id"))?;
+            pending.extend(self.delivery(DeliveryId::from_bytes(id))?);
+        }
+        // A commit that came between the two reads has changed what it did.
+        pending.retain(|delivery| delivery.status == DeliveryStatus::Pending);
+        Ok(pending)
+    }
+
     /// Says when to look, and no more than that: it may speak of the commit under way.
     pub(super) fn next_delivery(
         &self,
@@ -185,6 +206,7 @@ mod tests {
     use super::*;
     use crate::domain::change::ChangeSet;
     use crate::domain::delivery::{Cause, Payload};
+    use crate::store::seal::Sealer;
 
     fn at() -> Timestamp {
         Timestamp::from_millis(5)
@@ -192,26 +214,11 @@ mod tests {
 
     fn disk_with_one() -> (tempfile::TempDir, Arc<Disk>) {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Disk::open(dir.path(), 1 << 20).unwrap();
+        let disk = Disk::open(dir.path(), 1 << 20, Sealer::for_tests()).unwrap();
         let id = DeliveryId::from_bytes([1; 16]);
-        let delivery = Delivery {
-            id,
-            destination: "d".to_owned(),
-            user: UserKey::user("u"),
-            message_id: id.to_string(),
-            cause: Cause::Time,
-            payload: Payload::Call(serde_json::Map::new()),
-            status: DeliveryStatus::Pending,
-            created_at: at(),
-            updated_at: at(),
-            next_attempt_at: at(),
-            retry_from: at(),
-            tries: 0,
-            replays: 0,
-            reason: None,
-            superseded_by: None,
-            attempts: Vec::new(),
-        };
+        let payload = Payload::Call(serde_json::Map::new());
+        let (user, name) = (UserKey::user("u"), id.to_string());
+        let delivery = Delivery::new(id, "d".to_owned(), user, name, Cause::Time, payload, at());
         let deliveries = vec![DeliveryWrite { delivery, was: None }];
         let (sender, synced) = channel();
         let done = Box::new(move |written: std::result::Result<(), &StoreError>| {

@@ -12,7 +12,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::page::{Page, PageRequest};
-use crate::store::{EventFilter, Member, Result, cursor, is_indexed, paging};
+use crate::store::{DeliveryPart, EventFilter, Member, Result, cursor, is_indexed, paging};
 
 /// The id that a row's key ends with.
 fn id_at_end(row: Result<(IVec, IVec)>) -> Result<[u8; 16]> {
@@ -155,7 +155,8 @@ impl Disk {
             Some(status) if is_indexed(status) => keys::by_status(status),
             _ => keys::DELIVERIES.to_vec(),
         };
-        let ids = self.ids_down(&prefix, from, start.map(DeliveryId::to_bytes));
+        let to = [start, filter.until.map(DeliveryId::floor)].into_iter().flatten().min();
+        let ids = self.ids_down(&prefix, from, to.map(DeliveryId::to_bytes));
         paging::page(
             page,
             ids.map(|id| {
@@ -163,5 +164,30 @@ impl Disk {
                 Ok((id, self.delivery(id)?.filter(|delivery| filter.accepts(delivery))))
             }),
         )
+    }
+
+    pub(super) fn deliveries_after(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        until: DeliveryId,
+        limit: usize,
+    ) -> Result<DeliveryPart> {
+        let prefix = match filter.status {
+            Some(status) if is_indexed(status) => keys::by_status(status),
+            _ => keys::DELIVERIES.to_vec(),
+        };
+        let since = filter.since.map(|since| keys::join(&prefix, &[&DeliveryId::floor(since).to_bytes()]));
+        let from = after.map(|id| keys::join(&prefix, &[&id.to_bytes(), &[0]]));
+        let from = from.max(since).unwrap_or_else(|| prefix.clone());
+        let to = keys::join(&prefix, &[&until.to_bytes(), &[0]]);
+        let mut part = DeliveryPart::default();
+        for id in self.rows(from, to).map(id_at_end).take(limit) {
+            let id = DeliveryId::from_bytes(id?);
+            part.looked_at += 1;
+            part.last = Some(id);
+            part.deliveries.extend(self.delivery(id)?.filter(|delivery| filter.accepts(delivery)));
+        }
+        Ok(part)
     }
 }

@@ -1,7 +1,7 @@
-//! `stagepost.json` beside the database: that there is data, and of what version.
+//! `stagepost.json` beside the database: that there is data, of what version, and under what key.
 //!
-//! sled takes a log that it can't read for an empty one. The marker tells the two apart, and lets a newer version be refused
-//! before sled, which rewrites the end of its log when it opens it, has touched anything.
+//! sled takes a log that it can't read for an empty one. The marker tells the two apart, and lets a newer version or a wrong
+//! key be refused before sled, which rewrites the end of its log when it opens it, has touched anything.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -21,6 +21,9 @@ pub(super) struct Marker {
     /// How many commits there were when the database was last opened; there can't be fewer now.
     #[serde(default)]
     pub commits: u64,
+    /// The id of the key that secrets are sealed under; none before version 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// The marker in `dir`, if there is one.

@@ -8,6 +8,7 @@ mod archive;
 mod codec;
 mod commit;
 mod counts;
+mod definitions;
 mod disk;
 mod keys;
 mod lanes;
@@ -29,16 +30,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Counts, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats, Wanted};
+use super::seal::Sealer;
+use super::{
+    Counts, DeliveryPart, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats, Wanted,
+};
 use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::replay::Replay;
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
@@ -59,12 +65,20 @@ impl std::fmt::Debug for SledStore {
 }
 
 impl SledStore {
-    /// Opens the data directory `path`, and makes it where there is none. `cache_bytes` bounds sled's cache.
+    /// Opens the data directory `path`, and makes it where there is none. `cache_bytes` bounds sled's cache. What is sealed
+    /// under the sealer's previous key, or not yet sealed, is sealed under its present one.
     ///
     /// Blocks the calling thread. Fails with [`StoreError::Locked`], [`StoreError::Unreadable`], [`StoreError::Newer`],
-    /// [`StoreError::Corrupt`] or [`StoreError::Write`]; what is in the directory is never deleted.
-    pub fn open(path: &Path, cache_bytes: u64) -> Result<Self> {
-        Ok(Self { disk: Arc::new(Disk::open(path, cache_bytes)?) })
+    /// [`StoreError::WrongKey`], [`StoreError::Corrupt`] or [`StoreError::Write`]; what is in the directory is never deleted.
+    pub fn open(path: &Path, cache_bytes: u64, sealer: Sealer) -> Result<Self> {
+        Ok(Self { disk: Arc::new(Disk::open(path, cache_bytes, sealer)?) })
+    }
+
+    /// The id of the key that the secrets in the data directory `path` are sealed under, if there are any. Opens nothing.
+    ///
+    /// Fails with [`StoreError::Unreadable`] or [`StoreError::Corrupt`].
+    pub fn sealed_under(path: &Path) -> Result<Option<String>> {
+        Ok(marker::read(path)?.and_then(|marker| marker.key))
     }
 
     /// Runs a reader's call on a thread that may block.
@@ -130,6 +144,16 @@ impl Store for SledStore {
         self.disk.guarded(|disk| disk.next_delivery(destination, busy))
     }
 
+    async fn pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.disk.guarded(|disk| disk.pending_of(destination, user, after, limit))
+    }
+
     async fn event_log(&self, after: Option<EventId>, until: EventId, limit: usize) -> Result<Vec<Event>> {
         let log = self.disk.guarded(|disk| disk.event_log(after, until, limit, |_, _| Ok(true)))?;
         Ok(log.events)
@@ -175,7 +199,15 @@ impl Store for SledStore {
     }
 
     async fn backfills(&self) -> Result<Vec<Backfill>> {
-        self.read(Disk::backfills).await
+        self.read(|disk| disk.all(keys::BACKFILLS)).await
+    }
+
+    async fn healths(&self) -> Result<Vec<Health>> {
+        self.read(|disk| disk.all(keys::HEALTHS)).await
+    }
+
+    async fn replays(&self) -> Result<Vec<Replay>> {
+        self.read(|disk| disk.all(keys::REPLAYS)).await
     }
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
@@ -239,6 +271,16 @@ impl Store for SledStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         self.read(move |disk| disk.delivery(id)).await
+    }
+
+    async fn deliveries_after(
+        &self,
+        filter: &DeliveryFilter,
+        after: Option<DeliveryId>,
+        until: DeliveryId,
+        limit: usize,
+    ) -> Result<DeliveryPart> {
+        self.disk.guarded(|disk| disk.deliveries_after(filter, after, until, limit))
     }
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {

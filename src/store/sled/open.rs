@@ -19,6 +19,7 @@ use super::single::Single;
 use super::sync::{Syncer, Unsynced, flush};
 use super::upgrade::{DATA_VERSION, UPGRADES, Upgrade};
 use super::{codec, keys};
+use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError};
 
 /// How long sled may take to let go of a log that this process closed just now.
@@ -27,11 +28,16 @@ const CLOSING_STEP: Duration = Duration::from_millis(50);
 
 impl Disk {
     /// Opens the database in `path`, and makes it where there is none.
-    pub(super) fn open(path: &Path, cache_bytes: u64) -> Result<Self> {
+    pub(super) fn open(path: &Path, cache_bytes: u64, sealer: Sealer) -> Result<Self> {
         let unreadable = |source| StoreError::Unreadable { path: path.to_owned(), source };
         let marker = marker::read(path)?;
         if let Some(marker) = marker.as_ref().filter(|marker| marker.version > DATA_VERSION) {
             return Err(newer(path, marker.version));
+        }
+        let sealed = marker.as_ref().and_then(|marker| marker.key.clone());
+        if let Some(sealed) = sealed.filter(|id| !sealer.knows(id)) {
+            let given = sealer.key_id().to_string();
+            return Err(StoreError::WrongKey { path: path.to_owned(), sealed, given });
         }
         let is_new_dir = !path.exists();
         fs::create_dir_all(path).map_err(unreadable)?;
@@ -57,6 +63,7 @@ impl Disk {
             commit: Mutex::new(()),
             progress,
             single: Single::default(),
+            sealer,
             totals: Mutex::new(Totals::default()),
             stopped,
             _lock: lock,
@@ -65,8 +72,9 @@ impl Disk {
         Ok(disk)
     }
 
-    /// Checks the version and the totals, and writes both where the database is new.
+    /// Checks the keys, the version and the totals, and writes the latter where the database is new.
     fn check_data(&self, marker: Option<&Marker>, is_new_dir: bool) -> Result<()> {
+        self.check_keys()?;
         match (self.data_version()?, marker) {
             (Some(found), _) if found > DATA_VERSION => return Err(newer(&self.path, found)),
             (Some(found), _) => self.upgrade(found, UPGRADES)?,
@@ -76,6 +84,7 @@ impl Disk {
             }
             (None, None) => self.create(is_new_dir)?,
         }
+        self.seal_anew()?;
         let totals = Totals::load(self)?;
         let commits = totals.commits();
         if let Some(marker) = marker.filter(|marker| marker.commits > commits) {
@@ -89,7 +98,8 @@ impl Disk {
         // marker counts it, so it has to be on the disk first; and so has what sled mended at the log's end.
         let synced = self.log.sync_data().and_then(|()| marker::sync_dir(&self.path));
         synced.map_err(|source| StoreError::Write { path: self.path.clone(), source })?;
-        marker::write(&self.path, &Marker { version: DATA_VERSION, commits })
+        let key = Some(self.sealer.key_id().to_string());
+        marker::write(&self.path, &Marker { version: DATA_VERSION, commits, key })
     }
 
     fn damaged(&self, detail: &str) -> StoreError {
@@ -223,7 +233,7 @@ mod tests {
     #[test]
     fn upgrades_run_in_order_and_only_those_that_lack() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Disk::open(dir.path(), 1 << 20).unwrap();
+        let disk = Disk::open(dir.path(), 1 << 20, Sealer::for_tests()).unwrap();
         disk.upgrade(1, &[step_a, step_b]).unwrap();
         assert_eq!(disk.get(b"u-steps").unwrap().unwrap(), b"ab");
         assert_eq!(disk.data_version().unwrap(), Some(3));

@@ -1,11 +1,11 @@
 //! Single records and the writer's short lists.
 
+use serde::de::DeserializeOwned;
+
 use super::codec::{self, Block};
 use super::commit::IN_PROFILE;
 use super::disk::Disk;
 use super::keys;
-use crate::domain::backfill::Backfill;
-use crate::domain::definition::Definition;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
@@ -31,15 +31,16 @@ impl Disk {
         self.record_to_write(&keys::leaf_page(owner, leaf, number))
     }
 
-    pub(super) fn backfills(&self) -> Result<Vec<Backfill>> {
-        let mut backfills = Vec::new();
-        for row in self.rows_of(keys::BACKFILLS) {
+    /// All records under `prefix`, in the order of their keys.
+    pub(super) fn all<T: DeserializeOwned>(&self, prefix: &[u8]) -> Result<Vec<T>> {
+        let mut records = Vec::new();
+        for row in self.rows_of(prefix) {
             let (key, row) = row?;
             if let Some(record) = self.rest_of(&key, &row)? {
-                backfills.push(codec::decode(&key, &record)?);
+                records.push(codec::decode(&key, &record)?);
             }
         }
-        Ok(backfills)
+        Ok(records)
     }
 
     pub(super) fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
@@ -205,18 +206,6 @@ impl Disk {
             Ok((user, *message))
         })
         .collect()
-    }
-
-    pub(super) fn definitions(&self) -> Result<Vec<Definition>> {
-        let mut definitions = Vec::new();
-        for row in self.rows_of(keys::DEFINITIONS) {
-            let (key, row) = row?;
-            if let Some(record) = self.rest_of(&key, &row)? {
-                definitions.push(codec::decode_json(&key, &record)?);
-            }
-        }
-        definitions.sort_by(|a: &Definition, b: &Definition| (a.kind(), a.key()).cmp(&(b.kind(), b.key())));
-        Ok(definitions)
     }
 
     pub(super) fn admin_token_hash(&self) -> Result<Option<String>> {

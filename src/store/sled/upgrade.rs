@@ -2,11 +2,11 @@
 
 use ::sled::Batch;
 
-use super::codec;
-use super::disk::{Disk, Old, Writes};
+use super::disk::{Disk, Writes};
 use super::keys;
+use super::{codec, definitions};
 use crate::domain::backfill::Backfill;
-use crate::domain::definition::Status;
+use crate::domain::definition::{Kind, Status};
 use crate::domain::external_ids::KINDS;
 use crate::domain::ids::UserKey;
 use crate::domain::limits;
@@ -15,11 +15,11 @@ use crate::store::{Result, StoreError};
 /// Brings the data from one version to the next. One that was cut short runs again from its beginning.
 pub(super) type Upgrade = fn(&Disk) -> Result<()>;
 
-/// In order; the first brings version 1 to version 2.
-pub(super) const UPGRADES: &[Upgrade] = &[index_external_ids, begin_backfills_anew];
+/// In order; the first brings version 1 to version 2. Version 4 seals secrets.
+pub(super) const UPGRADES: &[Upgrade] = &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records];
 
 /// The version that this build writes.
-pub(super) const DATA_VERSION: u32 = 3;
+pub(super) const DATA_VERSION: u32 = 4;
 
 /// Version 2 finds people by mail address and phone number. (It also keeps leaf states in another form: the engine computes
 /// anew what was computed before.)
@@ -55,13 +55,14 @@ fn begin_backfills_anew(disk: &Disk) -> Result<()> {
             writes.delete_read(key.to_vec(), &row);
         }
     }
-    for mut definition in disk.definitions()? {
-        let Some(computation) = definition.computation_mut() else { continue };
-        if computation.status == Status::Computing {
-            computation.status = Status::Failed;
-            let key = keys::definition(definition.kind(), definition.key());
-            let record = codec::encode_json(&key, &definition)?;
-            writes.put(key, &record, Old::Unknown)?;
+    // Only these: other kinds are not sealed yet.
+    for kind in [Kind::Audience, Kind::Trait] {
+        for mut definition in disk.definitions_of(kind)? {
+            let Some(computation) = definition.computation_mut() else { continue };
+            if computation.status == Status::Computing {
+                computation.status = Status::Failed;
+                definitions::put(&definition, &mut writes)?;
+            }
         }
     }
     let (batch, _) = writes.into_batch()?;
@@ -71,12 +72,14 @@ fn begin_backfills_anew(disk: &Disk) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::definition::{Kind, document};
+    use crate::domain::definition::document;
+    use crate::store::seal::Sealer;
+    use crate::store::sled::disk::Old;
 
     #[test]
     fn version_3_begins_anew_what_was_in_the_midst_of_a_backfill() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = Disk::open(dir.path(), 1 << 20).unwrap();
+        let disk = Disk::open(dir.path(), 1 << 20, Sealer::for_tests()).unwrap();
         let put = |name: &str, status: Status| {
             let wanted = serde_json::json!({ "name": name, "query": "event('A').count() >= 1" });
             let mut definition = document::read_one(Kind::Audience, None, &wanted).unwrap();
@@ -92,9 +95,9 @@ mod tests {
         };
         put("Begun", Status::Computing);
         put("Finished", Status::Live);
-        assert!(disk.backfills().is_err());
+        assert!(disk.all::<Backfill>(keys::BACKFILLS).is_err());
         begin_backfills_anew(&disk).unwrap();
-        assert_eq!(disk.backfills().unwrap(), []);
+        assert_eq!(disk.all::<Backfill>(keys::BACKFILLS).unwrap(), []);
         assert_eq!(disk.rows_of(keys::BACKFILLS).count(), 0);
         let statuses: Vec<Status> = disk
             .definitions()

@@ -6,8 +6,9 @@ use stagepost::domain::event::{Call, Event};
 use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
+use stagepost::domain::replay::ReplayStatus;
 use stagepost::domain::time::Timestamp;
-use stagepost::engine::{EngineError, ReplaySelection};
+use stagepost::engine::EngineError;
 use stagepost::store::EventFilter;
 
 use crate::journeys::{Action, World};
@@ -122,12 +123,12 @@ async fn a_replay_does_not_say_what_a_newer_call_has_overtaken() {
     let left = world.deliveries("crm").await.remove(1);
     world.settle(left.id, Outcome::Delivered).await;
     let engine = world.engine.clone();
-    let single = world.ask(engine.replay(ReplaySelection::One(entered.id))).await;
+    let single = world.ask(engine.replay_one(entered.id)).await;
     assert!(matches!(single, Err(EngineError::Conflict(_))), "{single:?}");
-    let failed =
-        ReplaySelection::Of { destination: "crm".into(), status: DeliveryStatus::Failed, since: None };
-    let engine = world.engine.clone();
-    assert_eq!(world.ask(engine.replay(failed)).await.unwrap(), 0);
+    world.replay("crm", DeliveryStatus::Failed).await;
+    let replays = world.engine.replays();
+    let replay = replays.values().next().unwrap();
+    assert_eq!((replay.status, replay.replayed, replay.superseded), (ReplayStatus::Done, 0, 1));
     assert_eq!(world.deliveries("crm").await[0].status, DeliveryStatus::Superseded);
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event};
-use stagepost::engine::{EngineError, ReplaySelection};
+use stagepost::engine::EngineError;
 
 use super::{fields, ids, machine, slow_machine};
 use crate::machine::{HOUR, Machine, audience, computation, definition};
@@ -75,7 +75,7 @@ async fn a_replay_does_not_bring_back_an_older_value() {
     machine.settle(made[0].id, Outcome::Failed).await;
     machine.settle(made[1].id, Outcome::Delivered).await;
     let engine = machine.engine.clone();
-    let single = machine.ask(engine.replay(ReplaySelection::One(made[0].id))).await;
+    let single = machine.ask(engine.replay_one(made[0].id)).await;
     assert!(matches!(single, Err(EngineError::Conflict(_))), "{single:?}");
     machine.replay("crm", DeliveryStatus::Failed).await;
     assert_eq!(machine.deliveries("crm").await[0].status, DeliveryStatus::Superseded);

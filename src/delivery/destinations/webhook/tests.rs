@@ -1,9 +1,9 @@
 use std::time::Instant;
 
 use super::*;
-use crate::delivery::address_policy::AddressPolicy;
 use crate::delivery::http_client::USER_AGENT;
 use crate::delivery::test_server::{Reply, TestServer};
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::limits::RESPONSE_SNIPPET_BYTES;
 
 fn call() -> Map<String, Value> {

@@ -90,7 +90,7 @@ pub struct Destination {
     #[serde(default)]
     pub expire_after: Option<Span>,
     /// After how long of nothing but failures the destination is paused; `None` for never.
-    #[serde(default)]
+    #[serde(default = "pause_after")]
     pub pause_after: Option<Span>,
     /// How often one delivery is tried while it is paused.
     #[serde(default = "probe_every")]
@@ -137,6 +137,13 @@ impl Destination {
             updated_at: Timestamp::default(),
         }
     }
+}
+
+// What was written before there were these settings has the usual ones.
+
+#[allow(clippy::unnecessary_wraps, reason = "the field's type")]
+fn pause_after() -> Option<Span> {
+    Some(PAUSE_AFTER)
 }
 
 fn probe_every() -> Span {

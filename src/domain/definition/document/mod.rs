@@ -35,7 +35,7 @@ pub const TABLES: [&str; 5] = ["source", "flow", "destination", "audience", "tra
 pub const LATER_TABLES: [&str; 1] = ["twilio"];
 
 /// What the API shows beside a definition; it says nothing about what is wanted.
-const SHOWN_ONLY: [&str; 10] = [
+const SHOWN_ONLY: [&str; 12] = [
     "id",
     "status",
     "size",
@@ -44,6 +44,8 @@ const SHOWN_ONLY: [&str; 10] = [
     "failure",
     "type",
     "configured",
+    "health",
+    "queue",
     "createdAt",
     "updatedAt",
 ];

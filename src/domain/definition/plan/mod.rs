@@ -1,5 +1,6 @@
 //! What has to be done so that the definitions in force become those that are wanted.
 
+mod addresses;
 mod check;
 mod keep;
 
@@ -9,6 +10,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use super::{Definition, Definitions, Kind, Problem, Status};
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
 
@@ -46,6 +48,7 @@ pub struct Plan {
 ///
 /// In `wanted`, an empty write key or audience id means "keep the one there is, or make one", a secret that is
 /// [`super::render::REDACTED`] means "keep the one there is", and times, audience status and leaves are not looked at.
+/// New and changed destinations are held to `policy`.
 ///
 /// # Errors
 /// Everything that does not fit together. Fields are those of the document that [`super::document::read`] made `wanted`
@@ -56,6 +59,7 @@ pub fn plan(
     prune: bool,
     now: Timestamp,
     ids: &mut IdSource,
+    policy: &AddressPolicy,
 ) -> Result<Plan, Vec<Problem>> {
     let mut problems = check::keys(&wanted);
     let mut counts = [0; Kind::ALL.len()];
@@ -74,6 +78,7 @@ pub fn plan(
     problems.extend(check::references(&after, &settled, &deletes));
     problems.extend(check::counts(&after));
     problems.extend(check::circles(&after, &settled));
+    problems.extend(addresses::refused(&settled, policy));
     if !problems.is_empty() {
         return Err(problems);
     }

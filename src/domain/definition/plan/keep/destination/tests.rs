@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::plan::{Plan, plan};
 use crate::domain::definition::{Definitions, Kind, Problem, document, render};
 use crate::domain::ids::IdSource;
@@ -13,7 +14,7 @@ const SECRETS: [&str; 3] = ["s3cret", "czNjcmV0", KEY];
 fn planned(existing: &Definitions, body: &Value) -> Result<Plan, Vec<Problem>> {
     let wanted = document::read_one(Kind::Destination, Some("d"), body).expect("a destination");
     let mut ids = IdSource::new([3; 32]);
-    plan(existing, vec![wanted], false, Timestamp::from_millis(0), &mut ids)
+    plan(existing, vec![wanted], false, Timestamp::from_millis(0), &mut ids, &AddressPolicy::allow_all())
 }
 
 fn defined(body: &Value) -> Definitions {

@@ -1,0 +1,114 @@
+//! An attempt, and having its outcome written down before the next one of the same users.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use tracing::{error, warn};
+
+use super::Inner;
+use super::claim::users_of;
+use super::lane::{Lane, Unsettled};
+use crate::delivery::sender::{Sent, Verdict};
+use crate::domain::delivery::Delivery;
+use crate::domain::health::Signal;
+use crate::engine::{EngineError, Settlement};
+
+impl Inner {
+    /// Tries what goes together once, has the outcomes written, and then frees its users' lanes.
+    pub(super) async fn attempt(&self, lane: &Lane, deliveries: Vec<Delivery>) {
+        let begun = Instant::now();
+        let sent = self.send(lane, &deliveries).await;
+        let now = self.clock.now();
+        {
+            let mut state = lane.state();
+            state.in_flight = state.in_flight.saturating_sub(1);
+            // What was made together says one thing.
+            let signal = sent.iter().map(|sent| sent.signal).max_by_key(weight).unwrap_or(Signal::None);
+            state.circuit.note(signal, now);
+        }
+        // The request is over: its place is free while the outcome is written.
+        lane.wake.notify_one();
+        metrics::histogram!("stagepost_delivery_duration_seconds", "destination" => lane.key.clone())
+            .record(begun.elapsed().as_secs_f64());
+        let users = users_of(&deliveries);
+        let settlements: Vec<Settlement> = deliveries
+            .iter()
+            .zip(sent)
+            .map(|(delivery, sent)| {
+                let labels =
+                    [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
+                metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
+                Settlement {
+                    id: delivery.id,
+                    attempt: sent.attempt,
+                    outcome: sent.outcome,
+                    signal: sent.signal,
+                }
+            })
+            .collect();
+        self.settle(lane, Unsettled { users, settlements }).await;
+    }
+
+    /// Sends within the lease; whatever happens, there is one answer for each.
+    async fn send(&self, lane: &Lane, deliveries: &[Delivery]) -> Vec<Sent> {
+        let at = self.clock.now();
+        let lease = self.pace(lane).map_or(Duration::from_secs(60), |pace| pace.lease);
+        let why = match within(lease, deliveries.len(), self.sender.send(deliveries)).await {
+            Ok(sent) => return sent,
+            Err(why) => why,
+        };
+        error!(destination = %lane.key, first = ?deliveries.first().map(|it| it.id), "{why}");
+        let text = format!("an internal error: {why}; the server's log has more");
+        deliveries.iter().map(|_| Verdict::retry(None, text.clone()).into_sent(at, 0)).collect()
+    }
+
+    async fn settle(&self, lane: &Lane, unsettled: Unsettled) {
+        let first = unsettled.settlements.first().map(|settlement| settlement.id);
+        match self.outbox.settle(unsettled.settlements.clone()).await {
+            Ok(()) => lane.free(&unsettled.users),
+            // The lane stays closed: sending again what is known to have arrived would be a repetition for nothing.
+            Err(why @ (EngineError::Busy | EngineError::Unavailable(_) | EngineError::Store(_))) => {
+                warn!(delivery = ?first, "the outcome of an attempt could not be written yet: {why}");
+                lane.state().unsettled.push(unsettled);
+            }
+            Err(
+                why @ (EngineError::NotFound { .. } | EngineError::Conflict(_) | EngineError::Invalid(_)),
+            ) => {
+                warn!(delivery = ?first, "the outcome of an attempt was not wanted: {why}");
+                lane.free(&unsettled.users);
+            }
+        }
+    }
+
+    /// Tries once more to have written what could not be.
+    pub(super) async fn settle_again(&self, lane: &Lane) {
+        let unsettled = std::mem::take(&mut lane.state().unsettled);
+        for one in unsettled {
+            self.settle(lane, one).await;
+        }
+    }
+}
+
+/// What `sending` says of that many deliveries, if it is over within its lease.
+pub(super) async fn within(
+    lease: Duration,
+    count: usize,
+    sending: impl Future<Output = Vec<Sent>>,
+) -> Result<Vec<Sent>, &'static str> {
+    match tokio::time::timeout(lease, AssertUnwindSafe(sending).catch_unwind()).await {
+        Ok(Ok(sent)) if sent.len() == count => Ok(sent),
+        Ok(Ok(_)) => Err("an attempt did not say what became of each delivery"),
+        Ok(Err(_)) => Err("an attempt panicked"),
+        Err(_) => Err("an attempt outlived its lease and was broken off"),
+    }
+}
+
+/// Of several signals at once: that somebody was there weighs most, that nobody was asked least.
+fn weight(signal: &Signal) -> u8 {
+    match signal {
+        Signal::None => 0,
+        Signal::Bad => 1,
+        Signal::Good => 2,
+    }
+}

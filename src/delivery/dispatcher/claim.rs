@@ -1,0 +1,163 @@
+//! Claiming: what is due is taken out of the queue, at most one thing of a user at a time (or what goes into one batch).
+//!
+//! A claim is a lease. It ends when what came of the attempt is on disk, and no attempt outlives it: the dispatcher breaks one
+//! off that does. What was claimed when the process died is still pending in the store.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::circuit::Gate;
+use super::lane::Lane;
+use super::pace::Pace;
+use super::{Inner, Working};
+use crate::domain::delivery::Delivery;
+use crate::domain::time::Timestamp;
+use crate::store::StoreError;
+
+/// What is read ahead at least, where that is of use: claiming costs a look at the index and a wait for the disk.
+const AHEAD: usize = 128;
+/// Users of whom something is claimed, beyond four for each request that may be under way: outcomes wait for the disk, too.
+const BUSY: usize = 256;
+
+impl Inner {
+    /// How the lane is sent to now.
+    pub(super) fn pace(&self, lane: &Lane) -> Option<Pace> {
+        let now = self.clock.now();
+        let pace = Pace::of(&self.definitions.borrow(), &self.healths.borrow(), &lane.key, now)?;
+        Some(pace.narrowed_by(lane.state().circuit.gate(now)))
+    }
+
+    /// Takes what is due now, as far as it is worth it, and holds it ready. What is returned counts as work until dropped.
+    pub(super) async fn claim(&self, lane: &Lane) -> Result<Working, StoreError> {
+        let _alone = lane.claiming.lock().await;
+        // First counted, then asked whether to stop: a shutdown either is seen here or sees this.
+        let working = Working::new(&self.working);
+        let Some(pace) = self.pace(lane).filter(|_| !*self.stopping.borrow()) else {
+            lane.state().release();
+            return Ok(working);
+        };
+        let now = self.clock.now();
+        let wanted = self.wanted(lane, &pace, now);
+        if wanted == 0 {
+            return Ok(working);
+        }
+        let busy = lane.state().busy.clone();
+        match &pace.batch {
+            None => {
+                let claimed = self.outbox.due(&lane.key, now, &busy, wanted, 1).await?;
+                let mut state = lane.state();
+                state.next = claimed.next;
+                claimed.deliveries.into_iter().for_each(|delivery| state.hold(vec![delivery]));
+            }
+            Some(batch) => {
+                let size = usize::try_from(batch.size).unwrap_or(usize::MAX).max(1);
+                let per_user = if self.shares_requests(lane) { size } else { 1 };
+                let claimed = self.outbox.due(&lane.key, now, &busy, size, per_user).await?;
+                let mut state = lane.state();
+                let ripe_at = ripe_at(&claimed.deliveries, size, batch.wait, now);
+                if ripe_at.is_some_and(|at| at <= now) {
+                    state.hold(claimed.deliveries);
+                    state.next = claimed.next;
+                } else {
+                    state.next = ripe_at.or(claimed.next.map(|at| at.plus(batch.wait)));
+                }
+            }
+        }
+        Ok(working)
+    }
+
+    /// How many deliveries, or batches of them, are to be claimed now.
+    fn wanted(&self, lane: &Lane, pace: &Pace, now: Timestamp) -> usize {
+        let allowance = self.rates().entry(pace.rate_key.clone()).or_default().allowance(pace.rate, now);
+        let state = lane.state();
+        let slots = pace.max_in_flight.saturating_sub(state.in_flight);
+        let held = state.ready.len();
+        match pace.gate {
+            Gate::None(_) => 0,
+            Gate::One => usize::from(state.in_flight == 0 && held == 0).min(allowance),
+            Gate::All if pace.reads_ahead => {
+                let room = (4 * pace.max_in_flight + BUSY).saturating_sub(state.busy.len());
+                let ahead = AHEAD.max(pace.max_in_flight);
+                // Half is left before more is read.
+                if held >= ahead / 2 { 0 } else { (ahead - held).min(room) }
+            }
+            Gate::All => slots.min(allowance).saturating_sub(held),
+        }
+    }
+
+    /// Whether several deliveries of one user can go into one batch: only where all of them go to one place, in one request.
+    fn shares_requests(&self, lane: &Lane) -> bool {
+        let definitions = self.definitions.borrow();
+        let action = definitions.destinations.get(&lane.key).and_then(|it| it.kind.action().map(Arc::clone));
+        action.is_some_and(|action| {
+            let is_constant = [&action.url, &action.method, &action.headers]
+                .iter()
+                .all(|mapping| mapping.constant().is_some());
+            let keys = action.batch.as_ref().map_or(&[][..], |batch| batch.keys.as_slice());
+            is_constant && keys.iter().all(|key| !key.starts_with('$'))
+        })
+    }
+
+    /// Takes out of what is ready as much as may begin now.
+    pub(super) fn take(&self, lane: &Lane) -> Vec<Vec<Delivery>> {
+        let Some(pace) = self.pace(lane).filter(|_| !*self.stopping.borrow()) else {
+            lane.state().release();
+            return Vec::new();
+        };
+        let now = self.clock.now();
+        let mut rates = self.rates();
+        let rate = rates.entry(pace.rate_key.clone()).or_default();
+        let mut state = lane.state();
+        let slots = match pace.gate {
+            Gate::None(_) => 0,
+            Gate::One => usize::from(state.in_flight == 0),
+            Gate::All => pace.max_in_flight.saturating_sub(state.in_flight),
+        };
+        let count = slots.min(rate.allowance(pace.rate, now)).min(state.ready.len());
+        rate.take(pace.rate, count, now);
+        state.in_flight += count;
+        let taken = state.ready.drain(..count).collect();
+        if pace.gate != Gate::All {
+            // What is left may be superseded before it has its turn.
+            state.release();
+        }
+        taken
+    }
+
+    /// When the lane is to be looked at again, unless it is woken; `None` for no particular time.
+    pub(super) fn look_again_at(&self, lane: &Lane) -> Option<Timestamp> {
+        let pace = self.pace(lane)?;
+        let now = self.clock.now();
+        let state = lane.state();
+        if state.in_flight >= pace.max_in_flight {
+            return None;
+        }
+        match pace.gate {
+            Gate::None(at) => return at,
+            Gate::One if state.in_flight > 0 => return None,
+            Gate::One | Gate::All => {}
+        }
+        let next = state.next;
+        drop(state);
+        let mut rates = self.rates();
+        let rate = rates.entry(pace.rate_key).or_default();
+        if rate.allowance(pace.rate, now) == 0 { rate.free_at(pace.rate).max(next) } else { next }
+    }
+}
+
+/// When these deliveries go as a batch: at once if they fill one, otherwise when the one that is due for longest has waited
+/// long enough for others.
+fn ripe_at(
+    due: &[Delivery],
+    size: usize,
+    wait: crate::domain::time::Span,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let oldest = due.iter().map(|delivery| delivery.next_attempt_at).min()?;
+    Some(if due.len() >= size { now } else { oldest.plus(wait) })
+}
+
+/// Whose deliveries these are.
+pub(super) fn users_of(deliveries: &[Delivery]) -> HashSet<crate::domain::ids::UserKey> {
+    deliveries.iter().map(|delivery| delivery.user.clone()).collect()
+}

@@ -1,0 +1,170 @@
+//! What attempts made of deliveries, and of their destinations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::command::Settlement;
+use super::error::EngineError;
+use super::group::Group;
+use super::writer::Writer;
+use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
+use crate::domain::definition::Definitions;
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::health::{Health, PausedBy, Signal, Turn};
+use crate::domain::ids::DeliveryId;
+use crate::domain::limits;
+use crate::domain::retry::{self, Terms};
+use crate::store::StoreError;
+
+/// How destinations fare, by key; one that always fared well is not there.
+pub(super) type Healths = Arc<BTreeMap<String, Health>>;
+
+/// Notes what came of attempts that were made together: they come back together, too.
+pub(super) async fn settle(
+    group: &mut Group<'_>,
+    settlements: &[Settlement],
+    healths: &mut Healths,
+) -> Result<(), StoreError> {
+    let jitter = group.jitter();
+    for settlement in settlements {
+        let Some(DeliveryWrite { delivery, was }) = group.delivery(settlement.id).await? else {
+            tracing::warn!(delivery = %settlement.id, "an attempt ended at a delivery that is not there");
+            continue;
+        };
+        note_health(group, settlement, &delivery.destination, healths).await?;
+        let destination = group.decision.rules().definitions.destinations.get(&delivery.destination);
+        let health = healths.get(&delivery.destination);
+        let terms = Terms {
+            retry_for: destination.map_or(limits::RETRY_FOR, |it| it.retry_for),
+            expire_after: destination.and_then(|it| it.expire_after),
+            resumed_at: health.and_then(|health| health.resumed_at),
+            is_paused: health.is_some_and(|health| health.pause.is_some()),
+            jitter,
+        };
+        let (attempt, outcome) = (settlement.attempt.clone(), &settlement.outcome);
+        let delivery = retry::settle(&delivery, attempt, outcome, &terms, group.now);
+        group.put_delivery(DeliveryWrite { delivery, was });
+    }
+    Ok(())
+}
+
+/// Notes what the attempt says of its destination. Only turns are written down: a destination that fares well costs nothing.
+async fn note_health(
+    group: &mut Group<'_>,
+    settlement: &Settlement,
+    key: &str,
+    healths: &mut Healths,
+) -> Result<(), StoreError> {
+    let known = healths.get(key);
+    let is_news = match settlement.signal {
+        Signal::None => false,
+        Signal::Good => known.is_some_and(|health| health.failing_since.is_some() || health.pause.is_some()),
+        Signal::Bad => true,
+    };
+    let definitions = Arc::clone(&group.decision.rules().definitions);
+    let Some(destination) = definitions.destinations.get(key).filter(|_| is_news) else { return Ok(()) };
+    let health = Arc::make_mut(healths).entry(key.to_owned()).or_insert_with(|| Health::new(key.to_owned()));
+    let before = health.clone();
+    let error = settlement.attempt.error.as_deref();
+    let Some(turn) = health.note(settlement.signal, error, destination, group.now) else { return Ok(()) };
+    group.decision.changes.healths.push(HealthWrite::Put(health.clone()));
+    log(turn, health);
+    if matches!(turn, Turn::Paused | Turn::Resumed) {
+        let counts = group.counts().await?;
+        let pending = (key.to_owned(), DeliveryStatus::Pending.as_str());
+        let waiting = counts.deliveries.get(&pending).copied().unwrap_or_default();
+        // How long it was, is said by how it was before.
+        let told = if turn == Turn::Resumed { &before } else { &*health };
+        group.decision.tell_operators(turn, told, destination, waiting);
+    }
+    Ok(())
+}
+
+fn log(turn: Turn, health: &Health) {
+    let (destination, error) = (health.destination.as_str(), health.last_error.as_deref());
+    match turn {
+        Turn::BeganToFail => tracing::warn!(destination, error, "a destination fails"),
+        Turn::Recovered => tracing::info!(destination, "a destination takes calls again"),
+        Turn::Paused => tracing::error!(destination, error, "a destination has only failed and is paused"),
+        Turn::ProbeFailed => tracing::debug!(destination, error, "a paused destination still fails"),
+        Turn::Resumed => tracing::info!(destination, "a paused destination takes calls again"),
+    }
+}
+
+impl Writer {
+    /// Pauses a destination by a person's word, or resumes it; answers how it fares then.
+    pub(super) async fn set_paused(
+        &mut self,
+        key: &str,
+        pause: Option<(String, String)>,
+    ) -> Result<Health, EngineError> {
+        if !self.rules.definitions.destinations.contains_key(key) {
+            return Err(EngineError::NotFound { what: "destination", key: key.to_owned() });
+        }
+        let now = self.shared.clock.now();
+        let mut health = self.healths.get(key).cloned().unwrap_or_else(|| Health::new(key.to_owned()));
+        let is_news = match pause {
+            Some((by, reason)) => health.pause(by, reason, now),
+            None => health.resume(now),
+        };
+        if is_news {
+            let healths = vec![HealthWrite::Put(health.clone())];
+            self.commit(&ChangeSet { healths, ..ChangeSet::default() }).await?;
+            tracing::info!(
+                destination = key,
+                state = health.state(),
+                "a person paused or resumed a destination"
+            );
+            let mut all = Arc::clone(&self.healths);
+            Arc::make_mut(&mut all).insert(key.to_owned(), health.clone());
+            self.go_by_healths(all);
+        }
+        Ok(health)
+    }
+
+    /// Tells the webhooks that somebody is to be deleted.
+    pub(super) async fn notify_deletion(&mut self, user_id: &str) -> Result<Vec<DeliveryId>, EngineError> {
+        let shared = Arc::clone(&self.shared);
+        let rules = Arc::clone(&self.rules);
+        let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
+        let notices = group.decision.notify_deletion(user_id);
+        let changes = group.finish().await?;
+        if !changes.is_empty() {
+            self.commit(&changes).await?;
+        }
+        Ok(notices)
+    }
+
+    /// Goes by how destinations fare now, and tells the dispatcher.
+    pub(super) fn go_by_healths(&mut self, healths: Healths) {
+        self.healths = Arc::clone(&healths);
+        self.published_healths.send_replace(healths);
+    }
+
+    /// What `changes` to the definitions mean for how their destinations fare: one that is gone is forgotten; one that was paused
+    /// for its failures and is another now is tried at once.
+    pub(super) fn healths_after(&self, changes: &mut ChangeSet, after: &Definitions) -> Healths {
+        let mut healths = Arc::clone(&self.healths);
+        let now = self.shared.clock.now();
+        for (key, health) in self.healths.iter() {
+            let before = self.rules.definitions.destinations.get(key);
+            match after.destinations.get(key) {
+                None => {
+                    Arc::make_mut(&mut healths).remove(key);
+                    changes.healths.push(HealthWrite::Delete(key.clone()));
+                }
+                Some(destination) if before != Some(destination) => {
+                    let mut health = health.clone();
+                    let Some(pause) = &mut health.pause else { continue };
+                    if pause.by == PausedBy::Failures {
+                        pause.probe_at = Some(now);
+                        changes.healths.push(HealthWrite::Put(health.clone()));
+                        Arc::make_mut(&mut healths).insert(key.clone(), health);
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        healths
+    }
+}
