@@ -10,6 +10,9 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 pub const INGEST_EVENTS: &str = "stagepost_ingest_events_total";
 /// Posts, and items of batches, that were refused: label `code`.
 pub const INGEST_REJECTED: &str = "stagepost_ingest_rejected_total";
+/// Calls that were not sent to a destination: labels `destination` and `reason` (`not_connected`, `integrations`, `filter`,
+/// `trigger` or `fault`).
+pub const EVENTS_NOT_SENT: &str = "stagepost_events_not_sent_total";
 /// Seconds from the last byte of a post to its answer.
 pub const INGEST_DURATION: &str = "stagepost_ingest_duration_seconds";
 /// Events in one commit.
@@ -101,6 +104,7 @@ fn describe() {
     describe_histogram!(INGEST_DURATION, Unit::Seconds, "Time from a whole post to its answer");
     describe_histogram!(COMMIT_EVENTS, "Events written by one commit");
     describe_histogram!(COMMIT_DURATION, Unit::Seconds, "Time of one commit, its sync included");
+    describe_counter!(EVENTS_NOT_SENT, "Calls that a destination did not want, by destination and reason");
     describe_counter!(TIMERS_FIRED, "Timers looked at because they were due");
     describe_histogram!(TIMER_LATENESS, Unit::Seconds, "Time between when a timer was due and its look");
     describe_gauge!(TIMERS_DUE, "Timers that were due at the last sweep");

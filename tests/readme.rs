@@ -1,10 +1,15 @@
 //! What README and docs say is held to the code where that is possible.
 
 use stagepost::config::settings;
+use stagepost::domain::address_policy::AddressPolicy;
+use stagepost::domain::definition::Definition;
+use stagepost::domain::preset;
 use stagepost::domain::query::Query;
+use stagepost::file::{Bundle, File};
 
 const README: &str = include_str!("../README.md");
 const AUDIENCES: &str = include_str!("../docs/AUDIENCES.md");
+const DESTINATIONS: &str = include_str!("../docs/DESTINATIONS.md");
 
 #[test]
 fn the_table_of_settings_is_the_codes() {
@@ -14,15 +19,52 @@ fn the_table_of_settings_is_the_codes() {
     assert_eq!(table.trim(), settings::markdown().trim(), "copy the right-hand side into README.md");
 }
 
+/// The definitions that a page shows, all of them together; `variable` answers the environment.
+fn definitions_in(name: &str, page: &str, variable: &dyn Fn(&str) -> String) -> File {
+    let blocks: Vec<&str> =
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty(), "{name} shows definitions");
+    let file = File::parse(name, &blocks.concat(), &|name| Some(variable(name)));
+    assert_eq!(file.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    file
+}
+
 #[test]
 fn the_definitions_in_readme_are_right() {
-    let blocks: Vec<&str> =
-        README.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(!blocks.is_empty(), "README shows definitions");
-    let text = blocks.concat();
-    let file = stagepost::file::File::parse("README.md", &text, &|name| Some(format!("{name}-for-the-test")));
-    assert_eq!(file.problems.iter().map(ToString::to_string).collect::<Vec<_>>(), Vec::<String>::new());
+    let file = definitions_in("README.md", README, &|name| format!("{name}-for-the-test"));
     assert_eq!(file.definitions.len(), 5, "a source, a flow, a destination, an audience, a trait");
+}
+
+#[test]
+fn the_destinations_in_the_docs_are_right() {
+    let variable = |name: &str| match name {
+        "PENDO_API_KEY" => "0123456789abcdef0123456789abcdef".to_owned(),
+        "CRM_SIGNING_NEW" | "CRM_SIGNING_OLD" => "whsec_MDEyMzQ1Njc4OWFiY2RlZg==".to_owned(),
+        _ => format!("{name}-for-the-test"),
+    };
+    let file = definitions_in("docs/DESTINATIONS.md", DESTINATIONS, &variable);
+    let kinds: Vec<&str> = file
+        .definitions
+        .iter()
+        .filter_map(|it| match it {
+            Definition::Destination(destination) => Some(destination.kind.as_str()),
+            Definition::Source(_) | Definition::Flow(_) | Definition::Audience(_) | Definition::Trait(_) => {
+                None
+            }
+        })
+        .collect();
+    assert_eq!(kinds, ["webhook", "webhook_action", "webhook", "pendo", "hello_customer"]);
+    assert!(Bundle::new(vec![file]).loose_ends(&AddressPolicy::public_only()).is_empty());
+}
+
+#[test]
+fn every_preset_is_in_the_docs() {
+    for preset in preset::all() {
+        assert!(DESTINATIONS.contains(&format!("kind = \"{}\"", preset.key)));
+        for setting in preset.settings.iter().filter(|it| it.required) {
+            assert!(DESTINATIONS.contains(&setting.key), "{}", setting.key);
+        }
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Bring a running server's definitions in line with a file
     Apply(ApplyArguments),
+    /// List the destinations that come with stagepost, or print one to be copied and changed
+    Presets(PresetsArguments),
 }
 
 #[derive(Debug, Args)]
@@ -101,4 +103,12 @@ pub(super) struct ApplyArguments {
     /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stagepost presets\n  stagepost presets pendo >> stagepost.toml")]
+pub(super) struct PresetsArguments {
+    /// The preset to print
+    #[arg(value_name = "NAME")]
+    pub preset: Option<String>,
 }

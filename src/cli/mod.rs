@@ -4,6 +4,7 @@
 mod apply;
 mod args;
 mod check;
+mod presets;
 pub mod secret_key;
 mod serve;
 mod tls;
@@ -36,6 +37,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(arguments)) => serve(&arguments, &environment),
         Some(Command::Check(arguments)) => check::run(&arguments, &environment),
         Some(Command::Apply(arguments)) => apply::run(&arguments, &environment),
+        Some(Command::Presets(arguments)) => presets::run(&arguments),
     }
 }
 

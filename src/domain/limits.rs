@@ -191,6 +191,43 @@ pub const MAX_ATTEMPTS_KEPT: usize = 20;
 /// Bytes of a receiver's answer that are read and kept.
 pub const RESPONSE_SNIPPET_BYTES: usize = 1024;
 
+// --- destinations: definitions and routing --------------------------------------------------------------------------
+/// How long one attempt of a webhook action may take, unless it says otherwise (Segment: 10 s).
+pub const ACTION_TIMEOUT: Span = Span::from_secs(10);
+/// Most events in one request of a webhook action (Segment: 4000).
+pub const MAX_BATCH_SIZE: u32 = 4000;
+/// Events in one request where batching is on and no size is given (Segment's documentation: 1000).
+pub const DEFAULT_BATCH_SIZE: u32 = 1000;
+/// How long the first event of a batch waits for others, unless its destination says otherwise.
+pub const BATCH_WAIT: Span = Span::from_secs(10);
+/// Longest that it may wait.
+pub const MAX_BATCH_WAIT: Span = Span::from_secs(10 * 60);
+/// Most keys by which batches are kept apart.
+pub const MAX_BATCH_KEYS: usize = 10;
+/// Most secrets that sign at once (Standard Webhooks).
+pub const MAX_SIGNING_SECRETS: usize = 10;
+/// Fewest and most bytes of such a secret.
+pub const SIGNING_SECRET_BYTES: (usize, usize) = (16, 64);
+/// Most filters of one destination.
+pub const MAX_FILTERS: usize = 50;
+/// Most fields that one filter names, most fields that a webhook action needs or expects, and most traits of the profile
+/// that a call carries.
+pub const MAX_FIELD_PATHS: usize = 100;
+/// Longest path of a field, in bytes.
+pub const MAX_FIELD_PATH_BYTES: usize = 500;
+/// Most sources that one destination names.
+pub const MAX_DESTINATION_SOURCES: usize = 100;
+/// Longest that a destination may let a delivery wait before it expires.
+pub const MAX_EXPIRE_AFTER: Span = Span::from_days(365);
+/// Longest time of nothing but failures before a destination is paused.
+pub const MAX_PAUSE_AFTER: Span = Span::from_days(30);
+/// Longest time between two tries of a paused destination.
+pub const MAX_PROBE_EVERY: Span = Span::from_days(1);
+/// Shortest of these three.
+pub const MIN_PATIENCE: Span = Span::from_secs(1);
+/// Most entries of a list or table that is a preset's setting.
+pub const MAX_SETTING_ENTRIES: usize = 100;
+
 // --- mappings ---------------------------------------------------------------------------------------------------
 /// Largest definition of a mapping, in bytes of its JSON without spaces and escapes.
 pub const MAX_MAPPING_BYTES: usize = 64 * 1024;

@@ -15,7 +15,9 @@ use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::leaf::{LeafState, Page, Pages};
 use crate::domain::profile::{MessageHash, Profile};
+use crate::domain::route::NotSentCounts;
 use crate::domain::time::Timestamp;
+use crate::metrics::EVENTS_NOT_SENT;
 use crate::store::{Counts, Store, StoreError};
 
 /// A profile as it is worked on.
@@ -438,6 +440,7 @@ impl<'a> Group<'a> {
     pub async fn finish(mut self) -> Result<ChangeSet, StoreError> {
         self.coalesce().await?;
         report_left_out(self.decision.left_out);
+        report_not_sent(&self.decision.not_sent);
         let mut profiles = self.slots.values().map(|slot| &slot.profile).filter(|it| it.is_damaged());
         if let Some(key) = profiles.next().map(|profile| &profile.key).or(self.decision.damaged.as_ref()) {
             return Err(damaged(key));
@@ -520,5 +523,13 @@ fn report_left_out(left_out: LeftOut) {
             metrics::counter!("stagepost_left_out_total", "what" => what)
                 .increment(u64::try_from(count).unwrap_or(u64::MAX));
         }
+    }
+}
+
+/// What destinations did not want.
+fn report_not_sent(counts: &NotSentCounts) {
+    for (destination, reason, count) in counts.iter() {
+        let labels = [("destination", destination.to_owned()), ("reason", reason.as_str().to_owned())];
+        metrics::counter!(EVENTS_NOT_SENT, &labels).increment(count);
     }
 }

@@ -6,6 +6,7 @@
 mod bundle;
 mod problem;
 mod toml;
+pub mod write;
 
 #[cfg(test)]
 mod tests;

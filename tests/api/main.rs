@@ -13,6 +13,7 @@ mod backpressure;
 mod computations;
 mod connections;
 mod deliveries;
+mod destinations;
 mod escalation;
 mod fuzz;
 mod journeys;

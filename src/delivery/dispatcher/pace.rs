@@ -58,7 +58,7 @@ impl Pace {
             max_in_flight: at_least_one(destination.max_in_flight),
             reads_ahead: rate.is_none() && batch.is_none() && !destination.coalesce,
             rate,
-            rate_key: key.to_owned(),
+            rate_key: destination.rate_key.clone().unwrap_or_else(|| key.to_owned()),
             batch,
             lease: destination.timeout.to_std() * 2 + MARGIN,
             gate: healths.get(key).map_or(Gate::All, |health| gate(health, now)),

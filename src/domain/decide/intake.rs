@@ -1,5 +1,6 @@
 //! What one event causes: dedupe, traits, journeys, computations, calls.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -9,6 +10,7 @@ use super::Decision;
 use super::compute::{Touched, arm};
 use super::identity::Merged;
 use crate::domain::change::SeenWrite;
+use crate::domain::definition::Destination;
 use crate::domain::delivery::{Cause, Payload};
 use crate::domain::event::{Call, Event, weight};
 use crate::domain::external_ids::KINDS;
@@ -16,6 +18,7 @@ use crate::domain::ids::JourneyId;
 use crate::domain::journey::{Journeys, Post};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile, TraitValue};
+use crate::domain::route::{self, NotSent};
 use crate::domain::time::Timestamp;
 
 /// What became of one event.
@@ -184,21 +187,43 @@ impl Decision<'_> {
         }
     }
 
-    /// Queues the event for the destinations that want source events.
+    /// Queues the event for the destinations that want source events, as they want it.
     fn pass_on(&mut self, profile: &Profile, event: &Event) {
         let rules = Arc::clone(&self.rules);
-        for destination in rules.event_destinations.iter().filter(|key| is_wanted(&event.integrations, key)) {
-            let payload = Payload::Call(event.to_json());
-            let cause = Cause::Event(event.id);
-            self.deliver(destination, &profile.key, event.message_id.clone(), cause, payload);
+        // Made at most once, and only if somebody may want it.
+        let mut call: Option<Value> = None;
+        for destination in &rules.event_destinations {
+            let selected =
+                route::admit(destination, Some(&event.source), &event.integrations).and_then(|()| {
+                    let call = call.get_or_insert_with(|| Value::Object(event.to_json()));
+                    self.select(destination, profile, Cow::Borrowed(call))
+                });
+            match selected {
+                Ok(call) => {
+                    let (id, cause) = (event.message_id.clone(), Cause::Event(event.id));
+                    self.deliver(&destination.key, &profile.key, id, cause, Payload::Call(call));
+                }
+                Err(reason) => self.not_sent.add(&destination.key, reason),
+            }
         }
     }
-}
 
-/// What the sender says about a destination: its own entry, else `All`, else yes (an options object means yes).
-fn is_wanted(integrations: &Map<String, Value>, destination: &str) -> bool {
-    let choice = integrations.get(destination).or_else(|| integrations.get("All"));
-    choice.is_none_or(|choice| *choice != Value::Bool(false))
+    /// What of a call is sent to a destination.
+    pub(super) fn select(
+        &self,
+        destination: &Destination,
+        profile: &Profile,
+        call: Cow<'_, Value>,
+    ) -> Result<Map<String, Value>, NotSent> {
+        let trait_of = |name: &str| profile.trait_value(name).map(Cow::into_owned);
+        match route::select(destination, call, trait_of)?.into_owned() {
+            Value::Object(call) => Ok(call),
+            // A call is an object, and stays one.
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(NotSent::Fault)
+            }
+        }
+    }
 }
 
 fn remember_event(profile: &mut Profile, event: &Event) {

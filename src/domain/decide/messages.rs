@@ -44,8 +44,8 @@ impl Decision<'_> {
         cause: &Cause,
         destination: &str,
     ) {
-        let wanted = self.rules.definitions.destinations.get(destination);
-        if wanted.is_none_or(|destination| destination.events == EventsWanted::None) {
+        let Some(wanted) = self.rules.definitions.destinations.get(destination).cloned() else { return };
+        if wanted.events == EventsWanted::None {
             return;
         }
         for emit in &computation.emit {
@@ -57,7 +57,13 @@ impl Decision<'_> {
                 Emit::Identify => change.identify(),
                 Emit::Track => change.track(),
             };
-            self.deliver(destination, &profile.key, message_id, cause.clone(), Payload::Call(call));
+            // It has no source, and its `integrations` name the destination.
+            match self.select(&wanted, profile, Cow::Owned(Value::Object(call))) {
+                Ok(call) => {
+                    self.deliver(destination, &profile.key, message_id, cause.clone(), Payload::Call(call));
+                }
+                Err(reason) => self.not_sent.add(destination, reason),
+            }
         }
     }
 }

@@ -30,6 +30,7 @@ use super::change::{ChangeSet, DeliveryWrite};
 use super::delivery::{Cause, Delivery, Payload};
 use super::ids::{DeliveryId, IdSource, UserKey};
 use super::profile::Profile;
+use super::route::NotSentCounts;
 use super::time::Timestamp;
 
 /// What one group of inputs causes, as far as it is decided.
@@ -43,6 +44,8 @@ pub struct Decision<'a> {
     pub effects: Vec<Told>,
     /// What found no room on its profile.
     pub left_out: LeftOut,
+    /// How many calls destinations did not want.
+    pub not_sent: NotSentCounts,
     /// Whose profile, one that the caller does not keep, something was needed of that can't be read
     /// ([`Profile::is_damaged`](super::profile::Profile::is_damaged)): what was decided is not to be written.
     pub damaged: Option<UserKey>,
@@ -64,7 +67,16 @@ impl<'a> Decision<'a> {
     pub fn new(rules: Arc<Rules>, now: Timestamp, ids: &'a mut IdSource) -> Self {
         let changes = ChangeSet { at: now, ..ChangeSet::default() };
         let left_out = LeftOut::default();
-        Self { rules, now, ids, changes, effects: Vec::new(), left_out, damaged: None }
+        Self {
+            rules,
+            now,
+            ids,
+            changes,
+            effects: Vec::new(),
+            left_out,
+            not_sent: NotSentCounts::default(),
+            damaged: None,
+        }
     }
 
     /// Notes it where something that was needed of a profile can't be read.

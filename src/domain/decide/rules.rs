@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::compute::Touched;
 use crate::domain::backfill::Backfill;
-use crate::domain::definition::{Class, Computation, Definitions, EventsWanted, LeafUse, PartUse};
+use crate::domain::definition::{
+    Class, Computation, Definitions, Destination, EventsWanted, LeafUse, PartUse,
+};
 use crate::domain::ids::{LeafId, UserKey};
 use crate::domain::leaf::Reading;
 use crate::domain::query::{Inputs, LeafSpec, Query, Tally, Target};
@@ -106,8 +108,8 @@ pub struct Prepared {
     pub(super) parts: HashSet<LeafId>,
     /// Leaves that accounts have.
     pub(super) account_leaves: HashSet<LeafId>,
-    /// Keys of the destinations that want source events.
-    pub(super) event_destinations: Vec<String>,
+    /// The destinations that want source events.
+    pub(super) event_destinations: Vec<Arc<Destination>>,
 }
 
 impl std::ops::Deref for Rules {
@@ -131,7 +133,7 @@ impl Rules {
             .destinations
             .values()
             .filter(|destination| destination.events == EventsWanted::All && destination.enabled)
-            .map(|destination| destination.key.clone())
+            .cloned()
             .collect();
         Self { definitions, surroundings, backfills, prepared: Arc::new(prepared) }
     }

@@ -9,6 +9,7 @@ mod flow;
 pub mod plan;
 mod problem;
 pub mod render;
+mod secrets;
 mod source;
 
 use std::collections::BTreeMap;
@@ -21,11 +22,12 @@ use crate::domain::time::Timestamp;
 
 pub use computation::{Announcement, Class, Computation, Emit, History, LEAF_FORM, LeafUse, PartUse, Status};
 pub use destination::{
-    Action, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted, Filter, Routing, Signing,
-    WebhookUrl,
+    ALLOWED_SECTIONS, Action, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted, Filter,
+    Routing, Signing, WebhookUrl, cut_path,
 };
 pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
 pub use problem::Problem;
+pub use secrets::REDACTED;
 pub use source::{Source, SourceKind};
 
 /// The kinds of definitions.

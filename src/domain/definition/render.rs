@@ -1,14 +1,14 @@
 //! Definitions as the API shows them: the shape in which they are written, without secrets.
 
+mod destination;
+
 use serde_json::{Map, Value, json};
 
-use super::{
-    Class, Computation, Definition, Destination, DestinationKind, Flow, Level, Source, Status, WebhookUrl,
-};
+use super::{Class, Computation, Definition, Flow, Level, Source, Status};
 use crate::domain::time::Timestamp;
 
-/// What is shown in place of a secret. Written back, it means: keep the secret.
-pub const REDACTED: &str = "********";
+pub use super::secrets::{REDACTED, is_secret_header};
+pub use destination::destination;
 
 /// What is shown of a computation beside its definition.
 #[derive(Clone, Debug, Default)]
@@ -72,47 +72,6 @@ fn level(level: &Level) -> Value {
         }
     }
     Value::Object(shown)
-}
-
-/// A destination.
-pub fn destination(destination: &Destination) -> Value {
-    let mut shown = Map::new();
-    shown.insert("key".into(), destination.key.as_str().into());
-    shown.insert("kind".into(), destination.kind.as_str().into());
-    match &destination.kind {
-        DestinationKind::Webhook { urls, signing, gzip: _ } => {
-            shown.insert("urls".into(), urls.iter().map(webhook_url).collect());
-            if signing.shared_secret.is_some() {
-                shown.insert("shared_secret".into(), REDACTED.into());
-            }
-        }
-        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => {}
-    }
-    shown.insert("enabled".into(), destination.enabled.into());
-    shown.insert("timeout".into(), destination.timeout.to_string().into());
-    shown.insert("max_in_flight".into(), destination.max_in_flight.into());
-    if let Some(rate_limit) = destination.rate_limit {
-        shown.insert("rate_limit".into(), rate_limit.into());
-    }
-    shown.insert("retry_for".into(), destination.retry_for.to_string().into());
-    shown.insert("events".into(), destination.events.as_str().into());
-    with_times(shown, destination.created_at, destination.updated_at)
-}
-
-fn webhook_url(url: &WebhookUrl) -> Value {
-    let shown = |(name, value): (&String, &String)| {
-        let value = if is_secret_header(name) { REDACTED } else { value };
-        (name.clone(), Value::from(value))
-    };
-    json!({ "url": url.url, "headers": url.headers.iter().map(shown).collect::<Map<_, _>>() })
-}
-
-/// Whether the value of a header with that name is likely to be a secret.
-fn is_secret_header(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["auth", "key", "token", "secret", "password", "cookie", "credential", "signature"]
-        .iter()
-        .any(|word| name.contains(word))
 }
 
 /// An audience or computed trait.

@@ -20,6 +20,7 @@ mod guard;
 mod journeys;
 mod openapi;
 mod params;
+mod presets;
 mod preview;
 mod replays;
 mod state;
@@ -57,6 +58,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(traits::endpoints());
     all.extend(definitions::endpoints());
     all.extend(destinations::endpoints());
+    all.extend(presets::endpoints());
     all.extend(funnels::endpoints());
     all.extend(journeys::endpoints());
     all.extend(users::endpoints());

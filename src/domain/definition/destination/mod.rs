@@ -1,17 +1,19 @@
 //! Destinations: where calls go.
 
 mod action;
+mod kind;
 mod routing;
-
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::limits::{DEFAULT_IN_FLIGHT, PAUSE_AFTER, PROBE_EVERY, RETRY_FOR, WEBHOOK_TIMEOUT};
+use crate::domain::limits::{
+    ACTION_TIMEOUT, DEFAULT_IN_FLIGHT, PAUSE_AFTER, PROBE_EVERY, RETRY_FOR, WEBHOOK_TIMEOUT,
+};
 use crate::domain::time::{Span, Timestamp};
 
 pub use action::{Action, Auth, Batch};
-pub use routing::{Effect, Filter, Routing};
+pub use kind::DestinationKind;
+pub use routing::{ALLOWED_SECTIONS, Effect, Filter, Routing, cut_path};
 
 /// Which events a destination gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,34 +48,6 @@ pub struct WebhookUrl {
     pub headers: std::collections::BTreeMap<String, String>,
 }
 
-/// What kind of receiver it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum DestinationKind {
-    /// Segment's classic webhook: each call to every URL, signed; one that takes it is enough.
-    Webhook {
-        /// One to five addresses.
-        urls: Vec<WebhookUrl>,
-        /// How calls are signed.
-        #[serde(flatten)]
-        signing: Signing,
-        /// Whether bodies are compressed.
-        #[serde(default)]
-        gzip: bool,
-    },
-    /// Segment's webhook action: a request made by mappings.
-    WebhookAction(Arc<Action>),
-    /// A webhook action that comes with stagepost, filled in with settings.
-    Preset {
-        /// The preset's key: `pendo`.
-        preset: String,
-        /// What was filled in.
-        settings: serde_json::Map<String, serde_json::Value>,
-        /// What came out.
-        action: Arc<Action>,
-    },
-}
-
 /// How a receiver knows that a call is ours.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signing {
@@ -84,25 +58,6 @@ pub struct Signing {
     /// from one to the next.
     #[serde(default)]
     pub signing_secrets: Vec<String>,
-}
-
-impl DestinationKind {
-    /// The name in definitions.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Webhook { .. } => "webhook",
-            Self::WebhookAction(_) => "webhook_action",
-            Self::Preset { preset, .. } => preset,
-        }
-    }
-
-    /// The mappings that make its requests, where it has any.
-    pub fn action(&self) -> Option<&Arc<Action>> {
-        match self {
-            Self::Webhook { .. } => None,
-            Self::WebhookAction(action) | Self::Preset { action, .. } => Some(action),
-        }
-    }
 }
 
 /// Where calls go.
@@ -125,6 +80,10 @@ pub struct Destination {
     /// How many attempts may begin at once after a pause, where there is a bound; `None` keeps the bound in every second.
     #[serde(default)]
     pub burst: Option<u32>,
+    /// Destinations with the same text here share one rate; `None` for a rate of its own. Tells nothing of the secret that
+    /// they share.
+    #[serde(default)]
+    pub rate_key: Option<String>,
     /// How long a delivery is tried before it is a dead letter, counted from its first attempt.
     pub retry_for: Span,
     /// How long a delivery may wait at all before it is a dead letter, counted from its making; `None` for ever.
@@ -151,22 +110,28 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// A destination with the usual settings.
+    /// A destination with the usual settings of its kind: a classic webhook gets what is computed for it, in 5 seconds;
+    /// what a mapping makes requests for is told by its trigger, so that it is asked about every event, and has 10 seconds.
     pub fn new(key: String, kind: DestinationKind) -> Self {
+        let (timeout, events) = match kind.action() {
+            None => (WEBHOOK_TIMEOUT, EventsWanted::Computed),
+            Some(_) => (ACTION_TIMEOUT, EventsWanted::All),
+        };
         Self {
             key,
             kind,
             enabled: true,
-            timeout: WEBHOOK_TIMEOUT,
+            timeout,
             max_in_flight: DEFAULT_IN_FLIGHT,
             rate_limit: None,
             burst: None,
+            rate_key: None,
             retry_for: RETRY_FOR,
             expire_after: None,
             pause_after: Some(PAUSE_AFTER),
             probe_every: PROBE_EVERY,
             coalesce: false,
-            events: EventsWanted::Computed,
+            events,
             routing: Routing::default(),
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),

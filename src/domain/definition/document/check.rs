@@ -98,28 +98,37 @@ pub fn http_url(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-/// Headers that each call sets by itself, in lower case.
-const OWN_HEADERS: [&str; 11] = [
+/// Headers of the transport and of signatures, which nobody else may set, in lower case.
+const OWN_HEADERS: [&str; 9] = [
     "connection",
     "content-encoding",
     "content-length",
-    "content-type",
     "expect",
     "host",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
-    "x-signature",
 ];
 
-/// The name of a header that may be added to a call.
+/// The name of a header that may be added to a call of a classic webhook.
 pub(super) fn header_name(name: &str) -> Result<(), String> {
+    mapped_header_name(name)?;
+    if name.eq_ignore_ascii_case("content-type") {
+        return Err(format!("`{name}` is set by stagepost and can't be replaced"));
+    }
+    Ok(())
+}
+
+/// The name of a header that a mapping may set: of a type of its own, or another user agent, too.
+pub(super) fn mapped_header_name(name: &str) -> Result<(), String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || name.len() > 256 || !name.bytes().all(fits) {
         return Err("is not the name of a header".to_owned());
     }
-    if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
+    let lower = name.to_ascii_lowercase();
+    // `webhook-id` and the like are those of Standard Webhooks.
+    if OWN_HEADERS.contains(&lower.as_str()) || lower == "x-signature" || lower.starts_with("webhook-") {
         return Err(format!("`{name}` is set by stagepost and can't be replaced"));
     }
     Ok(())

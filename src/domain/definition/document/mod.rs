@@ -25,7 +25,7 @@ use super::{Class, Definition, Kind, Problem};
 use crate::domain::limits::MAX_DEFINITIONS;
 
 pub use check::{email as check_email, http_url as check_http_url};
-pub use destination::EMAIL_DESTINATION;
+pub use destination::{EMAIL_DESTINATION, read_preset};
 pub use substitute::substitute;
 pub use suggest::did_you_mean;
 
@@ -134,14 +134,7 @@ fn read_definition(kind: Kind, key: Option<&str>, mut table: Table<'_, '_>) -> O
             table.close(&[]);
             flow.map(Definition::Flow)
         }
-        Kind::Destination => {
-            let (destination, kind_known) = destination::read(&mut table);
-            // Other kinds have other keys: nothing is said about those before the kind is right.
-            if kind_known {
-                table.close(&destination::LATER_KEYS);
-            }
-            destination.map(Definition::Destination)
-        }
+        Kind::Destination => destination::read(table).map(Definition::Destination),
         Kind::Audience => {
             let audience = computation::read(Class::Audience, &mut table, key);
             table.close(&[]);

@@ -24,6 +24,11 @@ impl Problems {
         self.0.borrow_mut().extend(problems);
     }
 
+    /// All of them.
+    pub fn into_all(self) -> Vec<Problem> {
+        self.0.into_inner()
+    }
+
     /// `read` when nothing was wrong, otherwise all that was.
     pub fn finish<T>(self, read: Option<T>) -> Result<T, Vec<Problem>> {
         let problems = self.0.into_inner();
@@ -63,6 +68,11 @@ impl<'v, 'p> Field<'v, 'p> {
     /// Notes a problem with it.
     pub fn problem(&self, message: impl Into<String>) {
         self.problems.add(&self.at, message);
+    }
+
+    /// Notes a problem with something in it: `place` begins with a `.` or `[`, or is empty.
+    pub fn problem_within(&self, place: &str, message: impl Into<String>) {
+        self.problems.add(&format!("{}{place}", self.at), message);
     }
 
     /// `None`, and a problem that says what should stand here.
@@ -211,6 +221,11 @@ impl<'v, 'p> Table<'v, 'p> {
     /// Notes a problem with `key`.
     pub fn problem(&self, key: &str, message: impl Into<String>) {
         self.problems.add(&self.path(key), message);
+    }
+
+    /// Notes a problem with the path `at`, which is one of the whole document.
+    pub fn problem_at(&self, at: &str, message: impl Into<String>) {
+        self.problems.add(at, message);
     }
 
     /// Every key and its value.

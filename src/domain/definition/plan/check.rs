@@ -46,23 +46,31 @@ pub(super) fn references(
                 }
                 for (index, key) in computation.destinations.iter().enumerate() {
                     if !after.destinations.contains_key(key) {
-                        let message = no_destination(after, key, deletes);
+                        let message = missing(after, Kind::Destination, key, deletes);
                         problems.push(Problem::new(format!("{at}.destinations[{index}]"), message));
                     }
                 }
             }
-            Definition::Flow(_) | Definition::Destination(_) => {}
+            Definition::Destination(destination) => {
+                let sources = destination.routing.sources.iter().flatten().enumerate();
+                for (index, key) in sources.filter(|(_, key)| !after.sources.contains_key(*key)) {
+                    let message = missing(after, Kind::Source, key, deletes);
+                    problems.push(Problem::new(format!("{at}.sources[{index}]"), message));
+                }
+            }
+            Definition::Flow(_) => {}
         }
     }
     problems
 }
 
-fn no_destination(after: &Definitions, key: &str, deletes: &[(Kind, String)]) -> String {
-    if deletes.iter().any(|(kind, deleted)| *kind == Kind::Destination && deleted == key) {
-        return format!("destination `{key}` is not in the document, so pruning would remove it");
+/// What is said of a definition that another one names, and that will not be there.
+fn missing(after: &Definitions, kind: Kind, key: &str, deletes: &[(Kind, String)]) -> String {
+    let what = kind.as_str();
+    if deletes.iter().any(|(deleted_kind, deleted)| *deleted_kind == kind && deleted == key) {
+        return format!("{what} `{key}` is not in the document, so pruning would remove it");
     }
-    let hint = did_you_mean(key, after.destinations.keys().map(String::as_str));
-    format!("there is no destination `{key}`{hint}")
+    format!("there is no {what} `{key}`{}", did_you_mean(key, after.keys(kind)))
 }
 
 /// Kinds of which there would be too many.
@@ -104,6 +112,13 @@ pub fn needed_by(existing: &Definitions, kind: Kind, key: &str) -> Option<String
             let what = kind.as_str();
             (!asking.is_empty()).then(|| format!("{what} `{key}` is asked about by {}", asking.join(", ")))
         }
-        Kind::Source | Kind::Flow => None,
+        Kind::Source => {
+            let names_it = |sources: &Vec<String>| sources.iter().any(|known| known == key);
+            let connected =
+                existing.destinations.values().filter(|it| it.routing.sources.as_ref().is_some_and(names_it));
+            let names: Vec<String> = connected.map(|it| format!("`{}`", it.key)).collect();
+            (!names.is_empty()).then(|| format!("source `{key}` is still named by {}", names.join(", ")))
+        }
+        Kind::Flow => None,
     }
 }

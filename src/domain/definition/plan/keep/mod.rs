@@ -1,9 +1,8 @@
 //! What a wanted definition takes over from the one that exists.
 
-use crate::domain::definition::render::REDACTED;
-use crate::domain::definition::{
-    Computation, Definition, Destination, DestinationKind, Problem, Source, Status, WebhookUrl,
-};
+mod destination;
+
+use crate::domain::definition::{Computation, Definition, Problem, REDACTED, Source, Status};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
 
@@ -25,9 +24,9 @@ pub(super) fn complete(
         }
         (Definition::Source(source), _) => keep_source(source, None, ids, &mut problems),
         (Definition::Destination(destination), Some(Definition::Destination(before))) => {
-            keep_secrets(destination, Some(before), &mut problems);
+            destination::keep(destination, Some(before), &mut problems);
         }
-        (Definition::Destination(destination), _) => keep_secrets(destination, None, &mut problems),
+        (Definition::Destination(destination), _) => destination::keep(destination, None, &mut problems),
         (Definition::Audience(computation), Some(Definition::Audience(before)))
         | (Definition::Trait(computation), Some(Definition::Trait(before))) => {
             keep_state(computation, before);
@@ -75,34 +74,6 @@ fn keep_source(
     }
 }
 
-fn keep_secrets(destination: &mut Destination, before: Option<&Destination>, problems: &mut Vec<Problem>) {
-    let before = before.and_then(|before| match &before.kind {
-        DestinationKind::Webhook { urls, signing, gzip: _ } => Some((urls, &signing.shared_secret)),
-        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => None,
-    });
-    match &mut destination.kind {
-        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => {}
-        DestinationKind::Webhook { urls, signing, gzip: _ } => {
-            if let Some(secret) = &mut signing.shared_secret {
-                let kept = before.and_then(|(_, secret)| secret.as_ref());
-                keep_secret(secret, kept, || "shared_secret".to_owned(), problems);
-            }
-            let urls_before = before.map_or(&[][..], |(urls, _)| urls.as_slice());
-            for (index, url) in urls.iter_mut().enumerate() {
-                keep_headers(url, urls_before, &format!("urls[{index}].headers"), problems);
-            }
-        }
-    }
-}
-
-/// Headers are kept only with the very address they were given for: a secret never follows to another one.
-fn keep_headers(url: &mut WebhookUrl, before: &[WebhookUrl], at: &str, problems: &mut Vec<Problem>) {
-    for (name, value) in &mut url.headers {
-        let kept = before.iter().filter(|before| before.url == url.url).find_map(|url| url.headers.get(name));
-        keep_secret(value, kept, || format!("{at}.{name}"), problems);
-    }
-}
-
 fn keep_secret(
     secret: &mut String,
     kept: Option<&String>,
@@ -114,11 +85,15 @@ fn keep_secret(
     }
     match kept {
         Some(kept) => secret.clone_from(kept),
-        None => problems.push(Problem::new(
-            at(),
-            format!("{REDACTED} stands for the secret that is kept, but there is none; write the secret"),
-        )),
+        None => problems.push(nothing_kept(at())),
     }
+}
+
+/// What is said of a secret that is to be kept where there is none, or not for that address.
+fn nothing_kept(at: String) -> Problem {
+    let message =
+        format!("{REDACTED} stands for the secret that is kept, but there is none; write the secret");
+    Problem::new(at, message)
 }
 
 /// Whether it is a computation whose values have to be found anew, or forgotten.

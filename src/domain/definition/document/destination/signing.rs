@@ -1,0 +1,32 @@
+//! `shared_secret` and `signing_secrets`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::check;
+use crate::domain::definition::document::reader::Table;
+use crate::domain::definition::{REDACTED, Signing};
+use crate::domain::limits::{MAX_SIGNING_SECRETS, SIGNING_SECRET_BYTES};
+
+pub(super) fn read(table: &mut Table<'_, '_>) -> Signing {
+    let shared_secret = table.optional("shared_secret").and_then(|field| field.parse(check::secret));
+    let mut signing_secrets = Vec::new();
+    if let Some(field) = table.optional("signing_secrets") {
+        let items = field.items(MAX_SIGNING_SECRETS).unwrap_or_default();
+        if field.value.as_array().is_some_and(Vec::is_empty) {
+            field.problem("name at least one secret, or leave it out");
+        }
+        signing_secrets.extend(items.iter().filter_map(|item| item.parse(signing_secret)).map(str::to_owned));
+    }
+    Signing { shared_secret: shared_secret.map(str::to_owned), signing_secrets }
+}
+
+/// A secret in the form of Standard Webhooks.
+fn signing_secret(text: &str) -> Result<&str, String> {
+    let (least, most) = SIGNING_SECRET_BYTES;
+    let bytes = text.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
+    if text == REDACTED || bytes.is_some_and(|bytes| (least..=most).contains(&bytes.len())) {
+        return Ok(text);
+    }
+    Err(format!("must be whsec_ and then the Base64 of {least} to {most} bytes"))
+}

@@ -1,0 +1,211 @@
+use serde_json::{Value, json};
+
+use crate::domain::address_policy::AddressPolicy;
+use crate::domain::definition::plan::{Plan, plan};
+use crate::domain::definition::{Definitions, Kind, Problem, document, render};
+use crate::domain::ids::IdSource;
+use crate::domain::time::Timestamp;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+const SIGNING: &str = "whsec_czNjcmV0LXMzY3JldC1zM2NyZXQ=";
+/// What stands in every secret below.
+const SECRETS: [&str; 3] = ["s3cret", "czNjcmV0", KEY];
+
+fn planned(existing: &Definitions, body: &Value) -> Result<Plan, Vec<Problem>> {
+    let wanted = document::read_one(Kind::Destination, Some("d"), body).expect("a destination");
+    let mut ids = IdSource::new([3; 32]);
+    plan(existing, vec![wanted], false, Timestamp::from_millis(0), &mut ids, &AddressPolicy::allow_all())
+}
+
+fn defined(body: &Value) -> Definitions {
+    let mut definitions = Definitions::default();
+    let source =
+        document::read_one(Kind::Source, Some("web"), &json!({ "kind": "http", "write_key": "wk_web_1" }));
+    definitions.put(source.unwrap());
+    for put in planned(&definitions, body).unwrap().puts {
+        definitions.put(put.definition);
+    }
+    definitions
+}
+
+fn shown(definitions: &Definitions) -> Value {
+    render::destination(&definitions.destinations["d"])
+}
+
+fn webhook() -> Value {
+    json!({
+        "kind": "webhook", "shared_secret": "s3cret", "signing_secrets": [SIGNING, SIGNING], "gzip": true,
+        "urls": [{ "url": "https://x.example/", "headers": { "X-Api-Key": "s3cret", "X-Team": "growth" } }],
+        "expire_after": "7d", "pause_after": "never", "burst": 3, "rate_limit": 1, "coalesce": true,
+    })
+}
+
+fn action(auth: Value) -> Value {
+    json!({
+        "kind": "webhook_action", "shared_secret": "s3cret", "signing_secrets": [SIGNING], "auth": auth,
+        "trigger": "type = 'track' and !contains(event, \"x\")", "sources": ["web"], "profile_traits": ["email"],
+        "filter": [
+            { "if": "properties.total = 5", "drop_event": true }, { "drop": ["context.ip"] }, { "allow": ["properties.total"] },
+        ],
+        "required": ["a.b"], "expected": ["c"], "events": "computed", "timeout": "3s",
+        "mapping": {
+            "url": { "@template": "https://x.example/{{userId}}" }, "method": "PUT",
+            "headers": { "X-Key": "s3cret", "X-Team": "growth", "X-Token": { "@if": { "exists": { "@path": "$.a" }, "then": "s3cret" } } },
+            "data": { "z": 1, "a": { "@path": "$.userId" } }, "batch_size": 5, "batch_wait": "1s", "batch_keys": ["url"],
+        },
+    })
+}
+
+fn oauth2() -> Value {
+    json!({ "type": "oauth2", "token_url": "https://id.example/", "client_id": "c", "client_secret": "s3cret", "audience": "x" })
+}
+
+fn basic() -> Value {
+    json!({ "type": "basic", "user": "u", "password": "s3cret" })
+}
+
+fn bearer() -> Value {
+    json!({ "type": "bearer", "token": "s3cret" })
+}
+
+fn survey() -> Value {
+    json!({
+        "kind": "hello_customer", "api_key": "s3cret", "touchpoint_id": "t", "language_id": "l",
+        "key_values": { "team": "Brugge", "plan": { "@path": "$.properties.plan" } }, "trigger": "event = 'Bought'",
+    })
+}
+
+fn pendo() -> Value {
+    json!({ "kind": "pendo", "region": "eu", "api_key": KEY, "calls": ["track"], "rate_limit": 7 })
+}
+
+fn every_kind() -> Vec<Value> {
+    let plain = json!({ "kind": "webhook_action", "mapping": { "url": "https://x.example/" } });
+    let off =
+        json!({ "kind": "pendo", "api_key": KEY, "enabled": false, "max_in_flight": 2, "events": "none" });
+    vec![webhook(), action(oauth2()), action(basic()), action(bearer()), plain, survey(), pendo(), off]
+}
+
+#[test]
+fn what_is_shown_can_be_put_back_and_shows_no_secret() {
+    for body in every_kind() {
+        let existing = defined(&body);
+        let shown = shown(&existing);
+        for secret in SECRETS {
+            assert!(!shown.to_string().contains(secret), "{secret} in {shown}");
+        }
+        let again = planned(&existing, &shown).unwrap();
+        assert_eq!((again.unchanged.len(), again.puts.len()), (1, 0), "{shown}");
+        // What is written is shown as it is written.
+        for (key, value) in body.as_object().unwrap() {
+            let is_plain = !value.is_object() && !value.is_array() && !value.to_string().contains("s3cret");
+            if is_plain && value != KEY && key != "trigger" {
+                assert_eq!(&shown[key], value, "{key} of {shown}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_a_preset_only_what_was_written_is_shown() {
+    let shown = shown(&defined(&pendo()));
+    assert_eq!(shown["calls"], json!(["track"]));
+    assert!(shown.get("trigger").is_none() && shown.get("mapping").is_none(), "{shown}");
+    // So that a changed setting has its effect.
+    let existing = defined(&pendo());
+    let mut changed = shown.clone();
+    changed["calls"] = json!(["group"]);
+    let plan = planned(&existing, &changed).unwrap();
+    assert!(format!("{:?}", plan.puts).contains("group"));
+    let survey = self::shown(&defined(&survey()));
+    assert_eq!(survey["trigger"], "event = \"Bought\"");
+    assert!(survey.get("rate_limit").is_none(), "{survey}");
+}
+
+/// The fields of the secrets that are not kept when `change` is made to what is shown.
+fn not_kept(body: &Value, change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let existing = defined(body);
+    let mut wanted = shown(&existing);
+    change(&mut wanted);
+    match planned(&existing, &wanted) {
+        Ok(_) => Vec::new(),
+        Err(problems) => {
+            assert!(problems.iter().all(|it| it.message.contains("write the secret")), "{problems:?}");
+            problems.into_iter().map(|it| it.of_one().field).collect()
+        }
+    }
+}
+
+#[test]
+fn a_secret_never_follows_to_another_address() {
+    let action_url = |wanted: &mut Value| wanted["mapping"]["url"] = json!("https://attacker.example/");
+    let headers = ["mapping.headers.X-Key", "mapping.headers.X-Token.@if.then"];
+    assert_eq!(not_kept(&action(bearer()), action_url), ["auth.token", headers[0], headers[1]]);
+    assert_eq!(not_kept(&action(basic()), action_url), ["auth.password", headers[0], headers[1]]);
+    assert_eq!(not_kept(&action(oauth2()), action_url), ["auth.client_secret", headers[0], headers[1]]);
+    let token_url = |wanted: &mut Value| wanted["auth"]["token_url"] = json!("https://attacker.example/");
+    assert_eq!(not_kept(&action(oauth2()), token_url), ["auth.client_secret"]);
+    let data = |wanted: &mut Value| wanted["mapping"]["data"] = json!({ "other": 1 });
+    assert!(not_kept(&action(oauth2()), data).is_empty());
+    let header = |wanted: &mut Value| wanted["mapping"]["headers"]["X-Other-Key"] = json!("********");
+    assert_eq!(not_kept(&action(bearer()), header), ["mapping.headers.X-Other-Key"]);
+    let base_url = |wanted: &mut Value| wanted["base_url"] = json!("https://attacker.example");
+    assert_eq!(not_kept(&pendo(), base_url), ["api_key"]);
+    assert_eq!(not_kept(&survey(), base_url), ["api_key"]);
+    let touchpoint = |wanted: &mut Value| wanted["touchpoint_id"] = json!("other");
+    assert!(not_kept(&survey(), touchpoint).is_empty(), "the same server");
+    let region = |wanted: &mut Value| wanted["region"] = json!("jp");
+    assert_eq!(not_kept(&pendo(), region), ["api_key"]);
+    let more = |wanted: &mut Value| wanted["signing_secrets"] = json!(["********", "********", "********"]);
+    assert_eq!(not_kept(&webhook(), more), ["signing_secrets[2]"]);
+    let as_action = |wanted: &mut Value| {
+        *wanted = json!({ "kind": "webhook_action", "shared_secret": "********", "mapping": { "url": "https://x.example/" } });
+    };
+    assert_eq!(not_kept(&webhook(), as_action), ["shared_secret"], "another kind has other secrets");
+}
+
+#[test]
+fn nothing_is_kept_where_there_was_nothing() {
+    let nothing = Definitions::default();
+    for (body, field) in [
+        (json!({ "kind": "pendo", "api_key": "********" }), "api_key"),
+        (
+            json!({ "kind": "webhook_action", "auth": { "type": "bearer", "token": "********" }, "mapping": { "url": "https://x.example/" } }),
+            "auth.token",
+        ),
+    ] {
+        let problems = planned(&nothing, &body).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].clone().of_one().field, field);
+    }
+}
+
+#[test]
+fn a_kept_secret_is_that_of_the_rate_too() {
+    let existing = defined(&survey());
+    let mut wanted = shown(&existing);
+    wanted["touchpoint_id"] = json!("other");
+    let plan = planned(&existing, &wanted).unwrap();
+    let crate::domain::definition::Definition::Destination(kept) = &plan.puts[0].definition else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(kept.rate_key, existing.destinations["d"].rate_key);
+    assert!(kept.rate_key.is_some());
+    let headers = kept.kind.action().unwrap().headers.to_json();
+    assert_eq!(headers, &json!({ "Authorization": "basic s3cret" }));
+}
+
+#[test]
+fn sources_have_to_be_there_and_stay() {
+    let mut named = pendo();
+    named["sources"] = json!(["web"]);
+    let existing = defined(&named);
+    let in_use = crate::domain::definition::plan::needed_by(&existing, Kind::Source, "web");
+    assert_eq!(in_use.as_deref(), Some("source `web` is still named by `d`"));
+    named["sources"] = json!(["web", "webb"]);
+    let problems = planned(&existing, &named).unwrap_err();
+    assert_eq!(
+        problems,
+        [Problem::new("destination[0].sources[1]", "there is no source `webb`; did you mean `web`?")]
+    );
+}
