@@ -13,7 +13,7 @@ use url::{Host, Url};
 use super::address_policy::AddressPolicy;
 use super::resolver::{AddressRefused, GuardedResolver};
 use super::tls;
-use crate::domain::limits::{RESPONSE_SNIPPET_BYTES, WEBHOOK_TIMEOUT};
+use crate::domain::limits::WEBHOOK_TIMEOUT;
 
 /// What every call says it is from.
 pub const USER_AGENT: &str = concat!("stagepost/", env!("CARGO_PKG_VERSION"));
@@ -31,6 +31,8 @@ pub struct Request {
     pub body: bytes::Bytes,
     /// How long it may take, from the connection to the end of the answer.
     pub timeout: Duration,
+    /// How many bytes of the answer's body are read; the rest is dropped.
+    pub read: usize,
 }
 
 /// What a receiver answered.
@@ -40,7 +42,7 @@ pub struct Answer {
     pub status: u16,
     /// The `Retry-After` header, as it came.
     pub retry_after: Option<String>,
-    /// The beginning of the body, at most `limits::RESPONSE_SNIPPET_BYTES`.
+    /// The beginning of the body, as much as was to be read.
     pub snippet: String,
     /// Why the body ended early, if it did: the receiver broke off after its status.
     pub broken_off: Option<String>,
@@ -105,7 +107,7 @@ impl HttpClient {
     /// [`HttpError`], when no status came back in time.
     pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
         self.check_literal(&request.url)?;
-        let timeout = request.timeout;
+        let (timeout, read) = (request.timeout, request.read);
         let mut seen = None;
         let exchange = async {
             let sent = self
@@ -117,7 +119,7 @@ impl HttpClient {
                 .await;
             let mut response = sent.map_err(|error| explain(error, timeout))?;
             let answer = seen.insert(head(&response));
-            read_snippet(&mut response, answer).await;
+            read_snippet(&mut response, read, answer).await;
             Ok(())
         };
         let ended = tokio::time::timeout(timeout, exchange).await;
@@ -170,12 +172,12 @@ fn head(response: &Response) -> Answer {
 }
 
 /// Reads up to the bound and drops the rest: nobody reads a megabyte of error page.
-async fn read_snippet(response: &mut Response, answer: &mut Answer) {
+async fn read_snippet(response: &mut Response, bytes: usize, answer: &mut Answer) {
     let mut body = Vec::new();
-    while body.len() < RESPONSE_SNIPPET_BYTES {
+    while body.len() < bytes {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                body.extend_from_slice(&chunk[..chunk.len().min(RESPONSE_SNIPPET_BYTES - body.len())]);
+                body.extend_from_slice(&chunk[..chunk.len().min(bytes - body.len())]);
                 answer.snippet = lossy(&body);
             }
             Ok(None) => return,
@@ -249,6 +251,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),
             timeout: Duration::from_secs(2),
+            read: 100,
         }
     }
 

@@ -9,7 +9,6 @@
 mod lane;
 mod outbox;
 mod rate;
-mod sample;
 #[cfg(test)]
 mod tests;
 
@@ -30,7 +29,7 @@ pub use self::outbox::{EngineOutbox, Outbox};
 use super::sender::{Sender, Verdict};
 use crate::clock::Clock;
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::{Attempt, Delivery, EMAIL};
+use crate::domain::delivery::{Delivery, EMAIL};
 use crate::domain::time::Timestamp;
 use crate::engine::{EngineError, Settlement};
 use crate::store::StoreError;
@@ -90,19 +89,6 @@ impl Dispatcher {
         let count = claimed.len();
         join_all(claimed.into_iter().map(|delivery| self.inner.attempt(&lane, delivery))).await;
         Ok(count)
-    }
-
-    /// Sends a sample call to a destination, now. It is not stored, not counted and never tried again.
-    ///
-    /// # Errors
-    /// A message, when there is no such destination.
-    pub async fn test(&self, destination: &str) -> Result<Attempt, String> {
-        if !self.inner.definitions.borrow().destinations.contains_key(destination) {
-            return Err(format!("there is no destination `{destination}`"));
-        }
-        let sample = sample::delivery(destination, self.inner.clock.now());
-        let sent = self.inner.sender.send(std::slice::from_ref(&sample)).await;
-        sent.into_iter().next().map(|sent| sent.attempt).ok_or_else(|| "no attempt was made".to_owned())
     }
 
     /// Claims nothing more and waits up to `grace` for the attempts under way. Answers how many were still not over:
@@ -185,7 +171,9 @@ impl Inner {
         metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
         metrics::histogram!("stagepost_delivery_duration_seconds", "destination" => lane.key.clone())
             .record(begun.elapsed().as_secs_f64());
-        let settlement = Settlement { id: delivery.id, attempt: sent.attempt, outcome: sent.outcome };
+        // Without an attempt it was held back: it is as it was, and due again.
+        let Some(attempt) = sent.attempt else { return lane.free(&delivery.user) };
+        let settlement = Settlement { id: delivery.id, attempt, outcome: sent.outcome };
         self.settle(lane, Unsettled { user: delivery.user, settlement }).await;
     }
 

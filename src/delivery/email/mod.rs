@@ -21,7 +21,7 @@ use tracing::{info, warn};
 pub use self::settings::{Security, SmtpSettings};
 use self::smtp::{Refusal, Smtp, Taken, describe};
 use self::templates::{Mail, Templates};
-use super::sender::Verdict;
+use super::sender::{Reached, Verdict};
 use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::ids::DeliveryId;
 
@@ -177,7 +177,7 @@ impl Mailer {
             Outcome::Delivered
         };
         let snippet = Some(format!("{} {}", taken.code, taken.answer).trim_end().to_owned());
-        Verdict { outcome, status: Some(taken.code), snippet, error }
+        Verdict { outcome, reached: Reached::Yes, status: Some(taken.code), snippet, error }
     }
 
     fn partly_sent(&self) -> std::sync::MutexGuard<'_, PartlySent> {
@@ -187,7 +187,8 @@ impl Mailer {
 
 fn verdict(refusal: Refusal) -> Verdict {
     let outcome = if refusal.permanent { Outcome::Failed } else { Outcome::Retry { after: None } };
-    Verdict { outcome, status: refusal.code, snippet: None, error: Some(refusal.error) }
+    let reached = Reached::No;
+    Verdict { outcome, reached, status: refusal.code, snippet: None, error: Some(refusal.error) }
 }
 
 /// The recipients that are addresses, and a note for each that is none.

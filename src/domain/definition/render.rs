@@ -107,8 +107,8 @@ fn webhook_url(url: &WebhookUrl) -> Value {
     json!({ "url": url.url, "headers": url.headers.iter().map(shown).collect::<Map<_, _>>() })
 }
 
-/// Whether the value of a header with that name is likely to be a secret.
-fn is_secret_header(name: &str) -> bool {
+/// Whether the value of a header, or setting, with that name is likely to be a secret.
+pub fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["auth", "key", "token", "secret", "password", "cookie", "credential", "signature"]
         .iter()

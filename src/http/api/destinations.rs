@@ -1,21 +1,18 @@
-//! What can be done with a destination beside defining it: replaying its dead letters, sending it a sample.
+//! What can be done with a destination beside defining it: replaying its dead letters.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
 use super::Answer;
 use super::endpoint::Endpoint;
-use super::params::{NoParams, Params};
+use super::params::Params;
 use super::state::ApiState;
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::engine::{Engine, ReplaySelection};
-use crate::http::problem::{ApiProblem, Code};
+use crate::http::problem::ApiProblem;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![
-        Endpoint::at("/api/destinations/{key}/replay").post(replay),
-        Endpoint::at("/api/destinations/{key}/test").post(test),
-    ]
+    vec![Endpoint::at("/api/destinations/{key}/replay").post(replay)]
 }
 
 async fn replay(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
@@ -34,16 +31,6 @@ async fn replay(state: web::Data<ApiState>, key: web::Path<String>, request: Htt
     let selection = ReplaySelection::Of { destination: key.into_inner(), status, since };
     let replayed = state.engine.replay(selection).await?;
     Ok(HttpResponse::Accepted().json(json!({ "replayed": replayed })))
-}
-
-async fn test(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams) -> Answer {
-    known(&state.engine, &key)?;
-    let tester = state
-        .tester
-        .as_ref()
-        .ok_or_else(|| ApiProblem::new(Code::Unavailable, "this server sends nothing just now"))?;
-    let attempt = tester.test(&key).await.map_err(|refusal| ApiProblem::new(Code::Conflict, refusal))?;
-    Ok(HttpResponse::Ok().json(attempt))
 }
 
 /// Mails have a queue of their own without being defined.

@@ -42,7 +42,6 @@ pub use guard::token_hash;
 pub(super) use guard::{Verdict, basic};
 pub use params::NoParams;
 pub use state::{ApiState, Check};
-pub use test_send::DestinationTester;
 
 /// What a handler answers.
 type Answer = Result<HttpResponse, ApiProblem>;
@@ -56,6 +55,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(traits::endpoints());
     all.extend(definitions::endpoints());
     all.extend(destinations::endpoints());
+    all.extend(test_send::endpoints());
     all.extend(funnels::endpoints());
     all.extend(journeys::endpoints());
     all.extend(users::endpoints());

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::guard::Guard;
-use super::test_send::DestinationTester;
+use crate::delivery::sender::RealSender;
 use crate::domain::limits;
 use crate::engine::{Engine, EngineError};
 use crate::http::profiles::Bucket;
@@ -27,7 +27,7 @@ pub struct ApiState {
     /// When the server started.
     pub started: Instant,
     /// Sends samples; `None` where nothing is sent.
-    pub(super) tester: Option<Arc<dyn DestinationTester>>,
+    pub(super) tester: Option<Arc<RealSender>>,
     /// Further checks of `/readyz`, by name.
     pub(in crate::http) checks: Vec<(&'static str, Check)>,
     pub(in crate::http) guard: Guard,
@@ -62,7 +62,7 @@ impl ApiState {
     }
 
     /// The same, with who sends samples.
-    pub fn with_tester(self, tester: Arc<dyn DestinationTester>) -> Self {
+    pub fn with_tester(self, tester: Arc<RealSender>) -> Self {
         Self { tester: Some(tester), ..self }
     }
 
