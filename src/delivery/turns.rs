@@ -112,3 +112,7 @@ impl<'a> Turns<'a> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "turns_tests.rs"]
+mod tests;
