@@ -196,3 +196,7 @@ fn secrets(destination: &Destination) -> Vec<&str> {
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets
 }
+
+#[cfg(test)]
+#[path = "trial_tests.rs"]
+mod tests;
