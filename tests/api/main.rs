@@ -24,3 +24,4 @@ mod segment;
 mod signature;
 mod studio;
 mod trials;
+mod webhooks;

@@ -84,22 +84,23 @@ pub(super) fn requests(
     let mut last: HashMap<&UserKey, usize> = HashMap::new();
     for (place, key, bytes) in calls {
         let user = &deliveries[place].user;
+        // With the comma after it.
+        let bytes = bytes + 1;
         let fits = |open: &&mut Open| {
             requests[open.number].len() < size
-                // The comma.
-                && open.bytes + bytes + 1 <= MAX_BATCH_CALL_BYTES
+                && open.bytes + bytes <= MAX_BATCH_CALL_BYTES
                 && last.get(user).is_none_or(|&last| last <= open.number)
         };
         let number = match open.get_mut(&key).filter(fits) {
             Some(open) => {
-                open.bytes += bytes + 1;
+                open.bytes += bytes;
                 open.number
             }
             None => {
                 let number = requests.len();
                 requests.push(Vec::new());
-                // The brackets.
-                open.insert(key, Open { number, bytes: bytes + 2 });
+                // One bracket; the other takes the place of the last comma.
+                open.insert(key, Open { number, bytes: bytes + 1 });
                 number
             }
         };
