@@ -14,6 +14,8 @@ const USER: &str = "stagepost-test";
 pub struct Sample {
     /// Whose it is.
     pub user: UserKey,
+    /// Key of the source that it came from, if it came from one.
+    pub source: Option<String>,
     /// The call.
     pub call: Map<String, Value>,
 }
@@ -78,7 +80,7 @@ pub fn call(call_type: CallType, destination: &str, ids: &mut IdSource, now: Tim
         }),
         CallType::Alias => json!({ "type": "alias", "previousId": "stagepost-test-visitor", "context": {} }),
     };
-    Sample { user: UserKey::user(USER), call: enveloped(own, &ids.ksuid("test_", now), now) }
+    Sample { user: UserKey::user(USER), source: None, call: enveloped(own, &ids.ksuid("test_", now), now) }
 }
 
 fn person() -> Value {

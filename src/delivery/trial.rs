@@ -59,7 +59,7 @@ impl RealSender {
     pub async fn test(&self, key: &str, sample: Sample, dry_run: bool) -> Result<Trial, String> {
         let destination = self.destination(key).ok_or_else(|| format!("there is no destination `{key}`"))?;
         let nothing = Trial { sent: false, reason: None, attempt: None, requests: Vec::new() };
-        let call = match routed(&destination, sample.call) {
+        let call = match routed(&destination, sample.source.as_deref(), sample.call) {
             Ok(call) => call,
             Err(reason) => return Ok(Trial { reason: Some(reason), ..nothing }),
         };
@@ -89,7 +89,11 @@ impl RealSender {
 /// The call as `destination` gets it, or why it does not.
 ///
 /// The seam to the rules of routing (sources, trigger, filters, traits of the profile): every call passes as it is.
-fn routed(_destination: &Destination, call: Map<String, Value>) -> Result<Map<String, Value>, String> {
+fn routed(
+    _destination: &Destination,
+    _source: Option<&str>,
+    call: Map<String, Value>,
+) -> Result<Map<String, Value>, String> {
     Ok(call)
 }
 

@@ -112,7 +112,7 @@ fn given_event(event: &Value, ids: &mut IdSource, now: Timestamp) -> Result<Samp
     segment::take_write_key(&mut call);
     let event =
         segment::event(call, call_type, &mut Arrival { source: &source, now, ids }).map_err(refused)?;
-    Ok(as_sent(&event))
+    Ok(Sample { source: None, ..as_sent(&event) })
 }
 
 async fn logged_event(engine: &Engine, id: &str) -> Result<Sample, ApiProblem> {
@@ -124,7 +124,7 @@ async fn logged_event(engine: &Engine, id: &str) -> Result<Sample, ApiProblem> {
 }
 
 fn as_sent(event: &Event) -> Sample {
-    Sample { user: event.user_key(), call: event.to_json() }
+    Sample { user: event.user_key(), source: Some(event.source.clone()), call: event.to_json() }
 }
 
 /// The attempt as it would be kept, and what was sent.
