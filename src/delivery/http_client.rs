@@ -13,10 +13,14 @@ use url::{Host, Url};
 use super::address_policy::AddressPolicy;
 use super::resolver::{AddressRefused, GuardedResolver};
 use super::tls;
+use crate::domain::definition::render::{REDACTED, is_secret_header};
 use crate::domain::limits::WEBHOOK_TIMEOUT;
 
 /// What every call says it is from.
 pub const USER_AGENT: &str = concat!("stagepost/", env!("CARGO_PKG_VERSION"));
+
+/// Shorter secrets, in bytes, are not looked for in what is shown: they would be found everywhere.
+pub const SHORTEST_SECRET: usize = 6;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -108,6 +112,7 @@ impl HttpClient {
     pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
         self.check_literal(&request.url)?;
         let (timeout, read) = (request.timeout, request.read);
+        let secrets = secrets(&request.headers);
         let mut seen = None;
         let exchange = async {
             let sent = self
@@ -123,6 +128,12 @@ impl HttpClient {
             Ok(())
         };
         let ended = tokio::time::timeout(timeout, exchange).await;
+        if let Some(answer) = &mut seen {
+            // Some receivers show what they were sent.
+            for secret in &secrets {
+                answer.snippet = answer.snippet.replace(secret.as_str(), REDACTED);
+            }
+        }
         match (ended, seen) {
             (Ok(Ok(())), Some(answer)) => Ok(answer),
             (Ok(Err(error)), _) => Err(error),
@@ -148,6 +159,15 @@ impl HttpClient {
             Err(HttpError::Refused(AddressPolicy::refusal(&address.to_string())))
         }
     }
+}
+
+/// What of these headers must not be seen in what comes back: the values of those that sound like it, without `Bearer` and the
+/// like.
+fn secrets(headers: &HeaderMap) -> Vec<String> {
+    let sensitive =
+        headers.iter().filter(|(name, value)| value.is_sensitive() && is_secret_header(name.as_str()));
+    let texts = sensitive.filter_map(|(_, value)| value.to_str().ok()?.rsplit(' ').next());
+    texts.filter(|text| text.len() >= SHORTEST_SECRET).map(str::to_owned).collect()
 }
 
 /// `url` for people: scheme, host and port. Whatever follows may be a secret, the path too: many a webhook is known by nothing

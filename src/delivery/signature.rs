@@ -6,8 +6,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 
-/// The header's name.
-pub const HEADER: &str = "X-Signature";
+/// The header's name; upper and lower case make no difference.
+pub const HEADER: &str = "x-signature";
 
 /// The signature of `text` under `secret`.
 pub fn sign(secret: &str, text: &str) -> String {

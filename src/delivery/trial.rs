@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::destinations;
-use super::http_client::{self, Request};
+use super::http_client::{self, Request, SHORTEST_SECRET};
 use super::sample::Sample;
 use super::sender::{Reached, RealSender, Sender as _};
 use crate::clock;
@@ -20,9 +20,6 @@ use crate::domain::delivery::{Attempt, Cause, Delivery, DeliveryStatus, Payload}
 use crate::domain::ids::IdSource;
 use crate::domain::limits::MAX_BATCH_CALL_BYTES;
 use crate::domain::time::Timestamp;
-
-/// Shorter secrets are not looked for in what is shown: they would be found everywhere.
-const SHORTEST_SECRET: usize = 6;
 
 /// What a test came to.
 #[derive(Clone, Debug, PartialEq)]

@@ -45,8 +45,8 @@ impl<'a> Turns<'a> {
         self.sent[place] = Some(sent);
     }
 
-    /// Makes the requests, at most `most` at once, and shares each one's verdict among its deliveries. None is begun when more
-    /// than `time` has passed; what is left then is held back.
+    /// Makes the requests, at most `most` at once, and shares each one's verdict among its deliveries. None is begun once `time`
+    /// has passed; what is left then is held back.
     pub async fn run(
         mut self,
         most: usize,
@@ -55,11 +55,12 @@ impl<'a> Turns<'a> {
         requests: &impl Requests,
     ) -> Vec<Sent> {
         let begun = Instant::now();
-        let mut is_first = true;
-        while !self.waiting.is_empty() && (is_first || begun.elapsed() < time) {
-            is_first = false;
+        while !self.waiting.is_empty() {
             let turn = self.next_turn();
             let make = |places: Vec<usize>| async move {
+                if begun.elapsed() >= time {
+                    return (places, Sent::held());
+                }
                 let (at, begun) = (clock.now(), Instant::now());
                 let verdict = requests.make(&places).await;
                 (places, verdict.into_sent(at, millis(begun.elapsed())))

@@ -94,11 +94,17 @@ async fn only_the_held_ones_are_taken_out_of_a_shared_request() {
 
 #[tokio::test]
 async fn once_the_time_is_over_nothing_more_begins() {
-    let all = deliveries(&["a", "a", "b"]);
-    let requests = Scripted::new(|_| Verdict::delivered());
-    let sent = Turns::one_each(&all).run(10, Duration::ZERO, &clock(), &requests).await;
-    assert_eq!(*requests.asked.lock().unwrap(), [[0], [2]], "the first turn always goes");
-    assert!(is_held(&sent[1]));
+    let all = deliveries(&["a", "b", "b", "a"]);
+    let time = Duration::from_millis(20);
+    // A receiver that takes longer than that.
+    let requests = Scripted::new(|_| {
+        std::thread::sleep(time);
+        Verdict::delivered()
+    });
+    let sent = Turns::one_each(&all).run(1, time, &clock(), &requests).await;
+    assert_eq!(*requests.asked.lock().unwrap(), [[0]]);
+    assert_eq!(sent[0].outcome, Outcome::Delivered);
+    assert!(sent[1..].iter().all(is_held), "within a turn and after it");
 }
 
 #[tokio::test]

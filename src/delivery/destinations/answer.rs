@@ -35,6 +35,11 @@ fn judge_answer(answer: Answer, now: Timestamp) -> Verdict {
             (Outcome::Failed, Some(format!("answered {status}: redirects are not followed")))
         }
         (status, _) if is_retryable(status) => (Outcome::Retry { after }, Some(format!("answered {status}"))),
+        (status @ (401 | 403), _) => {
+            let error =
+                format!("answered {status}, which is final: are the destination's credentials right?");
+            (Outcome::Failed, Some(error))
+        }
         (status, _) => (Outcome::Failed, Some(format!("answered {status}, which is final"))),
     };
     let reached = if outcome == Outcome::Delivered { Reached::Yes } else { Reached::No };

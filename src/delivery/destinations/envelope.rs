@@ -18,8 +18,8 @@ use crate::domain::time::Timestamp;
 /// How often the delivery was put back by hand, on calls that it was.
 const REPLAY: HeaderName = HeaderName::from_static("x-stagepost-replay");
 
-/// Headers that belong to the transport or vouch for the call: neither a setting nor a mapping replaces them.
-const OWN_HEADERS: [&str; 15] = [
+/// Headers that belong to the transport, and the signature: neither a setting nor a mapping replaces them.
+const OWN_HEADERS: [&str; 12] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -32,10 +32,9 @@ const OWN_HEADERS: [&str; 15] = [
     "transfer-encoding",
     "upgrade",
     signature::HEADER,
-    standard_webhooks::ID,
-    standard_webhooks::TIMESTAMP,
-    standard_webhooks::SIGNATURE,
 ];
+/// So are all that begin like this: those of Standard Webhooks, and ours.
+const OWN_PREFIXES: [&str; 2] = ["webhook-", "x-stagepost-"];
 
 /// One call to be sent.
 pub(super) struct Letter<'a> {
@@ -127,7 +126,9 @@ pub(super) fn added(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)
     let unfit = || format!("the header `{name}` can't be sent");
     let header: HeaderName =
         name.parse().map_err(|_| format!("{}: it is not the name of a header", unfit()))?;
-    if header == REPLAY || OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(header.as_str())) {
+    // A parsed name is in lower case.
+    let lower = header.as_str();
+    if OWN_HEADERS.contains(&lower) || OWN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
         return Err(format!("the header `{name}` is set by stagepost itself"));
     }
     let refused = || format!("{}: its value has to be of printable ASCII characters", unfit());

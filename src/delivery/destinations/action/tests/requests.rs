@@ -152,6 +152,20 @@ async fn fixed_credentials() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_shows_what_it_was_sent_shows_no_secrets() {
+    let server = TestServer::scripted(|asked, _| {
+        let said = ["authorization", "x-api-key", "x-team"].map(|name| asked.header(name)).join("|");
+        Reply::with(400, "", &said)
+    })
+    .await;
+    let mut action = action(&server.url);
+    action.auth = Some(Auth::Bearer { token: "t0ken-of-ours".to_owned() });
+    action.headers = mapping(json!({ "X-Api-Key": "k3y-of-ours", "X-Team": "growth" }));
+    let snippet = attempt(action, &bought()).await.response_snippet;
+    assert_eq!(snippet.as_deref(), Some("Bearer ********|********|growth"));
+}
+
+#[tokio::test]
 async fn what_no_request_can_be_made_of_fails_with_the_field() {
     type Change = Box<dyn FnOnce(&mut Action)>;
     fn url(definition: Value) -> Change {
