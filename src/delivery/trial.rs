@@ -62,7 +62,7 @@ impl RealSender {
         };
         let now = self.network.clock.now();
         let delivery = delivery(key, Sample { call, ..sample }, now);
-        let made = destinations::requests(&self.network, &destination, &delivery, now);
+        let made = destinations::requests(&self.network, &destination, &delivery, now).await;
         let secrets = secrets(&destination);
         let (requests, problem) = match made {
             Ok(requests) => {

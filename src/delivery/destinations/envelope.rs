@@ -123,13 +123,14 @@ impl Envelope {
 /// # Errors
 /// Why it can't be sent, without its value.
 pub(super) fn added(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let unfit = || format!("the header `{name}` can't be sent");
+    let shown = shown_name(name);
+    let unfit = || format!("the header {shown} can't be sent");
     let header: HeaderName =
         name.parse().map_err(|_| format!("{}: it is not the name of a header", unfit()))?;
     // A parsed name is in lower case.
     let lower = header.as_str();
     if OWN_HEADERS.contains(&lower) || OWN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
-        return Err(format!("the header `{name}` is set by stagepost itself"));
+        return Err(format!("the header {shown} is set by stagepost itself"));
     }
     let refused = || format!("{}: its value has to be of printable ASCII characters", unfit());
     if !value.is_ascii() {
@@ -138,6 +139,12 @@ pub(super) fn added(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)
     let mut value = HeaderValue::from_str(value).map_err(|_| refused())?;
     value.set_sensitive(true);
     Ok((header, value))
+}
+
+/// The name of a header for people: it may come from an event, and then be anything.
+pub(super) fn shown_name(name: &str) -> String {
+    let is_plain = name.len() <= 64 && name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain { format!("`{name}`") } else { "whose name can't be shown".to_owned() }
 }
 
 /// An empty secret is none.

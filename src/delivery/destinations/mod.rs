@@ -42,7 +42,7 @@ pub(super) async fn send(network: &Network, destination: &Destination, batch: &[
             Turns::one_each(batch).run(most, timeout, &network.clock, &requests).await
         }
         DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {
-            let calls = Calls::map(network, destination, action, batch);
+            let calls = Calls::map(network, destination, action, batch).await;
             let mut sent = calls.turns().run(most, timeout, &network.clock, &calls).await;
             calls.add_notes(&mut sent);
             sent
@@ -54,7 +54,7 @@ pub(super) async fn send(network: &Network, destination: &Destination, batch: &[
 ///
 /// # Errors
 /// Why none can be made.
-pub(super) fn requests(
+pub(super) async fn requests(
     network: &Network,
     destination: &Destination,
     delivery: &Delivery,
@@ -67,7 +67,7 @@ pub(super) fn requests(
             webhook.requests(delivery, now)?.into_iter().map(|(_, request)| request).collect()
         }
         DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {
-            let calls = Calls::map(network, destination, action, std::slice::from_ref(delivery));
+            let calls = Calls::map(network, destination, action, std::slice::from_ref(delivery)).await;
             calls.request(&[0], now, timeout).map(|request| vec![request])
         }
     }

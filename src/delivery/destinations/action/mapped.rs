@@ -104,11 +104,15 @@ fn headers(value: Option<Value>, has_auth: bool) -> Result<HeaderMap, String> {
             Value::Bool(_) | Value::Number(_) => json::stringify(&value),
             Value::Array(_) | Value::Object(_) => {
                 let made = described(Some(&value));
-                return Err(format!("`headers`: `{name}` has to be a text, and the mapping made {made}"));
+                let name = envelope::shown_name(&name);
+                return Err(format!(
+                    "`headers`: the header {name} has to be a text, and the mapping made {made}"
+                ));
             }
         };
         if text.len() > MAX_HEADER_BYTES {
-            return Err(format!("`headers`: `{name}` is longer than {MAX_HEADER_BYTES} bytes"));
+            let name = envelope::shown_name(&name);
+            return Err(format!("`headers`: the header {name} is longer than {MAX_HEADER_BYTES} bytes"));
         }
         if has_auth && name.eq_ignore_ascii_case("authorization") {
             return Err(

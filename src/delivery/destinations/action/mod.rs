@@ -30,6 +30,9 @@ use crate::domain::definition::{Action, Destination};
 use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::time::Timestamp;
 
+/// Calls mapped in one go; then others have their turn on the thread.
+const MAPPED_IN_ONE_GO: usize = 32;
+
 /// Calls to one destination, mapped.
 pub(super) struct Calls<'a> {
     network: &'a Network,
@@ -44,7 +47,7 @@ pub(super) struct Calls<'a> {
 
 impl<'a> Calls<'a> {
     /// Maps every one of `deliveries`.
-    pub(super) fn map(
+    pub(super) async fn map(
         network: &'a Network,
         destination: &'a Destination,
         action: &'a Action,
@@ -59,7 +62,10 @@ impl<'a> Calls<'a> {
             mapped: Vec::with_capacity(deliveries.len()),
             keys: Vec::new(),
         };
-        for delivery in deliveries {
+        for (number, delivery) in (1..).zip(deliveries) {
+            if number % MAPPED_IN_ONE_GO == 0 {
+                tokio::task::yield_now().await;
+            }
             let (mapped, key) = match map_one(action, keys.as_ref(), delivery) {
                 Ok((mapped, key)) => (Ok(mapped), key),
                 Err(error) => (Err(error), String::new()),

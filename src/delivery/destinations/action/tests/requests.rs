@@ -3,9 +3,11 @@
 use std::io::Read as _;
 
 use flate2::read::GzDecoder;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{action, attempt, mapping, send_all, track};
+use crate::delivery::destinations::action::mapped::Mapped;
 use crate::delivery::http_client::USER_AGENT;
 use crate::delivery::sender::Reached;
 use crate::delivery::standard_webhooks;
@@ -195,7 +197,10 @@ async fn what_no_request_can_be_made_of_fails_with_the_field() {
         (method(json!("GET")), "`method` has to be POST, PUT or PATCH, and the mapping made another text"),
         (method(missing.clone()), "`method` has to be POST, PUT or PATCH, and the mapping made none"),
         (headers(json!("X: y")), "`headers` has to be an object, and the mapping made a text"),
-        (headers(json!({ "X": [1] })), "`headers`: `X` has to be a text, and the mapping made an array"),
+        (
+            headers(json!({ "X": [1] })),
+            "`headers`: the header `X` has to be a text, and the mapping made an array",
+        ),
         (
             headers(json!({ "X": "Café" })),
             "`headers`: the header `X` can't be sent: its value has to be of printable ASCII characters",
@@ -312,4 +317,53 @@ async fn a_wrong_setting_costs_no_call() {
         assert_eq!((sent.outcome, sent.reached), (Outcome::Retry { after: None }, Reached::NotTried));
     }
     assert!(server.asked().is_empty());
+}
+
+/// Any small JSON; texts have every character, line breaks too.
+fn value() -> impl Strategy<Value = Value> {
+    let text = prop_oneof!["[a-zA-Z-]{1,8}", any::<String>()];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(|number| json!(number)),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 12, 4, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::hash_map(text.clone(), inner, 0..3).prop_map(|members| json!(members)),
+        ]
+    })
+}
+
+/// Mostly one of these.
+fn mostly(usual: &'static [&'static str]) -> impl Strategy<Value = Value> {
+    prop_oneof![4 => prop::sample::select(usual).prop_map(Value::from), 1 => value()]
+}
+
+proptest! {
+    /// Whatever mappings make: a request is whole and can be sent, or it is refused in one line of words.
+    #[test]
+    fn only_what_can_be_sent_becomes_a_request(
+        url in mostly(&["https://example.com/a?b=c", "http://[::1]:1/", "http://", "ws://example.com"]),
+        method in mostly(&["POST", "PUT", "PATCH"]),
+        headers in value(),
+        data in value(),
+    ) {
+        let made = |name: &str| mapping(json!({ "@path": format!("$.{name}") }));
+        let (url_from, method_from, headers_from, data_from) = (made("url"), made("method"), made("headers"), made("data"));
+        let action = Action {
+            url: url_from, method: method_from, headers: headers_from, data: data_from, ..action("https://example.com/")
+        };
+        let event = json!({ "url": url, "method": method, "headers": headers, "data": data });
+        match Mapped::of(&action, &event) {
+            Ok(mapped) => {
+                prop_assert!(matches!(mapped.url.scheme(), "http" | "https") && mapped.url.has_host());
+                prop_assert!(matches!(mapped.method.as_str(), "POST" | "PUT" | "PATCH"));
+                prop_assert!(mapped.headers.values().all(|value| value.is_sensitive() && value.to_str().is_ok()));
+                prop_assert!(serde_json::from_str::<Value>(&mapped.text.unwrap()).is_ok());
+            }
+            Err(error) => prop_assert!(!error.is_empty() && !error.contains(char::is_control), "{:?}", error),
+        }
+    }
 }
