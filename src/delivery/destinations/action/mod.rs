@@ -28,6 +28,7 @@ use crate::delivery::sender::{Sent, Verdict};
 use crate::delivery::turns::{Requests, Turns};
 use crate::domain::definition::{Action, Destination};
 use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::limits::MAX_CALLS_AT_ONCE_BYTES;
 use crate::domain::time::Timestamp;
 
 /// Calls mapped in one go; then others have their turn on the thread.
@@ -39,14 +40,15 @@ pub(super) struct Calls<'a> {
     destination: &'a Destination,
     action: &'a Action,
     deliveries: &'a [Delivery],
-    /// For each delivery the parts of its request, or why it has none.
+    /// For each delivery the parts of its request, or why it has none. Those at the end for which there was no room have nothing
+    /// here, and are held back.
     mapped: Vec<Result<Mapped, String>>,
     /// For each delivery what has to be equal of those that share its request; empty where each has its own.
     keys: Vec<String>,
 }
 
 impl<'a> Calls<'a> {
-    /// Maps every one of `deliveries`.
+    /// Maps `deliveries`, as many as there is room for.
     pub(super) async fn map(
         network: &'a Network,
         destination: &'a Destination,
@@ -62,14 +64,19 @@ impl<'a> Calls<'a> {
             mapped: Vec::with_capacity(deliveries.len()),
             keys: Vec::new(),
         };
+        let mut bytes = 0;
         for (number, delivery) in (1..).zip(deliveries) {
             if number % MAPPED_IN_ONE_GO == 0 {
                 tokio::task::yield_now().await;
+            }
+            if bytes > MAX_CALLS_AT_ONCE_BYTES {
+                break;
             }
             let (mapped, key) = match map_one(action, keys.as_ref(), delivery) {
                 Ok((mapped, key)) => (Ok(mapped), key),
                 Err(error) => (Err(error), String::new()),
             };
+            bytes += mapped.as_ref().map_or(0, |mapped: &Mapped| mapped.text.as_ref().map_or(0, String::len));
             calls.mapped.push(mapped);
             calls.keys.push(key);
         }

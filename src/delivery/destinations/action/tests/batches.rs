@@ -191,6 +191,20 @@ async fn the_bytes_of_a_request_are_bounded() {
     assert!(sizes[1] <= MAX_BATCH_CALL_BYTES);
 }
 
+#[tokio::test]
+async fn the_bytes_of_all_requests_together_are_bounded() {
+    let server = TestServer::start(Reply::status(200)).await;
+    let mut action = batching(&server.url, 100, &USUAL);
+    action.data = mapping(json!({ "@path": "$.properties.text" }));
+    let text = "x".repeat(1000 * 1024);
+    let calls: Vec<Delivery> = (0..20).map(|n| track(&format!("u{n}"), json!({ "text": text }))).collect();
+    let sent = send_all(action, &calls).await;
+    let first_held = sent.iter().position(|sent| *sent == Sent::held()).unwrap();
+    assert_eq!(first_held, 17, "one more than fit into 16 MiB");
+    assert!(sent[first_held..].iter().all(|sent| *sent == Sent::held()));
+    assert!(sent[..first_held].iter().all(|sent| sent.outcome == Outcome::Delivered));
+}
+
 proptest! {
     /// Every call is in one request, requests are within their bounds, and a user's calls are in order over the requests.
     #[test]
