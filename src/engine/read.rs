@@ -8,7 +8,7 @@ use super::handle::Engine;
 use crate::domain::delivery::{Delivery, DeliveryFilter, EMAIL};
 use crate::domain::event::Event;
 use crate::domain::external_ids;
-use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
@@ -61,6 +61,10 @@ impl Engine {
     pub async fn recent_events(&self, profile: &Profile) -> Read<Vec<Event>> {
         let ids: Vec<_> = profile.recent.iter().rev().copied().collect();
         Ok(self.shared.store.events(&ids).await?)
+    }
+    /// One event of the log, while it is kept.
+    pub async fn event(&self, id: EventId) -> Read<Option<Event>> {
+        Ok(self.shared.store.events(&[id]).await?.pop())
     }
     /// One journey.
     pub async fn journey(&self, id: JourneyId) -> Read<Option<Journey>> {
