@@ -366,6 +366,11 @@ impl Writer {
             }
             drop(written_out);
         });
+        // Whoever is answered finds what his outcome says of its destination in force.
+        let before = Arc::clone(&self.healths);
+        if decided.is_ok() && !Arc::ptr_eq(&healths, &before) {
+            self.go_by_healths(healths);
+        }
         // The next group is decided while the disk still writes this one; the answers wait for the disk.
         let written = match decided {
             Ok(()) => self.shared.store.begin_commit(&changes, done).await,
@@ -374,11 +379,9 @@ impl Writer {
                 Err(error)
             }
         };
-        if written.is_ok() && !Arc::ptr_eq(&healths, &self.healths) {
-            self.go_by_healths(healths);
-        }
         match written {
             Err(error) if !error.is_fatal() => {
+                self.go_by_healths(before);
                 tracing::error!(%error, "a group of inputs was refused");
                 metrics::counter!("stagepost_groups_refused_total").increment(1);
                 Ok(())

@@ -67,6 +67,7 @@ async fn a_receiver_that_stays_down_ends_in_a_dead_letter_that_can_be_replayed()
     let mut document = definitions(&[receiver.url("/hook")]);
     // Wide enough that nothing changes by itself meanwhile.
     document["audience"][0]["query"] = "event('Bought').within(30 days).count() >= 1".into();
+    document["destination"][0]["pause_after"] = "never".into();
     app.apply(&document).await;
     bought(&app, "u1").await;
     let first = newest(&app, "u1").await;

@@ -55,11 +55,11 @@ impl Inner {
 
     async fn settle(&self, lane: &Lane, unsettled: Unsettled) {
         if unsettled.settlements.is_empty() {
-            return lane.free(&unsettled.users);
+            return lane.close(&unsettled.users);
         }
         let first = unsettled.settlements.first().map(|settlement| settlement.id);
         match self.outbox.settle(unsettled.settlements.clone()).await {
-            Ok(()) => lane.free(&unsettled.users),
+            Ok(()) => lane.close(&unsettled.users),
             // The lane stays closed: sending again what is known to have arrived would be a repetition for nothing.
             Err(why @ (EngineError::Busy | EngineError::Unavailable(_) | EngineError::Store(_))) => {
                 warn!(delivery = ?first, "the outcome of an attempt could not be written yet: {why}");
@@ -69,7 +69,7 @@ impl Inner {
                 why @ (EngineError::NotFound { .. } | EngineError::Conflict(_) | EngineError::Invalid(_)),
             ) => {
                 warn!(delivery = ?first, "the outcome of an attempt was not wanted: {why}");
-                lane.free(&unsettled.users);
+                lane.close(&unsettled.users);
             }
         }
     }

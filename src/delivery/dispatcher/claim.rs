@@ -74,7 +74,7 @@ impl Inner {
         let held = state.ready.len();
         match pace.gate {
             Gate::None(_) => 0,
-            Gate::One => usize::from(state.in_flight == 0 && held == 0).min(allowance),
+            Gate::One => usize::from(state.open == 0 && held == 0).min(allowance),
             Gate::All if pace.reads_ahead => {
                 let room = (4 * pace.max_in_flight + BUSY).saturating_sub(state.busy.len());
                 let ahead = AHEAD.max(pace.max_in_flight);
@@ -110,12 +110,14 @@ impl Inner {
         let mut state = lane.state();
         let slots = match pace.gate {
             Gate::None(_) => 0,
-            Gate::One => usize::from(state.in_flight == 0),
+            // What the one before says of the destination has to be known first.
+            Gate::One => usize::from(state.open == 0),
             Gate::All => pace.max_in_flight.saturating_sub(state.in_flight),
         };
         let count = slots.min(rate.allowance(pace.rate, now)).min(state.ready.len());
         rate.take(pace.rate, count, now);
         state.in_flight += count;
+        state.open += count;
         let taken = state.ready.drain(..count).collect();
         if pace.gate != Gate::All {
             // What is left may be superseded before it has its turn.
@@ -134,7 +136,7 @@ impl Inner {
         }
         match pace.gate {
             Gate::None(at) => return at,
-            Gate::One if state.in_flight > 0 => return None,
+            Gate::One if state.open > 0 => return None,
             Gate::One | Gate::All => {}
         }
         let next = state.next;

@@ -32,6 +32,8 @@ pub(super) struct State {
     pub ready: VecDeque<Vec<Delivery>>,
     /// Requests under way.
     pub in_flight: usize,
+    /// Attempts that began, and whose outcome is not on disk yet.
+    pub open: usize,
     /// Attempts that ended, whose settlement the engine could not write yet.
     pub unsettled: Vec<Unsettled>,
     pub circuit: Circuit,
@@ -77,9 +79,10 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next deliveries of these users may go.
-    pub fn free(&self, users: &HashSet<UserKey>) {
+    /// Attempts that were made together are at their end: the next deliveries of these users may go.
+    pub fn close(&self, users: &HashSet<UserKey>) {
         let mut state = self.state();
+        state.open = state.open.saturating_sub(1);
         for user in users {
             state.busy.remove(user);
         }

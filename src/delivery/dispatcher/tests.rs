@@ -11,7 +11,7 @@ use super::*;
 use crate::delivery::sender::{Sent, Verdict};
 use crate::domain::definition::{Action, Batch, Definition, Destination, DestinationKind, Signing};
 use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Outcome, Payload};
-use crate::domain::health::{Pause, PausedBy};
+use crate::domain::health::{Pause, PausedBy, Signal};
 use crate::domain::ids::{DeliveryId, IdSource, UserKey};
 use crate::domain::limits::RETRY_FOR;
 use crate::domain::mapping::Mapping;
@@ -149,7 +149,8 @@ impl Sender for Scripted {
             self.permits.acquire().await.unwrap().forget();
             let outcome = (self.answer)(delivery);
             self.sent.lock().unwrap().push(delivery.id);
-            sent.push(Verdict { outcome, ..Verdict::delivered() }.into_sent(self.clock.now(), 1));
+            let signal = if outcome == Outcome::Delivered { Signal::Good } else { Signal::Bad };
+            sent.push(Verdict { outcome, signal, ..Verdict::delivered() }.into_sent(self.clock.now(), 1));
         }
         sent
     }
