@@ -112,9 +112,10 @@ fn events(request: &Request) -> Vec<Value> {
     }
 }
 
-/// Everything arrived, repetitions are the same, and no user's events went backwards.
+/// Everything arrived, repetitions are the same, and no user's events went backwards: a request begins with what the one before
+/// began with, which is being repeated, or later; and within it they are in order.
 fn check(name: &str, receiver: &Receiver, posts: &[u64]) {
-    let mut newest: HashMap<String, u64> = HashMap::new();
+    let mut begins: HashMap<String, u64> = HashMap::new();
     let mut known: HashMap<String, Value> = HashMap::new();
     let mut ids: HashMap<Vec<u8>, String> = HashMap::new();
     let (mut arrived, mut again) = (BTreeSet::new(), 0);
@@ -123,11 +124,17 @@ fn check(name: &str, receiver: &Receiver, posts: &[u64]) {
         if let Some(before) = ids.insert(request.body.clone(), id.clone()) {
             assert_eq!(before, id, "{name}: the same body under another id");
         }
+        let mut newest: HashMap<String, u64> = HashMap::new();
         for event in events(&request) {
             let user = event["userId"].as_str().expect("a user").to_owned();
             let number = event["properties"]["number"].as_u64().expect("a number");
-            let before = newest.insert(user.clone(), number).unwrap_or_default();
-            assert!(number >= before, "{name}: {number} of {user} after {before}");
+            match newest.insert(user.clone(), number) {
+                Some(before) => assert_eq!(number, before + 1, "{name}: {user} within a request"),
+                None => {
+                    let before = begins.insert(user.clone(), number).unwrap_or_default();
+                    assert!(number >= before, "{name}: {number} of {user} after {before}");
+                }
+            }
             let message_id = event["messageId"].as_str().expect("an id").to_owned();
             arrived.insert(message_id.clone());
             if let Some(first) = known.insert(message_id, event.clone()) {
