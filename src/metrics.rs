@@ -29,6 +29,10 @@ pub const TIMERS_DUE: &str = "stagepost_timers_due";
 pub const DELIVERY_ATTEMPTS: &str = "stagepost_delivery_attempts_total";
 /// Seconds that one attempt took: label `destination`.
 pub const DELIVERY_DURATION: &str = "stagepost_delivery_duration_seconds";
+/// Requests to destinations under way: label `destination`.
+pub const REQUESTS_IN_FLIGHT: &str = "stagepost_requests_in_flight";
+/// Deliveries that waited longer than their destination lets them: label `destination`.
+pub const DELIVERIES_EXPIRED: &str = "stagepost_deliveries_expired_total";
 
 /// Upper bounds of the buckets of times, in seconds: from a commit's half millisecond to a mail's half minute.
 const SECONDS: [f64; 16] =
@@ -106,6 +110,8 @@ fn describe() {
     describe_gauge!(TIMERS_DUE, "Timers that were due at the last sweep");
     describe_counter!(DELIVERY_ATTEMPTS, "Attempts at deliveries, by destination and outcome");
     describe_histogram!(DELIVERY_DURATION, Unit::Seconds, "Time of one attempt, by destination");
+    describe_gauge!(REQUESTS_IN_FLIGHT, "Requests under way, by destination");
+    describe_counter!(DELIVERIES_EXPIRED, "Deliveries that waited too long, by destination");
     // Those without labels are there from the first scrape on, so that a rate over them begins at nought.
     counter!(TIMERS_FIRED).absolute(0);
     gauge!(TIMERS_DUE).set(0.0);

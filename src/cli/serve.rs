@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
@@ -17,13 +16,12 @@ use crate::delivery::dispatcher::{Dispatcher, EngineOutbox};
 use crate::delivery::email::templates::Templates;
 use crate::delivery::email::{MailSettings, Mailer, SmtpSettings};
 use crate::delivery::http_client::HttpClient;
-use crate::delivery::sender::RealSender;
+use crate::delivery::sender::{RealSender, Sender};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::{Channel, Definition, SourceKind};
-use crate::domain::delivery::Attempt;
 use crate::domain::ids::IdSource;
 use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
-use crate::http::api::{ApiState, DestinationTester, token_hash};
+use crate::http::api::{ApiState, token_hash};
 use crate::http::ingest::IngestConfig;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::SledStore;
@@ -78,12 +76,13 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     // Time begins to act only now: by the definitions of this start, not by those of the last one.
     let ticker = Ticker::start(nudge).await.map_err(|error| format!("can't start the scheduler: {error}"))?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
-    let dispatcher = dispatcher(&config, address_policy, &engine, &store, templates, &clock)?;
+    let sender = Arc::new(sender(&config, address_policy, &engine, templates, &clock)?);
+    let outbox = Arc::new(EngineOutbox::new(engine.clone(), Arc::clone(&store)));
+    let dispatcher = Dispatcher::new(outbox, Arc::clone(&sender) as Arc<dyn Sender>, clock.clone());
     settle_admin_token(&engine, config.admin_token.as_ref()).await?;
     dispatcher.start();
 
-    let state = ApiState::new(engine.clone(), metrics, base_url.clone())
-        .with_tester(Arc::new(Tester(dispatcher.clone())));
+    let state = ApiState::new(engine.clone(), metrics, base_url.clone()).with_tester(sender);
     let ingest =
         IngestConfig { public_url: config.public_url.as_deref().and_then(|url| Url::parse(url).ok()) };
     let grace = Duration::from_secs(config.shutdown_secs);
@@ -200,14 +199,13 @@ async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Res
     Ok(())
 }
 
-fn dispatcher(
+fn sender(
     config: &Config,
     address_policy: AddressPolicy,
     engine: &Engine,
-    store: &Arc<dyn Store>,
     templates: Arc<Templates>,
     clock: &Clock,
-) -> Result<Dispatcher, String> {
+) -> Result<RealSender, String> {
     let smtp = config.smtp_url.as_ref().map(|url| SmtpSettings::parse(url.expose())).transpose()?;
     let folder = config.data_dir.join("mail");
     if smtp.is_none() {
@@ -215,19 +213,7 @@ fn dispatcher(
     }
     let mailer = Mailer::new(MailSettings { smtp, from: config.mail_from.clone(), folder }, templates)?;
     let http = HttpClient::new(address_policy)?;
-    let sender = RealSender::new(engine.watch_definitions(), http, Arc::new(mailer), clock.clone());
-    let outbox = EngineOutbox::new(engine.clone(), Arc::clone(store));
-    Ok(Dispatcher::new(Arc::new(outbox), Arc::new(sender), clock.clone()))
-}
-
-/// Lets the API send samples.
-struct Tester(Dispatcher);
-
-#[async_trait]
-impl DestinationTester for Tester {
-    async fn test(&self, key: &str) -> Result<Attempt, String> {
-        self.0.test(key).await
-    }
+    Ok(RealSender::new(engine.watch_definitions(), http, Arc::new(mailer), clock.clone()))
 }
 
 /// Says where it listens and how to try it.

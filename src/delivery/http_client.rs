@@ -12,10 +12,14 @@ use url::Url;
 use super::resolver::{AddressRefused, GuardedResolver};
 use super::tls;
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::limits::{RESPONSE_SNIPPET_BYTES, WEBHOOK_TIMEOUT};
+use crate::domain::definition::render::{REDACTED, is_secret_header};
+use crate::domain::limits::WEBHOOK_TIMEOUT;
 
 /// What every call says it is from.
 pub const USER_AGENT: &str = concat!("stagepost/", env!("CARGO_PKG_VERSION"));
+
+/// Shorter secrets, in bytes, are not looked for in what is shown: they would be found everywhere.
+pub const SHORTEST_SECRET: usize = 6;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -30,6 +34,8 @@ pub struct Request {
     pub body: bytes::Bytes,
     /// How long it may take, from the connection to the end of the answer.
     pub timeout: Duration,
+    /// How many bytes of the answer's body are read; the rest is dropped.
+    pub read: usize,
 }
 
 /// What a receiver answered.
@@ -39,7 +45,7 @@ pub struct Answer {
     pub status: u16,
     /// The `Retry-After` header, as it came.
     pub retry_after: Option<String>,
-    /// The beginning of the body, at most `limits::RESPONSE_SNIPPET_BYTES`.
+    /// The beginning of the body, as much as was to be read.
     pub snippet: String,
     /// Why the body ended early, if it did: the receiver broke off after its status.
     pub broken_off: Option<String>,
@@ -104,7 +110,8 @@ impl HttpClient {
     /// [`HttpError`], when no status came back in time.
     pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
         self.check(&request.url)?;
-        let timeout = request.timeout;
+        let (timeout, read) = (request.timeout, request.read);
+        let secrets = secrets(&request.headers);
         let mut seen = None;
         let exchange = async {
             let sent = self
@@ -116,10 +123,16 @@ impl HttpClient {
                 .await;
             let mut response = sent.map_err(|error| explain(error, timeout))?;
             let answer = seen.insert(head(&response));
-            read_snippet(&mut response, answer).await;
+            read_snippet(&mut response, read, answer).await;
             Ok(())
         };
         let ended = tokio::time::timeout(timeout, exchange).await;
+        if let Some(answer) = &mut seen {
+            // Some receivers show what they were sent.
+            for secret in &secrets {
+                answer.snippet = answer.snippet.replace(secret.as_str(), REDACTED);
+            }
+        }
         match (ended, seen) {
             (Ok(Ok(())), Some(answer)) => Ok(answer),
             (Ok(Err(error)), _) => Err(error),
@@ -138,6 +151,15 @@ impl HttpClient {
         }
         self.policy.check_request(url).map_err(HttpError::Refused)
     }
+}
+
+/// What of these headers must not be seen in what comes back: the values of those that sound like it, without `Bearer` and the
+/// like.
+fn secrets(headers: &HeaderMap) -> Vec<String> {
+    let sensitive =
+        headers.iter().filter(|(name, value)| value.is_sensitive() && is_secret_header(name.as_str()));
+    let texts = sensitive.filter_map(|(_, value)| value.to_str().ok()?.rsplit(' ').next());
+    texts.filter(|text| text.len() >= SHORTEST_SECRET).map(str::to_owned).collect()
 }
 
 /// `url` for people: scheme, host and port. Whatever follows may be a secret, the path too: many a webhook is known by nothing
@@ -162,12 +184,12 @@ fn head(response: &Response) -> Answer {
 }
 
 /// Reads up to the bound and drops the rest: nobody reads a megabyte of error page.
-async fn read_snippet(response: &mut Response, answer: &mut Answer) {
+async fn read_snippet(response: &mut Response, bytes: usize, answer: &mut Answer) {
     let mut body = Vec::new();
-    while body.len() < RESPONSE_SNIPPET_BYTES {
+    while body.len() < bytes {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                body.extend_from_slice(&chunk[..chunk.len().min(RESPONSE_SNIPPET_BYTES - body.len())]);
+                body.extend_from_slice(&chunk[..chunk.len().min(bytes - body.len())]);
                 answer.snippet = lossy(&body);
             }
             Ok(None) => return,
@@ -241,6 +263,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),
             timeout: Duration::from_secs(2),
+            read: 100,
         }
     }
 

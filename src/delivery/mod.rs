@@ -9,8 +9,14 @@ pub mod email;
 pub mod http_client;
 pub mod json;
 mod resolver;
+pub mod sample;
 pub mod sender;
 pub mod signature;
+pub mod standard_webhooks;
+#[cfg(test)]
+mod test_deliveries;
 #[cfg(test)]
 mod test_server;
 mod tls;
+pub mod trial;
+mod turns;

@@ -1,36 +1,48 @@
-//! One attempt at one delivery.
+//! One attempt at what is due for one destination.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::destinations;
+use super::destinations::{self, Network};
 use super::email::Mailer;
 use super::http_client::HttpClient;
+use super::turns::{Requests, Turns};
 use crate::clock::Clock;
-use crate::domain::definition::Definitions;
+use crate::domain::definition::{Definitions, Destination};
 use crate::domain::delivery::{Attempt, Delivery, Outcome, Payload};
 use crate::domain::health::Signal;
+use crate::domain::limits::{DEFAULT_IN_FLIGHT, MAIL_TIMEOUT};
 use crate::domain::time::{Span, Timestamp};
 
-/// An attempt and what follows from it.
+/// What one delivery of a batch came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sent {
-    /// The attempt as it is kept.
-    pub attempt: Attempt,
-    /// What follows.
+    /// The attempt as it is kept; `None` where the delivery was held back behind an earlier one of its user, or because the time
+    /// was over: it stays as it is, and pending.
+    pub attempt: Option<Attempt>,
+    /// What follows; a retry for what was held back.
     pub outcome: Outcome,
     /// What it says of the destination.
     pub signal: Signal,
 }
 
+impl Sent {
+    /// Not tried this time: to be sent again as if nothing had been.
+    pub fn held() -> Self {
+        Self { attempt: None, outcome: Outcome::Retry { after: None }, signal: Signal::None }
+    }
+}
+
 /// Makes attempts: the real one over the network, or a scripted one in tests.
 #[async_trait]
 pub trait Sender: Send + Sync + 'static {
-    /// Tries these deliveries to one destination once, in their order: those that may share a request do, see `Batch`. Answers one
-    /// attempt for each, in the same order. Always comes to an end, within the destination's timeout and a little more.
+    /// Tries these deliveries to one destination once, in their order: those that may share a request do, see `Batch`. Answers
+    /// one [`Sent`] for each, in the same order.
+    ///
+    /// Of one user, no later delivery is sent before an earlier one has its outcome, and none after an earlier one that is to be
+    /// tried again. Always comes to an end, within twice the destination's timeout and a little more.
     async fn send(&self, batch: &[Delivery]) -> Vec<Sent>;
 }
 
@@ -39,6 +51,8 @@ pub trait Sender: Send + Sync + 'static {
 pub struct Verdict {
     /// What follows.
     pub outcome: Outcome,
+    /// Whether the destination did its part.
+    pub signal: Signal,
     /// The receiver's status code, where it answered.
     pub status: Option<u16>,
     /// The beginning of what it answered.
@@ -50,18 +64,24 @@ pub struct Verdict {
 impl Verdict {
     /// Taken, without anything to say about it.
     pub fn delivered() -> Self {
-        Self { outcome: Outcome::Delivered, status: None, snippet: None, error: None }
+        Self { outcome: Outcome::Delivered, signal: Signal::Good, status: None, snippet: None, error: None }
     }
-    /// Never going to work.
+    /// Never going to work; nothing was sent.
     pub fn failed(error: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Failed, status: None, snippet: None, error: Some(error.into()) }
+        let error = Some(error.into());
+        Self { outcome: Outcome::Failed, signal: Signal::None, status: None, snippet: None, error }
     }
-    /// Worth another try.
+    /// Worth another try; the destination did not do its part.
     pub fn retry(after: Option<Span>, error: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Retry { after }, status: None, snippet: None, error: Some(error.into()) }
+        let error = Some(error.into());
+        Self { outcome: Outcome::Retry { after }, signal: Signal::Bad, status: None, snippet: None, error }
+    }
+    /// Worth another try, though not for anything that the destination did.
+    pub fn not_tried(error: impl Into<String>) -> Self {
+        Self { signal: Signal::None, ..Self::retry(None, error) }
     }
 
-    /// The attempt that it makes, begun at `at`.
+    /// What it comes to for an attempt begun at `at`.
     pub fn into_sent(self, at: Timestamp, duration_ms: u64) -> Sent {
         let attempt = Attempt {
             at,
@@ -71,22 +91,15 @@ impl Verdict {
             response_snippet: self.snippet.filter(|snippet| !snippet.is_empty()),
             error: self.error,
         };
-        // Until senders say so themselves.
-        let signal = match (&self.outcome, self.status) {
-            (Outcome::Delivered, _) => Signal::Good,
-            (Outcome::Retry { .. } | Outcome::Ambiguous, _) | (Outcome::Failed, Some(_)) => Signal::Bad,
-            (Outcome::Failed, None) => Signal::None,
-        };
-        Sent { attempt, outcome: self.outcome, signal }
+        Sent { attempt: Some(attempt), outcome: self.outcome, signal: self.signal }
     }
 }
 
 /// Sends over the network: calls by the destination's kind, mails by the mailer.
 pub struct RealSender {
     definitions: watch::Receiver<Arc<Definitions>>,
-    http: HttpClient,
+    pub(super) network: Network,
     mailer: Arc<Mailer>,
-    clock: Clock,
 }
 
 impl RealSender {
@@ -97,38 +110,56 @@ impl RealSender {
         mailer: Arc<Mailer>,
         clock: Clock,
     ) -> Self {
-        Self { definitions, http, mailer, clock }
+        Self { definitions, network: Network::new(http, clock), mailer }
     }
 
-    async fn verdict(&self, delivery: &Delivery) -> Verdict {
-        match &delivery.payload {
-            Payload::Email { template, to, context } => {
-                self.mailer.send(delivery, template, to, context).await
-            }
-            Payload::Call(call) => {
-                let destination = self.definitions.borrow().destinations.get(&delivery.destination).cloned();
-                match destination {
-                    Some(destination) => {
-                        destinations::send(&self.http, &destination, call, self.clock.now()).await
-                    }
-                    // It was there when the delivery was claimed; the engine decides what becomes of its queue.
-                    None => Verdict::retry(None, "the destination was removed"),
+    /// The destination with this key, as it is defined now.
+    pub(super) fn destination(&self, key: &str) -> Option<Arc<Destination>> {
+        self.definitions.borrow().destinations.get(key).cloned()
+    }
+}
+
+/// Mails, each alone.
+struct Mails<'a> {
+    mailer: &'a Mailer,
+    deliveries: &'a [Delivery],
+}
+
+#[async_trait]
+impl Requests for Mails<'_> {
+    async fn make(&self, places: &[usize]) -> Verdict {
+        let mut last = Verdict::delivered();
+        for &place in places {
+            let delivery = &self.deliveries[place];
+            last = match &delivery.payload {
+                Payload::Email { template, to, context } => {
+                    self.mailer.send(delivery, template, to, context).await
                 }
-            }
+                Payload::Call(_) => Verdict::failed("it is a call, and this queue is for mails"),
+            };
         }
+        last
     }
 }
 
 #[async_trait]
 impl Sender for RealSender {
     async fn send(&self, batch: &[Delivery]) -> Vec<Sent> {
-        let mut sent = Vec::with_capacity(batch.len());
-        for delivery in batch {
-            let at = self.clock.now();
-            let begun = Instant::now();
-            let verdict = self.verdict(delivery).await;
-            sent.push(verdict.into_sent(at, u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)));
+        let Some(first) = batch.first() else { return Vec::new() };
+        if matches!(first.payload, Payload::Email { .. }) {
+            let mails = Mails { mailer: &self.mailer, deliveries: batch };
+            let most = usize::try_from(DEFAULT_IN_FLIGHT).unwrap_or(1);
+            let turns = Turns::one_each(batch);
+            return turns.run(most, MAIL_TIMEOUT.to_std(), &self.network.clock, &mails).await;
         }
-        sent
+        match self.destination(&first.destination) {
+            Some(destination) => destinations::send(&self.network, &destination, batch).await,
+            // It was there when the deliveries were claimed; the engine decides what becomes of its queue.
+            None => {
+                let gone =
+                    Verdict::not_tried("the destination was removed").into_sent(self.network.clock.now(), 0);
+                vec![gone; batch.len()]
+            }
+        }
     }
 }

@@ -35,7 +35,17 @@ pub struct Asked {
     pub line: String,
     pub headers: BTreeMap<String, String>,
     pub body: String,
+    pub bytes: Vec<u8>,
 }
+
+impl Asked {
+    /// The value of a header, `-` where there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("-", String::as_str)
+    }
+}
+
+type Script = dyn Fn(&Asked, usize) -> Reply + Send + Sync;
 
 pub struct TestServer {
     pub url: String,
@@ -45,13 +55,19 @@ pub struct TestServer {
 impl TestServer {
     /// A server on a free port that answers everything with `reply`.
     pub async fn start(reply: Reply) -> Self {
+        Self::scripted(move |_, _| reply.clone()).await
+    }
+
+    /// A server on a free port that asks `script` for the reply to each request and its number, from 0.
+    pub async fn scripted(script: impl Fn(&Asked, usize) -> Reply + Send + Sync + 'static) -> Self {
+        let script: Arc<Script> = Arc::new(script);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = asked.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, reply.clone(), log.clone()));
+                tokio::spawn(serve(stream, script.clone(), log.clone()));
             }
         });
         Self { url, asked }
@@ -62,9 +78,14 @@ impl TestServer {
     }
 }
 
-async fn serve(mut stream: TcpStream, reply: Reply, log: Arc<Mutex<Vec<Asked>>>) {
+async fn serve(mut stream: TcpStream, script: Arc<Script>, log: Arc<Mutex<Vec<Asked>>>) {
     let Some(asked) = read(&mut stream).await else { return };
-    log.lock().unwrap().push(asked);
+    let number = {
+        let mut log = log.lock().unwrap();
+        log.push(asked.clone());
+        log.len() - 1
+    };
+    let reply = script(&asked, number);
     match reply {
         Reply::Raw(text) => drop(stream.write_all(text.as_bytes()).await),
         Reply::Slow(wait, text) => {
@@ -83,8 +104,8 @@ async fn serve(mut stream: TcpStream, reply: Reply, log: Arc<Mutex<Vec<Asked>>>)
 async fn read(stream: &mut TcpStream) -> Option<Asked> {
     let mut raw = Vec::new();
     loop {
-        let text = String::from_utf8_lossy(&raw).into_owned();
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+        if let Some(end) = raw.windows(4).position(|four| four == b"\r\n\r\n") {
+            let (head, body) = (String::from_utf8_lossy(&raw[..end]).into_owned(), &raw[end + 4..]);
             let mut lines = head.split("\r\n");
             let line = lines.next()?.to_owned();
             let headers: BTreeMap<String, String> = lines
@@ -93,7 +114,8 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
                 .collect();
             let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
             if body.len() >= length {
-                return Some(Asked { line, headers, body: body.to_owned() });
+                let text = String::from_utf8_lossy(body).into_owned();
+                return Some(Asked { line, headers, body: text, bytes: body.to_vec() });
             }
         }
         let mut buffer = [0; 4096];

@@ -228,6 +228,24 @@ pub const MIN_PATIENCE: Span = Span::from_secs(1);
 /// Most entries of a list or table that is a preset's setting.
 pub const MAX_SETTING_ENTRIES: usize = 100;
 
+// --- requests ---------------------------------------------------------------------------------------------------
+/// Largest body of a call that a mapping makes, in bytes before compression.
+pub const MAX_CALL_BYTES: usize = 1024 * 1024;
+/// Largest body of several calls in one request, in bytes before compression; further calls go into the next request.
+pub const MAX_BATCH_CALL_BYTES: usize = 4 * 1024 * 1024;
+/// Most bytes of bodies that are made at once for one destination's requests; further calls wait for the next time.
+pub const MAX_CALLS_AT_ONCE_BYTES: usize = 4 * MAX_BATCH_CALL_BYTES;
+/// Bytes of a token endpoint's answer that are read.
+pub const TOKEN_ANSWER_BYTES: usize = 64 * 1024;
+/// Longest access token, in bytes: it has to fit into a header.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+/// How long before its end an access token is replaced; a short-lived one after nine tenths of its life.
+pub const TOKEN_MARGIN: Span = Span::from_secs(60);
+/// How long an access token is used whose end is not said.
+pub const TOKEN_LIFE: Span = Span::from_secs(10 * 60);
+/// How long an access token is used at most, whatever is said.
+pub const MAX_TOKEN_LIFE: Span = Span::from_hours(24);
+
 // --- mappings ---------------------------------------------------------------------------------------------------
 /// Largest definition of a mapping, in bytes of its JSON without spaces and escapes.
 pub const MAX_MAPPING_BYTES: usize = 64 * 1024;

@@ -37,7 +37,7 @@ pub fn settle(
     if delivery.tries == 0 {
         settled.retry_from = attempt.at;
     }
-    let error = attempt.error.clone();
+    let error = attempt.error.clone().unwrap_or_else(|| format!("it ended as {}", outcome.as_str()));
     keep(&mut settled.attempts, attempt);
     settled.tries = delivery.tries.saturating_add(1);
     settled.updated_at = now;
@@ -46,15 +46,12 @@ pub fn settle(
     }
     (settled.status, settled.reason) = match outcome {
         Outcome::Delivered => (DeliveryStatus::Delivered, None),
-        Outcome::Failed => (DeliveryStatus::Failed, error),
-        Outcome::Ambiguous => (DeliveryStatus::Ambiguous, error),
+        Outcome::Failed => (DeliveryStatus::Failed, Some(error)),
+        Outcome::Ambiguous => (DeliveryStatus::Ambiguous, Some(error)),
         Outcome::Retry { after } => {
             let next = now.plus(wait(delivery.tries, *after, terms.jitter));
             match out_of_time(&settled, next, terms) {
-                Some(why) => {
-                    let last = error.unwrap_or_else(|| "no reason was given".to_owned());
-                    (DeliveryStatus::Dead, Some(format!("{why}; the last attempt: {last}")))
-                }
+                Some(why) => (DeliveryStatus::Dead, Some(format!("{why}; the last attempt: {error}"))),
                 None => {
                     settled.next_attempt_at = next;
                     (DeliveryStatus::Pending, None)

@@ -47,6 +47,17 @@ impl NotSent {
             Self::Fault => "fault",
         }
     }
+
+    /// Why, for somebody who wonders.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::NotConnected => "its source is not among the `sources` of this destination",
+            Self::Integrations => "its `integrations` keep it from this destination",
+            Self::Filter => "a filter of this destination drops it",
+            Self::Trigger => "it does not match the `trigger` of this destination",
+            Self::Fault => "a filter or the `trigger` of this destination can't judge it",
+        }
+    }
 }
 
 /// Whether a call may be for `destination` at all, by what costs next to nothing to look at: the source that it came from

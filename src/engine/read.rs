@@ -1,18 +1,20 @@
 //! Read models: what the API and the console show. Reading never waits for the writer.
 
+use std::collections::{BTreeMap, HashSet};
+
 use super::error::EngineError;
 use super::group::damaged;
 use super::handle::Engine;
-use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::delivery::{Delivery, DeliveryFilter, EMAIL};
 use crate::domain::event::Event;
 use crate::domain::external_ids;
-use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::Profile;
 use crate::domain::sizes::{Per, SizePoint};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::store::{Counts, EventFilter, Member, StoreStats};
 
 /// The result of a read.
@@ -60,6 +62,10 @@ impl Engine {
         let ids: Vec<_> = profile.recent.iter().rev().copied().collect();
         Ok(self.shared.store.events(&ids).await?)
     }
+    /// One event of the log, while it is kept.
+    pub async fn event(&self, id: EventId) -> Read<Option<Event>> {
+        Ok(self.shared.store.events(&[id]).await?.pop())
+    }
     /// One journey.
     pub async fn journey(&self, id: JourneyId) -> Read<Option<Journey>> {
         Ok(self.shared.store.journey(id).await?)
@@ -79,6 +85,19 @@ impl Engine {
     /// One delivery.
     pub async fn delivery(&self, id: DeliveryId) -> Read<Option<Delivery>> {
         Ok(self.shared.store.delivery(id).await?)
+    }
+    /// For how long what is due at each destination for longest has waited, by key; nothing for those where nothing is due.
+    pub async fn delivery_lags(&self) -> Read<BTreeMap<String, Span>> {
+        let (now, nobody) = (self.shared.clock.now(), HashSet::new());
+        let definitions = self.definitions();
+        let mut lags = BTreeMap::new();
+        for key in definitions.destinations.keys().map(String::as_str).chain([EMAIL]) {
+            let next = self.shared.store.next_delivery(key, &nobody).await?;
+            if let Some(at) = next.filter(|at| *at <= now) {
+                lags.insert(key.to_owned(), Span::from_millis(now.millis_since(at)));
+            }
+        }
+        Ok(lags)
     }
     /// Deliveries, newest first.
     pub async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Read<Page<Delivery>> {

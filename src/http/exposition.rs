@@ -10,6 +10,7 @@ use crate::domain::definition::Definitions;
 use crate::domain::delivery;
 use crate::domain::health::Health;
 use crate::domain::journey::JourneyStatus;
+use crate::domain::time::Span;
 use crate::engine::Counts;
 
 /// The label of deliveries whose destination is gone, so that their number of labels stays bounded.
@@ -72,6 +73,17 @@ impl Exposition {
         for key in definitions.destinations.keys() {
             let state = healths.get(key).map_or("healthy", Health::state);
             self.sample("stagepost_destination_state", &[("destination", key), ("state", state)], 1);
+        }
+    }
+
+    /// For how long what is due has waited.
+    pub fn lags(&mut self, lags: &BTreeMap<String, Span>, definitions: &Definitions) {
+        let name = "stagepost_delivery_lag_seconds";
+        self.gauge(name, "How long the delivery that is due for longest has waited, by destination");
+        for key in definitions.destinations.keys().map(String::as_str).chain([delivery::EMAIL]) {
+            #[allow(clippy::cast_precision_loss, reason = "milliseconds of a few years are exact")]
+            let seconds = lags.get(key).map_or(0.0, |lag| lag.millis() as f64 / 1000.0);
+            self.sample(name, &[("destination", key)], seconds);
         }
     }
 

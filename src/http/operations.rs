@@ -103,4 +103,8 @@ async fn store(text: &mut Exposition, engine: &Engine) {
         }
         Err(error) => tracing::warn!(%error, "no counts"),
     }
+    match engine.delivery_lags().await {
+        Ok(lags) => text.lags(&lags, &engine.definitions()),
+        Err(error) => tracing::warn!(%error, "no figures on queues"),
+    }
 }

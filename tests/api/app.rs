@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use url::Url;
@@ -16,15 +15,15 @@ use stagepost::delivery::dispatcher::{Dispatcher, EngineOutbox};
 use stagepost::delivery::email::templates::Templates;
 use stagepost::delivery::email::{MailSettings, Mailer};
 use stagepost::delivery::http_client::HttpClient;
-use stagepost::delivery::sender::RealSender;
+use stagepost::delivery::sender::{RealSender, Sender};
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Status;
-use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, EMAIL};
+use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{Engine, Settings, Surroundings, Writer};
 use stagepost::http::Server;
-use stagepost::http::api::{ApiState, DestinationTester, token_hash};
+use stagepost::http::api::{ApiState, token_hash};
 use stagepost::http::ingest::IngestConfig;
 use stagepost::metrics;
 use stagepost::store::Store;
@@ -122,15 +121,6 @@ fn measured() -> metrics::Handle {
     METRICS.get_or_init(|| metrics::install().expect("metrics")).clone()
 }
 
-struct Tester(Dispatcher);
-
-#[async_trait]
-impl DestinationTester for Tester {
-    async fn test(&self, key: &str) -> Result<Attempt, String> {
-        self.0.test(key).await
-    }
-}
-
 fn run(writer: Writer, ticks: mpsc::Receiver<()>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -168,12 +158,12 @@ impl TestApp {
             MailSettings { smtp: None, from: "stagepost@example.com".to_owned(), folder: self.mail_folder() };
         let mailer = Arc::new(Mailer::new(mails, templates).expect("a mailer"));
         let http = HttpClient::new(policy).expect("an HTTP client");
-        let sender = RealSender::new(engine.watch_definitions(), http, mailer, self.clock.clone());
+        let sender = Arc::new(RealSender::new(engine.watch_definitions(), http, mailer, self.clock.clone()));
         let outbox = EngineOutbox::new(engine.clone(), Arc::clone(&store));
-        let dispatcher = Dispatcher::new(Arc::new(outbox), Arc::new(sender), self.clock.clone());
+        let sending = Arc::clone(&sender) as Arc<dyn Sender>;
+        let dispatcher = Dispatcher::new(Arc::new(outbox), sending, self.clock.clone());
         dispatcher.start();
-        let state = ApiState::new(engine.clone(), measured(), shown)
-            .with_tester(Arc::new(Tester(dispatcher.clone())));
+        let state = ApiState::new(engine.clone(), measured(), shown).with_tester(sender);
         let ingest = IngestConfig { public_url };
         let server =
             Server::start(listener, None, engine.clone(), ingest, state, PATIENCE).expect("a server");

@@ -19,7 +19,7 @@ const LEFT: Span = Span::from_secs(5);
 /// What a post says.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Says {
-    /// The journey reached this stage.
+    /// The journey signal this stage.
     Stage(&'static str),
     /// An order, just now or nearly an hour ago.
     Order {

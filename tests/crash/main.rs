@@ -9,6 +9,7 @@ mod support;
 
 mod durability;
 mod load;
+mod outbox;
 mod verdict;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! stagepost against programs that are not ours: a real SMTP server, and Segment's own clients.
+//! stagepost against programs that are not ours: a real SMTP server, Segment's own clients, and the receivers of the docs.
 //!
 //! `tests/run` installs them; without them these tests fail and say so.
 
@@ -9,3 +9,4 @@ mod support;
 
 mod segment;
 mod smtp;
+mod webhooks;

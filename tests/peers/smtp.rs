@@ -123,13 +123,13 @@ async fn a_4xx_is_tried_again_and_arrives_once() {
 
         // Where one address was put off, the other need not wait; each gets the mail once, and it is the same mail.
         let mails = smtp.mails();
-        let mut reached: Vec<&str> = mails
+        let mut signal: Vec<&str> = mails
             .iter()
             .flat_map(|mail| mail["rcptTos"].as_array().into_iter().flatten())
             .filter_map(Value::as_str)
             .collect();
-        reached.sort_unstable();
-        assert_eq!(reached, ["desk@example.com", "ops@example.com"], "{at}");
+        signal.sort_unstable();
+        assert_eq!(signal, ["desk@example.com", "ops@example.com"], "{at}");
         assert!(
             mails.iter().all(|mail| mail["headers"]["Message-ID"] == mails[0]["headers"]["Message-ID"]),
             "{at}"

@@ -14,6 +14,7 @@
 mod crash_store;
 mod journeys;
 mod machine;
+mod outbox;
 mod people;
 mod picture;
 mod regressions;
@@ -64,4 +65,9 @@ fn people_agree_with_the_model() {
 #[test]
 fn hot_users_agree_with_the_model() {
     run("hot_users_agree_with_the_model", 60, people::history_of_hot);
+}
+
+#[test]
+fn outboxes_agree_with_the_model() {
+    run("outboxes_agree_with_the_model", 400, outbox::history);
 }

@@ -1,11 +1,13 @@
 //! An HTTP server inside the test that writes down every request and answers as it is told.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use super::wait::eventually;
@@ -50,6 +52,10 @@ pub enum Reply {
     Close,
     /// Nothing, ever.
     Hang,
+    /// These bytes, and then the connection is closed.
+    Raw(String),
+    /// A status and then headers without end, as long as anybody listens.
+    EndlessHeaders,
 }
 
 type Script = dyn Fn(&Request, usize) -> Reply + Send + Sync;
@@ -57,12 +63,36 @@ type Script = dyn Fn(&Request, usize) -> Reply + Send + Sync;
 /// The receiver; it ends with the test's process.
 pub struct Receiver {
     address: SocketAddr,
+    scheme: &'static str,
     requests: Arc<Mutex<Vec<Arc<Request>>>>,
 }
 
 impl Receiver {
     /// A receiver that asks `script` for the reply to each request and its number, from 0.
     pub fn start(script: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with(None, script)
+    }
+
+    /// A receiver that takes everything, behind a certificate that it signed itself.
+    pub fn self_signed() -> Self {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("its key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("settings of TLS");
+        Self::with(Some(Arc::new(config)), |_, _| Reply::Status(200))
+    }
+
+    fn with(
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the receiver");
         let address = listener.local_addr().expect("the receiver's port");
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -70,12 +100,18 @@ impl Receiver {
         let kept = Arc::clone(&requests);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (kept, script) = (Arc::clone(&kept), Arc::clone(&script));
+                let (kept, script, tls) = (Arc::clone(&kept), Arc::clone(&script), tls.clone());
                 // A client that goes away in the middle of something is no failure of the test.
-                thread::spawn(move || converse(stream, &kept, &*script));
+                thread::spawn(move || match tls {
+                    None => converse(stream, &kept, &*script),
+                    Some(config) => {
+                        let session = ServerConnection::new(config).map_err(io::Error::other)?;
+                        converse(StreamOwned::new(session, stream), &kept, &*script)
+                    }
+                });
             }
         });
-        Self { address, requests }
+        Self { address, requests, scheme }
     }
 
     /// A receiver that takes everything.
@@ -85,7 +121,7 @@ impl Receiver {
 
     /// Where `path` is found.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     /// What has come so far, in order of arrival.
@@ -108,15 +144,15 @@ impl Receiver {
     }
 }
 
-fn converse(stream: TcpStream, kept: &Mutex<Vec<Arc<Request>>>, script: &Script) -> io::Result<()> {
-    let mut input = BufReader::new(stream.try_clone()?);
-    let mut output = stream;
-    while let Some(request) = read(&mut input)? {
+fn converse(stream: impl Read + Write, kept: &Mutex<Vec<Arc<Request>>>, script: &Script) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read(&mut stream)? {
         let number = {
             let mut kept = kept.lock().expect("the requests");
             kept.push(Arc::new(request.clone()));
             kept.len() - 1
         };
+        let output = stream.get_mut();
         let (status, more) = match script(&request, number) {
             Reply::Status(status) => (status, String::new()),
             Reply::RetryAfter(status, seconds) => (status, format!("Retry-After: {seconds}\r\n")),
@@ -128,8 +164,16 @@ fn converse(stream: TcpStream, kept: &Mutex<Vec<Arc<Request>>>, script: &Script)
             Reply::Hang => loop {
                 thread::park();
             },
+            Reply::Raw(text) => return output.write_all(text.as_bytes()).and_then(|()| output.flush()),
+            Reply::EndlessHeaders => {
+                output.write_all(b"HTTP/1.1 200 -\r\n")?;
+                loop {
+                    output.write_all(b"X-More: and more\r\n")?;
+                }
+            }
         };
         output.write_all(format!("HTTP/1.1 {status} -\r\n{more}Content-Length: 2\r\n\r\n{{}}").as_bytes())?;
+        output.flush()?;
     }
     Ok(())
 }

@@ -6,11 +6,12 @@
 use crate::delivery::http_client::{Answer, HttpError};
 use crate::delivery::sender::Verdict;
 use crate::domain::delivery::Outcome;
+use crate::domain::health::Signal;
 use crate::domain::limits::RETRY_AFTER_CAP;
 use crate::domain::time::{Span, Timestamp};
 
 /// Judges what came back, `now`.
-pub fn judge(result: Result<Answer, HttpError>, now: Timestamp) -> Verdict {
+pub(super) fn judge(result: Result<Answer, HttpError>, now: Timestamp) -> Verdict {
     match result {
         Ok(answer) => judge_answer(answer, now),
         Err(error @ (HttpError::Refused(_) | HttpError::Unsendable(_))) => Verdict::failed(error.to_string()),
@@ -24,7 +25,7 @@ pub fn judge(result: Result<Answer, HttpError>, now: Timestamp) -> Verdict {
 }
 
 fn judge_answer(answer: Answer, now: Timestamp) -> Verdict {
-    let after = answer.retry_after.as_deref().and_then(|text| retry_after(text, now));
+    let after = retry_after(&answer, now);
     let (outcome, error) = match (answer.status, answer.broken_off) {
         (200..=299, None) => (Outcome::Delivered, None),
         // A success that breaks off was most likely a receiver that fell over while it worked.
@@ -35,18 +36,24 @@ fn judge_answer(answer: Answer, now: Timestamp) -> Verdict {
             (Outcome::Failed, Some(format!("answered {status}: redirects are not followed")))
         }
         (status, _) if is_retryable(status) => (Outcome::Retry { after }, Some(format!("answered {status}"))),
+        (status @ (401 | 403), _) => {
+            let error =
+                format!("answered {status}, which is final: are the destination's credentials right?");
+            (Outcome::Failed, Some(error))
+        }
         (status, _) => (Outcome::Failed, Some(format!("answered {status}, which is final"))),
     };
-    Verdict { outcome, status: Some(answer.status), snippet: Some(answer.snippet), error }
+    let signal = if outcome == Outcome::Delivered { Signal::Good } else { Signal::Bad };
+    Verdict { outcome, signal, status: Some(answer.status), snippet: Some(answer.snippet), error }
 }
 
 fn is_retryable(status: u16) -> bool {
     matches!(status, 408 | 423 | 429 | 500 | 502..=599)
 }
 
-/// `Retry-After` as seconds or as an HTTP date, clamped to `limits::RETRY_AFTER_CAP`.
-fn retry_after(text: &str, now: Timestamp) -> Option<Span> {
-    let text = text.trim();
+/// The answer's `Retry-After`, seconds or an HTTP date, clamped to `limits::RETRY_AFTER_CAP`.
+pub(super) fn retry_after(answer: &Answer, now: Timestamp) -> Option<Span> {
+    let text = answer.retry_after.as_deref()?.trim();
     let wait = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         Span::from_secs(text.parse().unwrap_or(i64::MAX))
     } else {
@@ -60,9 +67,38 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Span> {
 mod tests {
     use super::*;
 
+    fn answer(status: u16, retry_after: Option<&str>) -> Answer {
+        let retry_after = retry_after.map(str::to_owned);
+        Answer { status, retry_after, snippet: String::new(), broken_off: None }
+    }
+
+    fn judged(result: Result<Answer, HttpError>) -> Verdict {
+        judge(result, Timestamp::from_millis(0))
+    }
+
     fn answered(status: u16) -> Outcome {
-        let answer = Answer { status, retry_after: None, snippet: String::new(), broken_off: None };
-        judge(Ok(answer), Timestamp::from_millis(0)).outcome
+        judged(Ok(answer(status, None))).outcome
+    }
+
+    #[test]
+    fn whether_the_destination_did_its_part() {
+        assert_eq!(judged(Ok(answer(204, None))).signal, Signal::Good);
+        for status in [302, 400, 401, 429, 500, 503] {
+            assert_eq!(judged(Ok(answer(status, None))).signal, Signal::Bad, "{status}");
+        }
+        let half = Answer { broken_off: Some("it broke off".to_owned()), ..answer(200, None) };
+        assert_eq!(judged(Ok(half)).signal, Signal::Bad);
+        for error in [
+            HttpError::Timeout(std::time::Duration::from_secs(5)),
+            HttpError::Connect(String::new()),
+            HttpError::Certificate(String::new()),
+            HttpError::Network(String::new()),
+        ] {
+            assert_eq!(judged(Err(error)).signal, Signal::Bad);
+        }
+        for error in [HttpError::Refused(String::new()), HttpError::Unsendable(String::new())] {
+            assert_eq!(judged(Err(error)).signal, Signal::None);
+        }
     }
 
     #[test]
@@ -81,7 +117,7 @@ mod tests {
     #[test]
     fn retry_after_reads_seconds_and_dates() {
         let now = Timestamp::parse_lenient("2026-11-21T10:00:00Z").unwrap();
-        let read = |text| retry_after(text, now).map(Span::millis);
+        let read = |text| retry_after(&answer(429, Some(text)), now).map(Span::millis);
         assert_eq!(read("120"), Some(120_000));
         assert_eq!(read(" 0 "), Some(0));
         assert_eq!(read("99999999999999999999"), Some(RETRY_AFTER_CAP.millis()));

@@ -1,29 +1,79 @@
 //! The registry of destinations: one folder each, and one line here.
 
+mod action;
 mod answer;
-pub mod webhook;
+mod envelope;
+mod webhook;
 
 use serde_json::{Map, Value};
 
-use super::http_client::HttpClient;
-use super::sender::Verdict;
+use self::action::{Calls, Tokens};
+use self::webhook::Webhook;
+use super::http_client::{HttpClient, Request};
+use super::sender::Sent;
+use super::turns::Turns;
+use crate::clock::Clock;
 use crate::domain::definition::{Destination, DestinationKind};
+use crate::domain::delivery::Delivery;
 use crate::domain::time::Timestamp;
 
-/// Sends `call` to `destination` once.
-pub async fn send(
-    client: &HttpClient,
-    destination: &Destination,
-    call: &Map<String, Value>,
-    now: Timestamp,
-) -> Verdict {
+/// What calls go out by.
+pub(super) struct Network {
+    pub http: HttpClient,
+    /// Access tokens that were asked for.
+    tokens: Tokens,
+    pub clock: Clock,
+}
+
+impl Network {
+    pub fn new(http: HttpClient, clock: Clock) -> Self {
+        Self { http, tokens: Tokens::default(), clock }
+    }
+}
+
+/// Sends these calls to `destination` once; see [`Sender::send`](super::sender::Sender::send).
+pub(super) async fn send(network: &Network, destination: &Destination, batch: &[Delivery]) -> Vec<Sent> {
+    let most = usize::try_from(destination.max_in_flight).unwrap_or(1);
     let timeout = destination.timeout.to_std();
     match &destination.kind {
-        DestinationKind::Webhook { urls, signing, gzip: _ } => {
-            webhook::send(client, urls, signing.shared_secret.as_deref(), call, timeout, now).await
+        DestinationKind::Webhook { urls, signing, gzip } => {
+            let webhook = Webhook { urls, signing, gzip: *gzip, timeout };
+            let requests = webhook.requests_of(network, batch);
+            Turns::one_each(batch).run(most, timeout, &network.clock, &requests).await
         }
-        DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => {
-            Verdict::failed("webhook actions are not available yet")
+        DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {
+            let calls = Calls::map(network, destination, action, batch).await;
+            let mut sent = calls.turns().run(most, timeout, &network.clock, &calls).await;
+            calls.add_notes(&mut sent);
+            sent
         }
     }
+}
+
+/// The requests that an attempt at `delivery` would make `now`, without an access token that has to be asked for first.
+///
+/// # Errors
+/// Why none can be made.
+pub(super) async fn requests(
+    network: &Network,
+    destination: &Destination,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Result<Vec<Request>, String> {
+    let timeout = destination.timeout.to_std();
+    match &destination.kind {
+        DestinationKind::Webhook { urls, signing, gzip } => {
+            let webhook = Webhook { urls, signing, gzip: *gzip, timeout };
+            webhook.requests(delivery, now)?.into_iter().map(|(_, request)| request).collect()
+        }
+        DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {
+            let calls = Calls::map(network, destination, action, std::slice::from_ref(delivery)).await;
+            calls.request(&[0], now, timeout).map(|request| vec![request])
+        }
+    }
+}
+
+/// Whether it asks the receiver to delete somebody: exactly `{"type":"delete","userId":…,"timestamp":…}`.
+fn is_delete_notice(call: &Map<String, Value>) -> bool {
+    call.get("type").is_some_and(|name| name == "delete")
 }

@@ -18,7 +18,10 @@ impl Inner {
     /// Tries what goes together once, has the outcomes written, and then frees its users' lanes.
     pub(super) async fn attempt(&self, lane: &Lane, deliveries: Vec<Delivery>) {
         let begun = Instant::now();
+        let under_way = metrics::gauge!("stagepost_requests_in_flight", "destination" => lane.key.clone());
+        under_way.increment(1.0);
         let sent = self.send(lane, &deliveries).await;
+        under_way.decrement(1.0);
         let now = self.clock.now();
         {
             let mut state = lane.state();
@@ -31,23 +34,10 @@ impl Inner {
         lane.wake.notify_one();
         metrics::histogram!("stagepost_delivery_duration_seconds", "destination" => lane.key.clone())
             .record(begun.elapsed().as_secs_f64());
-        let users = users_of(&deliveries);
-        let settlements: Vec<Settlement> = deliveries
-            .iter()
-            .zip(sent)
-            .map(|(delivery, sent)| {
-                let labels =
-                    [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
-                metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
-                Settlement {
-                    id: delivery.id,
-                    attempt: sent.attempt,
-                    outcome: sent.outcome,
-                    signal: sent.signal,
-                }
-            })
-            .collect();
-        self.settle(lane, Unsettled { users, settlements }).await;
+        let settlements =
+            deliveries.iter().zip(sent).filter_map(|(delivery, sent)| settlement(lane, delivery, sent));
+        let unsettled = Unsettled { users: users_of(&deliveries), settlements: settlements.collect() };
+        self.settle(lane, unsettled).await;
     }
 
     /// Sends within the lease; whatever happens, there is one answer for each.
@@ -64,6 +54,9 @@ impl Inner {
     }
 
     async fn settle(&self, lane: &Lane, unsettled: Unsettled) {
+        if unsettled.settlements.is_empty() {
+            return lane.free(&unsettled.users);
+        }
         let first = unsettled.settlements.first().map(|settlement| settlement.id);
         match self.outbox.settle(unsettled.settlements.clone()).await {
             Ok(()) => lane.free(&unsettled.users),
@@ -88,6 +81,14 @@ impl Inner {
             self.settle(lane, one).await;
         }
     }
+}
+
+/// What is to be written of an attempt; nothing where there was none: the delivery is as it was, and due again.
+fn settlement(lane: &Lane, delivery: &Delivery, sent: Sent) -> Option<Settlement> {
+    let attempt = sent.attempt?;
+    let labels = [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
+    metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
+    Some(Settlement { id: delivery.id, attempt, outcome: sent.outcome, signal: sent.signal })
 }
 
 /// What `sending` says of that many deliveries, if it is over within its lease.

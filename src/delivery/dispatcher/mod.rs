@@ -17,7 +17,6 @@ mod lane;
 mod outbox;
 mod pace;
 mod rate;
-mod sample;
 mod supervise;
 #[cfg(test)]
 mod tests;
@@ -36,7 +35,6 @@ use self::rate::RateLimit;
 use super::sender::Sender;
 use crate::clock::Clock;
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::Attempt;
 use crate::domain::health::Health;
 use crate::store::StoreError;
 
@@ -108,19 +106,6 @@ impl Dispatcher {
                 || self.inner.rates().entry(pace.rate_key).or_default().allowance(pace.rate, now) == 0
                 || (pace.batch.is_some() && lane.state().next.is_some_and(|at| at > now))
         })
-    }
-
-    /// Sends a sample call to a destination, now. It is not stored, not counted and never tried again.
-    ///
-    /// # Errors
-    /// A message, when there is no such destination.
-    pub async fn test(&self, destination: &str) -> Result<Attempt, String> {
-        if !self.inner.definitions.borrow().destinations.contains_key(destination) {
-            return Err(format!("there is no destination `{destination}`"));
-        }
-        let sample = sample::delivery(destination, self.inner.clock.now());
-        let sent = self.inner.sender.send(std::slice::from_ref(&sample)).await;
-        sent.into_iter().next().map(|sent| sent.attempt).ok_or_else(|| "no attempt was made".to_owned())
     }
 
     /// Claims nothing more and waits up to `grace` for the attempts under way. Answers how many were still not over:

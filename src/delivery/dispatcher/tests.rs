@@ -334,17 +334,6 @@ async fn shutting_down_waits_for_what_is_under_way_and_begins_nothing() {
 }
 
 #[tokio::test]
-async fn a_test_sends_a_sample_and_leaves_nothing_behind() {
-    let house = house(1000, |delivery| match &delivery.payload {
-        Payload::Call(call) if call["type"] == "identify" => Outcome::Delivered,
-        _ => Outcome::Failed,
-    });
-    assert_eq!(house.dispatcher.test("crm").await.unwrap().status, "delivered");
-    assert!(house.dispatcher.test("nowhere").await.unwrap_err().contains("`nowhere`"));
-    assert!(house.outbox.queue.lock().unwrap().is_empty());
-}
-
-#[tokio::test]
 async fn many_failures_in_a_row_let_one_attempt_at_a_time_through() {
     let mood = Arc::new(AtomicBool::new(false));
     let is_well = Arc::clone(&mood);

@@ -23,6 +23,7 @@ use self::smtp::{Refusal, Smtp, Taken, describe};
 use self::templates::{Mail, Templates};
 use super::sender::Verdict;
 use crate::domain::delivery::{Delivery, Outcome};
+use crate::domain::health::Signal;
 use crate::domain::ids::DeliveryId;
 
 /// Mails that went to some of their recipients and are remembered as such; beyond it the oldest is forgotten, and would go to
@@ -177,7 +178,7 @@ impl Mailer {
             Outcome::Delivered
         };
         let snippet = Some(format!("{} {}", taken.code, taken.answer).trim_end().to_owned());
-        Verdict { outcome, status: Some(taken.code), snippet, error }
+        Verdict { outcome, signal: Signal::Good, status: Some(taken.code), snippet, error }
     }
 
     fn partly_sent(&self) -> std::sync::MutexGuard<'_, PartlySent> {
@@ -187,7 +188,8 @@ impl Mailer {
 
 fn verdict(refusal: Refusal) -> Verdict {
     let outcome = if refusal.permanent { Outcome::Failed } else { Outcome::Retry { after: None } };
-    Verdict { outcome, status: refusal.code, snippet: None, error: Some(refusal.error) }
+    let signal = Signal::Bad;
+    Verdict { outcome, signal, status: refusal.code, snippet: None, error: Some(refusal.error) }
 }
 
 /// The recipients that are addresses, and a note for each that is none.

@@ -81,6 +81,11 @@ impl Members {
         if errors.is_empty() { Ok(Self(members)) } else { Err(ApiProblem::fields(Code::InvalidBody, errors)) }
     }
 
+    /// A member as it is; `null` is as good as absent.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
     /// A member that is true or false; absent means false.
     pub fn flag(&self, name: &str) -> Result<bool, ApiProblem> {
         match self.0.get(name) {

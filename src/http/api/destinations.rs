@@ -1,5 +1,4 @@
-//! What can be done with a destination beside defining it: pausing and resuming it, replaying its dead letters, sending it a
-//! sample.
+//! What can be done with a destination beside defining it: pausing and resuming it, replaying its dead letters.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::health::{Health, PausedBy};
 use crate::domain::limits;
 use crate::engine::{Counts, Engine};
-use crate::http::problem::{ApiProblem, Code};
+use crate::http::problem::ApiProblem;
 
 /// Who pauses where nobody is named.
 const BY_DEFAULT: &str = "api";
@@ -25,7 +24,6 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/api/destinations/{key}/pause").post(pause),
         Endpoint::at("/api/destinations/{key}/resume").post(resume),
         Endpoint::at("/api/destinations/{key}/replay").post(replay),
-        Endpoint::at("/api/destinations/{key}/test").post(test),
     ]
 }
 
@@ -47,16 +45,6 @@ async fn replay(state: web::Data<ApiState>, key: web::Path<String>, request: Htt
     let wanted = replays::wanted(&request, &others)?;
     known(&state.engine, &key)?;
     replays::run(&state.engine, DeliveryFilter { destination: Some(key.into_inner()), ..wanted }).await
-}
-
-async fn test(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams) -> Answer {
-    known(&state.engine, &key)?;
-    let tester = state
-        .tester
-        .as_ref()
-        .ok_or_else(|| ApiProblem::new(Code::Unavailable, "this server sends nothing just now"))?;
-    let attempt = tester.test(&key).await.map_err(|refusal| ApiProblem::new(Code::Conflict, refusal))?;
-    Ok(HttpResponse::Ok().json(attempt))
 }
 
 /// Mails have a queue of their own without being defined.

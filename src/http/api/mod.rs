@@ -44,7 +44,6 @@ pub use guard::token_hash;
 pub(super) use guard::{Verdict, basic};
 pub use params::NoParams;
 pub use state::{ApiState, Check};
-pub use test_send::DestinationTester;
 
 /// What a handler answers.
 type Answer = Result<HttpResponse, ApiProblem>;
@@ -59,6 +58,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(definitions::endpoints());
     all.extend(destinations::endpoints());
     all.extend(presets::endpoints());
+    all.extend(test_send::endpoints());
     all.extend(funnels::endpoints());
     all.extend(journeys::endpoints());
     all.extend(users::endpoints());

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use super::guard::Guard;
-use super::test_send::DestinationTester;
+use crate::delivery::sender::RealSender;
 use crate::domain::limits;
 use crate::engine::{Engine, EngineError};
 use crate::http::profiles::Bucket;
@@ -22,12 +22,12 @@ pub struct ApiState {
     pub engine: Engine,
     /// What was measured.
     pub metrics: metrics::Handle,
-    /// Where the server is reached from outside, without a slash at its end.
+    /// Where the server is signal from outside, without a slash at its end.
     pub public_url: String,
     /// When the server started.
     pub started: Instant,
     /// Sends samples; `None` where nothing is sent.
-    pub(super) tester: Option<Arc<dyn DestinationTester>>,
+    pub(super) tester: Option<Arc<RealSender>>,
     /// Further checks of `/readyz`, by name.
     pub(in crate::http) checks: Vec<(&'static str, Check)>,
     pub(in crate::http) guard: Guard,
@@ -62,7 +62,7 @@ impl ApiState {
     }
 
     /// The same, with who sends samples.
-    pub fn with_tester(self, tester: Arc<dyn DestinationTester>) -> Self {
+    pub fn with_tester(self, tester: Arc<RealSender>) -> Self {
         Self { tester: Some(tester), ..self }
     }
 

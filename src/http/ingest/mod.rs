@@ -35,7 +35,7 @@ use route::Route;
 /// Settings of ingest; handed to the app as `web::Data<IngestConfig>`.
 #[derive(Clone, Debug, Default)]
 pub struct IngestConfig {
-    /// Where the server is reached from outside. Twilio signs this address; without it the `Host` of each request is
+    /// Where the server is signal from outside. Twilio signs this address; without it the `Host` of each request is
     /// taken.
     pub public_url: Option<Url>,
 }

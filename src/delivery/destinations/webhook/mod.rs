@@ -8,82 +8,98 @@ mod tests;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use futures_util::future::join_all;
 use reqwest::Method;
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Map, Value};
+use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::answer;
-use crate::delivery::http_client::{HttpClient, Request, shown};
+use super::envelope::{self, Covered, Envelope, Letter};
+use super::{Network, answer};
+use crate::delivery::http_client::{Request, shown};
+use crate::delivery::json;
 use crate::delivery::sender::Verdict;
-use crate::delivery::{json, signature};
-use crate::domain::definition::WebhookUrl;
-use crate::domain::delivery::Outcome;
+use crate::delivery::turns::Requests;
+use crate::domain::definition::{Signing, WebhookUrl};
+use crate::domain::delivery::{Delivery, Outcome, Payload};
+use crate::domain::health::Signal;
 use crate::domain::time::{Span, Timestamp};
 
-/// Headers that belong to the transport, and the signature: a setting can't replace them.
-const RESERVED: [&str; 6] =
-    ["content-length", "transfer-encoding", "connection", "upgrade", "te", "x-signature"];
-
-/// Sends `call` to all `urls` at once. The body is the same, byte for byte, on every try.
-pub async fn send(
-    client: &HttpClient,
-    urls: &[WebhookUrl],
-    shared_secret: Option<&str>,
-    call: &Map<String, Value>,
-    timeout: Duration,
-    now: Timestamp,
-) -> Verdict {
-    let body = json::stringify_object(call);
-    let signature =
-        shared_secret.filter(|secret| !secret.is_empty()).map(|secret| signature::sign(secret, &body));
-    let body = bytes::Bytes::from(body);
-    let tries = urls.iter().map(|target| {
-        let request = request(target, signature.as_deref(), body.clone(), timeout);
-        async move {
-            match request {
-                Ok(request) => {
-                    let place = shown(&request.url);
-                    (place, answer::judge(client.send(request).await, now))
-                }
-                Err(error) => (place_of(&target.url), Verdict::failed(error)),
-            }
-        }
-    });
-    combine(join_all(tries).await)
+/// A webhook as it is defined.
+#[derive(Clone, Copy)]
+pub(super) struct Webhook<'a> {
+    pub urls: &'a [WebhookUrl],
+    pub signing: &'a Signing,
+    pub gzip: bool,
+    pub timeout: Duration,
 }
 
-fn place_of(url: &str) -> String {
-    url.parse::<Url>().map_or_else(|_| "an invalid URL".to_owned(), |url| shown(&url))
+/// A place for people, and the request that goes there or why there is none.
+type Addressed = (String, Result<Request, String>);
+
+impl<'a> Webhook<'a> {
+    /// One request per URL for `delivery`. The body is the same, byte for byte, on every try.
+    ///
+    /// # Errors
+    /// What is wrong with all of them.
+    pub(super) fn requests(&self, delivery: &Delivery, at: Timestamp) -> Result<Vec<Addressed>, String> {
+        let Payload::Call(call) = &delivery.payload else {
+            return Err("it is a mail, and webhooks take calls".to_owned());
+        };
+        let letter = Letter {
+            id: &delivery.id.to_string(),
+            at,
+            replays: delivery.replays,
+            text: Some(json::stringify_object(call)),
+            covered: Covered::Whole,
+        };
+        let envelope = Envelope::new(letter, self.signing, self.gzip)?;
+        Ok(self.urls.iter().map(|target| self.addressed(&envelope, target)).collect())
+    }
+
+    fn addressed(&self, envelope: &Envelope, target: &WebhookUrl) -> Addressed {
+        let url = match target.url.parse::<Url>() {
+            Ok(url) if matches!(url.scheme(), "http" | "https") => url,
+            Ok(url) => return (shown(&url), Err("only http and https URLs can be called".to_owned())),
+            Err(error) => return ("an invalid URL".to_owned(), Err(format!("not a URL: {error}"))),
+        };
+        let place = shown(&url);
+        let added: Result<HeaderMap, String> =
+            target.headers.iter().map(|(name, value)| envelope::added(name, value)).collect();
+        (place, added.map(|headers| envelope.to(Method::POST, url, headers, self.timeout)))
+    }
+
+    /// What makes the requests for these deliveries.
+    pub(super) fn requests_of(self, network: &'a Network, deliveries: &'a [Delivery]) -> WebhookRequests<'a> {
+        WebhookRequests { webhook: self, network, deliveries }
+    }
 }
 
-fn request(
-    target: &WebhookUrl,
-    signature: Option<&str>,
-    body: bytes::Bytes,
-    timeout: Duration,
-) -> Result<Request, String> {
-    let url: Url = target.url.parse().map_err(|error| format!("not a URL: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err("only http and https URLs can be called".to_owned());
+/// A webhook with what is to be sent to it.
+pub(super) struct WebhookRequests<'a> {
+    webhook: Webhook<'a>,
+    network: &'a Network,
+    deliveries: &'a [Delivery],
+}
+
+#[async_trait]
+impl Requests for WebhookRequests<'_> {
+    async fn make(&self, places: &[usize]) -> Verdict {
+        let now = self.network.clock.now();
+        let Some(delivery) = places.first().and_then(|&place| self.deliveries.get(place)) else {
+            return Verdict::failed("there is nothing to send");
+        };
+        let requests = match self.webhook.requests(delivery, now) {
+            Ok(requests) => requests,
+            // Something in the settings, which can be put right: it must not cost the destination its queue.
+            Err(error) => return Verdict::not_tried(error),
+        };
+        let tries = requests.into_iter().map(async |(place, request)| match request {
+            Ok(request) => (place, answer::judge(self.network.http.send(request).await, now)),
+            Err(error) => (place, Verdict::failed(error)),
+        });
+        combine(join_all(tries).await)
     }
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    for (name, value) in &target.headers {
-        let illegal = || format!("the header `{name}` can't be sent");
-        let header: HeaderName = name.parse().map_err(|_| illegal())?;
-        if RESERVED.contains(&header.as_str()) {
-            return Err(format!("the header `{name}` is set by stagepost itself"));
-        }
-        let mut value = HeaderValue::from_str(value).map_err(|_| illegal())?;
-        value.set_sensitive(true);
-        headers.insert(header, value);
-    }
-    if let Some(signature) = signature.and_then(|signature| signature.parse().ok()) {
-        headers.insert(HeaderName::from_static("x-signature"), signature);
-    }
-    Ok(Request { method: Method::POST, url, headers, body, timeout })
 }
 
 /// One verdict over all URLs: the first success; else the first failure worth a retry; else the first.
@@ -96,6 +112,7 @@ fn combine(results: Vec<(String, Verdict)>) -> Verdict {
     let errors: Vec<String> = (1..).zip(&results).filter_map(describe).collect();
     // The longest wish of those that have one: none of them is called before its time.
     let after: Option<Span> = results.iter().filter_map(|(_, verdict)| wish(&verdict.outcome)).max();
+    let was_asked = results.iter().any(|(_, verdict)| verdict.signal == Signal::Bad);
     let rank = |verdict: &Verdict| match verdict.outcome {
         Outcome::Delivered => 0,
         Outcome::Retry { .. } => 1,
@@ -106,6 +123,9 @@ fn combine(results: Vec<(String, Verdict)>) -> Verdict {
     let Some(mut verdict) = chosen else { return Verdict::failed("the destination has no URL") };
     if let Outcome::Retry { after: wish } = &mut verdict.outcome {
         *wish = after;
+    }
+    if verdict.signal == Signal::None && was_asked {
+        verdict.signal = Signal::Bad;
     }
     verdict.error = match (&verdict.outcome, errors.is_empty()) {
         (_, true) => None,

@@ -1,26 +1,54 @@
+use std::io::Read as _;
 use std::time::Instant;
+
+use flate2::read::GzDecoder;
+use serde_json::json;
 
 use super::*;
 use crate::delivery::http_client::USER_AGENT;
-use crate::delivery::test_server::{Reply, TestServer};
-use crate::domain::address_policy::AddressPolicy;
+use crate::delivery::test_deliveries::{NOW, delivery, network};
+use crate::delivery::test_server::{Asked, Reply, TestServer};
 use crate::domain::limits::RESPONSE_SNIPPET_BYTES;
 
-fn call() -> Map<String, Value> {
-    serde_json::from_str(
-        r#"{"type":"track","event":"Café","userId":"u1","properties":{"total":10.0,"rate":0.1}}"#,
+const STANDARD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn call() -> Delivery {
+    delivery(
+        "u1",
+        &serde_json::from_str(
+            r#"{"type":"track","event":"Café","userId":"u1","properties":{"total":10.0,"rate":0.1}}"#,
+        )
+        .unwrap(),
     )
-    .unwrap()
 }
 
 fn target(url: &str) -> WebhookUrl {
     WebhookUrl { url: url.to_owned(), headers: [("X-Team".to_owned(), "growth".to_owned())].into() }
 }
 
+fn signing(shared_secret: Option<&str>, signing_secrets: &[&str]) -> Signing {
+    Signing {
+        shared_secret: shared_secret.map(str::to_owned),
+        signing_secrets: signing_secrets.iter().map(|&secret| secret.to_owned()).collect(),
+    }
+}
+
+async fn send_with(urls: &[WebhookUrl], signing: &Signing, gzip: bool, delivery: &Delivery) -> Verdict {
+    let network = network();
+    let webhook = Webhook { urls, signing, gzip, timeout: Duration::from_millis(400) };
+    webhook.requests_of(&network, std::slice::from_ref(delivery)).make(&[0]).await
+}
+
 async fn send_to(urls: &[WebhookUrl]) -> Verdict {
-    let client = HttpClient::new(AddressPolicy::allow_all()).unwrap();
-    let now = Timestamp::parse_lenient("2026-11-21T10:00:00Z").unwrap();
-    send(&client, urls, Some("s3cr3t"), &call(), Duration::from_millis(400), now).await
+    send_with(urls, &signing(Some("s3cr3t"), &[]), false, &call()).await
+}
+
+/// What a receiver gets.
+async fn received(signing: &Signing, gzip: bool, delivery: &Delivery) -> Asked {
+    let server = TestServer::start(Reply::status(200)).await;
+    let verdict = send_with(&[target(&server.url)], signing, gzip, delivery).await;
+    assert_eq!(verdict.outcome, Outcome::Delivered, "{verdict:?}");
+    server.asked().remove(0)
 }
 
 async fn answered(reply: Reply) -> Verdict {
@@ -36,6 +64,7 @@ async fn a_call_arrives_signed_and_whole() {
         verdict,
         Verdict {
             outcome: Outcome::Delivered,
+            signal: Signal::Good,
             status: Some(200),
             snippet: Some("thanks".to_owned()),
             error: None
@@ -143,4 +172,77 @@ async fn what_no_request_can_be_made_of_is_final() {
     assert_eq!(send_to(&[illegal]).await.outcome, Outcome::Failed);
     assert_eq!(send_to(&[target("ftp://127.0.0.1/")]).await.outcome, Outcome::Failed);
     assert_eq!(send_to(&[]).await.outcome, Outcome::Failed);
+}
+
+#[tokio::test]
+async fn calls_are_named_and_timed_and_every_secret_signs() {
+    let call = call();
+    let asked = received(&signing(None, &[STANDARD_SECRET, "whsec_c2Vjb25k"]), false, &call).await;
+    assert_eq!(asked.header("webhook-id"), call.id.to_string());
+    assert_eq!(asked.header("webhook-timestamp"), (NOW / 1000).to_string());
+    let seconds = NOW / 1000;
+    let secrets = [STANDARD_SECRET.to_owned(), "whsec_c2Vjb25k".to_owned()];
+    let wanted =
+        crate::delivery::standard_webhooks::sign(&secrets, &call.id.to_string(), seconds, &asked.body)
+            .unwrap();
+    assert_eq!(asked.header("webhook-signature"), wanted);
+    assert_eq!(wanted.split(' ').count(), 2);
+    assert_eq!((asked.header("x-signature"), asked.header("x-stagepost-replay")), ("-", "-"));
+    let asked = received(&Signing::default(), false, &call).await;
+    assert_eq!(asked.header("webhook-id"), call.id.to_string());
+    assert_eq!((asked.header("webhook-signature"), asked.header("x-signature")), ("-", "-"));
+}
+
+#[tokio::test]
+async fn a_replay_says_so_and_is_the_same_otherwise() {
+    let first = received(&signing(Some("s3cr3t"), &[]), false, &call()).await;
+    let again = received(&signing(Some("s3cr3t"), &[]), false, &Delivery { replays: 2, ..call() }).await;
+    assert_eq!(again.header("x-stagepost-replay"), "2");
+    assert_eq!(again.bytes, first.bytes);
+    assert_eq!(again.header("x-signature"), first.header("x-signature"));
+}
+
+#[tokio::test]
+async fn compressed_bodies_are_signed_as_what_they_unpack_to() {
+    let signing = signing(Some("s3cr3t"), &[STANDARD_SECRET]);
+    let plain = received(&signing, false, &call()).await;
+    let packed = received(&signing, true, &call()).await;
+    assert_eq!((plain.header("content-encoding"), packed.header("content-encoding")), ("-", "gzip"));
+    let mut text = String::new();
+    GzDecoder::new(packed.bytes.as_slice()).read_to_string(&mut text).unwrap();
+    assert_eq!(text, plain.body);
+    for name in ["x-signature", "content-type"] {
+        assert_eq!(packed.header(name), plain.header(name), "{name}");
+    }
+    assert_eq!(packed.header("x-signature"), "9351369eefb7173a1b79cf5a149569d27894dfff");
+    let twice = received(&signing, true, &call()).await;
+    assert_eq!(twice.bytes, packed.bytes, "the same bytes on every try");
+}
+
+#[tokio::test]
+async fn a_delete_notice_goes_out_byte_for_byte() {
+    let notice = json!({ "type": "delete", "userId": "019mr8mf4r", "timestamp": "2012-12-02T00:30:08.276Z" });
+    let asked = received(&signing(Some("s3cr3t"), &[]), false, &delivery("019mr8mf4r", &notice)).await;
+    assert_eq!(
+        asked.body,
+        r#"{"type":"delete","userId":"019mr8mf4r","timestamp":"2012-12-02T00:30:08.276Z"}"#
+    );
+    assert_eq!(asked.header("x-signature"), "ce8a59eb51054286f0df3eb0c27b1a1be7a96e59");
+}
+
+#[tokio::test]
+async fn what_was_not_sent_says_nothing_about_the_receiver() {
+    let server = TestServer::start(Reply::status(410)).await;
+    let mut odd = target(&server.url);
+    odd.headers = [("webhook-id".to_owned(), "mine".to_owned())].into();
+    let verdict = send_to(&[odd.clone()]).await;
+    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Failed, Signal::None));
+    let verdict = send_to(&[odd, target(&server.url)]).await;
+    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Failed, Signal::Bad));
+    assert_eq!(answered(Reply::Never).await.signal, Signal::Bad);
+    // A setting that can be put right costs no call.
+    let wrong = signing(None, &["whsec_***"]);
+    let verdict = send_with(&[target(&server.url)], &wrong, false, &call()).await;
+    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Retry { after: None }, Signal::None));
+    assert_eq!(verdict.error.as_deref(), Some("signing secret 1 is not base64 after `whsec_`"));
 }

@@ -1,0 +1,198 @@
+//! Tests of a destination, for somebody who looks at what comes back: one call, sent now or only mapped, never stored, never
+//! counted and never tried again.
+
+use std::borrow::Cow;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
+use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::destinations;
+use super::http_client::{self, Request, SHORTEST_SECRET};
+use super::sample::Sample;
+use super::sender::{RealSender, Sender as _};
+use crate::clock;
+use crate::domain::definition::render::{REDACTED, is_secret_header};
+use crate::domain::definition::{Auth, Destination, DestinationKind};
+use crate::domain::delivery::{Attempt, Cause, Delivery, Payload};
+use crate::domain::health::Signal;
+use crate::domain::ids::IdSource;
+use crate::domain::limits::MAX_BATCH_CALL_BYTES;
+use crate::domain::route::{self, NotSent};
+use crate::domain::time::Timestamp;
+
+/// What a test came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// Whether a request left.
+    pub sent: bool,
+    /// Why none did.
+    pub reason: Option<String>,
+    /// What came of it; `None` where nothing was tried.
+    pub attempt: Option<Attempt>,
+    /// The requests, one per address; secrets are masked.
+    pub requests: Vec<ShownRequest>,
+}
+
+/// A request for people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShownRequest {
+    /// `POST`, `PUT` or `PATCH`.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// Its headers but those of the connection.
+    pub headers: Map<String, Value>,
+    /// Its body, before it is compressed.
+    pub body: String,
+}
+
+impl RealSender {
+    /// Sends `sample` to the destination with this key, now and once; with `dry_run` only makes the request, and asks nobody for
+    /// an access token.
+    ///
+    /// # Errors
+    /// A message, when there is no such destination.
+    pub async fn test(&self, key: &str, sample: Sample, dry_run: bool) -> Result<Trial, String> {
+        let destination = self.destination(key).ok_or_else(|| format!("there is no destination `{key}`"))?;
+        let nothing = Trial { sent: false, reason: None, attempt: None, requests: Vec::new() };
+        let call = match routed(&destination, &sample) {
+            Ok(call) => call,
+            Err(why) => return Ok(Trial { reason: Some(why.in_words().to_owned()), ..nothing }),
+        };
+        let now = self.network.clock.now();
+        let delivery = delivery(key, Sample { call, ..sample }, now);
+        let made = destinations::requests(&self.network, &destination, &delivery, now).await;
+        let secrets = secrets(&destination);
+        let (requests, problem) = match made {
+            Ok(requests) => {
+                (requests.iter().map(|request| shown(request, &destination, &secrets)).collect(), None)
+            }
+            Err(problem) => (Vec::new(), Some(problem)),
+        };
+        if dry_run {
+            let reason = problem.unwrap_or_else(|| "only mapped: this was a dry run".to_owned());
+            return Ok(Trial { reason: Some(reason), requests, ..nothing });
+        }
+        let sent = self.send(std::slice::from_ref(&delivery)).await.into_iter().next();
+        let Some(sent) = sent else { return Ok(nothing) };
+        let left = sent.signal != Signal::None;
+        let reason =
+            if left { None } else { sent.attempt.as_ref().and_then(|attempt| attempt.error.clone()) };
+        Ok(Trial { sent: left, reason, attempt: sent.attempt, requests })
+    }
+}
+
+/// Whether `destination` is sent that call at all.
+pub fn is_sent(destination: &Destination, sample: &Sample) -> bool {
+    routed(destination, sample).is_ok()
+}
+
+/// The call as `destination` gets it, or why it does not.
+fn routed(destination: &Destination, sample: &Sample) -> Result<Map<String, Value>, NotSent> {
+    let none = Map::new();
+    let integrations = sample.call.get("integrations").and_then(Value::as_object).unwrap_or(&none);
+    route::admit(destination, sample.source.as_deref(), integrations)?;
+    let call = Cow::Owned(Value::Object(sample.call.clone()));
+    let selected = route::select(destination, call, |name| sample.traits.get(name).cloned())?;
+    match selected.into_owned() {
+        Value::Object(call) => Ok(call),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Ok(none),
+    }
+}
+
+/// A delivery that no store ever sees.
+fn delivery(destination: &str, sample: Sample, now: Timestamp) -> Delivery {
+    let message_id = sample.call.get("messageId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let id = IdSource::new(clock::entropy()).delivery(now);
+    let payload = Payload::Call(sample.call);
+    Delivery::new(id, destination.to_owned(), sample.user, message_id, Cause::Operator, payload, now)
+}
+
+fn shown(request: &Request, destination: &Destination, secrets: &[&str]) -> ShownRequest {
+    let mut headers = request.headers.clone();
+    let agent = HeaderValue::from_static(http_client::USER_AGENT);
+    headers.entry(USER_AGENT).or_insert(agent);
+    if destination.kind.action().is_some_and(|action| action.auth.is_some()) {
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(REDACTED));
+    }
+    let value = |name: &HeaderName, value: &HeaderValue| {
+        if is_secret_header(name.as_str()) {
+            REDACTED.to_owned()
+        } else {
+            masked(String::from_utf8_lossy(value.as_bytes()).into_owned(), secrets)
+        }
+    };
+    ShownRequest {
+        method: request.method.to_string(),
+        url: masked(without_password(&request.url), secrets),
+        headers: headers
+            .iter()
+            .map(|(name, text)| (name.as_str().to_owned(), Value::String(value(name, text))))
+            .collect(),
+        body: masked(plain(&request.headers, &request.body), secrets),
+    }
+}
+
+fn without_password(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // Only URLs that can't have one refuse it.
+        let _ = url.set_password(Some(REDACTED));
+    }
+    url.to_string()
+}
+
+/// The body as text, unpacked again where it was packed.
+fn plain(headers: &HeaderMap, body: &[u8]) -> String {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return String::from_utf8_lossy(body).into_owned();
+    }
+    let mut text = Vec::new();
+    let most = u64::try_from(MAX_BATCH_CALL_BYTES).unwrap_or(u64::MAX);
+    match GzDecoder::new(body).take(most).read_to_end(&mut text) {
+        Ok(_) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) => format!("({error})"),
+    }
+}
+
+/// `text` without what must not be seen.
+fn masked(text: String, secrets: &[&str]) -> String {
+    secrets.iter().fold(text, |text, secret| text.replace(secret, REDACTED))
+}
+
+/// What must not be seen wherever it stands: the destination's own secrets, and those of a preset's settings, which its mappings
+/// may have put anywhere.
+fn secrets(destination: &Destination) -> Vec<&str> {
+    let mut secrets = Vec::new();
+    let signing = match &destination.kind {
+        DestinationKind::Webhook { signing, .. } => signing,
+        DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {
+            match &action.auth {
+                Some(Auth::Bearer { token }) => secrets.push(token.as_str()),
+                Some(Auth::Basic { password, .. }) => secrets.push(password),
+                Some(Auth::OAuth2 { client_secret, .. }) => secrets.push(client_secret),
+                None => {}
+            }
+            &action.signing
+        }
+    };
+    secrets.extend(signing.shared_secret.as_deref());
+    secrets.extend(signing.signing_secrets.iter().map(String::as_str));
+    if let DestinationKind::Preset { settings, .. } = &destination.kind {
+        let secret = |(name, value): (&'_ String, &'_ Value)| is_secret_header(name) && value.is_string();
+        let named = settings.iter().filter(|&member| secret(member));
+        secrets.extend(named.filter_map(|(_, value)| value.as_str()));
+    }
+    secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+    // The longest first, so that none is taken for a part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets
+}
+
+#[cfg(test)]
+#[path = "trial_tests.rs"]
+mod tests;
