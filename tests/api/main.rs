@@ -21,6 +21,7 @@ mod journeys;
 mod management;
 mod operations;
 mod outbox;
+mod presets;
 mod profile_api;
 mod reading;
 mod secrets;

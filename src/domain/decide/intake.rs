@@ -190,13 +190,17 @@ impl Decision<'_> {
     /// Queues the event for the destinations that want source events, as they want it.
     fn pass_on(&mut self, profile: &Profile, event: &Event) {
         let rules = Arc::clone(&self.rules);
-        // Made at most once, and only if somebody may want it.
+        // Made at most once, only if somebody may want it, and copied only if there is somebody after him.
         let mut call: Option<Value> = None;
-        for destination in &rules.event_destinations {
+        let mut destinations = rules.event_destinations.iter().peekable();
+        while let Some(destination) = destinations.next() {
             let selected =
                 route::admit(destination, Some(&event.source), &event.integrations).and_then(|()| {
-                    let call = call.get_or_insert_with(|| Value::Object(event.to_json()));
-                    self.select(destination, profile, Cow::Borrowed(call))
+                    let made = call.take().unwrap_or_else(|| Value::Object(event.to_json()));
+                    if destinations.peek().is_none() {
+                        return self.select(destination, profile, Cow::Owned(made));
+                    }
+                    self.select(destination, profile, Cow::Borrowed(call.insert(made)))
                 });
             match selected {
                 Ok(call) => {

@@ -208,7 +208,7 @@ fn problems_are_those_of_what_was_written() {
         ),
         (
             json!({ "kind": "hello_customer", "api_key": "a", "touchpoint_id": "x", "language_id": "l", "key_values": { "a": { "@nope": 1 } } }),
-            vec!["key_values: …"],
+            vec!["key_values.a: …"],
         ),
         (json!({ "kind": "pendo", "api_key": KEY, "mapping": {} }), vec!["mapping: unknown key `mapping`"]),
     ] {

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -193,4 +194,47 @@ fn counts_are_by_destination_and_reason() {
     }
     let all: Vec<_> = counts.iter().collect();
     assert_eq!(all, [("a", NotSent::Filter, 1), ("b", NotSent::Trigger, 2)]);
+}
+
+/// JSON of few names, so that paths lead somewhere.
+fn values() -> impl Strategy<Value = Value> {
+    let plain = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (0..3i64).prop_map(Value::from),
+        "[ab]?".prop_map(Value::from)
+    ];
+    plain.prop_recursive(4, 32, 3, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            proptest::collection::btree_map("[ab]", inner, 0..3)
+                .prop_map(|members| members.into_iter().collect::<Map<_, _>>().into()),
+        ]
+    })
+}
+
+proptest! {
+    /// What is kept and what is left out by the same paths are both parts of the event, and nothing is in both.
+    #[test]
+    fn fields_are_kept_or_left_out(properties in values(), paths in proptest::collection::vec("(properties|context)(\\.[ab01]){1,3}", 1..4)) {
+        let event = json!({ "type": "track", "properties": properties, "context": { "a": 1 } });
+        let mut kept = event.clone();
+        fields::keep_only(&mut kept, &paths);
+        prop_assert!(leaves(&kept) <= leaves(&event));
+        let mut left = event.clone();
+        fields::leave_out(&mut left, &paths);
+        let once = left.clone();
+        fields::leave_out(&mut left, &paths);
+        prop_assert_eq!(&left, &once, "leaving out twice changes nothing");
+        prop_assert_eq!(&left["type"], "track");
+        prop_assert_eq!(&kept["type"], "track");
+    }
+}
+
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Object(members) => members.values().map(leaves).sum(),
+        Value::Array(items) => items.iter().map(leaves).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
 }

@@ -60,12 +60,9 @@ fn common(shown: &mut Map<String, Value>, destination: &Destination) {
     if let Some(trigger) = &routing.trigger {
         show("trigger", trigger.to_string().into());
     }
-    if !routing.filters.is_empty() {
-        show("filter", routing.filters.iter().map(filter).collect());
-    }
-    if !routing.profile_traits.is_empty() {
-        show("profile_traits", json!(routing.profile_traits));
-    }
+    // Shown also where there are none, which may be another thing than what a preset has.
+    show("filter", routing.filters.iter().map(filter).collect());
+    show("profile_traits", json!(routing.profile_traits));
 }
 
 fn span_or_never(span: Option<Span>) -> Value {

@@ -54,7 +54,7 @@ fn constant(definition: Value) -> Option<Mapping> {
 }
 
 /// A mapping, which `check` looks at if it is one.
-fn parse(field: &Field<'_, '_>, check: impl FnOnce(&Field<'_, '_>, &Mapping)) -> Option<Mapping> {
+pub(super) fn parse(field: &Field<'_, '_>, check: impl FnOnce(&Field<'_, '_>, &Mapping)) -> Option<Mapping> {
     match Mapping::parse(field.value) {
         Ok(mapping) => {
             check(field, &mapping);

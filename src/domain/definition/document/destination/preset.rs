@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::check;
-use super::common;
+use super::{common, mapping};
 use crate::domain::definition::document::reader::{Field, Problems, Table};
 use crate::domain::definition::{Destination, DestinationKind, Problem, REDACTED};
 use crate::domain::limits::MAX_SETTING_ENTRIES;
@@ -126,11 +126,12 @@ fn setting_fits(setting: &Setting, field: &Field<'_, '_>) -> bool {
             })
         }
         Form::Table => field.table().is_some_and(|table| {
-            let most = table.entries().count() <= MAX_SETTING_ENTRIES;
-            if !most {
+            let fits = table.entries().count() <= MAX_SETTING_ENTRIES;
+            if !fits {
                 field.problem(format!("has more than {MAX_SETTING_ENTRIES} entries"));
             }
-            most
+            // Its values may be directives, and are told of by the place where they stand here.
+            mapping::parse(field, |_, _| {}).is_some() && fits
         }),
     }
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::domain::address_policy::AddressPolicy;
@@ -208,4 +209,59 @@ fn sources_have_to_be_there_and_stay() {
         problems,
         [Problem::new("destination[0].sources[1]", "there is no source `webb`; did you mean `web`?")]
     );
+}
+
+/// Destinations of every kind with any of the settings that all of them have.
+fn destinations() -> impl Strategy<Value = Value> {
+    let settings: Vec<(&str, Vec<Value>)> = vec![
+        ("enabled", vec![json!(true), json!(false)]),
+        ("timeout", vec![json!("100ms"), json!("1m")]),
+        ("max_in_flight", vec![json!(1), json!(256)]),
+        ("rate_limit", vec![json!(1), json!(10_000)]),
+        ("retry_for", vec![json!("0s"), json!("90m")]),
+        ("expire_after", vec![json!("never"), json!("7d")]),
+        ("pause_after", vec![json!("never"), json!("1h"), json!("90s")]),
+        ("probe_every", vec![json!("1s"), json!("1d")]),
+        ("coalesce", vec![json!(true), json!(false)]),
+        ("events", vec![json!("computed"), json!("all"), json!("none")]),
+        ("trigger", vec![json!("type = 'track'"), json!("!(a.b\\.c in [1, 'x'] or match(event, '*\"\\?'))")]),
+        ("sources", vec![json!(["web"])]),
+        ("profile_traits", vec![json!(["b", "a"]), json!([])]),
+        (
+            "filter",
+            vec![json!([]), json!([{ "if": "a != null", "drop": ["b", "c.d"] }, { "drop_event": true }])],
+        ),
+    ];
+    let count = settings.len();
+    let chosen = proptest::collection::vec(proptest::option::of(any::<prop::sample::Index>()), count);
+    let kinds = every_kind();
+    (0..kinds.len(), chosen, any::<bool>()).prop_map(move |(kind, chosen, burst)| {
+        let mut body = kinds[kind].clone();
+        for ((key, values), choice) in settings.iter().zip(chosen) {
+            if let Some(choice) = choice {
+                body[*key] = choice.get(values).clone();
+            }
+        }
+        if burst && body.get("rate_limit").is_some() {
+            body["burst"] = json!(5);
+        }
+        body
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_is_shown_so_that_it_can_be_put_back(body in destinations()) {
+        let existing = defined(&body);
+        let shown = shown(&existing);
+        let again = planned(&existing, &shown).unwrap();
+        prop_assert!(again.puts.is_empty(), "{}\n{}", body, shown);
+        for secret in SECRETS {
+            prop_assert!(!shown.to_string().contains(secret), "{}", shown);
+        }
+        // And stores give back what they were given.
+        let stored = rmp_serde::to_vec_named(&*existing.destinations["d"]).unwrap();
+        let read: crate::domain::definition::Destination = rmp_serde::from_slice(&stored).unwrap();
+        prop_assert_eq!(&read, &*existing.destinations["d"]);
+    }
 }

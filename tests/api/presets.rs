@@ -1,0 +1,204 @@
+//! Presets and webhook actions from TOML to the wire: one event of each type, and the bytes that arrive.
+
+use serde_json::{Value, json};
+
+use stagepost::file::File;
+
+use crate::app::{TestApp, app};
+use crate::http::column;
+use crate::support::receiver::{Receiver, Reply};
+
+const PENDO_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A server with what this TOML says beside a source; `${BASE}` in it is the receiver.
+async fn serving(receiver: &Receiver, text: &str) -> TestApp {
+    let app = app().await;
+    let text = format!("[[source]]\nkey = \"web\"\nkind = \"http\"\nwrite_key = \"wk_website\"\n{text}");
+    let base = receiver.url("");
+    let file = File::parse("test.toml", &text, &|name| match name {
+        "BASE" => Some(base.clone()),
+        "PENDO_API_KEY" => Some(PENDO_KEY.to_owned()),
+        _ => None,
+    });
+    assert!(file.problems.is_empty(), "{:?}", file.problems);
+    app.apply(&Value::Object(file.document)).await;
+    app
+}
+
+/// One event of each type, of the same user.
+fn events() -> [Value; 6] {
+    let person = json!({ "email": "a@b.io", "firstName": "Ann", "last_name": "Bee" });
+    [
+        json!({ "type": "identify", "traits": person }),
+        json!({ "type": "track", "event": "Bought", "groupId": "acme", "properties": { "total": 5 } }),
+        json!({ "type": "page", "name": "Home", "properties": { "email": "page@b.io", "firstname": "Pat" } }),
+        json!({ "type": "screen", "name": "Home", "properties": {}, "context": { "traits": { "email": "ctx@b.io" } } }),
+        json!({ "type": "group", "groupId": "acme", "traits": { "email": "office@acme.io" } }),
+        json!({ "type": "alias", "previousId": "old" }),
+    ]
+}
+
+/// Posts it under the message id `m-<type>`, and lets a second pass.
+async fn post(app: &TestApp, event: Value) {
+    let mut event = event;
+    event["userId"] = json!("u1");
+    event["messageId"] = json!(format!("m-{}", event["type"].as_str().expect("a type")));
+    let body = json!({ "writeKey": "wk_website", "batch": [event] });
+    app.post_json("/v1/batch", &body).await.expect(200);
+    app.advance(1000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pendo_gets_each_of_its_calls_once_and_as_it_is() {
+    let receiver = Receiver::taking_all();
+    let text = r#"
+        [[destination]]
+        key = "pendo"
+        kind = "pendo"
+        region = "eu"
+        api_key = "${PENDO_API_KEY}"
+        base_url = "${BASE}"
+        [[destination]]
+        key = "all"
+        kind = "webhook"
+        urls = [{ url = "${BASE}/all" }]
+        events = "all"
+    "#;
+    let app = serving(&receiver, text).await;
+    for event in events() {
+        post(&app, event).await;
+    }
+    let requests = receiver.requests();
+    let (pendo, all): (Vec<_>, Vec<_>) = requests.iter().partition(|request| request.path != "/all");
+    assert_eq!(all.len(), 6);
+    let types: Vec<Value> = pendo.iter().map(|request| request.json()["type"].clone()).collect();
+    assert_eq!(types, ["identify", "track", "group"]);
+    for request in &pendo {
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("POST", format!("/data/segmentio/{PENDO_KEY}").as_str())
+        );
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        let same = all.iter().any(|other| other.body == request.body);
+        assert!(same, "the event as it is: {}", request.json());
+    }
+    assert_eq!(pendo[1].json()["groupId"], "acme", "at the top, where Pendo reads it");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_without_a_user_is_sent_to_pendo_and_the_attempt_says_what_is_missing() {
+    let receiver = Receiver::start(|_, _| Reply::Status(503));
+    let text = "[[destination]]\nkey = \"pendo\"\nkind = \"pendo\"\napi_key = \"${PENDO_API_KEY}\"\nbase_url = \"${BASE}\"\ncalls = [\"track\"]";
+    let mut app = serving(&receiver, text).await;
+    app.allow_pending();
+    let body = json!({ "writeKey": "wk_website", "anonymousId": "a1", "event": "Looked" });
+    app.post_json("/v1/track", &body).await.expect(200);
+    let identify = json!({ "writeKey": "wk_website", "anonymousId": "a1", "traits": {} });
+    app.post_json("/v1/identify", &identify).await.expect(200);
+    app.rest().await;
+    assert_eq!(receiver.requests().len(), 1, "track only");
+    let list = app.get("/api/deliveries").await;
+    let one = app.get(&format!("/api/deliveries/{}", column(&list["deliveries"], "id")[0])).await;
+    let error = one["attempts"][0]["error"].as_str().expect("an error");
+    assert!(error.contains("userId"), "{error}");
+    assert!(!one.to_string().contains(PENDO_KEY), "the key is in no attempt: {one}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hello_customer_gets_a_respondent_for_each_call_that_knows_one() {
+    let receiver = Receiver::taking_all();
+    let text = r#"
+        [[destination]]
+        key = "survey"
+        kind = "hello_customer"
+        api_key = "dG9rZW4="
+        touchpoint_id = "tp-1"
+        language_id = "lang-1"
+        key_values = { team = "Brugge" }
+        base_url = "${BASE}"
+    "#;
+    let app = serving(&receiver, text).await;
+    for event in events() {
+        post(&app, event).await;
+    }
+    let requests = receiver.requests();
+    let ends = r#""custom_UniqueID":"u1","campaign_UniqueID":"tp-1","language_UniqueID":"lang-1","keyValues":{"team":"Brugge"}}"#;
+    let wanted = [
+        // An identify's traits; the profile, which has them from there; the page's own, and what it lacks from the profile;
+        // the context; and not the group's traits.
+        r#"{"firstName":"Ann","lastName":"Bee","email":"a@b.io","#,
+        r#"{"firstName":"Ann","lastName":"Bee","email":"a@b.io","#,
+        r#"{"firstName":"Pat","lastName":"Bee","email":"page@b.io","#,
+        r#"{"firstName":"Ann","lastName":"Bee","email":"ctx@b.io","#,
+        r#"{"firstName":"Ann","lastName":"Bee","email":"a@b.io","#,
+    ];
+    let bodies: Vec<String> =
+        requests.iter().map(|request| String::from_utf8_lossy(&request.body).into_owned()).collect();
+    assert_eq!(bodies, wanted.map(|begins| format!("{begins}{ends}")), "an alias makes no survey");
+    for request in &requests {
+        assert_eq!(
+            (request.method.as_str(), request.path.as_str()),
+            ("POST", "/V1.0/EN/Campaign/tp-1/Respondent/Add")
+        );
+        assert_eq!(request.header("authorization"), Some("basic dG9rZW4="));
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_mail_address_a_survey_fails_at_once() {
+    let receiver = Receiver::taking_all();
+    let text = "[[destination]]\nkey = \"survey\"\nkind = \"hello_customer\"\napi_key = \"x\"\ntouchpoint_id = \"t\"\nlanguage_id = \"l\"\nbase_url = \"${BASE}\"";
+    let app = serving(&receiver, text).await;
+    post(&app, json!({ "type": "track", "event": "Bought", "properties": {} })).await;
+    assert!(receiver.requests().is_empty());
+    let failed = app.get("/api/deliveries?status=failed").await;
+    let id = &column(&failed["deliveries"], "id")[0];
+    let one = app.get(&format!("/api/deliveries/{id}")).await;
+    assert!(one["attempts"][0]["error"].as_str().expect("an error").contains("email"), "{one}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_destinations_of_one_token_share_its_one_call_a_second() {
+    let receiver = Receiver::taking_all();
+    let one = |key: &str, token: &str| {
+        format!(
+            "[[destination]]\nkey = \"{key}\"\nkind = \"hello_customer\"\napi_key = \"{token}\"\n\
+             touchpoint_id = \"{key}\"\nlanguage_id = \"l\"\nbase_url = \"${{BASE}}\"\n"
+        )
+    };
+    let text = [one("first", "same"), one("second", "same"), one("third", "other")].concat();
+    let app = serving(&receiver, &text).await;
+    let body = json!({ "writeKey": "wk_website", "userId": "u1", "traits": { "email": "a@b.io" } });
+    app.post_json("/v1/identify", &body).await.expect(200);
+    app.rest().await;
+    assert_eq!(receiver.requests().len(), 2, "one of each token");
+    app.advance(999).await;
+    assert_eq!(receiver.requests().len(), 2);
+    app.advance(1).await;
+    assert_eq!(receiver.requests().len(), 3);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copied_preset_sends_what_the_preset_does() {
+    let receiver = Receiver::taking_all();
+    let app = serving(&receiver, "").await;
+    let mut copy = app.get("/api/presets/pendo").await["definition"].clone();
+    copy["mapping"]["url"] = json!(receiver.url("/copied"));
+    copy["mapping"]["data"] = json!({ "who": { "@path": "$.userId" }, "what": { "@path": "$.event" } });
+    app.put("/api/destinations/pendo", copy).await;
+    for event in events() {
+        post(&app, event).await;
+    }
+    let bodies: Vec<String> = receiver
+        .requests()
+        .iter()
+        .map(|request| String::from_utf8_lossy(&request.body).into_owned())
+        .collect();
+    assert_eq!(bodies, [r#"{"who":"u1"}"#, r#"{"who":"u1","what":"Bought"}"#, r#"{"who":"u1"}"#]);
+    app.finish().await;
+}
