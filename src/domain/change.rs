@@ -91,7 +91,7 @@ pub enum HealthWrite {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReplayWrite {
     /// Set.
-    Put(Replay),
+    Put(Box<Replay>),
     /// Removed.
     Delete(ReplayId),
 }

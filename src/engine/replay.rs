@@ -76,7 +76,7 @@ impl Writer {
             created_at: now,
             updated_at: now,
         };
-        let mut replays = vec![ReplayWrite::Put(replay.clone())];
+        let mut replays = vec![ReplayWrite::Put(Box::new(replay.clone()))];
         let over = self.replays.values().filter(|replay| replay.status != ReplayStatus::Running);
         let over: Vec<ReplayId> = over.map(|replay| replay.id).collect();
         let surplus = (over.len() + 1).saturating_sub(limits::REPLAYS_KEPT);
@@ -94,7 +94,7 @@ impl Writer {
         if replay.status == ReplayStatus::Running {
             replay.status = ReplayStatus::Cancelled;
             replay.updated_at = self.shared.clock.now();
-            let replays = vec![ReplayWrite::Put(replay.clone())];
+            let replays = vec![ReplayWrite::Put(Box::new(replay.clone()))];
             self.commit_replays(ChangeSet { replays, ..ChangeSet::default() }).await?;
         }
         Ok(replay)
@@ -133,7 +133,7 @@ impl Writer {
             tracing::info!(%id, replayed, superseded, "a replay is done");
         }
         let mut changes = group.finish().await?;
-        changes.replays.push(ReplayWrite::Put(replay));
+        changes.replays.push(ReplayWrite::Put(Box::new(replay)));
         self.commit_replays(changes).await
     }
 
@@ -141,7 +141,7 @@ impl Writer {
         self.commit(&changes).await?;
         for write in changes.replays {
             match write {
-                ReplayWrite::Put(replay) => self.replays.insert(replay.id, replay),
+                ReplayWrite::Put(replay) => self.replays.insert(replay.id, *replay),
                 ReplayWrite::Delete(id) => self.replays.remove(&id),
             };
         }

@@ -461,19 +461,20 @@ async fn healths_and_replays_are_set_and_removed(store: &dyn Store) {
         created_at: at(1),
         updated_at: at(2),
     };
+    let put = |replay: &Replay| ReplayWrite::Put(Box::new(replay.clone()));
     let (one, two) = (replay(1, ReplayStatus::Running), replay(2, ReplayStatus::Done));
     let mut set = changes();
     set.healths =
         ["b", "a", "c", "b"].into_iter().zip(1..).map(|(key, n)| HealthWrite::Put(health(key, n))).collect();
     set.healths.push(HealthWrite::Delete("c".into()));
-    set.replays = vec![ReplayWrite::Put(two.clone()), ReplayWrite::Put(one.clone())];
+    set.replays = vec![put(&two), put(&one)];
     store.commit(&set).await.unwrap();
     assert_eq!(store.healths().await.unwrap(), [health("a", 2), health("b", 4)], "the last word holds");
     assert_eq!(store.replays().await.unwrap(), [one.clone(), two]);
     let mut set = changes();
     set.healths = vec![HealthWrite::Delete("a".into()), HealthWrite::Delete("none".into())];
     let done = Replay { status: ReplayStatus::Cancelled, ..one };
-    set.replays = vec![ReplayWrite::Put(done.clone()), ReplayWrite::Delete(replay(2, ReplayStatus::Done).id)];
+    set.replays = vec![put(&done), ReplayWrite::Delete(replay(2, ReplayStatus::Done).id)];
     store.commit(&set).await.unwrap();
     assert_eq!(store.healths().await.unwrap(), [health("b", 4)]);
     assert_eq!(store.replays().await.unwrap(), [done]);

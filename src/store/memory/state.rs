@@ -121,7 +121,7 @@ impl State {
         }
         for write in &changes.replays {
             match write {
-                ReplayWrite::Put(replay) => self.replays.insert(replay.id, replay.clone()),
+                ReplayWrite::Put(replay) => self.replays.insert(replay.id, (**replay).clone()),
                 ReplayWrite::Delete(id) => self.replays.remove(id),
             };
         }

@@ -219,7 +219,7 @@ fn put_progress(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {
     });
     put_last(healths, writes)?;
     let replays = changes.replays.iter().map(|write| match write {
-        ReplayWrite::Put(replay) => (keys::replay(replay.id), Some(replay)),
+        ReplayWrite::Put(replay) => (keys::replay(replay.id), Some(&**replay)),
         ReplayWrite::Delete(id) => (keys::replay(*id), None),
     });
     put_last(replays, writes)
