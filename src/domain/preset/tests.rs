@@ -210,6 +210,10 @@ fn problems_are_those_of_what_was_written() {
             json!({ "kind": "hello_customer", "api_key": "a", "touchpoint_id": "x", "language_id": "l", "key_values": { "a": { "@nope": 1 } } }),
             vec!["key_values.a: …"],
         ),
+        (
+            json!({ "kind": "hello_customer", "burst": 5, "touchpoint_id": "x", "language_id": "l" }),
+            vec!["api_key: is missing"],
+        ),
         (json!({ "kind": "pendo", "api_key": KEY, "mapping": {} }), vec!["mapping: unknown key `mapping`"]),
     ] {
         let found = fields(body.clone());
@@ -220,6 +224,7 @@ fn problems_are_those_of_what_was_written() {
             };
             assert!(found.iter().any(is_there), "{wanted}\nin {found:#?}\nof {body}");
         }
+        assert_eq!(found.len(), expected.len(), "{found:#?}\nof {body}");
     }
 }
 

@@ -38,10 +38,12 @@ pub(super) fn read(
         filled_in(preset, key.unwrap_or_default(), &settings, &written).map_err(|problems| found = problems)
     } else {
         // What is written beside the settings is looked at all the same.
+        let mut beside = preset.expand(&Map::new());
+        beside.retain(|key, _| common::KEYS.contains(&key.as_str()));
+        beside.extend(written.clone());
         let problems = Problems::default();
-        let _ = Field::new("", &Value::Object(written.clone()), &problems)
-            .table()
-            .map(|mut table| common::read(&mut table));
+        let beside = Value::Object(beside);
+        let _ = Field::new("", &beside, &problems).table().map(|mut table| common::read(&mut table));
         found = problems.into_all();
         Err(())
     };
@@ -54,8 +56,8 @@ pub(super) fn read(
     key.map(|_| destination)
 }
 
-/// The destination that comes of a preset and its settings, which are those of one that was found right before, or are told
-/// in full as of a definition.
+/// The destination that comes of a preset and of settings that were read before, with nothing else written: its key is the
+/// preset's.
 ///
 /// # Errors
 /// There is no such preset, or its settings are no longer what it takes.
