@@ -202,3 +202,97 @@ async fn a_copied_preset_sends_what_the_preset_does() {
     assert_eq!(bodies, [r#"{"who":"u1"}"#, r#"{"who":"u1","what":"Bought"}"#, r#"{"who":"u1"}"#]);
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_action_sends_what_its_mapping_makes_of_each_type() {
+    let receiver = Receiver::taking_all();
+    let text = r#"
+        [[destination]]
+        key = "erp"
+        kind = "webhook_action"
+        trigger = 'type != "alias"'
+        shared_secret = "abc123"
+        auth = { type = "basic", user = "u", password = "p" }
+        [destination.mapping]
+        url = { "@template" = "${BASE}/{{type}}" }
+        method = { "@if" = { exists = { "@path" = "$.traits" }, then = "PUT", else = "POST" } }
+        headers = { X-Kind = { "@case" = { operator = "upper", value = { "@path" = "$.type" } } } }
+        [destination.mapping.data]
+        who = { "@path" = "$.userId" }
+        "10" = { "@path" = "$.properties.total" }
+        what = { "@template" = "{{event}}{{name}}" }
+        mail = { "@path" = "$.traits.email" }
+    "#;
+    let app = serving(&receiver, text).await;
+    for event in events() {
+        post(&app, event).await;
+    }
+    let sent: Vec<String> = receiver
+        .requests()
+        .iter()
+        .map(|request| {
+            assert_eq!(request.header("authorization"), Some("Basic dTpw"));
+            assert_eq!(request.header("x-signature").map(str::len), Some(40));
+            let (kind, body) =
+                (request.header("x-kind").expect("a header"), String::from_utf8_lossy(&request.body));
+            format!("{} {} {kind} {body}", request.method, request.path)
+        })
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            r#"PUT /identify IDENTIFY {"who":"u1","what":"","mail":"a@b.io"}"#,
+            r#"POST /track TRACK {"10":5,"who":"u1","what":"Bought"}"#,
+            r#"POST /page PAGE {"who":"u1","what":"Home"}"#,
+            r#"POST /screen SCREEN {"who":"u1","what":"Home"}"#,
+            r#"PUT /group GROUP {"who":"u1","what":"","mail":"office@acme.io"}"#,
+        ]
+    );
+    // printf '{"10":5,"who":"u1","what":"Bought"}' | openssl dgst -sha1 -hmac abc123
+    let signature = receiver.requests()[1].header("x-signature").map(str::to_owned);
+    assert_eq!(signature.as_deref(), Some("cc33fe8d861fea8c24851358fb9d0dbc6822d4d0"));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_go_in_batches_by_number_and_by_age() {
+    let receiver = Receiver::taking_all();
+    let text = r#"
+        [[destination]]
+        key = "erp"
+        kind = "webhook_action"
+        shared_secret = "abc123"
+        [destination.mapping]
+        url = "${BASE}/batch"
+        data = { id = { "@path" = "$.messageId" } }
+        batch_size = 3
+        batch_wait = "10s"
+    "#;
+    let app = serving(&receiver, text).await;
+    let bodies = || -> Vec<String> {
+        receiver
+            .requests()
+            .iter()
+            .map(|request| String::from_utf8_lossy(&request.body).into_owned())
+            .collect()
+    };
+    for (number, user) in ["u1", "u2", "u1", "u1", "u3"].into_iter().enumerate() {
+        let event =
+            json!({ "type": "track", "event": "E", "userId": user, "messageId": format!("m{number}") });
+        let body = json!({ "writeKey": "wk_website", "batch": [event] });
+        app.post_json("/v1/batch", &body).await.expect(200);
+        app.advance(1000).await;
+    }
+    assert_eq!(bodies(), [r#"[{"id":"m0"},{"id":"m1"},{"id":"m2"}]"#], "three are enough");
+    app.advance(7_999).await;
+    assert_eq!(bodies().len(), 1);
+    app.advance(1).await;
+    assert_eq!(bodies()[1..], [r#"[{"id":"m3"},{"id":"m4"}]"#], "the first of them came ten seconds ago");
+    // printf '{"id":"m0"}' | openssl dgst -sha1 -hmac abc123: of the first element
+    assert_eq!(
+        receiver.requests()[0].header("x-signature"),
+        Some("2c9631dcd8148a1bf72496fc96170717b5f2dcb7")
+    );
+    assert!(receiver.requests()[0].header("webhook-id").is_some_and(|id| id.starts_with("bat_")));
+    app.finish().await;
+}
