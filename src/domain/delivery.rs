@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::event::weight;
 use super::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use super::time::Timestamp;
 
@@ -217,6 +218,15 @@ impl Delivery {
         self.superseded_by = by;
         self.reason = Some(reason);
         self.updated_at = now;
+    }
+
+    /// About how many bytes it takes.
+    pub fn weight(&self) -> usize {
+        let map = match &self.payload {
+            Payload::Call(call) => call,
+            Payload::Email { context, .. } => context,
+        };
+        map.iter().map(|(key, value)| key.len() + weight(value)).sum()
     }
 
     /// Since when it is wanted: its making, or its newest replay.

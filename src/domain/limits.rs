@@ -174,6 +174,8 @@ pub const MAX_ATTEMPT_TIMEOUT: Span = Span::from_secs(60);
 pub const MAX_RETRY_FOR: Span = Span::from_days(30);
 /// Highest rate, in attempts per second, that a destination may ask for.
 pub const MAX_RATE_LIMIT: u32 = 10_000;
+/// Bytes of calls that are claimed at once for one destination; a batch may be smaller for it.
+pub const MAX_CLAIM_BYTES: usize = 8 * 1024 * 1024;
 /// Failures in a row after which a destination is tried with one attempt at a time.
 pub const CIRCUIT_FAILURES: u32 = 16;
 /// First gap between such attempts; it doubles.

@@ -165,7 +165,7 @@ pub struct StoreStats {
 
 /// Where everything is kept.
 ///
-/// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `pending_of`,
+/// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `count_due`, `pending_of`,
 /// `deliveries_after`, `event_log`, `wanted_log`, `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -219,6 +219,18 @@ pub trait Store: Send + Sync + 'static {
     /// The earliest `next_attempt_at` among the users' first pending deliveries to `destination`, users in `busy` passed
     /// over (those whose attempt is under way): when [`Self::due_deliveries`] will have something.
     async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>>;
+
+    /// How many deliveries to `destination` are due, and since when the one that is due for longest: of users that are not in
+    /// `busy`, counted up to `limit` by their own `next_attempt_at`; of each user the first pending one, or with `whole` all. Reads
+    /// no delivery, and may count fewer with `whole` where many wait for a later try.
+    async fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        whole: bool,
+    ) -> Result<(usize, Option<Timestamp>)>;
 
     /// What is pending for that user at that destination after that delivery, in the order of ids, at most `limit`: the first
     /// of all is what [`Self::due_deliveries`] may hand out.

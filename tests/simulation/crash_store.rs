@@ -105,6 +105,16 @@ impl Store for CrashStore {
     ) -> Result<Vec<Delivery>> {
         self.inner.due_deliveries(destination, now, busy, limit).await
     }
+    async fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        whole: bool,
+    ) -> Result<(usize, Option<Timestamp>)> {
+        self.inner.count_due(destination, now, busy, limit, whole).await
+    }
     async fn pending_of(
         &self,
         destination: &str,

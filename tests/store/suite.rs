@@ -40,6 +40,7 @@ on_every_backend!(
     deliveries_are_found_by_status,
     what_is_pending_of_a_user_comes_in_its_order,
     deliveries_are_looked_through_from_the_oldest,
+    what_is_due_is_counted,
     healths_and_replays_are_set_and_removed,
     message_ids_are_remembered_and_expire,
     definitions_are_set_and_removed,
@@ -412,6 +413,29 @@ async fn what_is_pending_of_a_user_comes_in_its_order(store: &dyn Store) {
     assert_eq!(ids("d", Some(1), 1).await, of(&[2]), "after one that is there no more");
     assert_eq!(ids("d", Some(4), 9).await, []);
     assert_eq!(ids("e", None, 9).await, []);
+}
+
+async fn what_is_due_is_counted(store: &dyn Store) {
+    let mut writes = Vec::new();
+    for (user_id, times) in [("a", &[10, 10, 90][..]), ("b", &[20, 20]), ("c", &[80, 5]), ("dd", &[30])] {
+        for (n, at) in (writes.len()..).zip(times) {
+            writes.push(new_delivery(delivery(delivery_id(1, n as u64), "d", &user(user_id), *at)));
+        }
+    }
+    commit_deliveries(store, writes).await;
+    let nobody = HashSet::new();
+    let count = async |now, busy: &HashSet<UserKey>, limit, whole| {
+        store.count_due("d", at(now), busy, limit, whole).await.unwrap()
+    };
+    assert_eq!(count(9, &nobody, 9, false).await, (0, None), "one that is behind another is not due");
+    assert_eq!(count(30, &nobody, 9, false).await, (3, Some(at(10))));
+    assert_eq!(count(30, &nobody, 2, false).await, (2, Some(at(10))));
+    assert_eq!(count(30, &nobody, 9, true).await, (6, Some(at(10))), "by their own times");
+    assert_eq!(count(30, &nobody, 4, true).await, (4, Some(at(10))));
+    let busy = HashSet::from([user("a"), user("dd")]);
+    assert_eq!(count(30, &busy, 9, false).await, (1, Some(at(20))));
+    assert_eq!(count(30, &busy, 9, true).await, (3, Some(at(20))));
+    assert_eq!(store.count_due("e", at(99), &nobody, 9, true).await.unwrap(), (0, None));
 }
 
 async fn deliveries_are_looked_through_from_the_oldest(store: &dyn Store) {

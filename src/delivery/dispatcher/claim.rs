@@ -11,6 +11,7 @@ use super::lane::Lane;
 use super::pace::Pace;
 use super::{Inner, Working};
 use crate::domain::delivery::Delivery;
+use crate::domain::ids::UserKey;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
@@ -52,14 +53,19 @@ impl Inner {
             Some(batch) => {
                 let size = usize::try_from(batch.size).unwrap_or(usize::MAX).max(1);
                 let per_user = if self.shares_requests(lane) { size } else { 1 };
-                let claimed = self.outbox.due(&lane.key, now, &busy, size, per_user).await?;
-                let mut state = lane.state();
-                let ripe_at = ripe_at(&claimed.deliveries, size, batch.wait, now);
+                let (count, oldest) = self.outbox.count_due(&lane.key, now, &busy, size, per_user).await?;
+                // Full, or the one that is due for longest has waited long enough for others.
+                let ripe_at = oldest.map(|at| if count >= size { now } else { at.plus(batch.wait) });
                 if ripe_at.is_some_and(|at| at <= now) {
-                    state.hold(claimed.deliveries);
+                    let claimed = self.outbox.due(&lane.key, now, &busy, size, per_user).await?;
+                    let mut state = lane.state();
                     state.next = claimed.next;
+                    if !claimed.deliveries.is_empty() {
+                        state.hold(claimed.deliveries);
+                    }
                 } else {
-                    state.next = ripe_at.or(claimed.next.map(|at| at.plus(batch.wait)));
+                    // What is made meanwhile wakes the loop.
+                    lane.state().next = ripe_at;
                 }
             }
         }
@@ -147,19 +153,7 @@ impl Inner {
     }
 }
 
-/// When these deliveries go as a batch: at once if they fill one, otherwise when the one that is due for longest has waited
-/// long enough for others.
-fn ripe_at(
-    due: &[Delivery],
-    size: usize,
-    wait: crate::domain::time::Span,
-    now: Timestamp,
-) -> Option<Timestamp> {
-    let oldest = due.iter().map(|delivery| delivery.next_attempt_at).min()?;
-    Some(if due.len() >= size { now } else { oldest.plus(wait) })
-}
-
 /// Whose deliveries these are.
-pub(super) fn users_of(deliveries: &[Delivery]) -> HashSet<crate::domain::ids::UserKey> {
+pub(super) fn users_of(deliveries: &[Delivery]) -> HashSet<UserKey> {
     deliveries.iter().map(|delivery| delivery.user.clone()).collect()
 }

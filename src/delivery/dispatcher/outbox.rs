@@ -10,6 +10,7 @@ use crate::domain::definition::Definitions;
 use crate::domain::delivery::Delivery;
 use crate::domain::health::Health;
 use crate::domain::ids::UserKey;
+use crate::domain::limits::MAX_CLAIM_BYTES;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, EngineError, Settlement};
 use crate::store::{Store, StoreError};
@@ -22,6 +23,9 @@ pub struct Claimed {
     /// When there will be something next, beyond those and those of busy users; `None` where nothing waits.
     pub next: Option<Timestamp>,
 }
+
+/// Deliveries that are read at once.
+const PIECE: usize = 256;
 
 /// The queue of things to send.
 #[async_trait]
@@ -42,6 +46,17 @@ pub trait Outbox: Send + Sync + 'static {
         limit: usize,
         per_user: usize,
     ) -> Result<Claimed, StoreError>;
+
+    /// How many deliveries are due at `destination`, up to `limit`, and since when the one that is due for longest; of each user
+    /// one, or all where `per_user` is more than 1. See [`Store::count_due`].
+    async fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        per_user: usize,
+    ) -> Result<(usize, Option<Timestamp>), StoreError>;
 
     /// Writes down what came of attempts that were made together; returns once it is on disk.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError>;
@@ -85,18 +100,35 @@ async fn due(
     limit: usize,
     per_user: usize,
 ) -> Result<Claimed, StoreError> {
-    let mut deliveries = store.due_deliveries(destination, now, &busy, limit).await?;
-    if deliveries.len() >= limit {
-        return Ok(Claimed { deliveries, next: Some(now) });
-    }
-    busy.extend(deliveries.iter().map(|delivery| delivery.user.clone()));
-    if per_user > 1 {
-        for head in deliveries.clone() {
-            let room = (limit - deliveries.len()).min(per_user - 1);
-            let behind = store.pending_of(destination, &head.user, Some(head.id), room).await?;
-            deliveries.extend(behind.into_iter().take_while(|delivery| delivery.next_attempt_at <= now));
+    let mut deliveries: Vec<Delivery> = Vec::new();
+    let mut bytes = 0;
+    // A piece at a time, so that no more is read than goes into memory.
+    while deliveries.len() < limit && bytes < MAX_CLAIM_BYTES {
+        let piece = (limit - deliveries.len()).min(PIECE);
+        let heads = store.due_deliveries(destination, now, &busy, piece).await?;
+        let is_last = heads.len() < piece;
+        busy.extend(heads.iter().map(|head| head.user.clone()));
+        for head in heads {
+            let room = (limit - deliveries.len()).min(per_user).saturating_sub(1);
+            let behind = match room {
+                0 => Vec::new(),
+                _ => store.pending_of(destination, &head.user, Some(head.id), room).await?,
+            };
+            let behind = behind.into_iter().take_while(|delivery| delivery.next_attempt_at <= now);
+            for delivery in [head].into_iter().chain(behind) {
+                bytes += delivery.weight();
+                deliveries.push(delivery);
+            }
         }
+        if is_last {
+            break;
+        }
+    }
+    if per_user > 1 {
         deliveries.sort_by_key(|delivery| delivery.id);
+    }
+    if deliveries.len() >= limit || bytes >= MAX_CLAIM_BYTES {
+        return Ok(Claimed { deliveries, next: Some(now) });
     }
     let next = store.next_delivery(destination, &busy).await?;
     Ok(Claimed { deliveries, next })
@@ -122,6 +154,18 @@ impl Outbox for EngineOutbox {
     ) -> Result<Claimed, StoreError> {
         let (store, destination, busy) = (self.store.clone(), destination.to_owned(), busy.clone());
         off_thread(async move { due(&*store, &destination, now, busy, limit, per_user).await }).await
+    }
+
+    async fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        per_user: usize,
+    ) -> Result<(usize, Option<Timestamp>), StoreError> {
+        let (store, destination, busy) = (self.store.clone(), destination.to_owned(), busy.clone());
+        off_thread(async move { store.count_due(&destination, now, &busy, limit, per_user > 1).await }).await
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tracing::warn;
@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 const RECHECK: Duration = Duration::from_secs(1);
 /// Shortest sleep of a loop, so that a store which keeps announcing what it does not hand out can't make it spin.
 const BREATH: Duration = Duration::from_millis(2);
-/// Shortest sleep of a loop that waits for a batch to fill: looking at what there is reads it.
+/// Shortest time between two looks at a batch that is not full: each one counts what there is.
 const BATCH_BREATH: Duration = Duration::from_millis(50);
 
 /// The loops that run, by destination.
@@ -80,19 +80,28 @@ async fn run(inner: &Arc<Inner>, loops: &mut Loops, key: &str) {
 /// The loop of one destination.
 async fn drive(inner: Arc<Inner>, lane: Arc<Lane>) {
     let mut stopping = inner.stopping.subscribe();
+    // When it was last seen that a batch is not full yet.
+    let mut counted: Option<Instant> = None;
     while !lane.retired.load(Ordering::SeqCst) {
         inner.settle_again(&lane).await;
         // First what is ready: its receiver works while more is claimed.
         let began = begin(&inner, &lane);
-        let pause = match inner.claim(&lane).await {
-            Ok(_claiming) => {
-                let more = begin(&inner, &lane);
-                if began + more > 0 { BREATH } else { sleep_of(&inner, &lane) }
-            }
-            Err(why) => {
-                warn!(destination = %lane.key, "what is due could not be read: {why}");
-                RECHECK
-            }
+        let rests =
+            counted.map(|at| BATCH_BREATH.saturating_sub(at.elapsed())).filter(|rest| !rest.is_zero());
+        let pause = match rests {
+            Some(rest) => rest,
+            None => match inner.claim(&lane).await {
+                Ok(_claiming) if began + begin(&inner, &lane) > 0 => BREATH,
+                Ok(_claiming) => {
+                    let is_batching = inner.pace(&lane).is_some_and(|pace| pace.batch.is_some());
+                    counted = is_batching.then(Instant::now);
+                    sleep_of(&inner, &lane)
+                }
+                Err(why) => {
+                    warn!(destination = %lane.key, "what is due could not be read: {why}");
+                    RECHECK
+                }
+            },
         };
         tokio::select! {
             () = lane.wake.notified() => {}
@@ -122,6 +131,5 @@ fn sleep_of(inner: &Inner, lane: &Lane) -> Duration {
     let now = inner.clock.now();
     let Some(at) = inner.look_again_at(lane) else { return RECHECK };
     let wait = Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0));
-    let is_batching = inner.pace(lane).is_some_and(|pace| pace.batch.is_some());
-    wait.clamp(if is_batching { BATCH_BREATH } else { BREATH }, RECHECK)
+    wait.clamp(BREATH, RECHECK)
 }

@@ -107,6 +107,17 @@ impl Outbox for FakeOutbox {
         let next = rest.map(|delivery| delivery.next_attempt_at).min();
         Ok(Claimed { next: if deliveries.len() == limit { Some(now) } else { next }, deliveries })
     }
+    async fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        per_user: usize,
+    ) -> Result<(usize, Option<Timestamp>), StoreError> {
+        let due = self.due(destination, now, busy, limit, per_user).await?.deliveries;
+        Ok((due.len(), due.iter().map(|delivery| delivery.next_attempt_at).min()))
+    }
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {
         if self.refusing.load(Ordering::SeqCst) {
             return Err(EngineError::Unavailable("a test says so".to_owned()));

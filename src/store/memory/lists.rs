@@ -44,6 +44,27 @@ impl State {
             .collect()
     }
 
+    pub(super) fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        whole: bool,
+    ) -> (usize, Option<Timestamp>) {
+        let heads = self.due.get(destination).into_iter().flatten();
+        let due: Vec<_> = heads.filter(|(at, user, _)| *at <= now && !busy.contains(user)).collect();
+        let Some(oldest) = due.first().map(|(at, ..)| *at) else { return (0, None) };
+        let count = if whole {
+            let lanes = self.lanes.get(destination).into_iter().flatten();
+            let lanes = lanes.filter(|(user, _)| !busy.contains(user));
+            lanes.flat_map(|(_, lane)| lane.values()).filter(|at| **at <= now).count()
+        } else {
+            due.len()
+        };
+        (count.min(limit), Some(oldest))
+    }
+
     pub(super) fn pending_of(
         &self,
         destination: &str,

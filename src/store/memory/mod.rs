@@ -110,6 +110,17 @@ impl Store for MemoryStore {
         Ok(self.state().next_delivery(destination, busy))
     }
 
+    async fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        whole: bool,
+    ) -> Result<(usize, Option<Timestamp>)> {
+        Ok(self.state().count_due(destination, now, busy, limit, whole))
+    }
+
     async fn pending_of(
         &self,
         destination: &str,

@@ -165,6 +165,50 @@ impl Disk {
         Ok(due)
     }
 
+    pub(super) fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        whole: bool,
+    ) -> Result<(usize, Option<Timestamp>)> {
+        let mut due = self.due_heads(destination, busy).take(limit);
+        let Some(oldest) = due.next().transpose()?.map(|(at, _)| at).filter(|at| *at <= now) else {
+            return Ok((0, None));
+        };
+        let count = if whole {
+            self.count_pending(destination, now, busy, limit)?
+        } else {
+            due.take_while(|head| head.as_ref().map_or(true, |(at, _)| *at <= now)).count() + 1
+        };
+        Ok((count, Some(oldest)))
+    }
+
+    /// Rows of the lanes of `destination` whose time has come; where most of them wait for a later try, not all are looked at.
+    fn count_pending(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+    ) -> Result<usize> {
+        let prefix = keys::lanes(destination);
+        let mut count = 0;
+        for row in self.rows_of(&prefix).take(limit.saturating_mul(4)) {
+            let (key, value) = row?;
+            let user = keys::read_lane_user(&key[prefix.len()..]);
+            let (Some(user), Some(at)) = (user, keys::read_time(&value)) else {
+                return Err(codec::corrupt(&key, "no user and time"));
+            };
+            count += usize::from(at <= now && !busy.contains(&user));
+            if count >= limit {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
     pub(super) fn pending_of(
         &self,
         destination: &str,

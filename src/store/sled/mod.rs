@@ -144,6 +144,17 @@ impl Store for SledStore {
         self.disk.guarded(|disk| disk.next_delivery(destination, busy))
     }
 
+    async fn count_due(
+        &self,
+        destination: &str,
+        now: Timestamp,
+        busy: &HashSet<UserKey>,
+        limit: usize,
+        whole: bool,
+    ) -> Result<(usize, Option<Timestamp>)> {
+        self.disk.guarded(|disk| disk.count_due(destination, now, busy, limit, whole))
+    }
+
     async fn pending_of(
         &self,
         destination: &str,
