@@ -1,8 +1,8 @@
 //! The engine as the other floors see it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
@@ -41,7 +41,40 @@ pub(super) struct Shared {
     pub debugger: Debugger,
     pub pulse: Pulse,
     /// Woken after each commit that made deliveries.
-    pub deliveries_made: Notify,
+    pub deliveries_made: DeliveriesMade,
+}
+
+/// For which destinations deliveries were made that nobody has looked for yet.
+#[derive(Debug, Default)]
+pub(super) struct DeliveriesMade {
+    destinations: Mutex<BTreeSet<String>>,
+    told: Notify,
+}
+
+impl DeliveriesMade {
+    /// There is something to send to these.
+    pub fn tell(&self, destinations: BTreeSet<String>) {
+        if !destinations.is_empty() {
+            self.lock().extend(destinations);
+            self.told.notify_one();
+        }
+    }
+
+    /// Waits until there is something, and takes note of it.
+    pub async fn take(&self) -> BTreeSet<String> {
+        loop {
+            let made = std::mem::take(&mut *self.lock());
+            if !made.is_empty() {
+                return made;
+            }
+            self.told.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        // Nobody panics while holding it; if one did, the set would still be whole.
+        self.destinations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Signs of life of the loops, for `/readyz`.
@@ -241,9 +274,9 @@ impl Engine {
         self.shared.definitions.clone()
     }
 
-    /// Waits until deliveries were made since the last call.
-    pub async fn deliveries_made(&self) {
-        self.shared.deliveries_made.notified().await;
+    /// Waits until deliveries were made, or put off, since the last call; answers for which destinations.
+    pub async fn deliveries_made(&self) -> BTreeSet<String> {
+        self.shared.deliveries_made.take().await
     }
 
     /// The debugger's feed.

@@ -1,6 +1,6 @@
 //! The one writer: takes what is waiting, lets the domain decide, commits once, and only then answers.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -12,7 +12,7 @@ use super::command::Command;
 use super::debugger::Debugger;
 use super::error::EngineError;
 use super::group::Group;
-use super::handle::{Engine, Pulse, Shared};
+use super::handle::{DeliveriesMade, Engine, Pulse, Shared};
 use super::inputs::decide;
 use super::settle::Healths;
 use crate::clock::Clock;
@@ -123,7 +123,7 @@ impl Writer {
             clock: settings.clock,
             debugger: Debugger::default(),
             pulse: Pulse::default(),
-            deliveries_made: Notify::new(),
+            deliveries_made: DeliveriesMade::default(),
         });
         let mut writer = Self {
             shared: Arc::clone(&shared),
@@ -434,18 +434,24 @@ struct Aftermath {
     events: usize,
     /// Copies for the debugger's feed; none while nobody listens.
     feed: Vec<Event>,
-    made_deliveries: bool,
+    /// Destinations for which there is something to send.
+    made_for: BTreeSet<String>,
 }
 
 impl Aftermath {
     fn new(shared: &Arc<Shared>, changes: &ChangeSet) -> Self {
-        let is_pending = |write: &DeliveryWrite| write.delivery.status == DeliveryStatus::Pending;
+        let mut made_for: BTreeSet<String> = BTreeSet::new();
+        for DeliveryWrite { delivery, .. } in &changes.deliveries {
+            if delivery.status == DeliveryStatus::Pending && !made_for.contains(&delivery.destination) {
+                made_for.insert(delivery.destination.clone());
+            }
+        }
         Self {
             shared: Arc::clone(shared),
             begun: Instant::now(),
             events: changes.events.len(),
             feed: if shared.debugger.has_listeners() { changes.events.clone() } else { Vec::new() },
-            made_deliveries: changes.deliveries.iter().any(is_pending),
+            made_for,
         }
     }
 
@@ -460,9 +466,7 @@ impl Aftermath {
             metrics::histogram!("stagepost_commit_events").record(f64::from(events));
         }
         self.shared.debugger.accepted(self.feed);
-        if self.made_deliveries {
-            self.shared.deliveries_made.notify_one();
-        }
+        self.shared.deliveries_made.tell(self.made_for);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the dispatcher needs of the floors beside and below it, and no more.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -61,8 +61,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Writes down what came of attempts that were made together; returns once it is on disk.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError>;
 
-    /// Waits until deliveries were made since the last call. One caller at a time.
-    async fn made(&self);
+    /// Waits until deliveries were made since the last call; answers for which destinations. One caller at a time.
+    async fn made(&self) -> BTreeSet<String>;
 }
 
 /// The outbox of the running server: read from the store, settled by the engine.
@@ -172,7 +172,7 @@ impl Outbox for EngineOutbox {
         self.engine.settle(settlements).await
     }
 
-    async fn made(&self) {
-        self.engine.deliveries_made().await;
+    async fn made(&self) -> BTreeSet<String> {
+        self.engine.deliveries_made().await
     }
 }

@@ -38,16 +38,18 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
         for key in keys.chain([EMAIL]) {
             run(&inner, &mut loops, key).await;
         }
-        // Whatever happens, everybody looks again: a wake-up too many is harmless.
-        tokio::select! {
-            () = inner.outbox.made() => {}
-            changed = definitions.changed() => if changed.is_err() { return },
-            changed = healths.changed() => if changed.is_err() { return },
+        // A wake-up too many is harmless; one that gets lost costs a recheck.
+        let made_for = tokio::select! {
+            made_for = inner.outbox.made() => Some(made_for),
+            changed = definitions.changed() => if changed.is_err() { return } else { None },
+            changed = healths.changed() => if changed.is_err() { return } else { None },
             _ = stopping.wait_for(|stop| *stop) => return,
-        }
-        for (lane, _) in loops.values() {
-            lane.state().next = Some(Timestamp::default());
-            lane.wake.notify_one();
+        };
+        for (key, (lane, _)) in &loops {
+            if made_for.as_ref().is_none_or(|made_for| made_for.contains(key)) {
+                lane.state().next = Some(Timestamp::default());
+                lane.wake.notify_one();
+            }
         }
     }
 }

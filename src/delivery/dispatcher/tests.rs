@@ -1,6 +1,6 @@
 //! The dispatcher over an outbox in memory, with a sender that does as it is told.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -137,8 +137,9 @@ impl Outbox for FakeOutbox {
         }
         Ok(())
     }
-    async fn made(&self) {
+    async fn made(&self) -> BTreeSet<String> {
         self.made.notified().await;
+        self.queue.lock().unwrap().iter().map(|delivery| delivery.destination.clone()).collect()
     }
 }
 
