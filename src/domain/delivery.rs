@@ -164,7 +164,7 @@ pub struct Delivery {
     pub updated_at: Timestamp,
     /// Not to be tried before.
     pub next_attempt_at: Timestamp,
-    /// When its time for retries runs from: its making, or its newest replay.
+    /// When its time for retries runs from: its first attempt since its making or newest replay; that itself before there was one.
     pub retry_from: Timestamp,
     /// How many attempts there were since `retry_from`.
     pub tries: u32,

@@ -1,7 +1,7 @@
 //! How a destination fares: since when it has only failed, and whether it is paused.
 //!
 //! ```text
-//! healthy ─ an attempt fails ─▶ failing ─ nothing else for `pause_after` ─▶ paused ─ a probe gets through ─▶ healthy
+//! healthy ─ some attempts fail ─▶ failing ─ nothing else for `pause_after` ─▶ paused ─ a probe gets through ─▶ healthy
 //!    ▲─────── one gets through ────┘                                          └─ resumed by hand ─▶ healthy
 //! ```
 //!
@@ -73,7 +73,7 @@ pub struct Health {
 /// What has become of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Its first failure after it had fared well.
+    /// It failed several times in a row.
     BeganToFail,
     /// It takes what it is sent again, without having been paused.
     Recovered,
@@ -115,8 +115,8 @@ impl Health {
     }
 
     fn note_good(&mut self, now: Timestamp) -> Option<Turn> {
-        let was_failing = self.failing_since.take().is_some();
-        self.failures = 0;
+        let was_failing = self.is_failing();
+        (self.failing_since, self.failures) = (None, 0);
         // Whoever paused it by hand has a reason that an attempt which was under way does not know.
         let was_paused = self.pause.as_ref().is_some_and(|pause| pause.by == PausedBy::Failures);
         if was_paused {
@@ -134,7 +134,6 @@ impl Health {
     }
 
     fn note_bad(&mut self, error: Option<&str>, destination: &Destination, now: Timestamp) -> Option<Turn> {
-        let is_first = self.failing_since.is_none();
         let since = *self.failing_since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
         self.last_error = error.map(str::to_owned);
@@ -150,12 +149,17 @@ impl Health {
                 self.pause = Some(Pause { at: now, by: PausedBy::Failures, probe_at });
                 Some(Turn::Paused)
             }
-            None => is_first.then_some(Turn::BeganToFail),
+            None => (self.failures == PAUSE_ATTEMPTS).then_some(Turn::BeganToFail),
         }
     }
 
     fn has_only_failed(&self, pause_after: Option<Span>, since: Timestamp, now: Timestamp) -> bool {
         pause_after.is_some_and(|after| since.plus(after) <= now) && self.failures >= PAUSE_ATTEMPTS
+    }
+
+    /// Whether it has failed often enough to speak of it: one that stumbles now and then is well.
+    fn is_failing(&self) -> bool {
+        self.failures >= PAUSE_ATTEMPTS
     }
 
     /// Somebody wants nothing to be sent; says whether that is news.
@@ -180,10 +184,10 @@ impl Health {
 
     /// The name of its state in the API and in metrics: `healthy`, `failing` or `paused`.
     pub fn state(&self) -> &'static str {
-        match (&self.pause, self.failing_since) {
+        match (&self.pause, self.is_failing()) {
             (Some(_), _) => "paused",
-            (None, Some(_)) => "failing",
-            (None, None) => "healthy",
+            (None, true) => "failing",
+            (None, false) => "healthy",
         }
     }
 }
@@ -216,8 +220,8 @@ mod tests {
 
     fn failing() -> Health {
         let mut health = Health::new("crm".to_owned());
-        assert_eq!(bad(&mut health, 0), Some(Turn::BeganToFail));
-        (1..5).for_each(|secs| assert_eq!(bad(&mut health, secs), None));
+        (0..4).for_each(|secs| assert_eq!(bad(&mut health, secs), None));
+        assert_eq!((health.state(), bad(&mut health, 4)), ("healthy", Some(Turn::BeganToFail)));
         health
     }
 
@@ -238,11 +242,10 @@ mod tests {
     fn one_success_begins_it_anew() {
         let mut health = failing();
         assert_eq!(good(&mut health, 50), Some(Turn::Recovered));
-        assert_eq!(bad(&mut health, 60), Some(Turn::BeganToFail));
-        for secs in 61..64 {
-            bad(&mut health, secs);
+        for secs in 60..64 {
+            assert_eq!(bad(&mut health, secs), None);
         }
-        assert_eq!(bad(&mut health, 159), None, "99 seconds since the first failure");
+        assert_eq!(bad(&mut health, 159), Some(Turn::BeganToFail), "99 seconds since the first failure");
         assert_eq!(bad(&mut health, 160), Some(Turn::Paused));
     }
 

@@ -128,10 +128,12 @@ pub const SLICE_IDLE: Span = Span::from_millis(20);
 pub const BACKFILL_BYTES: usize = 32 * 1024 * 1024;
 /// Replays under way at once.
 pub const MAX_REPLAYS: usize = 10;
+/// Deliveries that a replay looks at in one step, and that expire in one.
+pub const REPLAY_STEP: usize = 200;
 /// Replays that are over and still listed.
 pub const REPLAYS_KEPT: usize = 100;
-/// Pending deliveries of one user to one destination among which one of the same computation is looked for.
-pub const COALESCE_DEPTH: usize = 1000;
+/// Newest pending deliveries of one user to one destination among which one of the same computation is looked for.
+pub const COALESCE_DEPTH: usize = 100;
 /// Rejected posts remembered for the debugger.
 pub const REJECTED_KEPT: usize = 1000;
 /// How long the scheduler may be silent before the writer looks at the timers by itself.

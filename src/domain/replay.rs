@@ -45,7 +45,8 @@ pub struct Replay {
     pub after: Option<DeliveryId>,
     /// How it stands.
     pub status: ReplayStatus,
-    /// How many deliveries with the wanted status there were at its beginning: what `looked_at` comes to at most.
+    /// How many deliveries had the wanted status, and destination, at its beginning; those that come to have it meanwhile, and
+    /// were made before, are looked at too.
     pub total: u64,
     /// How many were looked at.
     pub looked_at: u64,
@@ -53,6 +54,9 @@ pub struct Replay {
     pub replayed: u64,
     /// How many were not, because they say what is no longer true.
     pub superseded: u64,
+    /// How many could not be, because something that has to be known of them can't be read or written.
+    #[serde(default)]
+    pub failed: u64,
     /// When it began.
     pub created_at: Timestamp,
     /// When it came this far.

@@ -16,8 +16,10 @@ pub struct Terms {
     pub expire_after: Option<Span>,
     /// When the destination was last paused no more.
     pub resumed_at: Option<Timestamp>,
-    /// Whether it is paused: time does not run out then.
+    /// Whether it is paused for its failures, or by hand: time does not run out then.
     pub is_paused: bool,
+    /// Whether this was a probe that the destination did not pass: no call is lost to finding out that.
+    pub is_failed_probe: bool,
     /// A fraction in `0.0..=1.0`.
     pub jitter: f64,
 }
@@ -44,6 +46,10 @@ pub fn settle(
     if delivery.status != DeliveryStatus::Pending && *outcome != Outcome::Delivered {
         return settled;
     }
+    let outcome = match outcome {
+        Outcome::Failed if terms.is_failed_probe => &Outcome::Retry { after: None },
+        outcome => outcome,
+    };
     (settled.status, settled.reason) = match outcome {
         Outcome::Delivered => (DeliveryStatus::Delivered, None),
         Outcome::Failed => (DeliveryStatus::Failed, Some(error)),
@@ -76,8 +82,24 @@ fn out_of_time(delivery: &Delivery, next: Timestamp, terms: &Terms) -> Option<St
     Some(expired(after))
 }
 
+/// Gives a delivery up that has waited for longer than `after`; says whether it did.
+pub fn expire(delivery: &mut Delivery, after: Span, now: Timestamp) -> bool {
+    let is_over = delivery.status == DeliveryStatus::Pending && is_expired(delivery, after, now);
+    if is_over {
+        delivery.status = DeliveryStatus::Dead;
+        delivery.reason = Some(expired(after));
+        delivery.updated_at = now;
+    }
+    is_over
+}
+
+/// Whether a delivery has waited for `after`, or longer.
+pub fn is_expired(delivery: &Delivery, after: Span, now: Timestamp) -> bool {
+    delivery.wanted_since().plus(after) <= now
+}
+
 /// What is said of a delivery that waited longer than its destination lets it.
-pub fn expired(after: Span) -> String {
+fn expired(after: Span) -> String {
     format!("not delivered within {after} of its making (`expire_after`)")
 }
 
@@ -110,8 +132,14 @@ mod tests {
     use crate::domain::ids::{IdSource, UserKey};
     use crate::domain::limits::RETRY_FOR;
 
-    const TERMS: Terms =
-        Terms { retry_for: RETRY_FOR, expire_after: None, resumed_at: None, is_paused: false, jitter: 0.5 };
+    const TERMS: Terms = Terms {
+        retry_for: RETRY_FOR,
+        expire_after: None,
+        resumed_at: None,
+        is_paused: false,
+        is_failed_probe: false,
+        jitter: 0.5,
+    };
 
     const START: i64 = 1_790_000_000_000;
 
@@ -191,6 +219,19 @@ mod tests {
         assert_eq!(retried(&first, &paused, end).status, DeliveryStatus::Pending);
         let resumed = Terms { resumed_at: Some(end), ..TERMS };
         assert_eq!(retried(&first, &resumed, end).status, DeliveryStatus::Pending, "its time begins anew");
+    }
+
+    #[test]
+    fn a_probe_that_is_refused_for_good_costs_no_call() {
+        let now = Timestamp::from_millis(START + 20);
+        let terms = Terms { is_paused: true, is_failed_probe: true, ..TERMS };
+        let probed = settle(&pending(), attempt(now), &Outcome::Failed, &terms, now);
+        assert_eq!((probed.status, probed.tries), (DeliveryStatus::Pending, 1));
+        assert!(probed.next_attempt_at > now);
+        assert_eq!(
+            settle(&pending(), attempt(now), &Outcome::Delivered, &terms, now).status,
+            DeliveryStatus::Delivered
+        );
     }
 
     #[test]

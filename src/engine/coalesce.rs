@@ -1,6 +1,8 @@
 //! Coalescing: where a destination wants it, a newer call about the same computation and user takes the place of one that was
 //! not delivered yet.
 //!
+//! The newest hundred calls of a user that wait are looked at: among more than that, an older one may stay.
+//!
 //! The older one stays on record as superseded, with the id of what took its place. One whose attempt is under way just now
 //! is superseded too; should the attempt get through, it counts as delivered after all.
 
@@ -42,7 +44,7 @@ impl Group<'_> {
         let lanes: BTreeSet<(&String, &UserKey)> = newest.keys().map(|(key, user, ..)| (key, user)).collect();
         let mut superseded = Vec::new();
         for (destination, user) in lanes {
-            for stored in self.store().pending_of(destination, user, None, COALESCE_DEPTH).await? {
+            for stored in self.store().newest_pending_of(destination, user, COALESCE_DEPTH).await? {
                 // What this group knows of it already is newer.
                 let write = match self.changed_delivery(stored.id) {
                     Some(write) => write.clone(),

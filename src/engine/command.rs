@@ -66,12 +66,16 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// What it says of the destination.
     pub signal: Signal,
+    /// About how many bytes the delivery takes.
+    pub weight: usize,
 }
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
 /// One input to the writer. Whoever sends it is answered once what it caused is on disk.
 pub(super) enum Command {
+    /// Deliveries that waited longer than their destination lets them.
+    Expire { ids: Vec<DeliveryId>, reply: Reply<()> },
     /// Events that arrived together; answered in the same order.
     Ingest {
         events: Vec<Event>,

@@ -128,6 +128,14 @@ impl Engine {
         self.ask(|reply| Command::Settle { settlements, reply }).await
     }
 
+    /// Gives these deliveries up, where they have waited longer than their destination lets them; returns once it is on disk.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError> {
+        self.ask(|reply| Command::Expire { ids, reply }).await
+    }
+
     /// Brings the definitions in line with `wanted`; applying the same again changes nothing.
     ///
     /// In `wanted`, an empty `write_key`, an empty audience `id` and all times mean "keep, or make".

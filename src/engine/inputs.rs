@@ -3,7 +3,7 @@
 use super::command::{Command, Operation};
 use super::error::EngineError;
 use super::group::{Answer, Group};
-use super::settle::{Healths, settle};
+use super::settle::{Faring, expire, settle};
 use crate::domain::decide::OperateError;
 use crate::domain::ids::{JourneyId, UserKey};
 use crate::domain::journey::{Journey, Note};
@@ -14,7 +14,7 @@ pub(super) async fn decide(
     group: &mut Group<'_>,
     commands: Vec<Command>,
     answers: &mut Vec<Answer>,
-    healths: &mut Healths,
+    faring: &mut Faring,
 ) -> Result<(), StoreError> {
     let mut journeys: Vec<(JourneyId, Option<UserKey>)> = Vec::new();
     let mut events = Vec::new();
@@ -42,7 +42,11 @@ pub(super) async fn decide(
                 answers.push(Answer::Ingested { reply, accepted, _bytes: bytes });
             }
             Command::Settle { settlements, reply } => {
-                settle(group, &settlements, healths).await?;
+                settle(group, &settlements, faring).await?;
+                answers.push(Answer::Done(reply));
+            }
+            Command::Expire { ids, reply } => {
+                expire(group, &ids).await?;
                 answers.push(Answer::Done(reply));
             }
             Command::Operate { id, operation, by, reason, reply } => {

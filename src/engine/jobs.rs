@@ -28,9 +28,16 @@ enum Job {
 impl Writer {
     /// Does one step of the first job there is; says whether there may be more.
     pub(super) async fn work_on_jobs(&mut self) -> Result<bool, StoreError> {
-        if let Some(replay) = self.running_replay() {
+        // By turns with everything else, so that neither waits for the other's end.
+        self.replay_has_turn = !self.replay_has_turn;
+        if let Some(replay) = self.running_replay().filter(|_| self.replay_has_turn) {
             return self.go_on_with_replay(replay).await.map(|()| true);
         }
+        let is_replaying = self.running_replay().is_some();
+        self.work_on_others().await.map(|more| more || is_replaying)
+    }
+
+    async fn work_on_others(&mut self) -> Result<bool, StoreError> {
         match self.next_job() {
             Some(Job::Compute(backfill)) => match self.compute(&backfill).await {
                 Err(error) if !error.is_fatal() => self.give_up(&backfill, &error).await.map(|()| true),
@@ -173,8 +180,8 @@ impl Writer {
             let Some(after) = destination.expire_after else { continue };
             let (oldest, nobody) = (now.minus(after), HashSet::new());
             let store = &self.shared.store;
-            let mut found = store.due_deliveries(key, oldest, &nobody, limits::UPKEEP_STEP).await?;
-            found.retain(|delivery| delivery.wanted_since() <= oldest);
+            let mut found = store.due_deliveries(key, oldest, &nobody, limits::REPLAY_STEP).await?;
+            found.retain(|delivery| retry::is_expired(delivery, after, now));
             if found.is_empty() {
                 continue;
             }
@@ -182,9 +189,7 @@ impl Writer {
                 .increment(u64::try_from(found.len()).unwrap_or(u64::MAX));
             let deliveries = found.into_iter().map(|mut delivery| {
                 let was = Some((delivery.status, delivery.next_attempt_at));
-                delivery.status = DeliveryStatus::Dead;
-                delivery.reason = Some(retry::expired(after));
-                delivery.updated_at = now;
+                retry::expire(&mut delivery, after, now);
                 DeliveryWrite { delivery, was }
             });
             self.commit(&ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() }).await?;

@@ -73,6 +73,7 @@ impl Writer {
             looked_at: 0,
             replayed: 0,
             superseded: 0,
+            failed: 0,
             created_at: now,
             updated_at: now,
         };
@@ -110,31 +111,62 @@ impl Writer {
     }
 
     /// One piece of a replay, and how far it has come, in one change set.
-    pub(super) async fn go_on_with_replay(&mut self, mut replay: Replay) -> Result<(), StoreError> {
-        let shared = Arc::clone(&self.shared);
+    pub(super) async fn go_on_with_replay(&mut self, replay: Replay) -> Result<(), StoreError> {
         let (after, until) = (replay.after, replay.until);
-        let part = shared.store.deliveries_after(&replay.filter, after, until, limits::UPKEEP_STEP).await?;
+        let store = Arc::clone(&self.shared.store);
+        let part = store.deliveries_after(&replay.filter, after, until, limits::REPLAY_STEP).await?;
+        match self.put_back_all(replay.clone(), &part.deliveries, part.looked_at, part.last).await {
+            // Something that one of them needs can't be read or written: the others must not wait for it.
+            Err(error) if !error.is_fatal() => {
+                let mut replay = replay;
+                for delivery in &part.deliveries {
+                    let one = std::slice::from_ref(delivery);
+                    match self.put_back_all(replay.clone(), one, 0, replay.after).await {
+                        Err(error) if !error.is_fatal() => {
+                            tracing::error!(delivery = %delivery.id, %error, "a delivery can't be put back");
+                            replay.failed += 1;
+                        }
+                        put_back => replay = put_back?,
+                    }
+                }
+                self.put_back_all(replay, &[], part.looked_at, part.last).await.map(drop)
+            }
+            put_back => put_back.map(drop),
+        }
+    }
+
+    /// Puts these back and writes down how far the replay is then; `last` is the last delivery that was looked at.
+    async fn put_back_all(
+        &mut self,
+        mut replay: Replay,
+        deliveries: &[Delivery],
+        looked_at: usize,
+        last: Option<DeliveryId>,
+    ) -> Result<Replay, StoreError> {
+        let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
-        for delivery in part.deliveries {
+        group.load(deliveries.iter().map(|delivery| delivery.user.clone())).await?;
+        for delivery in deliveries {
             let was = Some((delivery.status, delivery.next_attempt_at));
-            match put_back(&mut group, DeliveryWrite { delivery, was }).await? {
+            match put_back(&mut group, DeliveryWrite { delivery: delivery.clone(), was }).await? {
                 PutBack::Replayed => replay.replayed += 1,
                 PutBack::Overtaken => replay.superseded += 1,
                 PutBack::Pending => {}
             }
         }
-        replay.looked_at += u64::try_from(part.looked_at).unwrap_or(u64::MAX);
-        replay.after = part.last.or(replay.after);
+        replay.looked_at += u64::try_from(looked_at).unwrap_or(u64::MAX);
         replay.updated_at = group.now;
-        if part.last.is_none() {
+        if last.is_none() && deliveries.is_empty() {
             replay.status = ReplayStatus::Done;
             let (id, replayed, superseded) = (replay.id, replay.replayed, replay.superseded);
-            tracing::info!(%id, replayed, superseded, "a replay is done");
+            tracing::info!(%id, replayed, superseded, failed = replay.failed, "a replay is done");
         }
+        replay.after = last.or(replay.after);
         let mut changes = group.finish().await?;
-        changes.replays.push(ReplayWrite::Put(Box::new(replay)));
-        self.commit_replays(changes).await
+        changes.replays.push(ReplayWrite::Put(Box::new(replay.clone())));
+        self.commit_replays(changes).await?;
+        Ok(replay)
     }
 
     async fn commit_replays(&mut self, changes: ChangeSet) -> Result<(), StoreError> {

@@ -8,10 +8,11 @@ use super::error::EngineError;
 use super::group::Group;
 use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
+use crate::domain::decide::Queue;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::health::{Health, PausedBy, Signal, Turn};
-use crate::domain::ids::DeliveryId;
+use crate::domain::ids::{DeliveryId, UserKey};
 use crate::domain::limits;
 use crate::domain::retry::{self, Terms};
 use crate::store::StoreError;
@@ -19,26 +20,45 @@ use crate::store::StoreError;
 /// How destinations fare, by key; one that always fared well is not there.
 pub(super) type Healths = Arc<BTreeMap<String, Health>>;
 
+/// How destinations fare while a group is decided.
+pub(super) struct Faring {
+    pub healths: Healths,
+    /// Whether something turned that the dispatcher and readers are to know of; failures are counted without.
+    pub has_turned: bool,
+}
+
 /// Notes what came of attempts that were made together: they come back together, too.
 pub(super) async fn settle(
     group: &mut Group<'_>,
     settlements: &[Settlement],
-    healths: &mut Healths,
+    faring: &mut Faring,
 ) -> Result<(), StoreError> {
     let jitter = group.jitter();
+    // Whether the destination was paused when they ended; what was made together says one thing of it.
+    let mut was_paused = None;
     for settlement in settlements {
         let Some(DeliveryWrite { delivery, was }) = group.delivery(settlement.id).await? else {
             tracing::warn!(delivery = %settlement.id, "an attempt ended at a delivery that is not there");
             continue;
         };
-        note_health(group, settlement, &delivery.destination, healths).await?;
-        let destination = group.decision.rules().definitions.destinations.get(&delivery.destination);
-        let health = healths.get(&delivery.destination);
+        let key = &delivery.destination;
+        let is_paused = |faring: &Faring| faring.healths.get(key).is_some_and(|it| it.pause.is_some());
+        let was_paused = match was_paused {
+            Some(was_paused) => was_paused,
+            None => {
+                let is_paused = *was_paused.insert(is_paused(faring));
+                note_health(group, settlements, key, faring).await?;
+                is_paused
+            }
+        };
+        let destination = group.decision.rules().definitions.destinations.get(key);
+        let is_paused = is_paused(faring);
         let terms = Terms {
             retry_for: destination.map_or(limits::RETRY_FOR, |it| it.retry_for),
             expire_after: destination.and_then(|it| it.expire_after),
-            resumed_at: health.and_then(|health| health.resumed_at),
-            is_paused: health.is_some_and(|health| health.pause.is_some()),
+            resumed_at: faring.healths.get(key).and_then(|health| health.resumed_at),
+            is_paused,
+            is_failed_probe: was_paused && is_paused && settlement.signal == Signal::Bad,
             jitter,
         };
         let (attempt, outcome) = (settlement.attempt.clone(), &settlement.outcome);
@@ -48,34 +68,52 @@ pub(super) async fn settle(
     Ok(())
 }
 
-/// Notes what the attempt says of its destination. Only turns are written down: a destination that fares well costs nothing.
+/// Gives up what has waited longer than its destination lets it.
+pub(super) async fn expire(group: &mut Group<'_>, ids: &[DeliveryId]) -> Result<(), StoreError> {
+    for id in ids {
+        let Some(mut write) = group.delivery(*id).await? else { continue };
+        let destination = group.decision.rules().definitions.destinations.get(&write.delivery.destination);
+        let Some(after) = destination.and_then(|destination| destination.expire_after) else { continue };
+        if retry::expire(&mut write.delivery, after, group.now) {
+            group.put_delivery(write);
+        }
+    }
+    Ok(())
+}
+
+/// Notes what attempts say of their destination. Only turns are written down: a destination that fares well, or stumbles now and
+/// then, costs nothing.
 async fn note_health(
     group: &mut Group<'_>,
-    settlement: &Settlement,
+    settlements: &[Settlement],
     key: &str,
-    healths: &mut Healths,
+    faring: &mut Faring,
 ) -> Result<(), StoreError> {
-    let known = healths.get(key);
-    let is_news = match settlement.signal {
-        Signal::None => false,
-        Signal::Good => known.is_some_and(|health| health.failing_since.is_some() || health.pause.is_some()),
-        Signal::Bad => true,
-    };
+    let with = |signal| settlements.iter().find(|settlement| settlement.signal == signal);
+    // That somebody was there weighs most, that nobody was asked least.
+    let Some(settlement) = with(Signal::Good).or_else(|| with(Signal::Bad)) else { return Ok(()) };
+    let known = faring.healths.get(key);
+    let is_news = settlement.signal == Signal::Bad
+        || known.is_some_and(|health| health.failing_since.is_some() || health.pause.is_some());
     let definitions = Arc::clone(&group.decision.rules().definitions);
     let Some(destination) = definitions.destinations.get(key).filter(|_| is_news) else { return Ok(()) };
-    let health = Arc::make_mut(healths).entry(key.to_owned()).or_insert_with(|| Health::new(key.to_owned()));
+    let healths = Arc::make_mut(&mut faring.healths);
+    let health = healths.entry(key.to_owned()).or_insert_with(|| Health::new(key.to_owned()));
     let before = health.clone();
     let error = settlement.attempt.error.as_deref();
     let Some(turn) = health.note(settlement.signal, error, destination, group.now) else { return Ok(()) };
+    faring.has_turned = true;
     group.decision.changes.healths.push(HealthWrite::Put(health.clone()));
     log(turn, health);
     if matches!(turn, Turn::Paused | Turn::Resumed) {
         let counts = group.counts().await?;
-        let pending = (key.to_owned(), DeliveryStatus::Pending.as_str());
-        let waiting = counts.deliveries.get(&pending).copied().unwrap_or_default();
+        let count = |status: DeliveryStatus| {
+            counts.deliveries.get(&(key.to_owned(), status.as_str())).copied().unwrap_or_default()
+        };
+        let queue = Queue { waiting: count(DeliveryStatus::Pending), failed: count(DeliveryStatus::Failed) };
         // How long it was, is said by how it was before.
         let told = if turn == Turn::Resumed { &before } else { &*health };
-        group.decision.tell_operators(turn, told, destination, waiting);
+        group.decision.tell_operators(turn, told, destination, queue);
     }
     Ok(())
 }
@@ -127,7 +165,11 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
-        let notices = group.decision.notify_deletion(user_id);
+        // What he is still to be told of is queued under the profile that his became part of.
+        let user = UserKey::user(user_id);
+        group.load([user.clone()]).await?;
+        let user = group.profile(&user).map_or(user, |profile| profile.key.clone());
+        let notices = group.decision.notify_deletion(user_id, &user);
         let changes = group.finish().await?;
         if !changes.is_empty() {
             self.commit(&changes).await?;

@@ -14,7 +14,7 @@ use super::error::EngineError;
 use super::group::Group;
 use super::handle::{DeliveriesMade, Engine, Pulse, Shared};
 use super::inputs::decide;
-use super::settle::Healths;
+use super::settle::{Faring, Healths};
 use crate::clock::Clock;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
@@ -80,6 +80,8 @@ pub struct Writer {
     pub(super) published_healths: watch::Sender<Healths>,
     /// Replays that are on record.
     pub(super) replays: BTreeMap<ReplayId, Replay>,
+    /// Whether a replay, of the long work, was worked on last.
+    pub(super) replay_has_turn: bool,
     pub(super) published_replays: watch::Sender<Arc<BTreeMap<ReplayId, Replay>>>,
     /// There may be something to compute, to put back or to tidy up.
     pub(super) jobs: bool,
@@ -146,6 +148,7 @@ impl Writer {
             healths,
             published_healths,
             replays,
+            replay_has_turn: false,
             published_replays,
             jobs: false,
             stopping: false,
@@ -266,7 +269,11 @@ impl Writer {
                     events += new.len() * copies;
                     bytes += new.iter().map(Event::weight).sum::<usize>() * copies;
                 }
-                Command::Settle { settlements, .. } => events += settlements.len(),
+                Command::Settle { settlements, .. } => {
+                    events += settlements.len();
+                    bytes += settlements.iter().map(|settlement| settlement.weight).sum::<usize>();
+                }
+                Command::Expire { ids, .. } => events += ids.len(),
                 Command::Operate { .. } => events += 1,
                 Command::Apply { .. }
                 | Command::Remove { .. }
@@ -332,9 +339,10 @@ impl Writer {
                 let answer = self.shared.store.commit(&ChangeSet::default()).await.map_err(EngineError::from);
                 answer_alone(reply, answer)
             }
-            Command::Ingest { .. } | Command::Settle { .. } | Command::Operate { .. } => {
-                self.handle_group(vec![command]).await
-            }
+            Command::Ingest { .. }
+            | Command::Settle { .. }
+            | Command::Expire { .. }
+            | Command::Operate { .. } => self.handle_group(vec![command]).await,
         }
     }
 
@@ -343,8 +351,8 @@ impl Writer {
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         let mut answers = Vec::with_capacity(commands.len());
-        let mut healths = Arc::clone(&self.healths);
-        let decided = decide(&mut group, commands, &mut answers, &mut healths).await;
+        let mut faring = Faring { healths: Arc::clone(&self.healths), has_turned: false };
+        let decided = decide(&mut group, commands, &mut answers, &mut faring).await;
         let (changes, decided) = match group.finish().await {
             Ok(changes) => (changes, decided),
             Err(error) => (ChangeSet::default(), decided.and(Err(error))),
@@ -368,8 +376,10 @@ impl Writer {
         });
         // Whoever is answered finds what his outcome says of its destination in force.
         let before = Arc::clone(&self.healths);
-        if decided.is_ok() && !Arc::ptr_eq(&healths, &before) {
-            self.go_by_healths(healths);
+        if decided.is_ok() && faring.has_turned {
+            self.go_by_healths(faring.healths);
+        } else if decided.is_ok() {
+            self.healths = faring.healths;
         }
         // The next group is decided while the disk still writes this one; the answers wait for the disk.
         let written = match decided {

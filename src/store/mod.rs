@@ -220,9 +220,12 @@ pub trait Store: Send + Sync + 'static {
     /// over (those whose attempt is under way): when [`Self::due_deliveries`] will have something.
     async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>>;
 
+    /// Waits until everything that earlier calls could see is on the disk.
+    async fn on_disk(&self) -> Result<()>;
+
     /// How many deliveries to `destination` are due, and since when the one that is due for longest: of users that are not in
-    /// `busy`, counted up to `limit` by their own `next_attempt_at`; of each user the first pending one, or with `whole` all. Reads
-    /// no delivery, and may count fewer with `whole` where many wait for a later try.
+    /// `busy`, counted up to `limit`; of each user the first pending one, or with `whole` also those behind it up to the first that
+    /// is not due. Reads no delivery.
     async fn count_due(
         &self,
         destination: &str,
@@ -239,6 +242,14 @@ pub trait Store: Send + Sync + 'static {
         destination: &str,
         user: &UserKey,
         after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>>;
+
+    /// What is pending for that user at that destination, newest first, at most `limit`.
+    async fn newest_pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
         limit: usize,
     ) -> Result<Vec<Delivery>>;
 

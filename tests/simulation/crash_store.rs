@@ -105,6 +105,9 @@ impl Store for CrashStore {
     ) -> Result<Vec<Delivery>> {
         self.inner.due_deliveries(destination, now, busy, limit).await
     }
+    async fn on_disk(&self) -> Result<()> {
+        self.inner.on_disk().await
+    }
     async fn count_due(
         &self,
         destination: &str,
@@ -123,6 +126,14 @@ impl Store for CrashStore {
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         self.inner.pending_of(destination, user, after, limit).await
+    }
+    async fn newest_pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.inner.newest_pending_of(destination, user, limit).await
     }
     async fn deliveries_after(
         &self,

@@ -413,6 +413,8 @@ async fn what_is_pending_of_a_user_comes_in_its_order(store: &dyn Store) {
     assert_eq!(ids("d", Some(1), 1).await, of(&[2]), "after one that is there no more");
     assert_eq!(ids("d", Some(4), 9).await, []);
     assert_eq!(ids("e", None, 9).await, []);
+    let newest = store.newest_pending_of("d", &user("a"), 3).await.unwrap();
+    assert_eq!(newest.into_iter().map(|delivery| delivery.id).collect::<Vec<_>>(), of(&[4, 3, 2]));
 }
 
 async fn what_is_due_is_counted(store: &dyn Store) {
@@ -430,11 +432,12 @@ async fn what_is_due_is_counted(store: &dyn Store) {
     assert_eq!(count(9, &nobody, 9, false).await, (0, None), "one that is behind another is not due");
     assert_eq!(count(30, &nobody, 9, false).await, (3, Some(at(10))));
     assert_eq!(count(30, &nobody, 2, false).await, (2, Some(at(10))));
-    assert_eq!(count(30, &nobody, 9, true).await, (6, Some(at(10))), "by their own times");
+    assert_eq!(count(30, &nobody, 9, true).await, (5, Some(at(10))), "c's second waits for his first");
     assert_eq!(count(30, &nobody, 4, true).await, (4, Some(at(10))));
+    assert_eq!(count(90, &nobody, 99, true).await, (8, Some(at(10))));
     let busy = HashSet::from([user("a"), user("dd")]);
     assert_eq!(count(30, &busy, 9, false).await, (1, Some(at(20))));
-    assert_eq!(count(30, &busy, 9, true).await, (3, Some(at(20))));
+    assert_eq!(count(30, &busy, 9, true).await, (2, Some(at(20))));
     assert_eq!(store.count_due("e", at(99), &nobody, 9, true).await.unwrap(), (0, None));
 }
 
@@ -482,6 +485,7 @@ async fn healths_and_replays_are_set_and_removed(store: &dyn Store) {
         looked_at: 3,
         replayed: 2,
         superseded: 1,
+        failed: 0,
         created_at: at(1),
         updated_at: at(2),
     };

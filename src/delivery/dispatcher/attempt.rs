@@ -12,11 +12,27 @@ use super::lane::{Lane, Unsettled};
 use crate::delivery::sender::{Sent, Verdict};
 use crate::domain::delivery::Delivery;
 use crate::domain::health::Signal;
+use crate::domain::ids::DeliveryId;
+use crate::domain::retry;
 use crate::engine::{EngineError, Settlement};
 
 impl Inner {
-    /// Tries what goes together once, has the outcomes written, and then frees its users' lanes.
+    /// Tries what goes together once, has the outcomes written, and then frees its users' lanes. What has waited for too long is
+    /// given up instead.
     pub(super) async fn attempt(&self, lane: &Lane, deliveries: Vec<Delivery>) {
+        let users = users_of(&deliveries);
+        let (late, deliveries) = self.late(lane, deliveries);
+        if !late.is_empty()
+            && let Err(why) = self.outbox.expire(late).await
+        {
+            warn!(destination = %lane.key, "what waited too long could not be given up yet: {why}");
+        }
+        if deliveries.is_empty() {
+            let mut state = lane.state();
+            state.in_flight = state.in_flight.saturating_sub(1);
+            drop(state);
+            return lane.close(&users);
+        }
         let begun = Instant::now();
         let under_way = metrics::gauge!("stagepost_requests_in_flight", "destination" => lane.key.clone());
         under_way.increment(1.0);
@@ -36,8 +52,21 @@ impl Inner {
             .record(begun.elapsed().as_secs_f64());
         let settlements =
             deliveries.iter().zip(sent).filter_map(|(delivery, sent)| settlement(lane, delivery, sent));
-        let unsettled = Unsettled { users: users_of(&deliveries), settlements: settlements.collect() };
+        let unsettled = Unsettled { users, settlements: settlements.collect() };
         self.settle(lane, unsettled).await;
+    }
+
+    /// Takes out what has waited for longer than the destination lets it.
+    fn late(&self, lane: &Lane, deliveries: Vec<Delivery>) -> (Vec<DeliveryId>, Vec<Delivery>) {
+        let definitions = self.definitions.borrow();
+        let destination = definitions.destinations.get(&lane.key);
+        let Some(after) = destination.and_then(|destination| destination.expire_after) else {
+            return (Vec::new(), deliveries);
+        };
+        let now = self.clock.now();
+        let (late, rest): (Vec<_>, Vec<_>) =
+            deliveries.into_iter().partition(|delivery| retry::is_expired(delivery, after, now));
+        (late.into_iter().map(|delivery| delivery.id).collect(), rest)
     }
 
     /// Sends within the lease; whatever happens, there is one answer for each.
@@ -88,7 +117,8 @@ fn settlement(lane: &Lane, delivery: &Delivery, sent: Sent) -> Option<Settlement
     let attempt = sent.attempt?;
     let labels = [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
     metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
-    Some(Settlement { id: delivery.id, attempt, outcome: sent.outcome, signal: sent.signal })
+    let (id, weight) = (delivery.id, delivery.weight());
+    Some(Settlement { id, attempt, outcome: sent.outcome, signal: sent.signal, weight })
 }
 
 /// What `sending` says of that many deliveries, if it is over within its lease.

@@ -4,7 +4,6 @@
 //! off that does. What was claimed when the process died is still pending in the store.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::circuit::Gate;
 use super::lane::Lane;
@@ -51,13 +50,15 @@ impl Inner {
                 claimed.deliveries.into_iter().for_each(|delivery| state.hold(vec![delivery]));
             }
             Some(batch) => {
+                // Where it may become a request for each, no more than the rate lets.
                 let size = usize::try_from(batch.size).unwrap_or(usize::MAX).max(1);
-                let per_user = if self.shares_requests(lane) { size } else { 1 };
+                let most = if pace.splits { size.min(self.allowance(&pace, now)) } else { size };
+                let per_user = if pace.splits { 1 } else { size };
                 let (count, oldest) = self.outbox.count_due(&lane.key, now, &busy, size, per_user).await?;
                 // Full, or the one that is due for longest has waited long enough for others.
                 let ripe_at = oldest.map(|at| if count >= size { now } else { at.plus(batch.wait) });
                 if ripe_at.is_some_and(|at| at <= now) {
-                    let claimed = self.outbox.due(&lane.key, now, &busy, size, per_user).await?;
+                    let claimed = self.outbox.due(&lane.key, now, &busy, most, per_user).await?;
                     let mut state = lane.state();
                     state.next = claimed.next;
                     if !claimed.deliveries.is_empty() {
@@ -74,7 +75,7 @@ impl Inner {
 
     /// How many deliveries, or batches of them, are to be claimed now.
     fn wanted(&self, lane: &Lane, pace: &Pace, now: Timestamp) -> usize {
-        let allowance = self.rates().entry(pace.rate_key.clone()).or_default().allowance(pace.rate, now);
+        let allowance = self.allowance(pace, now);
         let state = lane.state();
         let slots = pace.max_in_flight.saturating_sub(state.in_flight);
         let held = state.ready.len();
@@ -91,17 +92,9 @@ impl Inner {
         }
     }
 
-    /// Whether several deliveries of one user can go into one batch: only where all of them go to one place, in one request.
-    fn shares_requests(&self, lane: &Lane) -> bool {
-        let definitions = self.definitions.borrow();
-        let action = definitions.destinations.get(&lane.key).and_then(|it| it.kind.action().map(Arc::clone));
-        action.is_some_and(|action| {
-            let is_constant = [&action.url, &action.method, &action.headers]
-                .iter()
-                .all(|mapping| mapping.constant().is_some());
-            let keys = action.batch.as_ref().map_or(&[][..], |batch| batch.keys.as_slice());
-            is_constant && keys.iter().all(|key| !key.starts_with('$'))
-        })
+    /// How many requests may begin now by the rate.
+    fn allowance(&self, pace: &Pace, now: Timestamp) -> usize {
+        self.rates().entry(pace.rate_key.clone()).or_default().allowance(pace.rate, now)
     }
 
     /// Takes out of what is ready as much as may begin now.
@@ -120,11 +113,18 @@ impl Inner {
             Gate::One => usize::from(state.open == 0),
             Gate::All => pace.max_in_flight.saturating_sub(state.in_flight),
         };
-        let count = slots.min(rate.allowance(pace.rate, now)).min(state.ready.len());
-        rate.take(pace.rate, count, now);
-        state.in_flight += count;
-        state.open += count;
-        let taken = state.ready.drain(..count).collect();
+        let mut taken = Vec::new();
+        while taken.len() < slots {
+            let Some(next) = state.ready.front() else { break };
+            let requests = if pace.splits { next.len() } else { 1 };
+            if rate.allowance(pace.rate, now) < requests {
+                break;
+            }
+            rate.take(pace.rate, requests, now);
+            taken.extend(state.ready.pop_front());
+        }
+        state.in_flight += taken.len();
+        state.open += taken.len();
         if pace.gate != Gate::All {
             // What is left may be superseded before it has its turn.
             state.release();

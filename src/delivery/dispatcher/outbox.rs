@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::Delivery;
 use crate::domain::health::Health;
-use crate::domain::ids::UserKey;
+use crate::domain::ids::{DeliveryId, UserKey};
 use crate::domain::limits::MAX_CLAIM_BYTES;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, EngineError, Settlement};
@@ -26,6 +26,8 @@ pub struct Claimed {
 
 /// Deliveries that are read at once.
 const PIECE: usize = 256;
+/// Deliveries of one user that are read at once.
+const BEHIND: usize = 32;
 
 /// The queue of things to send.
 #[async_trait]
@@ -60,6 +62,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Writes down what came of attempts that were made together; returns once it is on disk.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError>;
+
+    /// Gives up what has waited longer than its destination lets it; returns once it is on disk.
+    async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError>;
 
     /// Waits until deliveries were made since the last call; answers for which destinations. One caller at a time.
     async fn made(&self) -> BTreeSet<String>;
@@ -109,15 +114,27 @@ async fn due(
         let is_last = heads.len() < piece;
         busy.extend(heads.iter().map(|head| head.user.clone()));
         for head in heads {
-            let room = (limit - deliveries.len()).min(per_user).saturating_sub(1);
-            let behind = match room {
-                0 => Vec::new(),
-                _ => store.pending_of(destination, &head.user, Some(head.id), room).await?,
-            };
-            let behind = behind.into_iter().take_while(|delivery| delivery.next_attempt_at <= now);
-            for delivery in [head].into_iter().chain(behind) {
-                bytes += delivery.weight();
-                deliveries.push(delivery);
+            if deliveries.len() >= limit || bytes >= MAX_CLAIM_BYTES {
+                break;
+            }
+            let (user, mut last, mut own) = (head.user.clone(), head.id, 1);
+            bytes += head.weight();
+            deliveries.push(head);
+            // What stands behind it, a few at a time.
+            while own < per_user && deliveries.len() < limit && bytes < MAX_CLAIM_BYTES {
+                let room = (limit - deliveries.len()).min(per_user - own).min(BEHIND);
+                let behind = store.pending_of(destination, &user, Some(last), room).await?;
+                let found = behind.len();
+                let due = behind.into_iter().take_while(|delivery| delivery.next_attempt_at <= now);
+                let before = own;
+                for delivery in due {
+                    (last, own) = (delivery.id, own + 1);
+                    bytes += delivery.weight();
+                    deliveries.push(delivery);
+                }
+                if found < room || own - before < found {
+                    break;
+                }
             }
         }
         if is_last {
@@ -126,6 +143,8 @@ async fn due(
     }
     if per_user > 1 {
         deliveries.sort_by_key(|delivery| delivery.id);
+        // What stood behind may be of the commit under way, and nothing leaves before it is on the disk.
+        store.on_disk().await?;
     }
     if deliveries.len() >= limit || bytes >= MAX_CLAIM_BYTES {
         return Ok(Claimed { deliveries, next: Some(now) });
@@ -170,6 +189,10 @@ impl Outbox for EngineOutbox {
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {
         self.engine.settle(settlements).await
+    }
+
+    async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError> {
+        self.engine.expire(ids).await
     }
 
     async fn made(&self) -> BTreeSet<String> {

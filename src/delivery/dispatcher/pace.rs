@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::circuit::Gate;
 use super::rate::Rate;
-use crate::domain::definition::{Batch, Definitions};
+use crate::domain::definition::{Action, Batch, Definitions};
 use crate::domain::delivery::EMAIL;
 use crate::domain::health::Health;
 use crate::domain::limits::{DEFAULT_IN_FLIGHT, MAIL_TIMEOUT};
@@ -24,6 +24,9 @@ pub(super) struct Pace {
     pub rate_key: String,
     /// How many events go together, and how long they wait for each other.
     pub batch: Option<Batch>,
+    /// Whether a batch may become several requests, because they don't all go to one place: then one is made at a time, with as
+    /// many requests at once as may be under way, and holds one event of a user.
+    pub splits: bool,
     /// Whether more may be claimed than can go at once: not where what waits may still be superseded.
     pub reads_ahead: bool,
     /// How long a claim holds: an attempt that takes longer is broken off, and made again.
@@ -46,6 +49,7 @@ impl Pace {
                 rate: None,
                 rate_key: EMAIL.to_owned(),
                 batch: None,
+                splits: false,
                 reads_ahead: false,
                 lease: MAIL_TIMEOUT.to_std() * 2 + MARGIN,
                 gate: Gate::All,
@@ -54,8 +58,10 @@ impl Pace {
         let destination = definitions.destinations.get(key).filter(|destination| destination.enabled)?;
         let rate = destination.rate_limit.map(|per_second| Rate { per_second, burst: destination.burst });
         let batch = destination.kind.action().and_then(|action| action.batch.clone());
+        let splits = destination.kind.action().is_some_and(|action| may_split(action));
         Some(Self {
-            max_in_flight: at_least_one(destination.max_in_flight),
+            max_in_flight: if splits { 1 } else { at_least_one(destination.max_in_flight) },
+            splits,
             reads_ahead: rate.is_none() && batch.is_none() && !destination.coalesce,
             rate,
             rate_key: destination.rate_key.clone().unwrap_or_else(|| key.to_owned()),
@@ -75,6 +81,14 @@ impl Pace {
         };
         self
     }
+}
+
+/// Whether batches of that action may have to be cut by where they go.
+fn may_split(action: &Action) -> bool {
+    let Some(batch) = &action.batch else { return false };
+    let mappings = [&action.url, &action.method, &action.headers];
+    mappings.iter().any(|mapping| mapping.constant().is_none())
+        || batch.keys.iter().any(|key| key.starts_with('$'))
 }
 
 /// A paused destination is tried with one delivery when it is time, or not at all.

@@ -30,10 +30,7 @@ pub struct RateLimit {
 impl RateLimit {
     /// How many attempts may begin now.
     pub fn allowance(&mut self, rate: Option<Rate>, now: Timestamp) -> usize {
-        let Some(rate) = rate else {
-            *self = Self::default();
-            return usize::MAX;
-        };
+        let Some(rate) = rate else { return usize::MAX };
         match rate.burst {
             None => {
                 // A clock that was set back must not block until it has caught up.

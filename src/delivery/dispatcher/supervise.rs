@@ -1,6 +1,6 @@
 //! The loops: one per destination, as they come and go, and one for mails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -31,12 +31,17 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
     let mut healths = inner.healths.clone();
     let mut loops = Loops::new();
     loop {
+        // What changes from here on wakes the loops below.
+        let has_changed = definitions.has_changed().unwrap_or(true) || healths.has_changed().unwrap_or(true);
         let now = definitions.borrow_and_update().clone();
         healths.mark_unchanged();
         retire(&mut loops, &now);
         let keys = now.destinations.keys().map(String::as_str).filter(|key| *key != EMAIL);
         for key in keys.chain([EMAIL]) {
             run(&inner, &mut loops, key).await;
+        }
+        if has_changed {
+            wake(&loops, None);
         }
         // A wake-up too many is harmless; one that gets lost costs a recheck.
         let made_for = tokio::select! {
@@ -45,11 +50,16 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
             changed = healths.changed() => if changed.is_err() { return } else { None },
             _ = stopping.wait_for(|stop| *stop) => return,
         };
-        for (key, (lane, _)) in &loops {
-            if made_for.as_ref().is_none_or(|made_for| made_for.contains(key)) {
-                lane.state().next = Some(Timestamp::default());
-                lane.wake.notify_one();
-            }
+        wake(&loops, made_for.as_ref());
+    }
+}
+
+/// Lets the loops of these destinations look again; of all without.
+fn wake(loops: &Loops, made_for: Option<&BTreeSet<String>>) {
+    for (key, (lane, _)) in loops {
+        if made_for.is_none_or(|made_for| made_for.contains(key)) {
+            lane.state().next = Some(Timestamp::default());
+            lane.wake.notify_one();
         }
     }
 }
@@ -112,6 +122,7 @@ async fn drive(inner: Arc<Inner>, lane: Arc<Lane>) {
         }
     }
     lane.state().release();
+    inner.settle_again(&lane).await;
 }
 
 /// Begins what may begin now; answers how many requests.

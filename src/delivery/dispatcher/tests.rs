@@ -51,6 +51,13 @@ impl FakeOutbox {
         self.definitions.send_modify(|now| Arc::make_mut(now).put(Definition::Destination(destination)));
     }
 
+    /// Changes what is defined.
+    fn define_more(&self, change: impl FnOnce(&mut Destination)) {
+        let mut destination = (*self.definitions.borrow().destinations["crm"]).clone();
+        change(&mut destination);
+        self.definitions.send_modify(|now| Arc::make_mut(now).put(Definition::Destination(destination)));
+    }
+
     fn put(&self, destination: &str, user: &str) -> DeliveryId {
         let now = self.clock.now();
         let id = self.ids.lock().unwrap().delivery(now);
@@ -99,7 +106,8 @@ impl Outbox for FakeOutbox {
         let mut deliveries: Vec<Delivery> = waiting.clone();
         deliveries.retain(|delivery| {
             let before = seen.entry(delivery.user.clone()).or_default();
-            *before += 1;
+            // Nothing goes behind one that is not due.
+            *before += if delivery.next_attempt_at <= now { 1 } else { per_user };
             *before <= per_user && delivery.next_attempt_at <= now
         });
         deliveries.truncate(limit);
@@ -129,11 +137,20 @@ impl Outbox for FakeOutbox {
             expire_after: None,
             resumed_at: None,
             is_paused: false,
+            is_failed_probe: false,
             jitter: 0.0,
         };
         for settlement in settlements {
             let delivery = queue.iter_mut().find(|delivery| delivery.id == settlement.id).unwrap();
             *delivery = retry::settle(delivery, settlement.attempt, &settlement.outcome, &terms, now);
+        }
+        Ok(())
+    }
+    async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError> {
+        let after = self.definitions.borrow().destinations["crm"].expire_after.unwrap();
+        let mut queue = self.queue.lock().unwrap();
+        for delivery in queue.iter_mut().filter(|delivery| ids.contains(&delivery.id)) {
+            assert!(retry::expire(delivery, after, self.clock.now()));
         }
         Ok(())
     }
@@ -445,6 +462,21 @@ async fn where_places_differ_a_batch_holds_one_event_of_a_user() {
 }
 
 #[tokio::test]
+async fn a_rate_holds_for_the_requests_that_a_batch_may_become() {
+    let house = house(1000, |_| Outcome::Delivered);
+    batching(&house, 4, serde_json::json!({ "@path": "$.properties.url" }));
+    house.outbox.define_more(|destination| destination.rate_limit = Some(2));
+    for user in 0..5 {
+        house.outbox.put("crm", &format!("u{user}"));
+    }
+    assert_eq!((house.step().await, house.step().await), (2, 0));
+    house.at(1000);
+    assert_eq!(house.step().await, 0, "three are left: no batch is full");
+    house.at(10_000);
+    assert_eq!((house.step().await, house.step().await), (2, 0));
+}
+
+#[tokio::test]
 async fn no_attempt_outlives_its_lease() {
     let never = std::future::pending::<Vec<Sent>>();
     let broken_off = attempt::within(Duration::from_millis(5), 1, never).await;
@@ -468,4 +500,18 @@ async fn what_was_read_ahead_is_given_back_when_the_destination_is_disabled() {
     assert_eq!(house.begun(), 16);
     house.outbox.define(|_| {});
     house.eventually(|house| house.outbox.pending() == 0).await;
+}
+
+#[tokio::test]
+async fn what_has_waited_for_too_long_is_given_up_instead_of_sent() {
+    let house = house(1000, |_| Outcome::Delivered);
+    house.outbox.define(|destination| destination.expire_after = Some(Span::from_secs(60)));
+    let old = house.outbox.put("crm", "u1");
+    house.at(59_999);
+    let young = house.outbox.put("crm", "u1");
+    house.at(60_000);
+    assert_eq!((house.step().await, house.step().await), (1, 1));
+    assert_eq!(*house.sender.sent.lock().unwrap(), [young]);
+    let queue = house.outbox.queue.lock().unwrap();
+    assert_eq!((queue[0].id, queue[0].status), (old, DeliveryStatus::Dead));
 }

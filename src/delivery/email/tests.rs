@@ -316,7 +316,7 @@ fn the_mails_on_destinations_come_out() {
     let context = serde_json::json!({
         "destination": { "key": "crm", "kind": "webhook" }, "failingSince": "2026-11-21T09:00:00.000Z",
         "failingFor": "60 minutes", "failures": 42, "lastError": "answered 503 <b>", "probeEvery": "60 seconds",
-        "waiting": 1207, "link": "https://stagepost.example.com/api/destinations/crm", "now": "2026-11-21T10:00:00.000Z",
+        "waiting": 1207, "failed": 3, "link": "https://stagepost.example.com/api/destinations/crm", "now": "2026-11-21T10:00:00.000Z",
     });
     for name in ["destination_paused", "destination_resumed"] {
         let templates = Templates::built_in();

@@ -11,10 +11,9 @@ use crate::domain::ids::{DeliveryId, UserKey};
 
 impl Decision<'_> {
     /// Tells every webhook that takes calls that this user is to be deleted, in exactly the three keys of Segment's notice; behind
-    /// whatever it was to be told of him before. Answers the deliveries.
-    pub fn notify_deletion(&mut self, user_id: &str) -> Vec<DeliveryId> {
+    /// whatever it was to be told of him before: `user` is whose profile it is now. Answers the deliveries.
+    pub fn notify_deletion(&mut self, user_id: &str, user: &UserKey) -> Vec<DeliveryId> {
         let rules = Arc::clone(&self.rules);
-        let user = UserKey::user(user_id);
         let takes_notices = rules.definitions.destinations.values().filter(|destination| {
             matches!(destination.kind, DestinationKind::Webhook { .. })
                 && destination.enabled
@@ -26,7 +25,7 @@ impl Decision<'_> {
             notice.insert("type".to_owned(), "delete".into());
             notice.insert("userId".to_owned(), user_id.into());
             notice.insert("timestamp".to_owned(), Value::from(self.now.to_rfc3339()));
-            self.deliver(&destination.key, &user, message_id, Cause::Operator, Payload::Call(notice))
+            self.deliver(&destination.key, user, message_id, Cause::Operator, Payload::Call(notice))
         };
         takes_notices.map(notify).collect()
     }

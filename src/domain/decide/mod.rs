@@ -24,6 +24,7 @@ pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
 pub use operate::OperateError;
+pub use operators::Queue;
 pub use rules::{Rules, Surroundings};
 
 use super::change::{ChangeSet, DeliveryWrite};

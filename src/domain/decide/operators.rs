@@ -9,10 +9,18 @@ use crate::domain::delivery::{Cause, EMAIL, Payload};
 use crate::domain::health::{Health, Turn};
 use crate::domain::ids::UserKey;
 
+/// How many deliveries of a destination there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Queue {
+    /// That wait.
+    pub waiting: u64,
+    /// That were refused for good, now or ever.
+    pub failed: u64,
+}
+
 impl Decision<'_> {
-    /// Tells the operators, if there are any, that a destination was paused or resumed by itself; `waiting` deliveries stand in
-    /// its queue.
-    pub fn tell_operators(&mut self, turn: Turn, health: &Health, destination: &Destination, waiting: u64) {
+    /// Tells the operators, if there are any, that a destination was paused or resumed by itself.
+    pub fn tell_operators(&mut self, turn: Turn, health: &Health, destination: &Destination, queue: Queue) {
         let template = match turn {
             Turn::Paused => "destination_paused",
             Turn::Resumed => "destination_resumed",
@@ -25,13 +33,13 @@ impl Decision<'_> {
         let payload = Payload::Email {
             template: template.to_owned(),
             to,
-            context: self.health_context(health, destination, waiting),
+            context: self.health_context(health, destination, queue),
         };
         let message_id = format!("{}.{template}.{}", destination.key, self.now.millis());
         self.deliver(EMAIL, &UserKey::destination(&destination.key), message_id, Cause::Health, payload);
     }
 
-    fn health_context(&self, health: &Health, destination: &Destination, waiting: u64) -> Map<String, Value> {
+    fn health_context(&self, health: &Health, destination: &Destination, queue: Queue) -> Map<String, Value> {
         let since = health.failing_since.or(health.pause.as_ref().map(|pause| pause.at)).unwrap_or(self.now);
         let url = self.rules.surroundings.public_url.as_deref();
         let context = json!({
@@ -41,7 +49,8 @@ impl Decision<'_> {
             "failures": health.failures,
             "lastError": health.last_error,
             "probeEvery": in_words(destination.probe_every.millis()),
-            "waiting": waiting,
+            "waiting": queue.waiting,
+            "failed": queue.failed,
             "link": url.map(|url| format!("{url}/api/destinations/{}", destination.key)),
             "now": self.now,
         });

@@ -48,6 +48,18 @@ impl Body {
         })
     }
 
+    /// Makes sure that there is no body: what it would say is said by the parameters of the query.
+    ///
+    /// # Errors
+    /// There is one, other than an empty object.
+    pub fn none(&self) -> Result<(), ApiProblem> {
+        if self.0.is_empty() || self.json()? == Value::Object(Map::new()) {
+            return Ok(());
+        }
+        let problem = "takes no body: write what is meant into the query, `?status=failed&since=…`";
+        Err(ApiProblem::field(Code::InvalidBody, "", problem))
+    }
+
     /// The body as a JSON object with none but the members `known`.
     ///
     /// # Errors

@@ -40,7 +40,13 @@ async fn resume(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams)
     Ok(HttpResponse::Ok().json(shown(Some(&health))))
 }
 
-async fn replay(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
+async fn replay(
+    state: web::Data<ApiState>,
+    key: web::Path<String>,
+    request: HttpRequest,
+    body: Body,
+) -> Answer {
+    body.none()?;
     let others: Vec<&str> = FILTER.into_iter().filter(|name| *name != "destination").collect();
     let wanted = replays::wanted(&request, &others)?;
     known(&state.engine, &key)?;

@@ -6,9 +6,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::Answer;
+use super::body::Body;
 use super::deliveries::{FILTER, filter};
 use super::endpoint::Endpoint;
-use super::params::{NoParams, Params};
+use super::params::{NoParams, Params, invalid};
 use super::state::ApiState;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::ids::ReplayId;
@@ -47,7 +48,13 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     Ok(HttpResponse::Ok().json(shown(replay)))
 }
 
-async fn begin(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
+async fn begin(state: web::Data<ApiState>, request: HttpRequest, body: Body) -> Answer {
+    body.none()?;
+    let params = Params::read(&request, &FILTER)?;
+    // Everything there is has to be meant: naming a destination or a time says so.
+    if FILTER.iter().filter(|name| **name != "status").all(|name| params.text(name).is_none()) {
+        return Err(invalid("destination", "is missing: say which deliveries, by this or another parameter"));
+    }
     let wanted = wanted(&request, &FILTER)?;
     run(&state.engine, wanted).await
 }
@@ -98,6 +105,7 @@ fn shown(replay: &Replay) -> Value {
         "lookedAt": replay.looked_at,
         "replayed": replay.replayed,
         "superseded": replay.superseded,
+        "failed": replay.failed,
         "createdAt": replay.created_at,
         "updatedAt": replay.updated_at,
     })

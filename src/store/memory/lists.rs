@@ -55,13 +55,9 @@ impl State {
         let heads = self.due.get(destination).into_iter().flatten();
         let due: Vec<_> = heads.filter(|(at, user, _)| *at <= now && !busy.contains(user)).collect();
         let Some(oldest) = due.first().map(|(at, ..)| *at) else { return (0, None) };
-        let count = if whole {
-            let lanes = self.lanes.get(destination).into_iter().flatten();
-            let lanes = lanes.filter(|(user, _)| !busy.contains(user));
-            lanes.flat_map(|(_, lane)| lane.values()).filter(|at| **at <= now).count()
-        } else {
-            due.len()
-        };
+        let lane = |user: &UserKey| self.lanes.get(destination).and_then(|lanes| lanes.get(user));
+        let in_lane = |user| lane(user).map_or(0, |lane| lane.values().take_while(|at| **at <= now).count());
+        let count = due.iter().map(|(_, user, _)| if whole { in_lane(user) } else { 1 }).sum::<usize>();
         (count.min(limit), Some(oldest))
     }
 
@@ -75,6 +71,12 @@ impl State {
         let lane = self.lanes.get(destination).and_then(|lanes| lanes.get(user));
         let ids = lane.into_iter().flat_map(|lane| lane.range(above(after))).take(limit);
         ids.filter_map(|(id, _)| self.deliveries.get(id).cloned()).collect()
+    }
+
+    pub(super) fn newest_pending_of(&self, destination: &str, user: &UserKey, limit: usize) -> Vec<Delivery> {
+        let lane = self.lanes.get(destination).and_then(|lanes| lanes.get(user));
+        let ids = lane.into_iter().flat_map(|lane| lane.keys().rev()).take(limit);
+        ids.filter_map(|id| self.deliveries.get(id).cloned()).collect()
     }
 
     pub(super) fn deliveries_after(

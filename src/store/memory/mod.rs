@@ -110,6 +110,10 @@ impl Store for MemoryStore {
         Ok(self.state().next_delivery(destination, busy))
     }
 
+    async fn on_disk(&self) -> Result<()> {
+        Ok(())
+    }
+
     async fn count_due(
         &self,
         destination: &str,
@@ -232,6 +236,15 @@ impl Store for MemoryStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         Ok(self.state().deliveries.get(&id).cloned())
+    }
+
+    async fn newest_pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        Ok(self.state().newest_pending_of(destination, user, limit))
     }
 
     async fn deliveries_after(

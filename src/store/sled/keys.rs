@@ -189,18 +189,7 @@ pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
 
 /// What the keys of a lane begin with.
 pub(super) fn lane(destination: &str, user: &UserKey) -> Vec<u8> {
-    join(&lanes(destination), &[&sized(b'/', user.as_str())])
-}
-
-/// What the keys of all lanes of a destination begin with.
-pub(super) fn lanes(destination: &str) -> Vec<u8> {
-    sized(b'q', destination)
-}
-
-/// The user of a lane's row, from its key behind [`lanes`].
-pub(super) fn read_lane_user(rest: &[u8]) -> Option<UserKey> {
-    let (sized, _id) = rest.split_last_chunk::<16>()?;
-    read_user(sized.get(3..)?)
+    join(&sized(b'q', destination), &[&sized(b'/', user.as_str())])
 }
 
 /// What the keys of a destination's lane heads begin with.

@@ -118,7 +118,7 @@ impl Disk {
         &self,
         destination: &str,
         busy: &HashSet<UserKey>,
-    ) -> impl Iterator<Item = Result<(Timestamp, DeliveryId)>> {
+    ) -> impl Iterator<Item = Result<(Timestamp, UserKey, DeliveryId)>> {
         let prefix = keys::due(destination);
         self.rows_of(&prefix).filter_map(move |row| {
             let read = |row: Result<(::sled::IVec, ::sled::IVec)>| {
@@ -128,7 +128,7 @@ impl Disk {
                     return Err(codec::corrupt(&key, "no time and user"));
                 };
                 let id = DeliveryId::from_bytes(codec::fixed(&key, &value)?);
-                Ok((!busy.contains(&user)).then_some((at, id)))
+                Ok((!busy.contains(&user)).then_some((at, user, id)))
             };
             read(row).transpose()
         })
@@ -142,14 +142,14 @@ impl Disk {
         limit: usize,
     ) -> Result<Vec<Delivery>> {
         let heads = self.due_heads(destination, busy).take(limit);
-        let heads = heads.take_while(|head| head.as_ref().map_or(true, |(at, _)| *at <= now));
+        let heads = heads.take_while(|head| head.as_ref().map_or(true, |(at, ..)| *at <= now));
         let heads: Vec<_> = {
             // All between two commits: no lane is met twice because its head changed meanwhile.
             let _gate = self.gate.read().unwrap_or_else(PoisonError::into_inner);
             heads.collect::<Result<_>>()?
         };
         let mut due = Vec::with_capacity(heads.len());
-        for (_, id) in heads {
+        for (.., id) in heads {
             let delivery = self.delivery(id)?;
             due.push(delivery.ok_or_else(|| {
                 codec::corrupt(&keys::delivery(id), "it is due, and there is no such delivery")
@@ -157,9 +157,7 @@ impl Disk {
         }
         // What was just read may be of the commit under way. Nothing leaves before it is on the disk: after a crash it would
         // be made once more, under another id. Whoever waits here holds nothing, and holds no commit up.
-        if !self.progress.wait() {
-            return Err(StoreError::Stopped(self.stopped.get().cloned().unwrap_or_default()));
-        }
+        self.on_disk()?;
         // A commit that came between the two reads has changed what it did.
         due.retain(|delivery| delivery.status == DeliveryStatus::Pending && delivery.next_attempt_at <= now);
         Ok(due)
@@ -173,40 +171,38 @@ impl Disk {
         limit: usize,
         whole: bool,
     ) -> Result<(usize, Option<Timestamp>)> {
-        let mut due = self.due_heads(destination, busy).take(limit);
-        let Some(oldest) = due.next().transpose()?.map(|(at, _)| at).filter(|at| *at <= now) else {
-            return Ok((0, None));
-        };
-        let count = if whole {
-            self.count_pending(destination, now, busy, limit)?
-        } else {
-            due.take_while(|head| head.as_ref().map_or(true, |(at, _)| *at <= now)).count() + 1
-        };
-        Ok((count, Some(oldest)))
-    }
-
-    /// Rows of the lanes of `destination` whose time has come; where most of them wait for a later try, not all are looked at.
-    fn count_pending(
-        &self,
-        destination: &str,
-        now: Timestamp,
-        busy: &HashSet<UserKey>,
-        limit: usize,
-    ) -> Result<usize> {
-        let prefix = keys::lanes(destination);
-        let mut count = 0;
-        for row in self.rows_of(&prefix).take(limit.saturating_mul(4)) {
-            let (key, value) = row?;
-            let user = keys::read_lane_user(&key[prefix.len()..]);
-            let (Some(user), Some(at)) = (user, keys::read_time(&value)) else {
-                return Err(codec::corrupt(&key, "no user and time"));
-            };
-            count += usize::from(at <= now && !busy.contains(&user));
-            if count >= limit {
+        let (mut count, mut oldest) = (0, None);
+        for head in self.due_heads(destination, busy) {
+            let (at, user, _) = head?;
+            if at > now || count >= limit {
                 break;
             }
+            oldest = oldest.or(Some(at));
+            count += if whole { self.count_in_lane(destination, &user, now, limit - count)? } else { 1 };
+        }
+        Ok((count, oldest))
+    }
+
+    /// How many stand at the front of a lane whose time has come.
+    fn count_in_lane(&self, destination: &str, user: &UserKey, now: Timestamp, most: usize) -> Result<usize> {
+        let mut count = 0;
+        for row in self.rows_of(&keys::lane(destination, user)).take(most) {
+            let (key, value) = row?;
+            let at = keys::read_time(&value).ok_or_else(|| codec::corrupt(&key, "no time"))?;
+            if at > now {
+                break;
+            }
+            count += 1;
         }
         Ok(count)
+    }
+
+    pub(super) fn on_disk(&self) -> Result<()> {
+        if self.progress.wait() {
+            Ok(())
+        } else {
+            Err(StoreError::Stopped(self.stopped.get().cloned().unwrap_or_default()))
+        }
     }
 
     pub(super) fn pending_of(
@@ -230,13 +226,30 @@ impl Disk {
         Ok(pending)
     }
 
+    pub(super) fn newest_pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        let lane = keys::lane(destination, user);
+        let mut pending = Vec::new();
+        for row in self.rows_of(&lane).rev().take(limit) {
+            let (key, _) = row?;
+            let id =
+                keys::read_id(&key[lane.len()..]).ok_or_else(|| codec::corrupt(&key, "no delivery id"))?;
+            pending.extend(self.delivery(DeliveryId::from_bytes(id))?);
+        }
+        Ok(pending)
+    }
+
     /// Says when to look, and no more than that: it may speak of the commit under way.
     pub(super) fn next_delivery(
         &self,
         destination: &str,
         busy: &HashSet<UserKey>,
     ) -> Result<Option<Timestamp>> {
-        Ok(self.due_heads(destination, busy).next().transpose()?.map(|(at, _)| at))
+        Ok(self.due_heads(destination, busy).next().transpose()?.map(|(at, ..)| at))
     }
 }
 

@@ -144,6 +144,10 @@ impl Store for SledStore {
         self.disk.guarded(|disk| disk.next_delivery(destination, busy))
     }
 
+    async fn on_disk(&self) -> Result<()> {
+        self.disk.guarded(Disk::on_disk)
+    }
+
     async fn count_due(
         &self,
         destination: &str,
@@ -282,6 +286,15 @@ impl Store for SledStore {
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
         self.read(move |disk| disk.delivery(id)).await
+    }
+
+    async fn newest_pending_of(
+        &self,
+        destination: &str,
+        user: &UserKey,
+        limit: usize,
+    ) -> Result<Vec<Delivery>> {
+        self.disk.guarded(|disk| disk.newest_pending_of(destination, user, limit))
     }
 
     async fn deliveries_after(
