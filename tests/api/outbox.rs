@@ -282,3 +282,25 @@ async fn a_delete_notice_has_its_three_keys_and_comes_behind_what_went_before() 
     assert!(requests[1].header("x-signature").is_some());
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_notice_goes_behind_what_waits_under_the_id_that_somebody_came_to_have() {
+    let failures = AtomicU16::new(0);
+    let receiver = Receiver::start(move |_, _| {
+        Reply::Status(if failures.fetch_add(1, Ordering::SeqCst) < 2 { 503 } else { 200 })
+    });
+    let app = shop(&receiver, json!({ "events": "all" })).await;
+    let alias = json!({ "writeKey": "wk_website", "userId": "u1", "previousId": "u2" });
+    app.post_json("/v1/alias", &alias).await.expect(200);
+    app.rest().await;
+    bought(&app, "u2").await;
+    app.call("POST", "/api/users/u2/delete-notice", None).await.expect(202);
+    for _ in 0..4 {
+        app.advance(MINUTE).await;
+    }
+    let types: Vec<Value> =
+        receiver.requests().iter().map(|request| request.json()["type"].clone()).collect();
+    assert_eq!(types.last(), Some(&json!("delete")), "{types:?}");
+    assert!(types.contains(&json!("track")), "{types:?}");
+    app.finish().await;
+}

@@ -296,3 +296,45 @@ async fn events_go_in_batches_by_number_and_by_age() {
     assert!(receiver.requests()[0].header("webhook-id").is_some_and(|id| id.starts_with("bat_")));
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_user_and_others_share_batches_that_are_never_too_large() {
+    let receiver = Receiver::taking_all();
+    let text = r#"
+        [[destination]]
+        key = "erp"
+        kind = "webhook_action"
+        [destination.mapping]
+        url = "${BASE}/batch"
+        data = { "@path" = "$.messageId" }
+        batch_size = 4
+        batch_wait = "5s"
+    "#;
+    let app = serving(&receiver, text).await;
+    app.call("POST", "/api/destinations/erp/pause", None).await.expect(200);
+    for (number, user) in ["u1"; 40].into_iter().chain(["u2", "u3", "u4"]).enumerate() {
+        let event =
+            json!({ "type": "track", "event": "E", "userId": user, "messageId": format!("m{number}") });
+        let body = json!({ "writeKey": "wk_website", "batch": [event] });
+        app.post_json("/v1/batch", &body).await.expect(200);
+    }
+    app.call("POST", "/api/destinations/erp/resume", None).await.expect(200);
+    for _ in 0..30 {
+        app.advance(5_000).await;
+    }
+    let batches: Vec<Vec<Value>> = receiver
+        .requests()
+        .iter()
+        .map(|request| request.json().as_array().expect("an array").clone())
+        .collect();
+    assert!(batches.iter().all(|batch| batch.len() <= 4), "{batches:?}");
+    let sent: Vec<&Value> = batches.iter().flatten().collect();
+    let of_u1: Vec<u32> = sent
+        .iter()
+        .filter_map(|id| id.as_str()?.strip_prefix('m')?.parse().ok())
+        .filter(|number| *number < 40)
+        .collect();
+    assert_eq!(of_u1, (0..40).collect::<Vec<_>>(), "in order, each once");
+    assert_eq!(sent.len(), 43);
+    app.finish().await;
+}

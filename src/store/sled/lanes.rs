@@ -313,6 +313,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_for_it_waits_for_the_disk() {
+        let (_dir, disk) = disk_with_one();
+        let batch = disk.progress.begin();
+        let waiting = Arc::clone(&disk);
+        let (sender, answer) = channel();
+        thread::spawn(move || sender.send(waiting.on_disk()));
+        let early = answer.recv_timeout(Duration::from_millis(200));
+        assert!(matches!(early, Err(RecvTimeoutError::Timeout)), "the batch is not synced: {early:?}");
+        disk.progress.end(batch, true);
+        assert!(answer.recv_timeout(Duration::from_secs(10)).unwrap().is_ok());
+    }
+
+    #[test]
     fn nothing_is_handed_out_once_a_batch_failed() {
         let (_dir, disk) = disk_with_one();
         let batch = disk.progress.begin();

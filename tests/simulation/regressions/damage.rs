@@ -2,9 +2,11 @@
 
 use serde::{Serialize, Serializer};
 use stagepost::domain::change::{ChangeSet, ProfileWrite};
+use stagepost::domain::delivery::{DeliveryStatus, Outcome};
 use stagepost::domain::event::Event;
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::profile::Profile;
+use stagepost::domain::replay::ReplayStatus;
 use stagepost::domain::time::Timestamp;
 use stagepost::engine::EngineError;
 use stagepost::store::Store;
@@ -57,6 +59,29 @@ async fn nothing_is_written_of_what_was_decided_on_it() {
     let event = machine.order("u3");
     machine.ingest(event).await.unwrap();
     assert_eq!(machine.told().await, ["u:u3 recent=true"], "the others go on");
+}
+
+#[tokio::test]
+async fn a_replay_goes_round_whoever_can_t_be_read() {
+    let mut machine = machine().await;
+    let buyers = "event('Order Completed').count() >= 1";
+    machine.apply(vec![audience("recent", buyers)]).await;
+    for user in ["u1", "u2", "u3"] {
+        let event = machine.order(user);
+        machine.ingest(event).await.unwrap();
+    }
+    for delivery in machine.deliveries("crm").await {
+        machine.settle(delivery.id, Outcome::Failed).await;
+    }
+    let known = machine.user("u1").await;
+    let profile = Profile { wake_at: known.wake_at, ..stored("u1", b"\x06recent\x01\xc1").unwrap() };
+    let write = ProfileWrite { profile, wake_was: known.wake_at, is_new: false, was_merged: false };
+    machine.memory.commit(&ChangeSet { profiles: vec![write], ..ChangeSet::default() }).await.unwrap();
+    machine.replay("crm", DeliveryStatus::Failed).await;
+    let replays = machine.engine.replays();
+    let replay = replays.values().next().unwrap();
+    assert_eq!((replay.status, replay.replayed, replay.failed), (ReplayStatus::Done, 2, 1));
+    assert_eq!(replay.looked_at, 3);
 }
 
 #[test]
