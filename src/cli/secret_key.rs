@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt};
 use std::path::Path;
 
 use crate::clock;
@@ -82,7 +82,8 @@ fn read(path: &Path) -> Result<Option<Secret>, String> {
 /// Puts the key at `path`, whole or not at all, in place of nothing, and onto the disk itself.
 fn make(data_dir: &Path, path: &Path, text: &str) -> io::Result<()> {
     let is_new_dir = !data_dir.exists();
-    fs::create_dir_all(data_dir)?;
+    // What is kept there is people's data; a directory that is there already stays as it is.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
     // Of its own name, so that another process that does the same does not write into it.
     let draft = data_dir.join(format!("{OWN_FILE}.{}", hex::encode(&clock::entropy()[..8])));
     let write = || {

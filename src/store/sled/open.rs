@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -40,7 +41,8 @@ impl Disk {
             return Err(StoreError::WrongKey { path: path.to_owned(), sealed, given });
         }
         let is_new_dir = !path.exists();
-        fs::create_dir_all(path).map_err(unreadable)?;
+        // What is kept there is people's data; a directory that is there already stays as it is.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unreadable)?;
         let lock = lock(path)?;
         check_log(path, marker.is_some())?;
         let db = open_sled(path, cache_bytes)?;
