@@ -14,6 +14,7 @@ use super::{FAILED, NOT_TRIED, load, print_problems, shown, tidy};
 use crate::config::unknown_keys;
 use crate::crypto;
 use crate::domain::definition::Problem;
+use crate::domain::definition::document::unreplaced;
 use crate::file::{File, FileProblem};
 
 /// How long the server may take to take the connection, and to answer.
@@ -97,7 +98,7 @@ fn apply(arguments: &ApplyArguments, file: &File) -> Result<Report, Failure> {
     if file.document.is_empty() && !arguments.prune {
         return Err(Failure::Refused(format!("{} holds no definitions", shown(&arguments.file))));
     }
-    let url = address(&arguments.server, arguments)?;
+    let mut url = address(&arguments.server, arguments)?;
     let token =
         arguments.token.as_deref().map(str::trim).filter(|token| !token.is_empty()).ok_or_else(|| {
             Failure::NotTried(
@@ -107,7 +108,12 @@ fn apply(arguments: &ApplyArguments, file: &File) -> Result<Report, Failure> {
         })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::NotTried(format!("can't start: {error}")))?;
-    let body = Value::Object(file.document.clone()).to_string();
+    let document = Value::Object(file.document.clone());
+    // Variables are replaced by now: what still looks like one is meant as it is.
+    if !unreplaced(&document).is_empty() {
+        url.query_pairs_mut().append_pair("literal", "true");
+    }
+    let body = document.to_string();
     let (status, answer) = runtime.block_on(send(&url, token, body))?;
     understand(status, &answer, file, &arguments.server)
 }

@@ -39,11 +39,9 @@ pub struct Preset {
     pub name: String,
     /// What it does, in a sentence or two.
     pub description: String,
-    /// The names by which Segment's `integrations` object knows the service.
-    pub integrations: Vec<String>,
-    /// The setting whose value destinations have in common that share one rate.
+    /// The condition, in FQL and with `${setting}` in it, that holds beside a destination's own trigger.
     #[serde(default)]
-    pub rate_per: Option<String>,
+    only: Option<String>,
     /// What is filled in, in the order in which it is told of.
     #[serde(rename = "setting")]
     pub settings: Vec<Setting>,
@@ -95,6 +93,14 @@ pub enum Form {
     List,
     /// Names and their values; a value may hold directives.
     Table,
+}
+
+impl Preset {
+    /// The names by which Segment's `integrations` object knows the service.
+    pub fn integrations(&self) -> impl Iterator<Item = &str> {
+        let names = self.definition.get("integration_names").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
 }
 
 impl Form {
