@@ -4,6 +4,9 @@
 //! which a user writes one, with `${setting}` where a setting goes. A text that is only `${setting}` becomes the setting's
 //! value as it is, table or list included, and is left out where that is not set; inside a longer text a list is written as
 //! JSON. To add a preset is to add a file and name it below; no code knows any of them.
+//!
+//! What is stored of a destination are the settings: whoever changes a preset must see to it that it still takes those that
+//! it took before, since a store that holds others is not opened.
 
 mod copy;
 mod expand;

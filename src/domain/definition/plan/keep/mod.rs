@@ -84,7 +84,12 @@ fn keep_secrets(secrets: &mut [String], kept: &[String], field: &str, problems: 
         } else if kept.is_empty() || kept.len() == count {
             kept.get(index)
         } else {
-            problems.push(Problem::new(at, format!("{REDACTED} does not say which of the {} is kept: write back what was shown of it, {REDACTED} with the digits behind it", kept.len())));
+            let message = format!(
+                "{REDACTED} alone does not say which one is kept, as there are {count} now and {} before: write back what \
+                 was shown, {REDACTED} with the digits behind it",
+                kept.len()
+            );
+            problems.push(Problem::new(at, message));
             continue;
         };
         match meant {
