@@ -104,7 +104,7 @@ fn describe() {
     describe_histogram!(INGEST_DURATION, Unit::Seconds, "Time from a whole post to its answer");
     describe_histogram!(COMMIT_EVENTS, "Events written by one commit");
     describe_histogram!(COMMIT_DURATION, Unit::Seconds, "Time of one commit, its sync included");
-    describe_counter!(EVENTS_NOT_SENT, "Calls that a destination did not want, by destination and reason");
+    describe_counter!(EVENTS_NOT_SENT, "Calls that a destination was not sent, by destination and reason");
     describe_counter!(TIMERS_FIRED, "Timers looked at because they were due");
     describe_histogram!(TIMER_LATENESS, Unit::Seconds, "Time between when a timer was due and its look");
     describe_gauge!(TIMERS_DUE, "Timers that were due at the last sweep");

@@ -14,6 +14,7 @@ use super::{FAILED, NOT_TRIED, load, print_problems, shown, tidy};
 use crate::config::unknown_keys;
 use crate::crypto;
 use crate::domain::definition::Problem;
+use crate::domain::definition::document::unreplaced;
 use crate::file::{File, FileProblem};
 
 /// How long the server may take to take the connection, and to answer.
@@ -97,7 +98,8 @@ fn apply(arguments: &ApplyArguments, file: &File) -> Result<Report, Failure> {
     if file.document.is_empty() && !arguments.prune {
         return Err(Failure::Refused(format!("{} holds no definitions", shown(&arguments.file))));
     }
-    let url = address(&arguments.server, arguments)?;
+    let document = Value::Object(file.document.clone());
+    let url = address(&arguments.server, arguments, &document)?;
     let token =
         arguments.token.as_deref().map(str::trim).filter(|token| !token.is_empty()).ok_or_else(|| {
             Failure::NotTried(
@@ -107,12 +109,13 @@ fn apply(arguments: &ApplyArguments, file: &File) -> Result<Report, Failure> {
         })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::NotTried(format!("can't start: {error}")))?;
-    let body = Value::Object(file.document.clone()).to_string();
+    let body = document.to_string();
     let (status, answer) = runtime.block_on(send(&url, token, body))?;
     understand(status, &answer, file, &arguments.server)
 }
 
-fn address(server: &str, arguments: &ApplyArguments) -> Result<Url, Failure> {
+/// Where `document` is sent, and how it is to be taken.
+fn address(server: &str, arguments: &ApplyArguments, document: &Value) -> Result<Url, Failure> {
     let wrong = |why: &str| Failure::NotTried(format!("--server `{server}` {why}"));
     let base = Url::parse(&format!("{}/", server.trim_end_matches('/')));
     let base =
@@ -124,6 +127,10 @@ fn address(server: &str, arguments: &ApplyArguments) -> Result<Url, Failure> {
     url.query_pairs_mut()
         .append_pair("dry_run", &arguments.dry_run.to_string())
         .append_pair("prune", &arguments.prune.to_string());
+    // Variables are replaced by now: what still looks like one is meant as it is.
+    if !unreplaced(document).is_empty() {
+        url.query_pairs_mut().append_pair("literal", "true");
+    }
     Ok(url)
 }
 
@@ -210,7 +217,10 @@ struct FieldError {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::args::{Arguments, Command};
 
     const TEXT: &str =
         "[[flow]]\nname = \"f\"\n\n[[audience]]\nname = \"A\"\nquery = \"x\"\ndestinations = [\"crm\"]\n";
@@ -230,6 +240,21 @@ mod tests {
             "+ source      web\n~ flow        a b\n= audience    x\n\
              1 created, 1 changed, 0 removed, 1 unchanged (dry run: nothing was done)\n"
         );
+    }
+
+    #[test]
+    fn what_still_looks_like_a_variable_is_meant_as_it_is() {
+        let line = Arguments::try_parse_from(["stagepost", "apply", "f", "--prune"]).unwrap();
+        let Some(Command::Apply(arguments)) = line.command else { panic!("apply") };
+        let query = |text: &str| {
+            let file = File::parse("d.toml", text, &|_| None);
+            let address = address("http://server", &arguments, &Value::Object(file.document));
+            address.unwrap().query().map(str::to_owned)
+        };
+        let plain = "[[flow]]\nname = \"f\"\n";
+        assert_eq!(query(plain).as_deref(), Some("dry_run=false&prune=true"));
+        let escaped = "[[flow]]\nname = \"$${F}\"\n";
+        assert_eq!(query(escaped).as_deref(), Some("dry_run=false&prune=true&literal=true"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ mod tests {
     use serde_json::{Map, Value};
 
     use super::*;
-    use crate::domain::definition::{Definition, document};
+    use crate::domain::definition::{Definition, Routing, document};
     use crate::file::File;
 
     #[test]
@@ -78,13 +78,22 @@ mod tests {
             let made = document::read_preset(&preset.key, &settings).unwrap();
             assert_eq!(copy.kind.as_str(), "webhook_action");
             assert_eq!(copy.kind.action(), made.kind.action(), "{text}");
-            assert_eq!((&copy.routing, copy.rate_limit), (&made.routing, made.rate_limit), "{text}");
+            assert_eq!(copy.routing.trigger.as_ref(), made.kind.only(), "{text}");
+            let routing = Routing { trigger: None, ..copy.routing.clone() };
+            assert_eq!((&routing, copy.rate_limit), (&made.routing, made.rate_limit), "{text}");
+            assert_eq!((&copy.rate_key, &copy.integration_names), (&made.rate_key, &made.integration_names));
             // Also the order of the body's keys.
             let data = |it: &crate::domain::definition::Destination| {
                 it.kind.action().unwrap().data.to_json().to_string()
             };
             assert_eq!(data(copy), data(&made));
         }
+    }
+
+    #[test]
+    fn a_copy_has_a_place_for_what_may_be_given() {
+        let survey = copied(preset::find("hello_customer").unwrap());
+        assert!(survey.contains("keyValues = {}\n"), "{survey}");
     }
 
     #[test]

@@ -126,6 +126,7 @@ async fn the_secrets_of_a_preset_are_masked_wherever_they_stand() {
     let kind = DestinationKind::Preset {
         preset: "pendo".to_owned(),
         settings: settings.as_object().unwrap().clone(),
+        only: None,
         action: Arc::new(pendo),
     };
     let trial = sender(kind).test("crm", track(), true).await.unwrap();

@@ -219,6 +219,8 @@ pub const MAX_FILTERS: usize = 50;
 pub const MAX_FIELD_PATHS: usize = 100;
 /// Longest path of a field, in bytes.
 pub const MAX_FIELD_PATH_BYTES: usize = 500;
+/// Most names by which an event's `integrations` know one destination.
+pub const MAX_INTEGRATION_NAMES: usize = 20;
 /// Most sources that one destination names.
 pub const MAX_DESTINATION_SOURCES: usize = 100;
 /// Longest that a destination may let a delivery wait before it expires.

@@ -21,6 +21,7 @@ pub mod key;
 pub mod leaf;
 pub mod limits;
 pub mod mapping;
+pub mod own_headers;
 pub mod packed;
 pub mod packed_map;
 pub mod page;

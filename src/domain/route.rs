@@ -1,6 +1,6 @@
 //! Which calls a destination gets, and what of them.
 //!
-//! In this order: connected sources, the sender's `integrations`, filters, the trigger. What is left out by a filter is not
+//! In this order: connected sources, the sender's `integrations`, filters, the preset's condition, the trigger. What is left out by a filter is not
 //! seen by the filters after it, nor by the trigger. A condition that can't be judged keeps the call back: what is not known to
 //! be wanted is not sent.
 
@@ -24,6 +24,8 @@ pub enum NotSent {
     NotConnected,
     /// The sender said so.
     Integrations,
+    /// The destination is switched off, and it is none of what waits for it.
+    Disabled,
     /// A filter dropped it.
     Filter,
     /// It does not match the trigger.
@@ -34,14 +36,15 @@ pub enum NotSent {
 
 impl NotSent {
     /// Every reason, in the order in which they are looked at.
-    pub const ALL: [Self; 5] =
-        [Self::NotConnected, Self::Integrations, Self::Filter, Self::Trigger, Self::Fault];
+    pub const ALL: [Self; 6] =
+        [Self::NotConnected, Self::Integrations, Self::Disabled, Self::Filter, Self::Trigger, Self::Fault];
 
     /// The name in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NotConnected => "not_connected",
             Self::Integrations => "integrations",
+            Self::Disabled => "disabled",
             Self::Filter => "filter",
             Self::Trigger => "trigger",
             Self::Fault => "fault",
@@ -53,8 +56,11 @@ impl NotSent {
         match self {
             Self::NotConnected => "its source is not among the `sources` of this destination",
             Self::Integrations => "its `integrations` keep it from this destination",
+            Self::Disabled => "this destination is not enabled",
             Self::Filter => "a filter of this destination drops it",
-            Self::Trigger => "it does not match the `trigger` of this destination",
+            Self::Trigger => {
+                "it does not match the `trigger` of this destination, or is nothing for its preset"
+            }
             Self::Fault => "a filter or the `trigger` of this destination can't judge it",
         }
     }
@@ -85,8 +91,7 @@ fn is_wanted(destination: &Destination, integrations: &Map<String, Value>) -> bo
     if integrations.is_empty() {
         return true;
     }
-    let names = [destination.key.as_str()].into_iter().chain(destination.kind.integration_names());
-    let choice = names.chain(["All"]).find_map(|name| integrations.get(name));
+    let choice = destination.names().chain(["All"]).find_map(|name| integrations.get(name));
     choice.is_none_or(|choice| *choice != Value::Bool(false))
 }
 
@@ -115,26 +120,31 @@ pub fn select<'c>(
             Effect::AllowFields(paths) => fields::keep_only(call.to_mut(), paths),
         }
     }
-    if let Some(trigger) = &routing.trigger
-        && !trigger.evaluate(&call, Dialect::Trigger).map_err(|_| NotSent::Fault)?
-    {
-        return Err(NotSent::Trigger);
+    for condition in destination.kind.only().into_iter().chain(&routing.trigger) {
+        if !condition.evaluate(&call, Dialect::Trigger).map_err(|_| NotSent::Fault)? {
+            return Err(NotSent::Trigger);
+        }
     }
     add_profile(&mut call, &routing.profile_traits, trait_of);
     Ok(call)
 }
 
-/// Puts the traits that the profile has under `profile.traits`, in the order in which they are named.
+/// Puts the traits that the profile has under `profile.traits`, in the order in which they are named. What the sender wrote
+/// in their place goes, also where the profile has none of them: it would be taken for the profile.
 fn add_profile(call: &mut Cow<'_, Value>, names: &[String], trait_of: impl Fn(&str) -> Option<Value>) {
+    if names.is_empty() {
+        return;
+    }
     let known = names.iter().filter_map(|name| Some((name.clone(), trait_of(name)?)));
     let traits: Map<String, Value> = known.filter(|(_, value)| !value.is_null()).collect();
-    if traits.is_empty() {
+    if traits.is_empty() && call.get("profile").is_none() {
         return;
     }
     if let Value::Object(members) = call.to_mut() {
-        // At the end, also where the sender wrote something of that name.
         members.shift_remove("profile");
-        members.insert("profile".to_owned(), json!({ "traits": traits }));
+        if !traits.is_empty() {
+            members.insert("profile".to_owned(), json!({ "traits": traits }));
+        }
     }
 }
 

@@ -526,7 +526,7 @@ fn report_left_out(left_out: LeftOut) {
     }
 }
 
-/// What destinations did not want.
+/// What destinations were not sent.
 fn report_not_sent(counts: &NotSentCounts) {
     for (destination, reason, count) in counts.iter() {
         let labels = [("destination", destination.to_owned()), ("reason", reason.as_str().to_owned())];

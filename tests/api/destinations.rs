@@ -43,6 +43,8 @@ fn kinds() -> [(&'static str, Value); 4] {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_is_defined_shown_and_written_back() {
     let app = app().await;
+    let document = app.get("/api/openapi.json").await;
+    let described = &document["components"]["schemas"]["Destination"]["properties"];
     for (key, body) in kinds() {
         let path = format!("/api/destinations/{key}");
         app.call("PUT", &path, Some(&body)).await.expect(201);
@@ -51,6 +53,10 @@ async fn every_kind_is_defined_shown_and_written_back() {
             assert!(!shown.to_string().contains(secret), "{shown}");
         }
         assert_eq!((&shown["kind"], &shown["enabled"]), (&body["kind"], &json!(true)));
+        for member in shown.as_object().expect("an object").keys() {
+            let is_setting = body.get(member).is_some() && (key == "pendo" || key == "survey");
+            assert!(described.get(member).is_some() || is_setting, "{member} is not described");
+        }
         app.advance(1000).await;
         let again = app.call("PUT", &path, Some(&shown)).await.expect(200).json();
         assert_eq!(again, shown, "nothing changes");
@@ -123,8 +129,16 @@ async fn presets_are_listed_and_copied() {
     let mut copy = pendo["definition"].clone();
     assert_eq!(copy["kind"], "webhook_action");
     assert_eq!(copy["mapping"]["url"], "https://data.pendo.io/data/segmentio/${PENDO_API_KEY}");
-    copy["mapping"]["url"] = "https://data.pendo.io/data/segmentio/x".into();
     copy["key"] = "copied".into();
+    // Variables are replaced in files; here nobody would, and the key would be a text that is none.
+    let refused = app.call("PUT", "/api/destinations/copied", Some(&copy)).await.expect(400).json();
+    assert_eq!(column(&refused["errors"], "field"), ["mapping.url"], "{refused}");
+    assert!(refused["errors"][0]["message"].as_str().expect("a text").contains("in files only"), "{refused}");
+    let document = json!({ "destination": [copy] });
+    let refused = app.call("POST", "/api/apply", Some(&document)).await.expect(400).json();
+    assert_eq!(column(&refused["errors"], "field"), ["destination[0].mapping.url"], "{refused}");
+    app.call("POST", "/api/apply?literal=true&dry_run=true", Some(&document)).await.expect(200);
+    copy["mapping"]["url"] = "https://data.pendo.io/data/segmentio/x".into();
     app.put("/api/destinations/copied", copy).await;
     app.call("GET", "/api/presets/nothing", None).await.expect(404);
     app.call("GET", "/api/presets?x=1", None).await.expect(400);
@@ -202,6 +216,51 @@ async fn only_what_a_destination_wants_reaches_it() {
         let line = format!("stagepost_events_not_sent_total{{destination=\"crm\",reason=\"{reason}\"}}");
         assert!(metrics.contains(&line), "{line} in\n{metrics}");
     }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_destination_keeps_what_is_meant_for_it_and_counts_the_events_it_misses() {
+    let receiver = Receiver::taking_all();
+    let mut app = shop(&receiver, json!({ "enabled": false })).await;
+    app.allow_pending();
+    track(&app, "wk_website", json!({ "event": "Bought" })).await;
+    let notice = app.call("POST", "/api/users/u1/delete-notice", None).await.expect(202).json();
+    assert_eq!(notice["deliveries"].as_array().map(Vec::len), Some(1), "{notice}");
+    let metrics = app.call("GET", "/metrics", None).await.expect(200).text();
+    let line = "stagepost_events_not_sent_total{destination=\"crm\",reason=\"disabled\"}";
+    assert!(metrics.contains(line), "{line} in\n{metrics}");
+    assert!(receiver.requests().is_empty());
+    let mut shown = app.get("/api/destinations/crm").await;
+    shown["enabled"] = json!(true);
+    app.put("/api/destinations/crm", shown).await;
+    app.rest().await;
+    app.rest().await;
+    let types: Vec<Value> = receiver.requests().iter().map(|it| it.json()["type"].clone()).collect();
+    assert_eq!(types, ["identify", "delete"], "what was computed, and the notice behind it");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_secrets_are_exchanged_by_what_is_shown() {
+    let app = app().await;
+    let (old, new) = ("whsec_b25lb25lb25lb25lb25lb25lb25lb25l", "whsec_dHdvdHdvdHdvdHdvdHdvdHdvdHdvdHdv");
+    let put = async |secrets: Value| {
+        let body = json!({ "kind": "webhook", "urls": [{ "url": "https://x.example/" }], "signing_secrets": secrets });
+        app.call("PUT", "/api/destinations/w", Some(&body)).await
+    };
+    let first = put(json!([old])).await.expect(201).json();
+    let shown = &first["signing_secrets"][0];
+    assert!(shown.as_str().is_some_and(|text| text.len() == 16 && text.starts_with("********")), "{first}");
+    let refused = put(json!([new, "********"])).await.expect(400).json();
+    assert_eq!(column(&refused["errors"], "field"), ["signing_secrets[1]"], "{refused}");
+    let both = put(json!([new, shown])).await.expect(200).json();
+    assert_eq!(&both["signing_secrets"][1], shown, "it is known by it wherever it stands");
+    let refused = put(json!(["********"])).await.expect(400).json();
+    assert_eq!(column(&refused["errors"], "field"), ["signing_secrets[0]"], "{refused}");
+    put(json!([both["signing_secrets"][0]])).await.expect(200);
+    let definitions = format!("{:?}", app.engine().definitions().destinations["w"]);
+    assert!(definitions.contains(new) && !definitions.contains(old), "{definitions}");
     app.finish().await;
 }
 

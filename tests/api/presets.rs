@@ -162,6 +162,38 @@ async fn without_a_mail_address_a_survey_fails_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_of_ones_own_never_makes_a_survey_of_what_is_none() {
+    let receiver = Receiver::taking_all();
+    let text = r#"
+        [[destination]]
+        key = "survey"
+        kind = "hello_customer"
+        api_key = "x"
+        touchpoint_id = "t"
+        language_id = "l"
+        base_url = "${BASE}"
+        trigger = "userId != null or groupId != null"
+        [[audience]]
+        name = "Teams"
+        query = "event('Bought').count() >= 1"
+        target = "accounts"
+        destinations = ["survey"]
+    "#;
+    let app = serving(&receiver, text).await;
+    post(&app, json!({ "type": "group", "groupId": "acme", "traits": { "email": "office@acme.io" } })).await;
+    post(&app, json!({ "type": "track", "event": "Bought", "context": { "groupId": "acme" } })).await;
+    post(&app, json!({ "type": "identify", "traits": { "email": "a@b.io" } })).await;
+    post(&app, json!({ "type": "alias", "previousId": "old" })).await;
+    // A text of spaces is no mail address; the delivery fails.
+    post(&app, json!({ "type": "page", "properties": { "email": "   " } })).await;
+    app.call("POST", "/api/users/u1/delete-notice", None).await.expect(202);
+    let emails: Vec<Value> =
+        receiver.requests().iter().map(|request| request.json()["email"].clone()).collect();
+    assert_eq!(emails, ["a@b.io"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn all_destinations_of_one_token_share_its_one_call_a_second() {
     let receiver = Receiver::taking_all();
     let one = |key: &str, token: &str| {
@@ -200,6 +232,35 @@ async fn a_copied_preset_sends_what_the_preset_does() {
         .map(|request| String::from_utf8_lossy(&request.body).into_owned())
         .collect();
     assert_eq!(bodies, [r#"{"who":"u1"}"#, r#"{"who":"u1","what":"Bought"}"#, r#"{"who":"u1"}"#]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_shares_the_rate_and_the_name_of_its_preset() {
+    let receiver = Receiver::taking_all();
+    let text = "[[destination]]\nkey = \"survey\"\nkind = \"hello_customer\"\napi_key = \"tok\"\ntouchpoint_id = \"t\"\nlanguage_id = \"l\"\nbase_url = \"${BASE}\"";
+    let app = serving(&receiver, text).await;
+    let copy = app.get("/api/presets/hello_customer").await["definition"].to_string();
+    let path = "/V1.0/EN/Campaign/t/Respondent/Add";
+    let copy = copy
+        .replace("https://api.hellocustomer.com", &receiver.url(""))
+        .replace("${HELLO_CUSTOMER_API_KEY}", "tok")
+        .replace("${HELLO_CUSTOMER_TOUCHPOINT_ID}", "t")
+        .replace("${HELLO_CUSTOMER_LANGUAGE_ID}", "l")
+        .replace(r#""hello_customer""#, r#""copy""#);
+    app.put("/api/destinations/copy", serde_json::from_str(&copy).expect("JSON")).await;
+    let out = json!({ "integrations": { "Hello Customer": false } });
+    for more in [out, json!({})] {
+        let mut body = json!({ "writeKey": "wk_website", "userId": "u1", "traits": { "email": "a@b.io" } });
+        body["integrations"] = more["integrations"].clone();
+        app.post_json("/v1/identify", &body).await.expect(200);
+        app.rest().await;
+    }
+    assert_eq!(receiver.requests().len(), 1, "one of the two destinations, as they share a token");
+    app.advance(1000).await;
+    let requests = receiver.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!((requests[0].path.as_str(), &requests[0].body), (path, &requests[1].body));
     app.finish().await;
 }
 

@@ -13,28 +13,11 @@ use crate::delivery::http_client::Request;
 use crate::delivery::{signature, standard_webhooks};
 use crate::domain::definition::Signing;
 use crate::domain::limits::RESPONSE_SNIPPET_BYTES;
+use crate::domain::own_headers::is_own_header;
 use crate::domain::time::Timestamp;
 
 /// How often the delivery was put back by hand, on calls that it was.
 const REPLAY: HeaderName = HeaderName::from_static("x-stagepost-replay");
-
-/// Headers that belong to the transport, and the signature: neither a setting nor a mapping replaces them.
-const OWN_HEADERS: [&str; 12] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    signature::HEADER,
-];
-/// So are all that begin like this: those of Standard Webhooks, and ours.
-const OWN_PREFIXES: [&str; 2] = ["webhook-", "x-stagepost-"];
 
 /// One call to be sent.
 pub(super) struct Letter<'a> {
@@ -127,9 +110,7 @@ pub(super) fn added(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)
     let unfit = || format!("the header {shown} can't be sent");
     let header: HeaderName =
         name.parse().map_err(|_| format!("{}: it is not the name of a header", unfit()))?;
-    // A parsed name is in lower case.
-    let lower = header.as_str();
-    if OWN_HEADERS.contains(&lower) || OWN_PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
+    if is_own_header(header.as_str()) {
         return Err(format!("the header {shown} is set by stagepost itself"));
     }
     let refused = || format!("{}: its value has to be of printable ASCII characters", unfit());
@@ -162,4 +143,23 @@ fn compressed(text: &[u8]) -> Result<Bytes, String> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 2), Compression::fast());
     let written = encoder.write_all(text).and_then(|()| encoder.finish());
     written.map(Bytes::from).map_err(|error| format!("the body could not be compressed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_else_sets_a_header_of_ours() {
+        let made = [
+            signature::HEADER,
+            standard_webhooks::ID,
+            standard_webhooks::TIMESTAMP,
+            standard_webhooks::SIGNATURE,
+        ];
+        let named = [REPLAY, CONTENT_ENCODING].map(|name| name.to_string());
+        for name in made.into_iter().chain(named.iter().map(String::as_str)) {
+            assert!(is_own_header(name) && added(name, "x").is_err(), "{name}");
+        }
+    }
 }

@@ -11,12 +11,12 @@ use crate::domain::ids::{DeliveryId, UserKey};
 
 impl Decision<'_> {
     /// Tells every webhook that takes calls that this user is to be deleted, in exactly the three keys of Segment's notice; behind
-    /// whatever it was to be told of him before: `user` is whose profile it is now. Answers the deliveries.
+    /// whatever it was to be told of him before: `user` is whose profile it is now. For one that is switched off it waits, as that
+    /// does. Answers the deliveries.
     pub fn notify_deletion(&mut self, user_id: &str, user: &UserKey) -> Vec<DeliveryId> {
         let rules = Arc::clone(&self.rules);
         let takes_notices = rules.definitions.destinations.values().filter(|destination| {
             matches!(destination.kind, DestinationKind::Webhook { .. })
-                && destination.enabled
                 && destination.events != EventsWanted::None
         });
         let notify = |destination: &Arc<Destination>| {

@@ -196,6 +196,9 @@ impl Decision<'_> {
         while let Some(destination) = destinations.next() {
             let selected =
                 route::admit(destination, Some(&event.source), &event.integrations).and_then(|()| {
+                    if !destination.enabled {
+                        return Err(NotSent::Disabled);
+                    }
                     let made = call.take().unwrap_or_else(|| Value::Object(event.to_json()));
                     if destinations.peek().is_none() {
                         return self.select(destination, profile, Cow::Owned(made));
@@ -219,7 +222,9 @@ impl Decision<'_> {
         profile: &Profile,
         call: Cow<'_, Value>,
     ) -> Result<Map<String, Value>, NotSent> {
-        let trait_of = |name: &str| profile.trait_value(name).map(Cow::into_owned);
+        // What is known of an account is nobody's profile.
+        let person = Some(profile).filter(|profile| profile.key.group_id().is_none());
+        let trait_of = |name: &str| person?.trait_value(name).map(Cow::into_owned);
         match route::select(destination, call, trait_of)?.into_owned() {
             Value::Object(call) => Ok(call),
             // A call is an object, and stays one.

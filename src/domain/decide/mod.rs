@@ -45,7 +45,7 @@ pub struct Decision<'a> {
     pub effects: Vec<Told>,
     /// What found no room on its profile.
     pub left_out: LeftOut,
-    /// How many calls destinations did not want.
+    /// How many calls destinations were not sent.
     pub not_sent: NotSentCounts,
     /// Whose profile, one that the caller does not keep, something was needed of that can't be read
     /// ([`Profile::is_damaged`](super::profile::Profile::is_damaged)): what was decided is not to be written.

@@ -108,7 +108,7 @@ pub struct Prepared {
     pub(super) parts: HashSet<LeafId>,
     /// Leaves that accounts have.
     pub(super) account_leaves: HashSet<LeafId>,
-    /// The destinations that want source events.
+    /// The destinations that want source events, those that are switched off included.
     pub(super) event_destinations: Vec<Arc<Destination>>,
 }
 
@@ -132,7 +132,7 @@ impl Rules {
         prepared.event_destinations = definitions
             .destinations
             .values()
-            .filter(|destination| destination.events == EventsWanted::All && destination.enabled)
+            .filter(|destination| destination.events == EventsWanted::All)
             .cloned()
             .collect();
         Self { definitions, surroundings, backfills, prepared: Arc::new(prepared) }
@@ -154,9 +154,9 @@ impl Rules {
         (0..self.rules.len()).filter(|place| is_one(&self.rules[*place])).collect()
     }
 
-    /// How many times an event is written: itself, and once for each destination that wants all.
+    /// How many times an event is written: itself, and once for each destination that is sent all.
     pub fn copies(&self) -> usize {
-        1 + self.event_destinations.len()
+        1 + self.event_destinations.iter().filter(|destination| destination.enabled).count()
     }
 }
 

@@ -4,6 +4,7 @@ mod destination;
 
 use serde_json::{Map, Value, json};
 
+use super::secrets::marked;
 use super::{Class, Computation, Definition, Flow, Level, Source, Status};
 use crate::domain::time::Timestamp;
 
@@ -36,7 +37,7 @@ pub fn source(source: &Source) -> Value {
     shown.insert("kind".into(), source.kind.as_str().into());
     shown.insert("write_key".into(), source.write_key.as_str().into());
     if !source.twilio_auth_tokens.is_empty() {
-        let tokens = source.twilio_auth_tokens.iter().map(|_| Value::from(REDACTED));
+        let tokens = source.twilio_auth_tokens.iter().map(|token| Value::from(marked(token)));
         shown.insert("twilio_auth_tokens".into(), tokens.collect());
     }
     if let Some(properties) = &source.properties {

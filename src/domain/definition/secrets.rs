@@ -1,48 +1,72 @@
-//! Where secrets stand in what is shown.
+//! Where secrets stand in what is shown, and what stands in their place.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// What is shown in place of a secret. Written back, it means: keep the secret.
 pub const REDACTED: &str = "********";
 
-/// Members of directives that hold what comes out. What others hold (`@path`, `pattern`) is no secret.
-const RESULTS: [&str; 5] = ["@literal", "@template", "then", "else", "value"];
+/// Digits of a hash that tell the secrets of one list apart.
+const MARK_DIGITS: usize = 8;
+
+/// What is shown in place of one secret of several: written back, it means this one, wherever it stands.
+pub(super) fn marked(secret: &str) -> String {
+    let hash = hex::encode(Sha256::digest(format!("shown secret {secret}").as_bytes()));
+    format!("{REDACTED}{}", &hash[..MARK_DIGITS])
+}
+
+/// Whether it stands for a secret that is kept: [`REDACTED`], or what [`marked`] makes of one.
+pub(super) fn stands_for_one(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.strip_prefix(REDACTED)
+        .is_some_and(|mark| mark.is_empty() || (mark.len() == MARK_DIGITS && mark.bytes().all(is_digit)))
+}
+
+/// Members of directives, each with its directive, whose texts say how something is done. Any other text may come out.
+const INSTRUCTIONS: [(&str, &str); 6] = [
+    ("@case", "operator"),
+    ("@replace", "pattern"),
+    ("@replace", "pattern2"),
+    ("@merge", "direction"),
+    ("@json", "mode"),
+    ("@flatten", "separator"),
+];
 
 /// Whether the value of a header with that name is likely to be a secret.
 pub fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["auth", "key", "token", "secret", "password", "cookie", "credential", "signature"]
+    ["auth", "key", "token", "secret", "pass", "pwd", "cookie", "credential", "sig"]
         .iter()
         .any(|word| name.contains(word))
 }
 
 /// Where in the `headers` of a mapping a secret is likely to stand, as JSON Pointers: texts under a name that sounds like it,
-/// also those that a directive gives.
+/// also those that a directive gives, and all that a transformation begins with, which may end up in any header.
 pub(in crate::domain) fn in_headers(headers: &Value) -> Vec<String> {
     let mut found = Vec::new();
-    walk(headers, "", false, &mut found);
+    walk(headers, ("", ""), false, &mut found);
     found
 }
 
-fn walk(value: &Value, at: &str, is_secret: bool, found: &mut Vec<String>) {
+/// `at` is the place of `value`, and the key under which it stands.
+fn walk(value: &Value, (at, within): (&str, &str), is_secret: bool, found: &mut Vec<String>) {
     match value {
         Value::String(_) if is_secret => found.push(at.to_owned()),
         Value::Object(members) => {
             for (key, member) in members {
-                let at = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
-                let is_text = member.is_string();
-                // Within a header's value, of the texts only those that come out; what is nested further is looked into.
+                let place = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
                 let is_secret = if is_secret {
-                    !is_text || RESULTS.contains(&key.as_str())
+                    // A path says where something is found, and is none itself.
+                    key != "@path" && !INSTRUCTIONS.contains(&(within, key.as_str()))
                 } else {
-                    is_secret_header(key)
+                    is_secret_header(key) || (within, key.as_str()) == ("@transform", "apply")
                 };
-                walk(member, &at, is_secret, found);
+                walk(member, (&place, key), is_secret, found);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                walk(item, &format!("{at}/{index}"), is_secret, found);
+                walk(item, (&format!("{at}/{index}"), ""), is_secret, found);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -74,5 +98,38 @@ mod tests {
             ]
         );
         assert_eq!(in_headers(&json!({ "@path": "$.headers" })), Vec::<String>::new());
+    }
+
+    #[test]
+    fn whatever_a_directive_can_bring_out_is_taken_for_one() {
+        let token = |value: Value| in_headers(&json!({ "X-Token": value }));
+        let replace = json!({ "@replace": {
+            "pattern": "x", "replacement": "a", "pattern2": "y", "replacement2": "b", "value": { "@path": "$.t" },
+        } });
+        assert_eq!(token(replace), ["/X-Token/@replace/replacement", "/X-Token/@replace/replacement2"]);
+        let transform =
+            json!({ "@transform": { "apply": { "mode": "a" }, "mapping": { "@path": "$.mode" } } });
+        assert_eq!(token(transform.clone()), ["/X-Token/@transform/apply/mode"]);
+        let case = json!({ "@case": { "operator": "upper", "value": "a" } });
+        assert_eq!(token(case), ["/X-Token/@case/value"]);
+        let json = json!({ "@json": { "mode": "encode", "value": { "pattern": "a" } } });
+        assert_eq!(token(json), ["/X-Token/@json/value/pattern"]);
+        let flatten = json!({ "@flatten": { "separator": ".", "value": { "a": "b" } } });
+        assert_eq!(token(flatten), ["/X-Token/@flatten/value/a"]);
+        // What a transformation of all headers begins with may end up in any of them.
+        let all = json!({ "@transform": { "apply": { "x": "a", "y": { "@path": "$.y" } }, "mapping": {
+            "Authorization": { "@path": "$.x" }, "X-Team": "growth",
+        } } });
+        assert_eq!(in_headers(&all), ["/@transform/apply/x"]);
+    }
+
+    #[test]
+    fn names_that_sound_like_secrets() {
+        for name in ["Authorization", "X-Api-Key", "X-Pass", "X-Pwd", "X-Hub-Sig", "PASSWORD"] {
+            assert!(is_secret_header(name), "{name}");
+        }
+        for name in ["X-Team", "Content-Type", "User-Agent"] {
+            assert!(!is_secret_header(name), "{name}");
+        }
     }
 }

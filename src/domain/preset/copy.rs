@@ -11,10 +11,12 @@ impl Preset {
         let given = self.given().map(|setting| {
             (setting.key.clone(), Value::from(format!("${{{}}}", variable(&self.key, &setting.key))))
         });
+        let given = given.collect();
         let mut definition = Map::new();
         definition.insert("key".into(), self.key.as_str().into());
         definition.insert("kind".into(), "webhook_action".into());
-        definition.extend(self.expand(&given.collect()));
+        definition.extend(self.condition(&given).map(|condition| ("trigger".into(), condition.into())));
+        definition.extend(self.expand(&given));
         definition
     }
 

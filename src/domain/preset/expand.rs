@@ -1,7 +1,6 @@
 //! From a preset and its settings to the definition of a webhook action.
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::{Form, Preset, Setting};
 
@@ -24,13 +23,10 @@ impl Preset {
         self.definition.keys().map(String::as_str)
     }
 
-    /// What destinations have in common that share one rate. It is a hash, and tells nothing of a secret.
-    pub fn rate_key(&self, settings: &Map<String, Value>) -> Option<String> {
-        let setting = self.rate_per.as_ref()?;
-        let value = settings.get(setting)?;
-        // Lengths first, so that no two ways of cutting the same text give one hash.
-        let text = format!("{}:{}{}:{setting}{value}", self.key.len(), self.key, setting.len());
-        Some(hex::encode(Sha256::digest(text.as_bytes())))
+    /// The condition that holds beside a destination's own trigger, with these settings.
+    pub fn condition(&self, settings: &Map<String, Value>) -> Option<String> {
+        let values = self.values(settings);
+        Some(pieces(self.only.as_ref()?).map(|piece| written(&piece, &values)).collect())
     }
 
     /// The settings that stand behind what the expanded definition has at `path` (`mapping.headers.Authorization`), those

@@ -4,6 +4,9 @@
 //! which a user writes one, with `${setting}` where a setting goes. A text that is only `${setting}` becomes the setting's
 //! value as it is, table or list included, and is left out where that is not set; inside a longer text a list is written as
 //! JSON. To add a preset is to add a file and name it below; no code knows any of them.
+//!
+//! What is stored of a destination are the settings: whoever changes a preset must see to it that it still takes those that
+//! it took before, since a store that holds others is not opened.
 
 mod copy;
 mod expand;
@@ -39,11 +42,9 @@ pub struct Preset {
     pub name: String,
     /// What it does, in a sentence or two.
     pub description: String,
-    /// The names by which Segment's `integrations` object knows the service.
-    pub integrations: Vec<String>,
-    /// The setting whose value destinations have in common that share one rate.
+    /// The condition, in FQL and with `${setting}` in it, that holds beside a destination's own trigger.
     #[serde(default)]
-    pub rate_per: Option<String>,
+    only: Option<String>,
     /// What is filled in, in the order in which it is told of.
     #[serde(rename = "setting")]
     pub settings: Vec<Setting>,
@@ -95,6 +96,14 @@ pub enum Form {
     List,
     /// Names and their values; a value may hold directives.
     Table,
+}
+
+impl Preset {
+    /// The names by which Segment's `integrations` object knows the service.
+    pub fn integrations(&self) -> impl Iterator<Item = &str> {
+        let names = self.definition.get("integration_names").and_then(Value::as_array);
+        names.into_iter().flatten().filter_map(Value::as_str)
+    }
 }
 
 impl Form {

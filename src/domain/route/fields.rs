@@ -39,7 +39,9 @@ pub(super) fn keep_only(call: &mut Value, paths: &[String]) {
     for section in ALLOWED_SECTIONS {
         let within: Vec<&str> = paths
             .iter()
-            .filter_map(|path| path.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')))
+            .map(|path| cut_path(path))
+            .filter(|(first, _)| first == section)
+            .filter_map(|(_, within)| within)
             .collect();
         if let Some(value) = members.get_mut(section).filter(|_| !within.is_empty()) {
             *value = kept(value, &within).unwrap_or_else(|| Value::Object(Map::new()));
@@ -61,16 +63,7 @@ fn kept(value: &Value, paths: &[&str]) -> Option<Value> {
             let kept: Vec<Value> = items
                 .iter()
                 .enumerate()
-                .filter_map(|(index, item)| {
-                    let mut within = below(&index.to_string(), paths);
-                    within.extend(
-                        paths
-                            .iter()
-                            .filter(|path| cut_path(path).0.parse::<usize>().is_err())
-                            .map(|path| Some(*path)),
-                    );
-                    kept_member(item, &within)
-                })
+                .filter_map(|(index, item)| kept_member(item, &below_entry(index, paths)))
                 .collect();
             (!kept.is_empty()).then_some(Value::Array(kept))
         }
@@ -85,6 +78,18 @@ fn kept_member(member: &Value, paths: &[Option<&str>]) -> Option<Value> {
     }
     let further: Vec<&str> = paths.iter().copied().flatten().collect();
     if further.is_empty() { None } else { kept(member, &further) }
+}
+
+/// What these paths say of the entry at that place: those that name it, and those that name no place.
+fn below_entry<'p>(index: usize, paths: &[&'p str]) -> Vec<Option<&'p str>> {
+    let said = |path: &&'p str| {
+        let (first, rest) = cut_path(path);
+        match first.parse::<usize>() {
+            Ok(named) => (named == index).then_some(rest),
+            Err(_) => Some(Some(*path)),
+        }
+    };
+    paths.iter().filter_map(said).collect()
 }
 
 /// What these paths say of the member of that name.

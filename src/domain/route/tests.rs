@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -51,6 +53,7 @@ fn who_is_admitted() {
     let survey =
         json!({ "kind": "hello_customer", "api_key": "x", "touchpoint_id": "t", "language_id": "l" });
     let webhook = json!({});
+    let named = json!({ "integration_names": ["CRM"] });
     for (more, integrations, admitted) in [
         (&webhook, json!({}), true),
         (&webhook, json!({ "All": true }), true),
@@ -70,6 +73,9 @@ fn who_is_admitted() {
         (&pendo, json!({ "All": false, "Pendo": true }), true),
         (&pendo, json!({ "Webhooks (Actions)": false }), true),
         (&survey, json!({ "Hello Customer": false }), false),
+        (&named, json!({ "CRM": false }), false),
+        (&named, json!({ "CRM": true, "All": false }), true),
+        (&named, json!({ "Webhooks": false }), true),
     ] {
         let expected = if admitted { Ok(()) } else { Err(NotSent::Integrations) };
         let answer = admit(&destination(more.clone()), Some("web"), integrations.as_object().unwrap());
@@ -146,6 +152,8 @@ fn fields_that_are_left_out() {
         (json!(["properties.card.brand", "properties.total"]), r#"{"total":5,"card":{"brand":"visa"}}"#),
         (json!(["properties.products.sku"]), r#"{"products":[{"sku":"a"},{"sku":"b"}]}"#),
         (json!(["properties.products.1"]), r#"{"products":[{"sku":"b","price":2}]}"#),
+        (json!(["properties.products.01.sku"]), r#"{"products":[{"sku":"b"}]}"#),
+        (json!([r"prop\erties.total"]), r#"{"total":5}"#),
         (json!(["properties.none"]), "{}"),
         (
             json!(["traits.x"]),
@@ -180,10 +188,57 @@ fn traits_of_the_profile_come_last() {
 }
 
 #[test]
+fn a_sender_can_not_pretend_a_profile() {
+    let mut pretended = event();
+    pretended["profile"] = json!({ "traits": { "email": "evil@b.io" } });
+    let sent = |names: Value| {
+        let destination = destination(json!({ "profile_traits": names }));
+        select(&destination, Cow::Owned(pretended.clone()), trait_of).unwrap().into_owned()
+    };
+    assert_eq!(sent(json!(["email"]))["profile"], json!({ "traits": { "email": "p@b.io" } }));
+    assert_eq!(sent(json!(["none"])), event());
+    assert_eq!(sent(json!([])), pretended, "who names no traits is sent what came");
+}
+
+#[test]
 fn nothing_is_copied_where_nothing_changes() {
     let event = event();
-    let plain = destination(json!({ "trigger": "type = 'track'" }));
-    assert!(matches!(select(&plain, Cow::Borrowed(&event), trait_of), Ok(Cow::Borrowed(_))));
+    for plain in [json!({ "trigger": "type = 'track'" }), json!({ "profile_traits": ["none"] })] {
+        let plain = destination(plain);
+        assert!(matches!(select(&plain, Cow::Borrowed(&event), trait_of), Ok(Cow::Borrowed(_))));
+    }
+}
+
+#[test]
+fn what_a_preset_asks_for_holds_beside_a_trigger_of_ones_own() {
+    let survey = |trigger: Value| {
+        destination(json!({
+            "kind": "hello_customer", "api_key": "x", "touchpoint_id": "t", "language_id": "l", "trigger": trigger,
+        }))
+    };
+    let answer =
+        |destination: &Destination, call: Value| select(destination, Cow::Owned(call), trait_of).map(drop);
+    for trigger in [json!(null), json!("type != 'x'")] {
+        let survey = survey(trigger);
+        for (call, expected) in [
+            (json!({ "type": "identify", "userId": "u1" }), Ok(())),
+            (json!({ "type": "track", "anonymousId": "a1" }), Ok(())),
+            (json!({ "type": "group", "groupId": "g", "userId": "u1" }), Ok(())),
+            (json!({ "type": "alias", "userId": "u1", "previousId": "old" }), Err(NotSent::Trigger)),
+            (json!({ "type": "delete", "userId": "u1" }), Err(NotSent::Trigger)),
+            // What is computed of an account has nobody to be asked.
+            (json!({ "type": "group", "groupId": "g" }), Err(NotSent::Trigger)),
+        ] {
+            assert_eq!(answer(&survey, call.clone()), expected, "{call}");
+        }
+    }
+    let own = survey(json!("event = 'Bought'"));
+    assert_eq!(answer(&own, json!({ "type": "track", "userId": "u1" })), Err(NotSent::Trigger));
+    let pendo = destination(json!({
+        "kind": "pendo", "api_key": "0123456789abcdef0123456789abcdef", "calls": ["track"], "trigger": "userId = 'u1'",
+    }));
+    assert_eq!(answer(&pendo, json!({ "type": "track", "userId": "u1" })), Ok(()));
+    assert_eq!(answer(&pendo, json!({ "type": "page", "userId": "u1" })), Err(NotSent::Trigger));
 }
 
 #[test]
@@ -214,27 +269,51 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    /// What is kept and what is left out by the same paths are both parts of the event, and nothing is in both.
+    /// What is kept and what is left out by the same paths are both parts of the event; nothing is in both, and nothing in
+    /// neither.
     #[test]
     fn fields_are_kept_or_left_out(properties in values(), paths in proptest::collection::vec("(properties|context)(\\.[ab01]){1,3}", 1..4)) {
-        let event = json!({ "type": "track", "properties": properties, "context": { "a": 1 } });
+        let mut event = json!({ "type": "track", "properties": properties, "context": { "a": 1 } });
+        number_leaves(&mut event, &mut 0);
         let mut kept = event.clone();
         fields::keep_only(&mut kept, &paths);
-        prop_assert!(leaves(&kept) <= leaves(&event));
         let mut left = event.clone();
         fields::leave_out(&mut left, &paths);
+        for section in ["properties", "context"] {
+            let all = leaves(&event[section]);
+            let (kept, left) = (leaves(&kept[section]), leaves(&left[section]));
+            if paths.iter().any(|path| path.starts_with(section)) {
+                prop_assert!(kept.is_disjoint(&left), "{:?} are in both", kept.intersection(&left));
+                prop_assert_eq!(kept.union(&left).cloned().collect::<BTreeSet<_>>(), all);
+            } else {
+                prop_assert_eq!((&kept, &left), (&all, &all), "what nobody names stays");
+            }
+        }
         let once = left.clone();
         fields::leave_out(&mut left, &paths);
         prop_assert_eq!(&left, &once, "leaving out twice changes nothing");
-        prop_assert_eq!(&left["type"], "track");
-        prop_assert_eq!(&kept["type"], "track");
+        prop_assert_eq!((&left["type"], &kept["type"]), (&event["type"], &event["type"]));
     }
 }
 
-fn leaves(value: &Value) -> usize {
+/// Makes each leaf another than all others, so that they can be told apart.
+fn number_leaves(value: &mut Value, next: &mut usize) {
     match value {
-        Value::Object(members) => members.values().map(leaves).sum(),
-        Value::Array(items) => items.iter().map(leaves).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+        Value::Object(members) => members.values_mut().for_each(|member| number_leaves(member, next)),
+        Value::Array(items) => items.iter_mut().for_each(|item| number_leaves(item, next)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            *next += 1;
+            *value = Value::from(format!("leaf {next}"));
+        }
+    }
+}
+
+fn leaves(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Object(members) => members.values().flat_map(leaves).collect(),
+        Value::Array(items) => items.iter().flat_map(leaves).collect(),
+        Value::String(leaf) => BTreeSet::from([leaf.clone()]),
+        // What stands in the place of an entry that was left out.
+        Value::Null | Value::Bool(_) | Value::Number(_) => BTreeSet::new(),
     }
 }

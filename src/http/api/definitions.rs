@@ -24,8 +24,11 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         let get = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams| async move {
             get(&state.engine, kind, &key).await
         };
-        let put = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams, body: Body| async move {
-            put(&state.engine, kind, &key, &body).await
+        let put = move |state: web::Data<ApiState>,
+                        key: web::Path<String>,
+                        request: HttpRequest,
+                        body: Body| async move {
+            put(&state.engine, kind, &key, &request, &body).await
         };
         let delete = move |state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest| async move {
             delete(&state.engine, kind, &key, &request).await
@@ -33,8 +36,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         let mut collection = Endpoint::at(all).get(list_all);
         if matches!(kind, Kind::Audience | Kind::Trait) {
             // Only a computation's key comes from its name; the others are put where their key says.
-            let create = move |state: web::Data<ApiState>, _: NoParams, body: Body| async move {
-                create(&state.engine, kind, &body).await
+            let create = move |state: web::Data<ApiState>, request: HttpRequest, body: Body| async move {
+                create(&state.engine, kind, &request, &body).await
             };
             collection = collection.post(create);
         }
@@ -85,8 +88,9 @@ async fn get(engine: &Engine, kind: Kind, key: &str) -> Answer {
     Ok(HttpResponse::Ok().json(show(engine, kind, key).await?))
 }
 
-async fn put(engine: &Engine, kind: Kind, key: &str, body: &Body) -> Answer {
-    let wanted = read_one(kind, Some(key), &body.json()?)?;
+async fn put(engine: &Engine, kind: Kind, key: &str, request: &HttpRequest, body: &Body) -> Answer {
+    let params = Params::read(request, &["literal"])?;
+    let wanted = read_one(kind, Some(key), &written(body, &params)?)?;
     let report = apply_one(engine, wanted).await?;
     let shown = show(engine, kind, key).await?;
     let mut answer = if report.created.is_empty() { HttpResponse::Ok() } else { HttpResponse::Created() };
@@ -108,8 +112,9 @@ async fn delete(engine: &Engine, kind: Kind, key: &str, request: &HttpRequest) -
     })
 }
 
-async fn create(engine: &Engine, kind: Kind, body: &Body) -> Answer {
-    let wanted = read_one(kind, None, &body.json()?)?;
+async fn create(engine: &Engine, kind: Kind, request: &HttpRequest, body: &Body) -> Answer {
+    let params = Params::read(request, &["literal"])?;
+    let wanted = read_one(kind, None, &written(body, &params)?)?;
     let key = wanted.key().to_owned();
     let plural = plural(kind);
     if engine.definitions().get(kind, &key).is_some() {
@@ -128,9 +133,9 @@ fn article(word: &str) -> &'static str {
 }
 
 async fn apply(state: web::Data<ApiState>, request: HttpRequest, body: Body) -> Answer {
-    let params = Params::read(&request, &["dry_run", "prune"])?;
+    let params = Params::read(&request, &["dry_run", "prune", "literal"])?;
     let options = ApplyOptions { prune: params.flag("prune")?, dry_run: params.flag("dry_run")? };
-    let wanted = document::read(&body.json()?)
+    let wanted = document::read(&written(&body, &params)?)
         .map_err(|problems| ApiProblem::fields(Code::InvalidDefinition, problems))?;
     let report = state.engine.apply(wanted, options).await?;
     Ok(HttpResponse::Ok().json(json!({
@@ -159,6 +164,13 @@ fn without_place(problem: Problem, place: &str) -> Problem {
         Some(rest) => Problem::new(rest.trim_start_matches('.'), problem.message),
         None => problem,
     }
+}
+
+/// What was written, in which no variable of a file was left over; unless the caller says that its texts are literal.
+fn written(body: &Body, params: &Params) -> Result<Value, ApiProblem> {
+    let written = body.json()?;
+    let problems = if params.flag("literal")? { Vec::new() } else { document::unreplaced(&written) };
+    if problems.is_empty() { Ok(written) } else { Err(ApiProblem::fields(Code::InvalidDefinition, problems)) }
 }
 
 fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definition, ApiProblem> {

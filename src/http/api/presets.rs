@@ -30,7 +30,7 @@ fn render(preset: &Preset) -> Map<String, Value> {
     shown.insert("key".to_owned(), preset.key.as_str().into());
     shown.insert("name".to_owned(), preset.name.as_str().into());
     shown.insert("description".to_owned(), preset.description.as_str().into());
-    shown.insert("integrations".to_owned(), json!(preset.integrations));
+    shown.insert("integrations".to_owned(), preset.integrations().collect());
     shown.insert("settings".to_owned(), preset.settings.iter().map(setting).collect());
     shown
 }

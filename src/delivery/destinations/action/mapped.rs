@@ -139,7 +139,8 @@ fn described(value: Option<&Value>) -> &'static str {
     }
 }
 
-/// Whether there is nothing at `path` (`user.id`, `list.0.name`): it is missing, null, or an empty text.
+/// Whether there is nothing at `path` (`user.id`, `list.0.name`): it is missing, null, a text of nothing but spaces, or an array
+/// or object without members.
 fn is_none(data: Option<&Value>, path: &str) -> bool {
     let mut at = data;
     for key in path.split('.') {
@@ -151,7 +152,9 @@ fn is_none(data: Option<&Value>, path: &str) -> bool {
     }
     match at {
         None | Some(Value::Null) => true,
-        Some(Value::String(text)) => text.is_empty(),
-        Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => false,
+        Some(Value::String(text)) => text.trim().is_empty(),
+        Some(Value::Array(entries)) => entries.is_empty(),
+        Some(Value::Object(members)) => members.is_empty(),
+        Some(Value::Bool(_) | Value::Number(_)) => false,
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Action, Signing, WebhookUrl};
 use crate::domain::definition::document;
-use crate::domain::preset;
+use crate::domain::fql::Fql;
 
 /// What kind of receiver it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,10 @@ pub enum DestinationKind {
         preset: String,
         /// What was filled in, as it was written.
         settings: Map<String, Value>,
-        /// What came out. It is not stored: a preset that was improved is so for those who use it, too.
+        /// What it asks of calls beside the destination's own trigger; not stored, as what follows is not.
+        only: Option<Fql>,
+        /// What came out. It is not stored: a mapping that was improved in the preset is so for those who use it, too. What
+        /// the preset has of the settings of all kinds stays as it was when the destination was defined.
         action: Arc<Action>,
     },
 }
@@ -53,16 +56,20 @@ impl DestinationKind {
         }
     }
 
-    /// The names by which Segment's `integrations` object knows destinations of this kind, beside their keys.
-    pub fn integration_names(&self) -> impl Iterator<Item = &str> {
-        let (own, of_preset): (&[&str], &[String]) = match self {
-            Self::Webhook { .. } => (&["Webhooks"], &[]),
-            Self::WebhookAction(_) => (&["Webhooks (Actions)", "Actions Webhook"], &[]),
-            Self::Preset { preset, .. } => {
-                (&[], preset::find(preset).map_or(&[], |it| it.integrations.as_slice()))
-            }
-        };
-        own.iter().copied().chain(of_preset.iter().map(String::as_str))
+    /// What its preset asks of calls, beside the destination's own trigger.
+    pub fn only(&self) -> Option<&Fql> {
+        match self {
+            Self::Webhook { .. } | Self::WebhookAction(_) => None,
+            Self::Preset { only, .. } => only.as_ref(),
+        }
+    }
+
+    /// The names by which Segment's `integrations` object knows destinations of this kind, where theirs don't say otherwise.
+    pub(super) fn integration_names(&self) -> &'static [&'static str] {
+        match self {
+            Self::Webhook { .. } => &["Webhooks"],
+            Self::WebhookAction(_) | Self::Preset { .. } => &["Webhooks (Actions)", "Actions Webhook"],
+        }
     }
 }
 
@@ -89,7 +96,9 @@ impl From<DestinationKind> for Stored {
         match kind {
             DestinationKind::Webhook { urls, signing, gzip } => Self::Webhook { urls, signing, gzip },
             DestinationKind::WebhookAction(action) => Self::WebhookAction(action),
-            DestinationKind::Preset { preset, settings, action: _ } => Self::Preset { preset, settings },
+            DestinationKind::Preset { preset, settings, only: _, action: _ } => {
+                Self::Preset { preset, settings }
+            }
         }
     }
 }

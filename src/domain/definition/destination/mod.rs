@@ -80,8 +80,8 @@ pub struct Destination {
     /// How many attempts may begin at once after a pause, where there is a bound; `None` keeps the bound in every second.
     #[serde(default)]
     pub burst: Option<u32>,
-    /// Destinations with the same text here share one rate; `None` for a rate of its own. Tells nothing of the secret that
-    /// they share.
+    /// Destinations with the same text here share one rate; `None` for a rate of its own. A hash of the group that was
+    /// written, which may be a secret that they share.
     #[serde(default)]
     pub rate_key: Option<String>,
     /// How long a delivery is tried before it is a dead letter, counted from its first attempt.
@@ -98,6 +98,9 @@ pub struct Destination {
     /// Whether a newer call about the same computation and user takes the place of one that was not sent yet.
     #[serde(default)]
     pub coalesce: bool,
+    /// The names by which Segment's `integrations` object knows it beside its key; `None` for those of its kind.
+    #[serde(default)]
+    pub integration_names: Option<Vec<String>>,
     /// Which events it gets.
     pub events: EventsWanted,
     /// Which of those, and what of them.
@@ -131,11 +134,22 @@ impl Destination {
             pause_after: Some(PAUSE_AFTER),
             probe_every: PROBE_EVERY,
             coalesce: false,
+            integration_names: None,
             events,
             routing: Routing::default(),
             created_at: Timestamp::default(),
             updated_at: Timestamp::default(),
         }
+    }
+
+    /// The names that it listens to in an event's `integrations`, its key first; without `All`.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let (own, of_kind): (&[String], &[&str]) = match &self.integration_names {
+            Some(own) => (own, &[]),
+            None => (&[], self.kind.integration_names()),
+        };
+        let others = own.iter().map(String::as_str).chain(of_kind.iter().copied());
+        [self.key.as_str()].into_iter().chain(others)
     }
 }
 

@@ -5,6 +5,7 @@ use url::Url;
 use crate::domain::limits::{
     MAX_DEFINITION_KEY, MAX_DEFINITION_NAME, MAX_HEADER_BYTES, MAX_URL_BYTES, MAX_WRITE_KEY, MIN_WRITE_KEY,
 };
+use crate::domain::own_headers::is_own_header;
 
 /// The key of a source or destination, and the name of a template's folder.
 pub(super) fn key(text: &str) -> Result<&str, String> {
@@ -98,19 +99,6 @@ pub fn http_url(text: &str) -> Result<&str, String> {
     Ok(text)
 }
 
-/// Headers of the transport and of signatures, which nobody else may set, in lower case.
-const OWN_HEADERS: [&str; 9] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "expect",
-    "host",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// The name of a header that may be added to a call of a classic webhook.
 pub(super) fn header_name(name: &str) -> Result<(), String> {
     mapped_header_name(name)?;
@@ -126,9 +114,7 @@ pub(super) fn mapped_header_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.len() > 256 || !name.bytes().all(fits) {
         return Err("is not the name of a header".to_owned());
     }
-    let lower = name.to_ascii_lowercase();
-    // `webhook-id` and the like are those of Standard Webhooks.
-    if OWN_HEADERS.contains(&lower.as_str()) || lower == "x-signature" || lower.starts_with("webhook-") {
+    if is_own_header(name) {
         return Err(format!("`{name}` is set by stagepost and can't be replaced"));
     }
     Ok(())

@@ -26,7 +26,7 @@ use crate::domain::limits::MAX_DEFINITIONS;
 
 pub use check::{email as check_email, http_url as check_http_url};
 pub use destination::{EMAIL_DESTINATION, read_preset};
-pub use substitute::substitute;
+pub use substitute::{substitute, unreplaced};
 pub use suggest::did_you_mean;
 
 /// The tables of a document that hold definitions of this version.

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
+use super::SHOWN_ONLY;
 use crate::domain::definition::Problem;
 
 /// Replaces `${NAME}` in every text of `document` by what `lookup` gives for it; `$${` stands for a plain `${`.
 ///
-/// Only documents from files go through this: what comes through the API is taken literally, so that nobody can read
-/// the server's environment through it.
+/// Only documents from files go through this: nobody can read the server's environment through the API, where
+/// [`unreplaced`] finds what was meant for a file.
 ///
 /// # Errors
 /// Every text that names a variable which is not set, or not one at all.
@@ -15,6 +16,44 @@ pub fn substitute(document: &mut Value, lookup: &dyn Fn(&str) -> Option<String>)
     let mut problems = Vec::new();
     walk(document, "", lookup, &mut problems);
     problems
+}
+
+/// A problem for each text of `definition` that names a variable, which nobody would replace.
+pub fn unreplaced(definition: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    find(definition, "", &mut problems);
+    problems
+}
+
+fn find(value: &Value, at: &str, problems: &mut Vec<Problem>) {
+    match value {
+        Value::String(text) => {
+            let named = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+            if let Some((name, _)) = named.into_iter().find(|(name, _)| is_variable(name)) {
+                let message = format!(
+                    "holds ${{{name}}}: variables are replaced in files only; write what it stands for, or add \
+                     ?literal=true to the address if the text is meant as it is"
+                );
+                problems.push(Problem::new(at, message));
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                find(item, &format!("{at}[{index}]"), problems);
+            }
+        }
+        Value::Object(members) => {
+            for (key, item) in members {
+                // What the API shows beside a definition is nobody's to write.
+                if at.is_empty() && SHOWN_ONLY.contains(&key.as_str()) {
+                    continue;
+                }
+                let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                find(item, &at, problems);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn walk(value: &mut Value, at: &str, lookup: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<Problem>) {
@@ -97,6 +136,18 @@ mod tests {
                 "${KEY}": "-"
             })
         );
+    }
+
+    #[test]
+    fn what_nobody_would_replace_is_found() {
+        let definition = json!({
+            "url": "https://x/${KEY}", "headers": [{ "X-A": "$5 ${ ${a b} ${}" }, { "X-B": "${ ${B_2}" }],
+            "health": { "lastError": "${KEY}" }, "mapping": { "health": "a${_x}b" },
+        });
+        let problems = unreplaced(&definition);
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["url", "headers[1].X-B", "mapping.health"]);
+        assert!(problems[0].message.starts_with("holds ${KEY}: variables are replaced in files only"));
     }
 
     #[test]

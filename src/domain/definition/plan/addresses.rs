@@ -37,7 +37,7 @@ fn constant_urls(destination: &Destination) -> Vec<(String, &str)> {
         }
         DestinationKind::WebhookAction(action) => of_action(action, "mapping.url"),
         // A preset's address is its own, or the one that was given in its place.
-        DestinationKind::Preset { action, preset: _, settings: _ } => of_action(action, "base_url"),
+        DestinationKind::Preset { action, preset: _, settings: _, only: _ } => of_action(action, "base_url"),
     }
 }
 
@@ -117,6 +117,7 @@ mod tests {
         let preset = DestinationKind::Preset {
             preset: "pendo".to_owned(),
             settings: Default::default(),
+            only: None,
             action: private,
         };
         let named = ["destination[3].base_url", "destination[3].auth.token_url"];

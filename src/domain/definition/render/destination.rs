@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::with_times;
 use crate::domain::definition::document::read_preset;
-use crate::domain::definition::secrets::{REDACTED, in_headers, is_secret_header};
+use crate::domain::definition::secrets::{REDACTED, in_headers, is_secret_header, marked};
 use crate::domain::definition::{
     Action, Auth, Batch, Destination, DestinationKind, Effect, Filter, Signing, WebhookUrl,
 };
@@ -28,7 +28,7 @@ pub fn destination(destination: &Destination) -> Value {
             action(&mut shown, made_by);
             common(&mut shown, destination);
         }
-        DestinationKind::Preset { preset, settings, action: _ } => {
+        DestinationKind::Preset { preset, settings, only: _, action: _ } => {
             filled_in(&mut shown, preset, settings, destination);
         }
     }
@@ -47,6 +47,9 @@ fn common(shown: &mut Map<String, Value>, destination: &Destination) {
     if let Some(burst) = destination.burst {
         show("burst", burst.into());
     }
+    if let Some(group) = &destination.rate_key {
+        show("rate_group", group.as_str().into());
+    }
     show("retry_for", destination.retry_for.to_string().into());
     show("expire_after", span_or_never(destination.expire_after));
     show("pause_after", span_or_never(destination.pause_after));
@@ -63,6 +66,9 @@ fn common(shown: &mut Map<String, Value>, destination: &Destination) {
     // Shown also where there are none, which may be another thing than what a preset has.
     show("filter", routing.filters.iter().map(filter).collect());
     show("profile_traits", json!(routing.profile_traits));
+    if let Some(names) = &destination.integration_names {
+        show("integration_names", json!(names));
+    }
 }
 
 fn span_or_never(span: Option<Span>) -> Value {
@@ -88,7 +94,7 @@ fn signing(shown: &mut Map<String, Value>, signing: &Signing) {
         shown.insert("shared_secret".into(), REDACTED.into());
     }
     if !signing.signing_secrets.is_empty() {
-        let secrets = signing.signing_secrets.iter().map(|_| Value::from(REDACTED));
+        let secrets = signing.signing_secrets.iter().map(|secret| Value::from(marked(secret)));
         shown.insert("signing_secrets".into(), secrets.collect());
     }
 }

@@ -238,6 +238,14 @@ async fn what_no_request_can_be_made_of_fails_with_the_field() {
         ),
         (
             Box::new(|action| {
+                action.data =
+                    mapping(json!({ "email": "  \t", "tags": [], "person": {}, "total": 0, "is": false }));
+                action.required = ["email", "tags", "person", "total", "is"].map(str::to_owned).into();
+            }),
+            "`email`, `tags`, `person` are required, and the mapping made none",
+        ),
+        (
+            Box::new(|action| {
                 action.required = ["userId", "properties.nul", "properties.team.x"].map(str::to_owned).into();
             }),
             "`properties.nul`, `properties.team.x` are required, and the mapping made none",

@@ -6,6 +6,7 @@ use super::super::check;
 use super::{common, mapping};
 use crate::domain::definition::document::reader::{Field, Problems, Table};
 use crate::domain::definition::{Destination, DestinationKind, Problem, REDACTED};
+use crate::domain::fql::Fql;
 use crate::domain::limits::MAX_SETTING_ENTRIES;
 use crate::domain::preset::{self, Form, Preset, Setting};
 
@@ -84,11 +85,12 @@ fn filled_in(
     let problems = Problems::default();
     let read = Field::new("", &definition, &problems).table().and_then(super::read);
     let mut destination = problems.finish(read)?;
+    let only = preset.condition(settings).map(|text| Fql::parse(&text)).transpose();
+    let only = only.map_err(|error| vec![Problem::new("kind", format!("the preset's condition {error}"))])?;
     if let DestinationKind::WebhookAction(action) = destination.kind {
-        destination.kind =
-            DestinationKind::Preset { preset: preset.key.clone(), settings: settings.clone(), action };
+        let (preset, settings) = (preset.key.clone(), settings.clone());
+        destination.kind = DestinationKind::Preset { preset, settings, only, action };
     }
-    destination.rate_key = preset.rate_key(settings);
     Ok(destination)
 }
 

@@ -85,7 +85,7 @@ fn droppable(path: &str) -> Result<&str, String> {
 
 fn allowable(path: &str) -> Result<&str, String> {
     let first = field_path(path)?;
-    if ALLOWED_SECTIONS.contains(&&*first) && first.len() < path.len() {
+    if ALLOWED_SECTIONS.contains(&&*first) && cut_path(path).1.is_some() {
         return Ok(path);
     }
     Err("name a field of properties, traits or context, such as properties.total".to_owned())

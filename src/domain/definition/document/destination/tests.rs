@@ -88,6 +88,29 @@ fn everything_that_can_be_written() {
 }
 
 #[test]
+fn a_rate_group_is_kept_as_a_hash_and_taken_as_it_is_shown() {
+    let group = |text: &str| {
+        let body = with("webhook", json!({ "rate_limit": 1, "rate_group": text }));
+        read(&body).unwrap().rate_key.unwrap()
+    };
+    let hashed = group("s3cret");
+    assert!(hashed.starts_with("sha256:") && hashed.len() == 71 && !hashed.contains("s3cret"), "{hashed}");
+    assert_eq!(group(&hashed), hashed);
+    assert_ne!(group("other"), hashed);
+    assert_ne!(group("sha256:beef"), "sha256:beef", "not of that form");
+}
+
+#[test]
+fn no_setting_of_a_preset_hides_one_of_all_kinds() {
+    for preset in crate::domain::preset::all() {
+        for setting in &preset.settings {
+            let key = setting.key.as_str();
+            assert!(!super::common::KEYS.contains(&key) && key != "key" && key != "kind", "{key}");
+        }
+    }
+}
+
+#[test]
 fn batching_is_on_where_a_size_or_a_word_says_so() {
     let size = |mapping: Value| {
         let read = read(&with("webhook_action", json!({ "mapping": mapping }))).unwrap();
@@ -217,6 +240,38 @@ fn what_is_wrong_is_refused_with_its_field() {
             "urls[0].headers.webhook-id",
             "is set by stagepost",
         ),
+        (
+            "webhook",
+            json!({ "urls": [{ "url": "https://x.example/", "headers": { "Keep-Alive": "timeout=5" } }] }),
+            "urls[0].headers.Keep-Alive",
+            "is set by stagepost",
+        ),
+        (
+            "webhook",
+            json!({ "urls": [{ "url": "https://x.example/", "headers": { "X-Stagepost-Team": "x" } }] }),
+            "urls[0].headers.X-Stagepost-Team",
+            "is set by stagepost",
+        ),
+        (
+            action,
+            mapped(json!({ "headers": { "Proxy-Connection": { "@path": "$.userId" } } })),
+            "mapping.headers.Proxy-Connection",
+            "is set by stagepost",
+        ),
+        (
+            "webhook",
+            json!({ "filter": [{ "allow": [r"prop\erties"] }] }),
+            "filter[0].allow[0]",
+            "name a field",
+        ),
+        ("webhook", json!({ "rate_group": "a" }), "rate_group", "has no meaning without `rate_limit`"),
+        (
+            "webhook",
+            json!({ "rate_limit": 1, "rate_group": "a\nb" }),
+            "rate_group",
+            "without control characters",
+        ),
+        ("webhook", json!({ "integration_names": ["a", "a"] }), "integration_names[1]", "is listed twice"),
         ("webhook", json!({ "burst": 5 }), "burst", "has no meaning without `rate_limit`"),
         ("webhook", json!({ "expire_after": "0s" }), "expire_after", "must be from 1s"),
         ("webhook", json!({ "pause_after": "nevr" }), "pause_after", "is not a duration"),

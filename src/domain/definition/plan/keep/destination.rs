@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{keep_secret, nothing_kept};
+use super::{keep_secret, keep_secrets, nothing_kept};
 use crate::domain::definition::document::read_preset;
 use crate::domain::definition::secrets::in_headers;
 use crate::domain::definition::{
@@ -46,10 +46,8 @@ fn keep_signing(signing: &mut Signing, before: Option<&Signing>, problems: &mut 
         let kept = before.and_then(|before| before.shared_secret.as_ref());
         keep_secret(secret, kept, || "shared_secret".to_owned(), problems);
     }
-    for (index, secret) in signing.signing_secrets.iter_mut().enumerate() {
-        let kept = before.and_then(|before| before.signing_secrets.get(index));
-        keep_secret(secret, kept, || format!("signing_secrets[{index}]"), problems);
-    }
+    let kept = before.map_or(&[][..], |before| &before.signing_secrets);
+    keep_secrets(&mut signing.signing_secrets, kept, "signing_secrets", problems);
 }
 
 /// Headers are kept only with the very address they were given for: a secret never follows to another one.
@@ -119,9 +117,11 @@ fn keep_mapped_headers(headers: &mut Mapping, before: Option<&Mapping>, problems
 
 /// A preset's secrets are kept as long as its calls go to the same server.
 fn keep_settings(wanted: &mut Destination, before: Option<&Destination>, problems: &mut Vec<Problem>) {
-    let DestinationKind::Preset { preset: key, settings, action } = &mut wanted.kind else { return };
+    let DestinationKind::Preset { preset: key, settings, only: _, action } = &mut wanted.kind else { return };
     let before = before.and_then(|before| match &before.kind {
-        DestinationKind::Preset { preset, settings, action } if preset == key => Some((settings, action)),
+        DestinationKind::Preset { preset, settings, only: _, action } if preset == key => {
+            Some((settings, action))
+        }
         DestinationKind::Preset { .. }
         | DestinationKind::Webhook { .. }
         | DestinationKind::WebhookAction(_) => None,
@@ -144,8 +144,11 @@ fn keep_settings(wanted: &mut Destination, before: Option<&Destination>, problem
                 |now: &Action| origin(&now.url).is_some_and(|it| Some(it) == origin(&action_before.url));
             if let Some(now) = filled_in.kind.action().filter(|now| is_same(now)) {
                 *action = Arc::clone(now);
+                // A group that was written stays; one that comes of the secret is that of the one that is kept.
+                if read_preset(key, settings).is_ok_and(|it| it.rate_key == wanted.rate_key) {
+                    wanted.rate_key = filled_in.rate_key;
+                }
                 *settings = kept;
-                wanted.rate_key = filled_in.rate_key;
             } else {
                 problems.extend(to_keep.into_iter().map(nothing_kept));
             }

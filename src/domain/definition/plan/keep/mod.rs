@@ -2,6 +2,7 @@
 
 mod destination;
 
+use crate::domain::definition::secrets::{marked, stands_for_one};
 use crate::domain::definition::{Computation, Definition, Problem, REDACTED, Source, Status};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
@@ -68,9 +69,33 @@ fn keep_source(
             None => ids.secret("wk_", WRITE_KEY_BYTES),
         };
     }
-    for (index, token) in source.twilio_auth_tokens.iter_mut().enumerate() {
-        let kept = before.and_then(|before| before.twilio_auth_tokens.get(index));
-        keep_secret(token, kept, || format!("twilio_auth_tokens[{index}]"), problems);
+    let kept = before.map_or(&[][..], |before| &before.twilio_auth_tokens);
+    keep_secrets(&mut source.twilio_auth_tokens, kept, "twilio_auth_tokens", problems);
+}
+
+/// Of several secrets each is known by what is shown of it. [`REDACTED`] alone is the one at the same place, which says
+/// something only as long as none was added or taken away.
+fn keep_secrets(secrets: &mut [String], kept: &[String], field: &str, problems: &mut Vec<Problem>) {
+    let count = secrets.len();
+    for (index, secret) in secrets.iter_mut().enumerate().filter(|(_, secret)| stands_for_one(secret)) {
+        let at = format!("{field}[{index}]");
+        let meant = if secret != REDACTED {
+            kept.iter().find(|kept| marked(kept) == *secret)
+        } else if kept.is_empty() || kept.len() == count {
+            kept.get(index)
+        } else {
+            let message = format!(
+                "{REDACTED} alone does not say which one is kept, as there are {count} now and {} before: write back what \
+                 was shown, {REDACTED} with the digits behind it",
+                kept.len()
+            );
+            problems.push(Problem::new(at, message));
+            continue;
+        };
+        match meant {
+            Some(meant) => secret.clone_from(meant),
+            None => problems.push(nothing_kept(at)),
+        }
     }
 }
 

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::plan::{Plan, plan};
-use crate::domain::definition::{Definitions, Kind, Problem, document, render};
+use crate::domain::definition::{Definitions, DestinationKind, Kind, Problem, document, render};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
 
@@ -157,12 +157,65 @@ fn a_secret_never_follows_to_another_address() {
     assert!(not_kept(&survey(), touchpoint).is_empty(), "the same server");
     let region = |wanted: &mut Value| wanted["region"] = json!("jp");
     assert_eq!(not_kept(&pendo(), region), ["api_key"]);
-    let more = |wanted: &mut Value| wanted["signing_secrets"] = json!(["********", "********", "********"]);
-    assert_eq!(not_kept(&webhook(), more), ["signing_secrets[2]"]);
     let as_action = |wanted: &mut Value| {
         *wanted = json!({ "kind": "webhook_action", "shared_secret": "********", "mapping": { "url": "https://x.example/" } });
     };
     assert_eq!(not_kept(&webhook(), as_action), ["shared_secret"], "another kind has other secrets");
+}
+
+const OTHER: &str = "whsec_b3RoZXItb3RoZXItb3RoZXItb3RoZXI=";
+const THIRD: &str = "whsec_dGhpcmQtdGhpcmQtdGhpcmQtdGhpcmQ=";
+
+/// The signing secrets that come of writing `written` where there were `before`, or what is wrong. `#0` stands for what is
+/// shown of the first one, and so on.
+fn rotated(before: &[&str], written: &[&str]) -> Result<Vec<String>, Vec<Problem>> {
+    let with = |secrets: Value| json!({ "kind": "webhook", "urls": [{ "url": "https://x.example/" }], "signing_secrets": secrets });
+    let existing = defined(&with(json!(before)));
+    let shown = shown(&existing)["signing_secrets"].clone();
+    let secret = |text: &&str| match text.strip_prefix('#') {
+        Some(place) => shown[place.parse::<usize>().unwrap()].clone(),
+        None => json!(text),
+    };
+    let wanted = with(written.iter().map(secret).collect());
+    let plan = planned(&existing, &wanted)?;
+    let kept = match plan.puts.first().map(|put| &put.definition) {
+        Some(crate::domain::definition::Definition::Destination(it)) => it.kind.clone(),
+        _ => existing.destinations["d"].kind.clone(),
+    };
+    let DestinationKind::Webhook { signing, .. } = kept else { panic!("{kept:?}") };
+    Ok(signing.signing_secrets)
+}
+
+#[test]
+fn secrets_are_exchanged_by_what_is_shown_of_them() {
+    for (before, written, after) in [
+        (&[SIGNING][..], &[OTHER, "#0"][..], &[OTHER, SIGNING][..]),
+        (&[SIGNING], &["#0", OTHER], &[SIGNING, OTHER]),
+        (&[SIGNING, OTHER], &["#1"], &[OTHER]),
+        (&[SIGNING, OTHER], &["#0"], &[SIGNING]),
+        (&[SIGNING, OTHER], &["#1", "#0"], &[OTHER, SIGNING]),
+        (&[SIGNING, OTHER], &["#1", THIRD], &[OTHER, THIRD]),
+        // Without a mark, that at the same place.
+        (&[SIGNING, OTHER], &["********", "********"], &[SIGNING, OTHER]),
+        (&[SIGNING, OTHER], &["********", THIRD], &[SIGNING, THIRD]),
+    ] {
+        assert_eq!(rotated(before, written).unwrap(), after, "{before:?} {written:?}");
+    }
+    for (before, written, field) in [
+        (&[SIGNING, OTHER][..], &["********"][..], "signing_secrets[0]"),
+        (&[SIGNING], &["********", OTHER], "signing_secrets[0]"),
+        (&[SIGNING], &[OTHER, "********"], "signing_secrets[1]"),
+        (&[SIGNING, OTHER], &["********", "********", "********"], "signing_secrets[0]"),
+        (&[SIGNING], &["********00000000"], "signing_secrets[0]"),
+    ] {
+        let problems = rotated(before, written).unwrap_err();
+        assert_eq!(problems[0].clone().of_one().field, field, "{written:?}");
+    }
+    let problems = rotated(&[SIGNING, OTHER], &["********"]).unwrap_err();
+    assert!(problems[0].message.contains("write back what was shown"), "{problems:?}");
+    // Something else that begins with stars is no secret that could sign.
+    let body = json!({ "kind": "webhook", "urls": [{ "url": "https://x.example/" }], "signing_secrets": ["********x"] });
+    assert!(document::read_one(Kind::Destination, Some("d"), &body).is_err());
 }
 
 #[test]
@@ -192,6 +245,15 @@ fn a_kept_secret_is_that_of_the_rate_too() {
     };
     assert_eq!(kept.rate_key, existing.destinations["d"].rate_key);
     assert!(kept.rate_key.is_some());
+    // A group of one's own stays one's own.
+    let mut own = survey();
+    own["rate_group"] = json!("mine");
+    let existing = defined(&own);
+    let mut wanted = shown(&existing);
+    assert_eq!(wanted["rate_group"], json!(existing.destinations["d"].rate_key));
+    wanted["touchpoint_id"] = json!("other");
+    let plan = planned(&existing, &wanted).unwrap();
+    assert!(format!("{:?}", plan.puts).contains(existing.destinations["d"].rate_key.as_deref().unwrap()));
     let headers = kept.kind.action().unwrap().headers.to_json();
     assert_eq!(headers, &json!({ "Authorization": "basic s3cret" }));
 }
