@@ -13,7 +13,9 @@ use crate::delivery::sample;
 use crate::delivery::test_deliveries::NOW;
 use crate::delivery::test_server::{Reply, TestServer};
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::definition::{Action, Batch, Definition, Definitions, Signing, WebhookUrl};
+use crate::domain::definition::{
+    Action, Auth, Batch, Definition, Definitions, DestinationKind, Signing, WebhookUrl,
+};
 use crate::domain::ingest::segment::CallType;
 use crate::domain::mapping::Mapping;
 use crate::domain::time::Span;

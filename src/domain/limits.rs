@@ -190,8 +190,11 @@ pub const PAUSE_ATTEMPTS: u32 = 5;
 pub const PROBE_EVERY: Span = Span::from_secs(60);
 /// Attempts kept with a delivery: the first ones and the newest.
 pub const MAX_ATTEMPTS_KEPT: usize = 20;
-/// Bytes of a receiver's answer that are read and kept.
+/// Bytes of a receiver's answer that are kept.
 pub const RESPONSE_SNIPPET_BYTES: usize = 1024;
+/// Bytes of a receiver's answer that are read, so that it is known whether the answer came whole; what is longer is taken for
+/// whole.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 // --- destinations: definitions and routing --------------------------------------------------------------------------
 /// How long one attempt of a webhook action may take, unless it says otherwise (Segment: 10 s).

@@ -59,6 +59,7 @@ async fn what_was_allowed_once_stays_defined_and_is_dialled_no_more() {
     let document = definitions(&[&receiver.url("/hook")]);
     app.apply(&document).await;
     app.restart_with_public_destinations_only().await;
+    app.allow_pending();
     app.apply(&document).await;
     let mut changed = document.clone();
     changed["destination"][0]["events"] = "computed".into();
@@ -70,9 +71,15 @@ async fn what_was_allowed_once_stays_defined_and_is_dialled_no_more() {
     let list = app.get("/api/deliveries?userId=u1").await;
     let delivery =
         app.get(&format!("/api/deliveries/{}", list["deliveries"][0]["id"].as_str().unwrap())).await;
-    assert_eq!(delivery["status"], "failed", "{delivery}");
+    assert_eq!(delivery["status"], "pending", "{delivery}");
     let error = delivery["attempts"][0]["error"].as_str().unwrap();
     assert!(error.contains(SETTING), "{error}");
     assert!(receiver.requests().is_empty());
+    // A start with the wrong setting costs nothing.
+    app.restart_with_private_destinations().await;
+    app.advance(20_000).await;
+    let id = list["deliveries"][0]["id"].as_str().unwrap();
+    assert_eq!(app.get(&format!("/api/deliveries/{id}")).await["status"], "delivered");
+    assert_eq!(receiver.requests().len(), 1);
     app.finish().await;
 }

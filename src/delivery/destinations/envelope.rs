@@ -10,6 +10,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, Hea
 use url::Url;
 
 use crate::delivery::http_client::Request;
+use crate::delivery::secrets::Secrets;
 use crate::delivery::{signature, standard_webhooks};
 use crate::domain::definition::Signing;
 use crate::domain::limits::RESPONSE_SNIPPET_BYTES;
@@ -109,12 +110,21 @@ impl Envelope {
         url: Url,
         headers: HeaderMap,
         timeout: std::time::Duration,
+        secrets: &Secrets,
     ) -> Request {
         let mut all = self.headers.clone();
         for (name, value) in &headers {
             all.insert(name, value.clone());
         }
-        Request { method, url, headers: all, body: self.body.clone(), timeout, read: RESPONSE_SNIPPET_BYTES }
+        Request {
+            method,
+            url,
+            headers: all,
+            body: self.body.clone(),
+            timeout,
+            keep: RESPONSE_SNIPPET_BYTES,
+            secrets: Some(secrets.clone()),
+        }
     }
 }
 
