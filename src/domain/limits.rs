@@ -238,7 +238,8 @@ pub const MAX_SETTING_ENTRIES: usize = 100;
 pub const MAX_CALL_BYTES: usize = 1024 * 1024;
 /// Largest body of several calls in one request, in bytes before compression; further calls go into the next request.
 pub const MAX_BATCH_CALL_BYTES: usize = 4 * 1024 * 1024;
-/// Most bytes of bodies that are made at once for one destination's requests; further calls wait for the next time.
+/// Most bytes of addresses, headers and bodies that are made at once for one destination's requests; further calls wait for the
+/// next time.
 pub const MAX_CALLS_AT_ONCE_BYTES: usize = 4 * MAX_BATCH_CALL_BYTES;
 /// Bytes of a token endpoint's answer that are read.
 pub const TOKEN_ANSWER_BYTES: usize = 64 * 1024;

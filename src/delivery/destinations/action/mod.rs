@@ -81,7 +81,7 @@ impl<'a> Calls<'a> {
                 Ok((mapped, key)) => (Ok(mapped), key),
                 Err(error) => (Err(error), String::new()),
             };
-            bytes += mapped.as_ref().map_or(0, |mapped: &Mapped| mapped.text.as_ref().map_or(0, String::len));
+            bytes += key.len() + mapped.as_ref().map_or(0, Mapped::bytes);
             calls.mapped.push(mapped);
             calls.keys.push(key);
         }
@@ -148,7 +148,7 @@ impl<'a> Calls<'a> {
                 at,
                 replays: first.replays,
                 text: Some(format!("[{}]", texts.join(","))),
-                covered: text.map_or(Covered::Nothing, Covered::First),
+                covered: Covered::data(text),
             };
             Envelope::new(letter, &self.action.signing, self.action.gzip)?
         } else {
@@ -157,7 +157,7 @@ impl<'a> Calls<'a> {
                 at,
                 replays: first.replays,
                 text: text.map(str::to_owned),
-                covered: Covered::Whole,
+                covered: Covered::data(text),
             };
             Envelope::new(letter, &self.action.signing, self.action.gzip)?
         };
