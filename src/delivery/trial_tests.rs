@@ -104,6 +104,36 @@ async fn a_dry_run_asks_nobody() {
 }
 
 #[tokio::test]
+async fn where_a_token_was_renewed_the_request_with_the_new_one_is_shown() {
+    let issuer = TestServer::scripted(|_, n| {
+        Reply::with(200, "", &json!({ "access_token": format!("token-{n}"), "expires_in": 3600 }).to_string())
+    })
+    .await;
+    let server = TestServer::scripted(|asked, _| match asked.header("authorization") {
+        "Bearer token-1" => Reply::with(200, "", "you are token-1"),
+        _ => Reply::status(401),
+    })
+    .await;
+    let auth = Auth::OAuth2 {
+        token_url: issuer.url.clone(),
+        client_id: "c".to_owned(),
+        client_secret: "client-s3cr3t".to_owned(),
+        scope: None,
+        audience: None,
+    };
+    let kind = DestinationKind::WebhookAction(Arc::new(Action { auth: Some(auth), ..action(&server.url) }));
+    let sender = sender(kind);
+    let refused = sender.test("crm", track(), false).await.unwrap();
+    assert_eq!((refused.sent, refused.requests.len()), (true, 1));
+    assert_eq!(refused.attempt.unwrap().http_status, Some(401));
+    let taken = sender.test("crm", track(), false).await.unwrap();
+    assert_eq!((taken.sent, taken.requests.len(), server.asked().len()), (true, 1, 3));
+    assert_eq!(taken.attempt.unwrap().response_snippet.as_deref(), Some("you are ********"));
+    assert_eq!(taken.requests[0].headers["authorization"], REDACTED);
+    assert_eq!(taken.requests[0].headers["webhook-id"], server.asked()[2].header("webhook-id"));
+}
+
+#[tokio::test]
 async fn what_can_not_be_mapped_says_why() {
     let server = TestServer::start(Reply::status(200)).await;
     let needing = Action { required: vec!["email".to_owned()], ..action(&server.url) };

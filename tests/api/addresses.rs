@@ -83,3 +83,21 @@ async fn what_was_allowed_once_stays_defined_and_is_dialled_no_more() {
     assert_eq!(receiver.requests().len(), 1);
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_never_be_dialled_is_given_up_in_the_end() {
+    let receiver = Receiver::taking_all();
+    let mut app = Setup::new().on_sled().start().await;
+    app.apply(&definitions(&[&receiver.url("/hook")])).await;
+    app.restart_with_public_destinations_only().await;
+    let body = json!({ "writeKey": "wk_website", "userId": "u1", "event": "Bought" });
+    app.post_json("/v1/track", &body).await.expect(200);
+    app.advance(4 * 3_600_000).await;
+    let list = app.get("/api/deliveries?status=dead").await;
+    let reason = list["deliveries"][0]["reason"].as_str().expect("a dead letter and its reason");
+    assert!(reason.contains("given up") && reason.contains(SETTING), "{reason}");
+    let shown = app.get("/api/destinations/crm").await;
+    assert_eq!(shown["health"]["state"], "healthy", "it was never asked: {shown}");
+    assert!(receiver.requests().is_empty());
+    app.finish().await;
+}
