@@ -92,7 +92,9 @@ async fn what_may_never_be_dialled_is_given_up_in_the_end() {
     app.restart_with_public_destinations_only().await;
     let body = json!({ "writeKey": "wk_website", "userId": "u1", "event": "Bought" });
     app.post_json("/v1/track", &body).await.expect(200);
+    app.rest().await;
     app.advance(4 * 3_600_000).await;
+    app.rest().await;
     let list = app.get("/api/deliveries?status=dead").await;
     let reason = list["deliveries"][0]["reason"].as_str().expect("a dead letter and its reason");
     assert!(reason.contains("given up") && reason.contains(SETTING), "{reason}");
