@@ -103,7 +103,8 @@ fn plain_loop(url: &str, at_once: usize) -> f64 {
                             headers,
                             body: body.clone(),
                             timeout: Duration::from_secs(5),
-                            read: stagepost::domain::limits::RESPONSE_SNIPPET_BYTES,
+                            keep: stagepost::domain::limits::RESPONSE_SNIPPET_BYTES,
+                            secrets: None,
                         };
                         assert_eq!(client.send(request).await.expect("an answer").status, 200);
                         sent.fetch_add(1, Ordering::Relaxed);

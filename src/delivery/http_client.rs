@@ -10,16 +10,13 @@ use reqwest::{Client, Method, Response, redirect};
 use url::Url;
 
 use super::resolver::{AddressRefused, GuardedResolver};
+use super::secrets::Secrets;
 use super::tls;
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::definition::render::{REDACTED, is_secret_header};
-use crate::domain::limits::WEBHOOK_TIMEOUT;
+use crate::domain::limits::{MAX_ANSWER_BYTES, MAX_ATTEMPT_TIMEOUT};
 
 /// What every call says it is from.
 pub const USER_AGENT: &str = concat!("stagepost/", env!("CARGO_PKG_VERSION"));
-
-/// Shorter secrets, in bytes, are not looked for in what is shown: they would be found everywhere.
-pub const SHORTEST_SECRET: usize = 6;
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -34,8 +31,11 @@ pub struct Request {
     pub body: bytes::Bytes,
     /// How long it may take, from the connection to the end of the answer.
     pub timeout: Duration,
-    /// How many bytes of the answer's body are read; the rest is dropped.
-    pub read: usize,
+    /// How many bytes of the answer's body are kept; the rest is dropped.
+    pub keep: usize,
+    /// What must not be seen in the answer, beside what is secret in the request itself; `None` for an answer that nobody is
+    /// shown, which stays as it is.
+    pub secrets: Option<Secrets>,
 }
 
 /// What a receiver answered.
@@ -45,7 +45,7 @@ pub struct Answer {
     pub status: u16,
     /// The `Retry-After` header, as it came.
     pub retry_after: Option<String>,
-    /// The beginning of the body, as much as was to be read.
+    /// The beginning of the body, as much as was to be kept, without secrets.
     pub snippet: String,
     /// Why the body ended early, if it did: the receiver broke off after its status.
     pub broken_off: Option<String>,
@@ -74,6 +74,17 @@ pub enum HttpError {
     Network(String),
 }
 
+impl HttpError {
+    /// Whether the request may have left all the same.
+    pub fn may_have_left(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Unsendable(_) | Self::Certificate(_) | Self::Connect(_) => false,
+            // Time may have run out before there was a connection; nobody can tell.
+            Self::Timeout(_) | Self::Network(_) => true,
+        }
+    }
+}
+
 /// The one client for outgoing HTTP; cheap to clone, with one pool of connections.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
@@ -94,7 +105,8 @@ impl HttpClient {
             .redirect(redirect::Policy::none())
             .referer(false)
             .no_proxy()
-            .connect_timeout(WEBHOOK_TIMEOUT.to_std())
+            // Each request has a time of its own; this is for what nobody waits for any more.
+            .connect_timeout(MAX_ATTEMPT_TIMEOUT.to_std())
             .pool_idle_timeout(Duration::from_secs(30))
             .tcp_nodelay(true)
             .dns_resolver(GuardedResolver::new(policy.clone()))
@@ -110,9 +122,10 @@ impl HttpClient {
     /// [`HttpError`], when no status came back in time.
     pub async fn send(&self, request: Request) -> Result<Answer, HttpError> {
         self.check(&request.url)?;
-        let (timeout, read) = (request.timeout, request.read);
-        let secrets = secrets(&request.headers);
-        let mut seen = None;
+        let (timeout, keep) = (request.timeout, request.keep);
+        let secrets = request.secrets.map(|own| own.with_request(&request.headers, &request.url));
+        let secrets = secrets.unwrap_or_default();
+        let (mut seen, mut body) = (None, Vec::new());
         let exchange = async {
             let sent = self
                 .client
@@ -123,15 +136,13 @@ impl HttpClient {
                 .await;
             let mut response = sent.map_err(|error| explain(error, timeout))?;
             let answer = seen.insert(head(&response));
-            read_snippet(&mut response, read, answer).await;
+            answer.broken_off = read(&mut response, keep + secrets.reach(), &mut body).await;
             Ok(())
         };
         let ended = tokio::time::timeout(timeout, exchange).await;
         if let Some(answer) = &mut seen {
             // Some receivers show what they were sent.
-            for secret in &secrets {
-                answer.snippet = answer.snippet.replace(secret.as_str(), REDACTED);
-            }
+            answer.snippet = secrets.masked(&lossy(&body), keep);
         }
         match (ended, seen) {
             (Ok(Ok(())), Some(answer)) => Ok(answer),
@@ -151,15 +162,6 @@ impl HttpClient {
         }
         self.policy.check_request(url).map_err(HttpError::Refused)
     }
-}
-
-/// What of these headers must not be seen in what comes back: the values of those that sound like it, without `Bearer` and the
-/// like.
-fn secrets(headers: &HeaderMap) -> Vec<String> {
-    let sensitive =
-        headers.iter().filter(|(name, value)| value.is_sensitive() && is_secret_header(name.as_str()));
-    let texts = sensitive.filter_map(|(_, value)| value.to_str().ok()?.rsplit(' ').next());
-    texts.filter(|text| text.len() >= SHORTEST_SECRET).map(str::to_owned).collect()
 }
 
 /// `url` for people: scheme, host and port. Whatever follows may be a secret, the path too: many a webhook is known by nothing
@@ -183,22 +185,20 @@ fn head(response: &Response) -> Answer {
     }
 }
 
-/// Reads up to the bound and drops the rest: nobody reads a megabyte of error page.
-async fn read_snippet(response: &mut Response, bytes: usize, answer: &mut Answer) {
-    let mut body = Vec::new();
-    while body.len() < bytes {
+/// Reads the body, of which it keeps `most` bytes: nobody reads a megabyte of error page. Answers why it ended early, if it did.
+async fn read(response: &mut Response, most: usize, body: &mut Vec<u8>) -> Option<String> {
+    let mut bytes = 0;
+    while bytes < MAX_ANSWER_BYTES.max(most) {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                body.extend_from_slice(&chunk[..chunk.len().min(bytes - body.len())]);
-                answer.snippet = lossy(&body);
+                bytes += chunk.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(most - body.len())]);
             }
-            Ok(None) => return,
-            Err(error) => {
-                answer.broken_off = Some(format!("the answer broke off: {}", innermost(&error)));
-                return;
-            }
+            Ok(None) => break,
+            Err(error) => return Some(format!("the answer broke off: {}", innermost(&error))),
         }
     }
+    None
 }
 
 /// As text; a character that the bound cut in two is left out.
@@ -263,7 +263,8 @@ mod tests {
             headers: HeaderMap::new(),
             body: bytes::Bytes::new(),
             timeout: Duration::from_secs(2),
-            read: 100,
+            keep: 100,
+            secrets: Some(Secrets::default()),
         }
     }
 
@@ -291,6 +292,25 @@ mod tests {
         let client = HttpClient::new(AddressPolicy::allow_all()).unwrap();
         let error = client.send(get("http://127.0.0.1:1/")).await.unwrap_err();
         assert!(matches!(error, HttpError::Connect(_)), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn connecting_may_take_all_the_time() {
+        // A queue for connections that is full: further ones wait.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = socket.listen(0).unwrap();
+        let address = full.local_addr().unwrap();
+        let connect =
+            |_| tokio::time::timeout(Duration::from_millis(200), tokio::net::TcpStream::connect(address));
+        let waiting = futures_util::future::join_all((0..8).map(connect)).await;
+        assert!(waiting.iter().any(Result::is_err), "it is full");
+        let client = HttpClient::new(AddressPolicy::allow_all()).unwrap();
+        let timeout = Duration::from_millis(5500);
+        let begun = std::time::Instant::now();
+        let error = client.send(Request { timeout, ..get(&format!("http://{address}/")) }).await.unwrap_err();
+        assert!(matches!(error, HttpError::Timeout(_)), "{error:?}");
+        assert!(begun.elapsed() >= timeout);
     }
 
     #[test]

@@ -11,14 +11,14 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::destinations;
-use super::http_client::{self, Request, SHORTEST_SECRET};
+use super::http_client::{self, Request};
 use super::sample::Sample;
-use super::sender::{RealSender, Sender as _};
+use super::secrets::Secrets;
+use super::sender::RealSender;
 use crate::clock;
+use crate::domain::definition::Destination;
 use crate::domain::definition::render::{REDACTED, is_secret_header};
-use crate::domain::definition::{Auth, Destination, DestinationKind};
 use crate::domain::delivery::{Attempt, Cause, Delivery, Payload};
-use crate::domain::health::Signal;
 use crate::domain::ids::IdSource;
 use crate::domain::limits::MAX_BATCH_CALL_BYTES;
 use crate::domain::route::{self, NotSent};
@@ -27,7 +27,7 @@ use crate::domain::time::Timestamp;
 /// What a test came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trial {
-    /// Whether a request left.
+    /// Whether a request left, or may have: nobody knows where the time ran out before an answer.
     pub sent: bool,
     /// Why none did.
     pub reason: Option<String>,
@@ -65,21 +65,33 @@ impl RealSender {
         };
         let now = self.network.clock.now();
         let delivery = delivery(key, Sample { call, ..sample }, now);
-        let made = destinations::requests(&self.network, &destination, &delivery, now).await;
-        let secrets = secrets(&destination);
-        let (requests, problem) = match made {
-            Ok(requests) => {
-                (requests.iter().map(|request| shown(request, &destination, &secrets)).collect(), None)
-            }
+        let wanted = destinations::requests(&self.network, &destination, &delivery, now).await;
+        let (mapped, problem) = match wanted {
+            Ok(requests) => (requests, None),
             Err(problem) => (Vec::new(), Some(problem)),
+        };
+        let secrets = Secrets::of(&destination);
+        let show = |requests: &[Request]| -> Vec<ShownRequest> {
+            requests.iter().map(|request| shown(request, &destination, &secrets)).collect()
         };
         if dry_run {
             let reason = problem.unwrap_or_else(|| "only mapped: this was a dry run".to_owned());
-            return Ok(Trial { reason: Some(reason), requests, ..nothing });
+            return Ok(Trial { reason: Some(reason), requests: show(&mapped), ..nothing });
         }
-        let sent = self.send(std::slice::from_ref(&delivery)).await.into_iter().next();
-        let Some(sent) = sent else { return Ok(nothing) };
-        let left = sent.signal != Signal::None;
+        let network = self.network.watched();
+        let sent = destinations::send(&network, &destination, std::slice::from_ref(&delivery)).await;
+        let Some(sent) = sent.into_iter().next() else { return Ok(nothing) };
+        let mut made = network.made();
+        let left = made.iter().any(|made| made.left);
+        if destination.kind.action().is_some() {
+            // The last one, where another access token was needed.
+            made.drain(..made.len().saturating_sub(1));
+        }
+        let requests = if made.is_empty() {
+            show(&mapped)
+        } else {
+            show(&made.into_iter().map(|made| made.request).collect::<Vec<_>>())
+        };
         let reason =
             if left { None } else { sent.attempt.as_ref().and_then(|attempt| attempt.error.clone()) };
         Ok(Trial { sent: left, reason, attempt: sent.attempt, requests })
@@ -112,7 +124,8 @@ fn delivery(destination: &str, sample: Sample, now: Timestamp) -> Delivery {
     Delivery::new(id, destination.to_owned(), sample.user, message_id, Cause::Operator, payload, now)
 }
 
-fn shown(request: &Request, destination: &Destination, secrets: &[&str]) -> ShownRequest {
+fn shown(request: &Request, destination: &Destination, secrets: &Secrets) -> ShownRequest {
+    let masked = |text: String| secrets.masked(&text, usize::MAX);
     let mut headers = request.headers.clone();
     let agent = HeaderValue::from_static(http_client::USER_AGENT);
     headers.entry(USER_AGENT).or_insert(agent);
@@ -123,17 +136,17 @@ fn shown(request: &Request, destination: &Destination, secrets: &[&str]) -> Show
         if is_secret_header(name.as_str()) {
             REDACTED.to_owned()
         } else {
-            masked(String::from_utf8_lossy(value.as_bytes()).into_owned(), secrets)
+            masked(String::from_utf8_lossy(value.as_bytes()).into_owned())
         }
     };
     ShownRequest {
         method: request.method.to_string(),
-        url: masked(without_password(&request.url), secrets),
+        url: masked(without_password(&request.url)),
         headers: headers
             .iter()
             .map(|(name, text)| (name.as_str().to_owned(), Value::String(value(name, text))))
             .collect(),
-        body: masked(plain(&request.headers, &request.body), secrets),
+        body: masked(plain(&request.headers, &request.body)),
     }
 }
 
@@ -157,40 +170,6 @@ fn plain(headers: &HeaderMap, body: &[u8]) -> String {
         Ok(_) => String::from_utf8_lossy(&text).into_owned(),
         Err(error) => format!("({error})"),
     }
-}
-
-/// `text` without what must not be seen.
-fn masked(text: String, secrets: &[&str]) -> String {
-    secrets.iter().fold(text, |text, secret| text.replace(secret, REDACTED))
-}
-
-/// What must not be seen wherever it stands: the destination's own secrets, and those of a preset's settings, which its mappings
-/// may have put anywhere.
-fn secrets(destination: &Destination) -> Vec<&str> {
-    let mut secrets = Vec::new();
-    let signing = match &destination.kind {
-        DestinationKind::Webhook { signing, .. } => signing,
-        DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {
-            match &action.auth {
-                Some(Auth::Bearer { token }) => secrets.push(token.as_str()),
-                Some(Auth::Basic { password, .. }) => secrets.push(password),
-                Some(Auth::OAuth2 { client_secret, .. }) => secrets.push(client_secret),
-                None => {}
-            }
-            &action.signing
-        }
-    };
-    secrets.extend(signing.shared_secret.as_deref());
-    secrets.extend(signing.signing_secrets.iter().map(String::as_str));
-    if let DestinationKind::Preset { settings, .. } = &destination.kind {
-        let secret = |(name, value): (&'_ String, &'_ Value)| is_secret_header(name) && value.is_string();
-        let named = settings.iter().filter(|&member| secret(member));
-        secrets.extend(named.filter_map(|(_, value)| value.as_str()));
-    }
-    secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
-    // The longest first, so that none is taken for a part of another.
-    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    secrets
 }
 
 #[cfg(test)]

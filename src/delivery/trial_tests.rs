@@ -13,7 +13,9 @@ use crate::delivery::sample;
 use crate::delivery::test_deliveries::NOW;
 use crate::delivery::test_server::{Reply, TestServer};
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::definition::{Action, Batch, Definition, Definitions, Signing, WebhookUrl};
+use crate::domain::definition::{
+    Action, Auth, Batch, Definition, Definitions, DestinationKind, Signing, WebhookUrl,
+};
 use crate::domain::ingest::segment::CallType;
 use crate::domain::mapping::Mapping;
 use crate::domain::time::Span;
@@ -99,6 +101,36 @@ async fn a_dry_run_asks_nobody() {
     assert_eq!(trial.requests[0].headers["authorization"], REDACTED);
     assert_eq!(trial.requests[0].body, r#"{"user":"stagepost-test","total":42.5}"#);
     assert!(server.asked().is_empty());
+}
+
+#[tokio::test]
+async fn where_a_token_was_renewed_the_request_with_the_new_one_is_shown() {
+    let issuer = TestServer::scripted(|_, n| {
+        Reply::with(200, "", &json!({ "access_token": format!("token-{n}"), "expires_in": 3600 }).to_string())
+    })
+    .await;
+    let server = TestServer::scripted(|asked, _| match asked.header("authorization") {
+        "Bearer token-1" => Reply::with(200, "", "you are token-1"),
+        _ => Reply::status(401),
+    })
+    .await;
+    let auth = Auth::OAuth2 {
+        token_url: issuer.url.clone(),
+        client_id: "c".to_owned(),
+        client_secret: "client-s3cr3t".to_owned(),
+        scope: None,
+        audience: None,
+    };
+    let kind = DestinationKind::WebhookAction(Arc::new(Action { auth: Some(auth), ..action(&server.url) }));
+    let sender = sender(kind);
+    let refused = sender.test("crm", track(), false).await.unwrap();
+    assert_eq!((refused.sent, refused.requests.len()), (true, 1));
+    assert_eq!(refused.attempt.unwrap().http_status, Some(401));
+    let taken = sender.test("crm", track(), false).await.unwrap();
+    assert_eq!((taken.sent, taken.requests.len(), server.asked().len()), (true, 1, 3));
+    assert_eq!(taken.attempt.unwrap().response_snippet.as_deref(), Some("you are ********"));
+    assert_eq!(taken.requests[0].headers["authorization"], REDACTED);
+    assert_eq!(taken.requests[0].headers["webhook-id"], server.asked()[2].header("webhook-id"));
 }
 
 #[tokio::test]

@@ -192,8 +192,11 @@ pub const PAUSE_ATTEMPTS: u32 = 5;
 pub const PROBE_EVERY: Span = Span::from_secs(60);
 /// Attempts kept with a delivery: the first ones and the newest.
 pub const MAX_ATTEMPTS_KEPT: usize = 20;
-/// Bytes of a receiver's answer that are read and kept.
+/// Bytes of a receiver's answer that are kept.
 pub const RESPONSE_SNIPPET_BYTES: usize = 1024;
+/// Bytes of a receiver's answer that are read, so that it is known whether the answer came whole; what is longer is taken for
+/// whole.
+pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 // --- destinations: definitions and routing --------------------------------------------------------------------------
 /// How long one attempt of a webhook action may take, unless it says otherwise (Segment: 10 s).
@@ -239,7 +242,8 @@ pub const MAX_SETTING_ENTRIES: usize = 100;
 pub const MAX_CALL_BYTES: usize = 1024 * 1024;
 /// Largest body of several calls in one request, in bytes before compression; further calls go into the next request.
 pub const MAX_BATCH_CALL_BYTES: usize = 4 * 1024 * 1024;
-/// Most bytes of bodies that are made at once for one destination's requests; further calls wait for the next time.
+/// Most bytes of addresses, headers and bodies that are made at once for one destination's requests; further calls wait for the
+/// next time.
 pub const MAX_CALLS_AT_ONCE_BYTES: usize = 4 * MAX_BATCH_CALL_BYTES;
 /// Bytes of a token endpoint's answer that are read.
 pub const TOKEN_ANSWER_BYTES: usize = 64 * 1024;

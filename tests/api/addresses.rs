@@ -59,6 +59,7 @@ async fn what_was_allowed_once_stays_defined_and_is_dialled_no_more() {
     let document = definitions(&[&receiver.url("/hook")]);
     app.apply(&document).await;
     app.restart_with_public_destinations_only().await;
+    app.allow_pending();
     app.apply(&document).await;
     let mut changed = document.clone();
     changed["destination"][0]["events"] = "computed".into();
@@ -70,9 +71,35 @@ async fn what_was_allowed_once_stays_defined_and_is_dialled_no_more() {
     let list = app.get("/api/deliveries?userId=u1").await;
     let delivery =
         app.get(&format!("/api/deliveries/{}", list["deliveries"][0]["id"].as_str().unwrap())).await;
-    assert_eq!(delivery["status"], "failed", "{delivery}");
+    assert_eq!(delivery["status"], "pending", "{delivery}");
     let error = delivery["attempts"][0]["error"].as_str().unwrap();
     assert!(error.contains(SETTING), "{error}");
+    assert!(receiver.requests().is_empty());
+    // A start with the wrong setting costs nothing.
+    app.restart_with_private_destinations().await;
+    app.advance(20_000).await;
+    let id = list["deliveries"][0]["id"].as_str().unwrap();
+    assert_eq!(app.get(&format!("/api/deliveries/{id}")).await["status"], "delivered");
+    assert_eq!(receiver.requests().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_never_be_dialled_is_given_up_in_the_end() {
+    let receiver = Receiver::taking_all();
+    let mut app = Setup::new().on_sled().start().await;
+    app.apply(&definitions(&[&receiver.url("/hook")])).await;
+    app.restart_with_public_destinations_only().await;
+    let body = json!({ "writeKey": "wk_website", "userId": "u1", "event": "Bought" });
+    app.post_json("/v1/track", &body).await.expect(200);
+    app.rest().await;
+    app.advance(4 * 3_600_000).await;
+    app.rest().await;
+    let list = app.get("/api/deliveries?status=dead").await;
+    let reason = list["deliveries"][0]["reason"].as_str().expect("a dead letter and its reason");
+    assert!(reason.contains("given up") && reason.contains(SETTING), "{reason}");
+    let shown = app.get("/api/destinations/crm").await;
+    assert_eq!(shown["health"]["state"], "healthy", "it was never asked: {shown}");
     assert!(receiver.requests().is_empty());
     app.finish().await;
 }

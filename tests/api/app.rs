@@ -215,6 +215,12 @@ impl TestApp {
         self.restart().await;
     }
 
+    /// The same, with loopback destinations allowed from now on.
+    pub async fn restart_with_private_destinations(&mut self) {
+        self.setup.allow = "127.0.0.0/8";
+        self.restart().await;
+    }
+
     /// The same, but the writer does not work before [`Self::let_writer_run`].
     pub async fn restart_without_writer(&mut self) {
         self.stop().await;

@@ -14,6 +14,7 @@ mod computations;
 mod connections;
 mod deliveries;
 mod destinations;
+mod echoes;
 mod escalation;
 mod fuzz;
 mod hostile;

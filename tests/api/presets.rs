@@ -88,7 +88,8 @@ async fn pendo_gets_each_of_its_calls_once_and_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_without_a_user_is_sent_to_pendo_and_the_attempt_says_what_is_missing() {
-    let receiver = Receiver::start(|_, _| Reply::Status(503));
+    let receiver =
+        Receiver::start(|request, _| Reply::with_body(503, &format!("Cannot POST {}", request.path)));
     let text = "[[destination]]\nkey = \"pendo\"\nkind = \"pendo\"\napi_key = \"${PENDO_API_KEY}\"\nbase_url = \"${BASE}\"\ncalls = [\"track\"]";
     let mut app = serving(&receiver, text).await;
     app.allow_pending();

@@ -25,7 +25,10 @@ fn holding(dir: &Path, found: &mut Vec<String>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_readable_on_the_disk_whatever_was_done_with_it() {
     let taking = Receiver::taking_all();
-    let refusing = Receiver::start(|_, _| Reply::Status(400));
+    // It shows all that it was sent.
+    let refusing = Receiver::start(|request, _| {
+        Reply::with_body(400, &format!("Cannot POST {} {:?}", request.path, request.headers))
+    });
     let mut app = Setup::new().on_sled().start().await;
     let headers = json!({ "Authorization": "Bearer s3cr3t-header" });
     let webhook = |key: &str, url: &str| {

@@ -134,3 +134,33 @@ async fn what_can_not_be_sent_is_named() {
     assert!(receiver.requests().is_empty());
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_left_the_answer_says_so_and_why() {
+    let app = app().await;
+    let receiver = Receiver::taking_all();
+    let auth = |url: &str| json!({ "type": "oauth2", "token_url": url, "client_id": "c", "client_secret": "s3cr3t-s3cr3t" });
+    let secure = Receiver::self_signed();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    app.apply(&json!({ "destination": [
+        { "key": "closed", "kind": "webhook", "urls": [{ "url": format!("http://{closed}/x") }] },
+        { "key": "untrusted", "kind": "webhook", "urls": [{ "url": secure.url("/x") }] },
+        { "key": "tokenless", "kind": "webhook_action", "auth": auth(&format!("http://{closed}/t")),
+          "mapping": { "url": receiver.url("/y") } },
+    ] }))
+    .await;
+    for (key, said) in [
+        ("closed", "could not connect"),
+        ("untrusted", "certificate is not valid"),
+        ("tokenless", "handed out no access token"),
+    ] {
+        let path = format!("/api/destinations/{key}/test");
+        let answered = app.call("POST", &path, None).await.expect(200).json();
+        assert_eq!(answered["sent"], false, "{answered}");
+        assert!(answered["reason"].as_str().expect("a reason").contains(said), "{answered}");
+        assert_eq!(answered["reason"], answered["error"]);
+        assert!(answered["request"]["url"].is_string(), "what would have been sent: {answered}");
+    }
+    assert!(receiver.requests().is_empty());
+    app.finish().await;
+}

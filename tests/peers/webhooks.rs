@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use stagepost::delivery::{signature, standard_webhooks};
@@ -19,7 +21,7 @@ const NODE: &str = "
 let input = ''
 for await (const chunk of process.stdin) input += chunk
 const answers = JSON.parse(input).map(({ body, headers, signing, shared, now }) => {
-  const raw = Buffer.from(body)
+  const raw = Buffer.from(body, 'base64')
   return [isSigned(raw, headers, signing, now * 1000), hasSharedSecret(raw, headers, shared)]
 })
 console.log(JSON.stringify(answers))
@@ -29,8 +31,8 @@ import sys
 
 print(json.dumps([
     [
-        is_signed(case['body'].encode(), case['headers'], case['signing'], case['now']),
-        has_shared_secret(case['body'].encode(), case['headers'], case['shared']),
+        is_signed(base64.b64decode(case['body']), case['headers'], case['signing'], case['now']),
+        has_shared_secret(base64.b64decode(case['body']), case['headers'], case['shared']),
     ]
     for case in json.load(sys.stdin)
 ]))
@@ -47,7 +49,7 @@ fn case(body: &str, covered: &str) -> Value {
     let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
     let secrets = ["whsec_b2xk".to_owned(), SIGNING.to_owned()];
     json!({
-        "body": body, "signing": SIGNING, "shared": SHARED, "now": NOW + 10,
+        "body": STANDARD.encode(body), "signing": SIGNING, "shared": SHARED, "now": NOW + 10,
         "headers": {
             "webhook-id": id,
             "webhook-timestamp": NOW.to_string(),
@@ -55,6 +57,13 @@ fn case(body: &str, covered: &str) -> Value {
             "x-signature": signature::sign(SHARED, covered),
         },
     })
+}
+
+/// What anybody may post, with signatures of something else.
+fn posted(body: &[u8]) -> Value {
+    let mut one = case("{}", "{}");
+    one["body"] = json!(STANDARD.encode(body));
+    one
 }
 
 /// Every case with what is to be said of it: by `webhook-signature`, and by `X-Signature`.
@@ -74,12 +83,32 @@ fn cases() -> Vec<(Value, [bool; 2])> {
         (case(text, text), [true, true]),
         (case(batch, r#"{"cool":false,"rate":1e-7,"e":1e+21}"#), [true, true]),
         (vector, [true, true]),
-        (changed(&|one| one["body"] = json!(text.replace("10", "11"))), [false, false]),
+        (changed(&|one| one["body"] = json!(STANDARD.encode(text.replace("10", "11")))), [false, false]),
         (changed(&|one| one["headers"]["webhook-id"] = json!("msg_other")), [false, true]),
         (changed(&|one| one["now"] = json!(NOW + 301)), [false, true]),
         (changed(&|one| one["signing"] = json!("whsec_b3RoZXI=")), [false, true]),
         (changed(&|one| one["shared"] = json!("other")), [true, false]),
         (unsigned, [false, false]),
+        // One call whose data are a list is signed whole.
+        (case(batch, batch), [true, true]),
+        // Whatever anybody sends, the answer is no, and no fault.
+        (changed(&|one| one["headers"]["x-signature"] = json!("é".repeat(40))), [true, false]),
+        (
+            changed(&|one| one["headers"]["webhook-signature"] = json!(format!("v1,{}", "é".repeat(44)))),
+            [false, true],
+        ),
+        (changed(&|one| one["headers"]["webhook-timestamp"] = json!("²")), [false, true]),
+        (changed(&|one| one["headers"]["webhook-timestamp"] = json!("1".repeat(5000))), [false, true]),
+        (changed(&|one| one["headers"]["webhook-timestamp"] = json!("")), [false, true]),
+        (posted(b"{"), [false, false]),
+        (posted(b"["), [false, false]),
+        (posted(b"[]"), [false, false]),
+        (posted(b""), [false, false]),
+        (posted(b"\xff"), [false, false]),
+        (posted(b"[\xff"), [false, false]),
+        (posted("[".repeat(100_000).as_bytes()), [false, false]),
+        (posted(format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes()), [false, false]),
+        (posted(format!("[{}]", "1".repeat(5000)).as_bytes()), [false, false]),
     ]
 }
 

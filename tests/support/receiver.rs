@@ -58,6 +58,13 @@ pub enum Reply {
     EndlessHeaders,
 }
 
+impl Reply {
+    /// This status and body, and then the connection is closed.
+    pub fn with_body(status: u16, body: &str) -> Self {
+        Self::Raw(format!("HTTP/1.1 {status} -\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    }
+}
+
 type Script = dyn Fn(&Request, usize) -> Reply + Send + Sync;
 
 /// The receiver; it ends with the test's process.

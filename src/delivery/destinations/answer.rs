@@ -1,7 +1,7 @@
-//! What an HTTP answer, or none, means for the delivery: the retry rules that all HTTP destinations share.
+//! What an HTTP answer, or none, means for the delivery.
 //!
-//! From Segment's retry rules: 408, 423, 429 and 5xx but 501 are tried again, so are network errors and timeouts;
-//! other 4xx, and redirects (which are not followed), are final.
+//! From Segment's retry rules: 408, 429 and 5xx are tried again, so are network errors and timeouts; other 4xx, and redirects
+//! (which are not followed), are final. Its webhook actions try 423 again, too, and 501 not.
 
 use crate::delivery::http_client::{Answer, HttpError};
 use crate::delivery::sender::Verdict;
@@ -10,11 +10,32 @@ use crate::domain::health::Signal;
 use crate::domain::limits::RETRY_AFTER_CAP;
 use crate::domain::time::{Span, Timestamp};
 
+/// Whose retry rules hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rules {
+    /// Those of classic webhooks.
+    Webhook,
+    /// Those of webhook actions.
+    Action,
+}
+
+impl Rules {
+    fn is_retryable(self, status: u16) -> bool {
+        match (self, status) {
+            (_, 408 | 429 | 500 | 502..=599) => true,
+            (Self::Webhook, status) => status == 501,
+            (Self::Action, status) => status == 423,
+        }
+    }
+}
+
 /// Judges what came back, `now`.
-pub(super) fn judge(result: Result<Answer, HttpError>, now: Timestamp) -> Verdict {
+pub(super) fn judge(result: Result<Answer, HttpError>, rules: Rules, now: Timestamp) -> Verdict {
     match result {
-        Ok(answer) => judge_answer(answer, now),
-        Err(error @ (HttpError::Refused(_) | HttpError::Unsendable(_))) => Verdict::failed(error.to_string()),
+        Ok(answer) => judge_answer(answer, rules, now),
+        // A setting of the server, or a name that leads elsewhere for a while: neither must cost a destination its queue.
+        Err(error @ HttpError::Refused(_)) => Verdict::not_tried(error.to_string()),
+        Err(error @ HttpError::Unsendable(_)) => unsendable(error.to_string(), rules),
         Err(
             error @ (HttpError::Timeout(_)
             | HttpError::Certificate(_)
@@ -24,7 +45,15 @@ pub(super) fn judge(result: Result<Answer, HttpError>, now: Timestamp) -> Verdic
     }
 }
 
-fn judge_answer(answer: Answer, now: Timestamp) -> Verdict {
+/// No request can be made: of a setting, which can be put right, or of what a mapping made of this one call.
+fn unsendable(error: String, rules: Rules) -> Verdict {
+    match rules {
+        Rules::Webhook => Verdict::not_tried(error),
+        Rules::Action => Verdict::failed(error),
+    }
+}
+
+fn judge_answer(answer: Answer, rules: Rules, now: Timestamp) -> Verdict {
     let after = retry_after(&answer, now);
     let (outcome, error) = match (answer.status, answer.broken_off) {
         (200..=299, None) => (Outcome::Delivered, None),
@@ -35,7 +64,9 @@ fn judge_answer(answer: Answer, now: Timestamp) -> Verdict {
         (status @ 300..=399, _) => {
             (Outcome::Failed, Some(format!("answered {status}: redirects are not followed")))
         }
-        (status, _) if is_retryable(status) => (Outcome::Retry { after }, Some(format!("answered {status}"))),
+        (status, _) if rules.is_retryable(status) => {
+            (Outcome::Retry { after }, Some(format!("answered {status}")))
+        }
         (status @ (401 | 403), _) => {
             let error =
                 format!("answered {status}, which is final: are the destination's credentials right?");
@@ -45,10 +76,6 @@ fn judge_answer(answer: Answer, now: Timestamp) -> Verdict {
     };
     let signal = if outcome == Outcome::Delivered { Signal::Good } else { Signal::Bad };
     Verdict { outcome, signal, status: Some(answer.status), snippet: Some(answer.snippet), error }
-}
-
-fn is_retryable(status: u16) -> bool {
-    matches!(status, 408 | 423 | 429 | 500 | 502..=599)
 }
 
 /// The answer's `Retry-After`, seconds or an HTTP date, clamped to `limits::RETRY_AFTER_CAP`.
@@ -73,11 +100,11 @@ mod tests {
     }
 
     fn judged(result: Result<Answer, HttpError>) -> Verdict {
-        judge(result, Timestamp::from_millis(0))
+        judge(result, Rules::Action, Timestamp::from_millis(0))
     }
 
-    fn answered(status: u16) -> Outcome {
-        judged(Ok(answer(status, None))).outcome
+    fn answered(rules: Rules, status: u16) -> Outcome {
+        judge(Ok(answer(status, None)), rules, Timestamp::from_millis(0)).outcome
     }
 
     #[test]
@@ -103,14 +130,40 @@ mod tests {
 
     #[test]
     fn statuses_mean_what_the_table_says() {
-        for status in [200, 201, 202, 204, 299] {
-            assert_eq!(answered(status), Outcome::Delivered, "{status}");
+        for rules in [Rules::Webhook, Rules::Action] {
+            for status in [200, 201, 202, 204, 299] {
+                assert_eq!(answered(rules, status), Outcome::Delivered, "{status}");
+            }
+            for status in [408, 429, 500, 502, 503, 504, 511, 598, 599] {
+                assert_eq!(answered(rules, status), Outcome::Retry { after: None }, "{status}");
+            }
+            for status in [300, 301, 302, 307, 400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451, 600] {
+                assert_eq!(answered(rules, status), Outcome::Failed, "{status}");
+            }
         }
-        for status in [408, 423, 429, 500, 502, 503, 504, 511, 598, 599] {
-            assert_eq!(answered(status), Outcome::Retry { after: None }, "{status}");
-        }
-        for status in [300, 301, 302, 307, 400, 401, 403, 404, 405, 409, 410, 413, 418, 422, 451, 501] {
-            assert_eq!(answered(status), Outcome::Failed, "{status}");
+    }
+
+    #[test]
+    fn webhooks_and_actions_differ_in_two_statuses() {
+        let retry = Outcome::Retry { after: None };
+        assert_eq!(
+            (answered(Rules::Webhook, 501), answered(Rules::Webhook, 423)),
+            (retry.clone(), Outcome::Failed)
+        );
+        assert_eq!((answered(Rules::Action, 501), answered(Rules::Action, 423)), (Outcome::Failed, retry));
+    }
+
+    #[test]
+    fn what_can_be_put_right_is_tried_again() {
+        let refused = || Err(HttpError::Refused(String::new()));
+        let unsendable = || Err(HttpError::Unsendable(String::new()));
+        for (result, rules, outcome) in [
+            (refused(), Rules::Webhook, Outcome::Retry { after: None }),
+            (refused(), Rules::Action, Outcome::Retry { after: None }),
+            (unsendable(), Rules::Webhook, Outcome::Retry { after: None }),
+            (unsendable(), Rules::Action, Outcome::Failed),
+        ] {
+            assert_eq!(judge(result, rules, Timestamp::from_millis(0)).outcome, outcome, "{rules:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, Hea
 use url::Url;
 
 use crate::delivery::http_client::Request;
+use crate::delivery::secrets::Secrets;
 use crate::delivery::{signature, standard_webhooks};
 use crate::domain::definition::Signing;
 use crate::domain::limits::RESPONSE_SNIPPET_BYTES;
@@ -27,9 +28,9 @@ pub(super) struct Letter<'a> {
     pub at: Timestamp,
     /// How often it was put back by hand.
     pub replays: u32,
-    /// Its JSON text; without one the body is empty, and nothing is signed.
+    /// Its JSON text; without one the body is empty.
     pub text: Option<String>,
-    /// The part of the text that `X-Signature` covers.
+    /// The part of the text that `X-Signature` covers, where there is one.
     pub covered: Covered<'a>,
 }
 
@@ -38,9 +39,19 @@ pub(super) enum Covered<'a> {
     /// The whole text.
     Whole,
     /// This: the first one of several calls.
-    First(&'a str),
-    /// Nothing, as the first of several calls has no data: the header is left out.
+    Part(&'a str),
+    /// Nothing, as there are no data: the header is left out.
     Nothing,
+}
+
+impl<'a> Covered<'a> {
+    /// The data of a call, or of the first of several, as their text; by Segment's rule not where they are missing or empty.
+    pub(super) fn data(text: Option<&'a str>) -> Self {
+        match text {
+            None | Some("null" | "\"\"") => Self::Nothing,
+            Some(text) => Self::Part(text),
+        }
+    }
 }
 
 /// A body and its headers, ready for any address.
@@ -62,19 +73,21 @@ impl Envelope {
         if letter.replays > 0 {
             headers.insert(REPLAY, letter.replays.into());
         }
+        // An empty body, too: this one vouches for name and time.
+        if !signing.signing_secrets.is_empty() {
+            let text = letter.text.as_deref().unwrap_or_default();
+            let signed = standard_webhooks::sign(&signing.signing_secrets, letter.id, seconds, text)?;
+            headers.insert(standard_webhooks::SIGNATURE, own(&signed)?);
+        }
         let Some(text) = letter.text else { return Ok(Self { headers, body: Bytes::new() }) };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let covered = match letter.covered {
             Covered::Whole => Some(text.as_str()),
-            Covered::First(first) => Some(first),
+            Covered::Part(part) => Some(part),
             Covered::Nothing => None,
         };
         if let (Some(secret), Some(covered)) = (secret(signing), covered) {
             headers.insert(signature::HEADER, own(&signature::sign(secret, covered))?);
-        }
-        if !signing.signing_secrets.is_empty() {
-            let signed = standard_webhooks::sign(&signing.signing_secrets, letter.id, seconds, &text)?;
-            headers.insert(standard_webhooks::SIGNATURE, own(&signed)?);
         }
         let body = if gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -92,12 +105,21 @@ impl Envelope {
         url: Url,
         headers: HeaderMap,
         timeout: std::time::Duration,
+        secrets: &Secrets,
     ) -> Request {
         let mut all = self.headers.clone();
         for (name, value) in &headers {
             all.insert(name, value.clone());
         }
-        Request { method, url, headers: all, body: self.body.clone(), timeout, read: RESPONSE_SNIPPET_BYTES }
+        Request {
+            method,
+            url,
+            headers: all,
+            body: self.body.clone(),
+            timeout,
+            keep: RESPONSE_SNIPPET_BYTES,
+            secrets: Some(secrets.clone()),
+        }
     }
 }
 

@@ -3,33 +3,21 @@
 mod action;
 mod answer;
 mod envelope;
+mod network;
 mod webhook;
 
 use serde_json::{Map, Value};
 
-use self::action::{Calls, Tokens};
+use self::action::Calls;
+pub(super) use self::network::Network;
 use self::webhook::Webhook;
-use super::http_client::{HttpClient, Request};
+use super::http_client::Request;
+use super::secrets::Secrets;
 use super::sender::Sent;
 use super::turns::Turns;
-use crate::clock::Clock;
 use crate::domain::definition::{Destination, DestinationKind};
 use crate::domain::delivery::Delivery;
 use crate::domain::time::Timestamp;
-
-/// What calls go out by.
-pub(super) struct Network {
-    pub http: HttpClient,
-    /// Access tokens that were asked for.
-    tokens: Tokens,
-    pub clock: Clock,
-}
-
-impl Network {
-    pub fn new(http: HttpClient, clock: Clock) -> Self {
-        Self { http, tokens: Tokens::default(), clock }
-    }
-}
 
 /// Sends these calls to `destination` once; see [`Sender::send`](super::sender::Sender::send).
 pub(super) async fn send(network: &Network, destination: &Destination, batch: &[Delivery]) -> Vec<Sent> {
@@ -37,7 +25,8 @@ pub(super) async fn send(network: &Network, destination: &Destination, batch: &[
     let timeout = destination.timeout.to_std();
     match &destination.kind {
         DestinationKind::Webhook { urls, signing, gzip } => {
-            let webhook = Webhook { urls, signing, gzip: *gzip, timeout };
+            let secrets = Secrets::of(destination);
+            let webhook = Webhook { urls, signing, gzip: *gzip, timeout, secrets: &secrets };
             let requests = webhook.requests_of(network, batch);
             Turns::one_each(batch).run(most, timeout, &network.clock, &requests).await
         }
@@ -63,7 +52,8 @@ pub(super) async fn requests(
     let timeout = destination.timeout.to_std();
     match &destination.kind {
         DestinationKind::Webhook { urls, signing, gzip } => {
-            let webhook = Webhook { urls, signing, gzip: *gzip, timeout };
+            let secrets = Secrets::of(destination);
+            let webhook = Webhook { urls, signing, gzip: *gzip, timeout, secrets: &secrets };
             webhook.requests(delivery, now)?.into_iter().map(|(_, request)| request).collect()
         }
         DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {

@@ -23,7 +23,7 @@ use crate::domain::time::Timestamp;
 pub use computation::{Announcement, Class, Computation, Emit, History, LEAF_FORM, LeafUse, PartUse, Status};
 pub use destination::{
     ALLOWED_SECTIONS, Action, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted, Filter,
-    Routing, Signing, WebhookUrl, cut_path,
+    Routing, Signing, WebhookUrl, cut_path, signing_key,
 };
 pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
 pub use problem::Problem;

@@ -119,6 +119,13 @@ impl Form {
     }
 }
 
+impl Preset {
+    /// Whether the setting with that key is never shown.
+    pub fn is_secret(&self, setting: &str) -> bool {
+        self.settings.iter().any(|it| it.key == setting && it.secret)
+    }
+}
+
 /// Every preset, in the order in which they are listed.
 pub fn all() -> &'static [Preset] {
     &PRESETS

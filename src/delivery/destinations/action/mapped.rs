@@ -58,6 +58,14 @@ impl Mapped {
     }
 }
 
+impl Mapped {
+    /// About how many bytes it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        self.url.as_str().len() + headers.sum::<usize>() + self.text.as_ref().map_or(0, String::len)
+    }
+}
+
 fn made(field: &str, mapping: &Mapping, event: &Value) -> Result<Option<Value>, String> {
     mapping.evaluate(event).map_err(|error| format!("the mapping of `{field}` failed at {error}"))
 }

@@ -21,9 +21,11 @@ use self::authorization::Authorization;
 use self::batch::Keys;
 use self::mapped::Mapped;
 pub(super) use self::tokens::Tokens;
+use super::answer::{self, Rules};
 use super::envelope::{Covered, Envelope, Letter};
-use super::{Network, answer, is_delete_notice};
+use super::{Network, is_delete_notice};
 use crate::delivery::http_client::{Request, shown};
+use crate::delivery::secrets::Secrets;
 use crate::delivery::sender::{Sent, Verdict};
 use crate::delivery::turns::{Requests, Turns};
 use crate::domain::definition::{Action, Destination};
@@ -40,6 +42,8 @@ pub(super) struct Calls<'a> {
     destination: &'a Destination,
     action: &'a Action,
     deliveries: &'a [Delivery],
+    /// What must not be seen in answers.
+    secrets: Secrets,
     /// For each delivery the parts of its request, or why it has none. Those at the end for which there was no room have nothing
     /// here, and are held back.
     mapped: Vec<Result<Mapped, String>>,
@@ -61,6 +65,7 @@ impl<'a> Calls<'a> {
             destination,
             action,
             deliveries,
+            secrets: Secrets::of(destination),
             mapped: Vec::with_capacity(deliveries.len()),
             keys: Vec::new(),
         };
@@ -76,7 +81,7 @@ impl<'a> Calls<'a> {
                 Ok((mapped, key)) => (Ok(mapped), key),
                 Err(error) => (Err(error), String::new()),
             };
-            bytes += mapped.as_ref().map_or(0, |mapped: &Mapped| mapped.text.as_ref().map_or(0, String::len));
+            bytes += key.len() + mapped.as_ref().map_or(0, Mapped::bytes);
             calls.mapped.push(mapped);
             calls.keys.push(key);
         }
@@ -143,7 +148,7 @@ impl<'a> Calls<'a> {
                 at,
                 replays: first.replays,
                 text: Some(format!("[{}]", texts.join(","))),
-                covered: text.map_or(Covered::Nothing, Covered::First),
+                covered: Covered::data(text),
             };
             Envelope::new(letter, &self.action.signing, self.action.gzip)?
         } else {
@@ -152,12 +157,12 @@ impl<'a> Calls<'a> {
                 at,
                 replays: first.replays,
                 text: text.map(str::to_owned),
-                covered: Covered::Whole,
+                covered: Covered::data(text),
             };
             Envelope::new(letter, &self.action.signing, self.action.gzip)?
         };
-        let mut request =
-            envelope.to(mapped.method.clone(), mapped.url.clone(), mapped.headers.clone(), timeout);
+        let (method, url, headers) = (mapped.method.clone(), mapped.url.clone(), mapped.headers.clone());
+        let mut request = envelope.to(method, url, headers, timeout, &self.secrets);
         if let Some(fixed) = self.action.auth.as_ref().and_then(authorization::fixed).transpose()? {
             request.headers.insert(AUTHORIZATION, fixed);
         }
@@ -180,7 +185,7 @@ impl<'a> Calls<'a> {
         if let Some(value) = &authorization.value {
             request.headers.insert(AUTHORIZATION, value.clone());
         }
-        answer::judge(self.network.http.send(request).await, at)
+        answer::judge(self.network.call(request).await, Rules::Action, at)
     }
 }
 

@@ -13,8 +13,9 @@ use url::Url;
 
 use super::authorization;
 use crate::delivery::destinations::{Network, answer};
-use crate::delivery::http_client::{Answer, Request, shown};
+use crate::delivery::http_client::{Answer, HttpError, Request, shown};
 use crate::delivery::sender::Verdict;
+use crate::domain::health::Signal;
 use crate::domain::limits::{
     MAX_DEFINITIONS, MAX_TOKEN_BYTES, MAX_TOKEN_LIFE, TOKEN_ANSWER_BYTES, TOKEN_LIFE, TOKEN_MARGIN,
 };
@@ -151,7 +152,18 @@ impl Grant {
             Verdict::retry(after, format!("{} handed out no access token: {why}", self.place()))
         };
         let request = self.request(timeout).map_err(|why| refused(None, why))?;
-        let answer = network.http.send(request).await.map_err(|error| refused(None, error.to_string()))?;
+        let answer = network.http.send(request).await.map_err(|error| {
+            let signal = match error {
+                // A setting of ours, and no fault of the destination's.
+                HttpError::Refused(_) => Signal::None,
+                HttpError::Unsendable(_)
+                | HttpError::Timeout(_)
+                | HttpError::Certificate(_)
+                | HttpError::Connect(_)
+                | HttpError::Network(_) => Signal::Bad,
+            };
+            Verdict { signal, ..refused(None, error.to_string()) }
+        })?;
         let after = answer::retry_after(&answer, now);
         read(answer, now).map_err(|why| refused(after, why))
     }
@@ -181,7 +193,8 @@ impl Grant {
             headers,
             body: form.finish().into(),
             timeout,
-            read: TOKEN_ANSWER_BYTES,
+            keep: TOKEN_ANSWER_BYTES,
+            secrets: None,
         })
     }
 }

@@ -14,10 +14,12 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use url::Url;
 
+use super::Network;
+use super::answer::{self, Rules};
 use super::envelope::{self, Covered, Envelope, Letter};
-use super::{Network, answer};
 use crate::delivery::http_client::{Request, shown};
 use crate::delivery::json;
+use crate::delivery::secrets::Secrets;
 use crate::delivery::sender::Verdict;
 use crate::delivery::turns::Requests;
 use crate::domain::definition::{Signing, WebhookUrl};
@@ -32,6 +34,8 @@ pub(super) struct Webhook<'a> {
     pub signing: &'a Signing,
     pub gzip: bool,
     pub timeout: Duration,
+    /// What must not be seen in answers.
+    pub secrets: &'a Secrets,
 }
 
 /// A place for people, and the request that goes there or why there is none.
@@ -66,7 +70,7 @@ impl<'a> Webhook<'a> {
         let place = shown(&url);
         let added: Result<HeaderMap, String> =
             target.headers.iter().map(|(name, value)| envelope::added(name, value)).collect();
-        (place, added.map(|headers| envelope.to(Method::POST, url, headers, self.timeout)))
+        (place, added.map(|headers| envelope.to(Method::POST, url, headers, self.timeout, self.secrets)))
     }
 
     /// What makes the requests for these deliveries.
@@ -91,12 +95,13 @@ impl Requests for WebhookRequests<'_> {
         };
         let requests = match self.webhook.requests(delivery, now) {
             Ok(requests) => requests,
-            // Something in the settings, which can be put right: it must not cost the destination its queue.
             Err(error) => return Verdict::not_tried(error),
         };
+        // What is wrong with one address is wrong in the settings, as above. It can be put right, and must not cost the destination
+        // its queue.
         let tries = requests.into_iter().map(async |(place, request)| match request {
-            Ok(request) => (place, answer::judge(self.network.http.send(request).await, now)),
-            Err(error) => (place, Verdict::failed(error)),
+            Ok(request) => (place, answer::judge(self.network.call(request).await, Rules::Webhook, now)),
+            Err(error) => (place, Verdict::not_tried(error)),
         });
         combine(join_all(tries).await)
     }
@@ -120,7 +125,7 @@ fn combine(results: Vec<(String, Verdict)>) -> Verdict {
         Outcome::Failed => 3,
     };
     let chosen = results.into_iter().map(|(_, verdict)| verdict).min_by_key(rank);
-    let Some(mut verdict) = chosen else { return Verdict::failed("the destination has no URL") };
+    let Some(mut verdict) = chosen else { return Verdict::not_tried("the destination has no URL") };
     if let Outcome::Retry { after: wish } = &mut verdict.outcome {
         *wish = after;
     }

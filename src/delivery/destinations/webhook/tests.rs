@@ -35,7 +35,8 @@ fn signing(shared_secret: Option<&str>, signing_secrets: &[&str]) -> Signing {
 
 async fn send_with(urls: &[WebhookUrl], signing: &Signing, gzip: bool, delivery: &Delivery) -> Verdict {
     let network = network();
-    let webhook = Webhook { urls, signing, gzip, timeout: Duration::from_millis(400) };
+    let secrets = Secrets::default();
+    let webhook = Webhook { urls, signing, gzip, timeout: Duration::from_millis(400), secrets: &secrets };
     webhook.requests_of(&network, std::slice::from_ref(delivery)).make(&[0]).await
 }
 
@@ -122,7 +123,11 @@ async fn an_answer_that_breaks_off_or_stalls_is_no_success() {
 }
 
 #[tokio::test]
-async fn only_the_beginning_of_a_long_answer_is_read() {
+async fn only_the_beginning_of_a_long_answer_is_kept_and_read() {
+    let half = format!("HTTP/1.1 200 X\r\ncontent-length: 60000\r\n\r\n{}", "x".repeat(2000));
+    let verdict = answered(Reply::Raw(half)).await;
+    assert_eq!(verdict.outcome, Outcome::Retry { after: None }, "it broke off after what is kept");
+    assert_eq!(verdict.snippet.unwrap().len(), RESPONSE_SNIPPET_BYTES);
     let verdict = answered(Reply::with(200, "", &"x".repeat(1024 * 1024))).await;
     assert_eq!(verdict.outcome, Outcome::Delivered);
     assert_eq!(verdict.snippet.unwrap().len(), RESPONSE_SNIPPET_BYTES);
@@ -163,15 +168,19 @@ async fn errors_show_no_secrets() {
 }
 
 #[tokio::test]
-async fn what_no_request_can_be_made_of_is_final() {
+async fn a_wrong_setting_of_an_address_costs_no_call() {
+    let waits = async |targets: &[WebhookUrl]| {
+        let verdict = send_to(targets).await;
+        assert_eq!((verdict.outcome, verdict.signal), (Outcome::Retry { after: None }, Signal::None));
+    };
     let mut odd = target("http://127.0.0.1:1/");
     odd.headers = [("X-Signature".to_owned(), "mine".to_owned())].into();
-    assert_eq!(send_to(&[odd]).await.outcome, Outcome::Failed);
+    waits(&[odd]).await;
     let mut illegal = target("http://127.0.0.1:1/");
     illegal.headers = [("X-Team".to_owned(), "a\r\nb".to_owned())].into();
-    assert_eq!(send_to(&[illegal]).await.outcome, Outcome::Failed);
-    assert_eq!(send_to(&[target("ftp://127.0.0.1/")]).await.outcome, Outcome::Failed);
-    assert_eq!(send_to(&[]).await.outcome, Outcome::Failed);
+    waits(&[illegal]).await;
+    waits(&[target("ftp://127.0.0.1/")]).await;
+    waits(&[]).await;
 }
 
 #[tokio::test]
@@ -236,9 +245,9 @@ async fn what_was_not_sent_says_nothing_about_the_receiver() {
     let mut odd = target(&server.url);
     odd.headers = [("webhook-id".to_owned(), "mine".to_owned())].into();
     let verdict = send_to(&[odd.clone()]).await;
-    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Failed, Signal::None));
+    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Retry { after: None }, Signal::None));
     let verdict = send_to(&[odd, target(&server.url)]).await;
-    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Failed, Signal::Bad));
+    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Retry { after: None }, Signal::Bad));
     assert_eq!(answered(Reply::Never).await.signal, Signal::Bad);
     // A setting that can be put right costs no call.
     let wrong = signing(None, &["whsec_***"]);

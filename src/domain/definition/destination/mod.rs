@@ -3,6 +3,7 @@
 mod action;
 mod kind;
 mod routing;
+mod signing_key;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use crate::domain::time::{Span, Timestamp};
 pub use action::{Action, Auth, Batch};
 pub use kind::DestinationKind;
 pub use routing::{ALLOWED_SECTIONS, Effect, Filter, Routing, cut_path};
+pub use signing_key::signing_key;
 
 /// Which events a destination gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -158,8 +158,7 @@ fn filled_in(
     destination: &Destination,
 ) {
     let preset = preset::find(key);
-    let is_secret =
-        |name: &str| preset.is_none_or(|it| it.settings.iter().any(|it| it.key == name && it.secret));
+    let is_secret = |name: &str| preset.is_none_or(|it| it.is_secret(name));
     for (name, value) in settings {
         let value = if is_secret(name) { REDACTED.into() } else { value.clone() };
         shown.insert(name.clone(), value);

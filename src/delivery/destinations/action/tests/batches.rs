@@ -86,7 +86,12 @@ async fn a_call_without_data_is_a_null() {
     let mut action = batching(&server.url, 10, &USUAL);
     action.data = mapping(json!({ "@path": "$.properties.data" }));
     action.signing.shared_secret = Some("abc123".to_owned());
-    send_all(action, &[track("a", json!({})), track("b", json!({ "data": 7 }))]).await;
+    send_all(action.clone(), &[track("a", json!({})), track("b", json!({ "data": 7 }))]).await;
+    let asked = &server.asked()[0];
+    assert_eq!((asked.body.as_str(), asked.header("x-signature")), ("[null,7]", "-"));
+    let server = TestServer::start(Reply::status(200)).await;
+    action.url = mapping(json!(server.url));
+    send_all(action, &[track("a", json!({ "data": null })), track("b", json!({ "data": 7 }))]).await;
     let asked = &server.asked()[0];
     assert_eq!((asked.body.as_str(), asked.header("x-signature")), ("[null,7]", "-"));
 }
@@ -204,6 +209,23 @@ async fn the_bytes_of_all_requests_together_are_bounded() {
     assert_eq!(first_held, 17, "one more than fit into 16 MiB");
     assert!(sent[first_held..].iter().all(|sent| *sent == Sent::held()));
     assert!(sent[..first_held].iter().all(|sent| sent.outcome == Outcome::Delivered));
+}
+
+#[tokio::test]
+async fn addresses_and_headers_count_too() {
+    let nowhere = "http://127.0.0.1:1/";
+    let headers = (0..50).map(|n| (format!("X-Long-{n}"), json!({ "@path": "$.properties.long" })));
+    let headers = mapping(Value::Object(headers.collect()));
+    let long = json!({ "long": "x".repeat(4000) });
+    let calls: Vec<Delivery> = (0..120).map(|n| track(&format!("u{n}"), long.clone())).collect();
+    let batched = Action { headers, ..batching(nowhere, 100, &USUAL) };
+    let plain = Action { batch: None, ..batched.clone() };
+    let mapped = async |action: Action| {
+        let sent = send_all(action, &calls).await;
+        sent.iter().filter(|sent| **sent != Sent::held()).count()
+    };
+    // 200 kB each, and where a key holds them, too, twice as much, of 16 MiB.
+    assert_eq!((mapped(plain).await, mapped(batched).await), (84, 42));
 }
 
 proptest! {

@@ -110,10 +110,35 @@ async fn data_need_be_no_object_and_may_be_missing() {
     })
     .await;
     assert_eq!(asked.body, "");
-    for absent in ["content-type", "x-signature", "webhook-signature", "content-encoding"] {
+    for absent in ["content-type", "x-signature", "content-encoding"] {
         assert_eq!(asked.header(absent), "-", "{absent}");
     }
-    assert!(asked.header("webhook-id").starts_with("dlv_"));
+    let id = asked.header("webhook-id");
+    assert!(id.starts_with("dlv_"));
+    let wanted = standard_webhooks::sign(&[STANDARD_SECRET.to_owned()], id, NOW / 1000, "").unwrap();
+    assert_eq!(asked.header("webhook-signature"), wanted, "it vouches for name and time");
+}
+
+#[tokio::test]
+async fn data_that_are_empty_have_no_signature_of_segments() {
+    for (data, body) in [(json!({ "@path": "$.properties.nul" }), "null"), (json!(""), "\"\"")] {
+        let asked = received(|action| {
+            action.data = mapping(data);
+            action.signing = Signing {
+                shared_secret: Some("s".to_owned()),
+                signing_secrets: vec![STANDARD_SECRET.to_owned()],
+            };
+        })
+        .await;
+        assert_eq!((asked.body.as_str(), asked.header("x-signature")), (body, "-"));
+        assert!(asked.header("webhook-signature").starts_with("v1,"));
+    }
+    let asked = received(|action| {
+        action.data = mapping(json!({}));
+        action.signing.shared_secret = Some("key".to_owned());
+    })
+    .await;
+    assert_eq!(asked.header("x-signature"), "c9963b837183dc667106461b3de91d0885f539b3");
 }
 
 #[tokio::test]

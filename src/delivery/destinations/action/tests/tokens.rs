@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 
 use super::{action, send_all, send_by, track};
 use crate::delivery::destinations::Network;
+use crate::delivery::http_client::HttpClient;
 use crate::delivery::sender::Sent;
 use crate::delivery::test_deliveries::{NOW, network};
 use crate::delivery::test_server::{Asked, Reply, TestServer};
+use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::{Action, Auth};
 use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::health::Signal;
@@ -175,6 +177,16 @@ async fn without_a_token_nothing_is_sent_and_all_is_tried_again() {
     let busy = TestServer::start(Reply::with(429, "retry-after: 30\r\n", "")).await;
     let sent = send_all(authorized(&receiver.url, &busy), &calls(1)).await;
     assert_eq!(sent[0].outcome, Outcome::Retry { after: Some(Span::from_secs(30)) });
+}
+
+#[tokio::test]
+async fn a_token_url_that_may_not_be_dialled_is_no_fault_of_the_destinations() {
+    let (issuer, receiver) = (issuer().await, TestServer::start(Reply::status(200)).await);
+    let http = HttpClient::new(AddressPolicy::public_only()).unwrap();
+    let network = Network::new(http, network().clock);
+    let sent = send_by(&network, authorized(&receiver.url, &issuer), &calls(1)).await;
+    assert_eq!((&sent[0].outcome, sent[0].signal), (&Outcome::Retry { after: None }, Signal::None));
+    assert!(issuer.asked().is_empty() && receiver.asked().is_empty());
 }
 
 #[tokio::test]

@@ -1,12 +1,9 @@
 //! `shared_secret` and `signing_secrets`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::super::check;
-use crate::domain::definition::Signing;
 use crate::domain::definition::document::reader::Table;
 use crate::domain::definition::secrets::stands_for_one;
+use crate::domain::definition::{Signing, signing_key};
 use crate::domain::limits::{MAX_SIGNING_SECRETS, SIGNING_SECRET_BYTES};
 
 pub(super) fn read(table: &mut Table<'_, '_>) -> Signing {
@@ -25,8 +22,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Signing {
 /// A secret in the form of Standard Webhooks.
 fn signing_secret(text: &str) -> Result<&str, String> {
     let (least, most) = SIGNING_SECRET_BYTES;
-    let bytes = text.strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
-    if stands_for_one(text) || bytes.is_some_and(|bytes| (least..=most).contains(&bytes.len())) {
+    if stands_for_one(text) || signing_key(text).is_ok_and(|key| (least..=most).contains(&key.len())) {
         return Ok(text);
     }
     Err(format!("must be whsec_ and then the Base64 of {least} to {most} bytes"))
