@@ -304,3 +304,50 @@ async fn a_delete_notice_goes_behind_what_waits_under_the_id_that_somebody_came_
     assert!(types.contains(&json!("track")), "{types:?}");
     app.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_a_receiver_can_t_use_hold_no_other_up() {
+    let receiver = Receiver::start(|request, _| {
+        let is_bad = hot(request).0.starts_with("bad");
+        Reply::Status(if is_bad { 422 } else { 200 })
+    });
+    let app = shop(&receiver, json!({ "pause_after": "1s" })).await;
+    for number in 0..40 {
+        bought(&app, &format!("bad{number}")).await;
+    }
+    app.advance(2000).await;
+    bought(&app, "good").await;
+    assert_eq!(hot(receiver.requests().last().expect("a request")), ("good".to_owned(), true));
+    assert_eq!(app.get("/api/destinations/crm").await["health"]["state"], "healthy");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_costs_a_paused_destination_no_call() {
+    let (receiver, mood) = moody(401);
+    let app = shop(&receiver, json!({ "pause_after": "1s", "probe_every": "5s" })).await;
+    for number in 0..4 {
+        bought(&app, &format!("u{number}")).await;
+    }
+    app.advance(1000).await;
+    bought(&app, "u4").await;
+    assert_eq!(app.get("/api/destinations/crm").await["health"]["state"], "paused");
+    for number in 5..8 {
+        bought(&app, &format!("u{number}")).await;
+    }
+    for _ in 0..20 {
+        app.advance(5000).await;
+    }
+    let queue = app.get("/api/destinations/crm").await["queue"].clone();
+    assert_eq!((&queue["failed"], &queue["pending"]), (&json!(5), &json!(3)), "probes cost none");
+    mood.store(200, Ordering::SeqCst);
+    for _ in 0..10 {
+        app.advance(5 * MINUTE).await;
+    }
+    let replay = "/api/destinations/crm/replay?status=failed";
+    assert_eq!(app.call("POST", replay, None).await.expect(202).json()["replayed"], 5);
+    app.rest().await;
+    let queue = app.get("/api/destinations/crm").await["queue"].clone();
+    assert_eq!((&queue["failed"], &queue["pending"]), (&json!(0), &json!(0)));
+    app.finish().await;
+}

@@ -74,8 +74,18 @@ fn judge_answer(answer: Answer, rules: Rules, now: Timestamp) -> Verdict {
         }
         (status, _) => (Outcome::Failed, Some(format!("answered {status}, which is final"))),
     };
-    let signal = if outcome == Outcome::Delivered { Signal::Good } else { Signal::Bad };
+    let signal = match (&outcome, answer.status) {
+        (Outcome::Delivered, _) => Signal::Good,
+        (Outcome::Failed, status) if is_about_the_call(status) => Signal::None,
+        (Outcome::Failed | Outcome::Retry { .. } | Outcome::Ambiguous, _) => Signal::Bad,
+    };
     Verdict { outcome, signal, status: Some(answer.status), snippet: Some(answer.snippet), error }
+}
+
+/// Whether a refusal speaks of the one call, its form or its size, and so says nothing of how the destination fares: others must
+/// not wait for it.
+fn is_about_the_call(status: u16) -> bool {
+    matches!(status, 400 | 409 | 413..=415 | 422 | 431)
 }
 
 /// The answer's `Retry-After`, seconds or an HTTP date, clamped to `limits::RETRY_AFTER_CAP`.
@@ -110,8 +120,11 @@ mod tests {
     #[test]
     fn whether_the_destination_did_its_part() {
         assert_eq!(judged(Ok(answer(204, None))).signal, Signal::Good);
-        for status in [302, 400, 401, 429, 500, 503] {
+        for status in [302, 401, 403, 404, 410, 429, 500, 503] {
             assert_eq!(judged(Ok(answer(status, None))).signal, Signal::Bad, "{status}");
+        }
+        for status in [400, 409, 413, 415, 422] {
+            assert_eq!(judged(Ok(answer(status, None))).signal, Signal::None, "{status}: the others go on");
         }
         let half = Answer { broken_off: Some("it broke off".to_owned()), ..answer(200, None) };
         assert_eq!(judged(Ok(half)).signal, Signal::Bad);
