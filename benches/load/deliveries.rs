@@ -58,6 +58,14 @@ async fn delivered(management: &mut Management, destination: &str) -> u64 {
         .await
 }
 
+/// Waits until nothing stands in a destination's queue.
+async fn until_sent(management: &mut Management, destination: &str) {
+    let pending = format!("destination=\"{destination}\",status=\"pending\"");
+    while management.metric("stagepost_deliveries", &pending).await > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// Resumes a destination that was paused, and gives how many a second it takes until `count` more were taken.
 async fn drain(management: &mut Management, destinations: &[String], count: u64) -> f64 {
     let before = delivered(management, &destinations[0]).await;
@@ -170,9 +178,7 @@ pub async fn dead() {
             let took = queue(&server, number, number + queued).await;
             number += queued;
             println!("queued {queued} for each of both in {took:.1?}");
-            while delivered(&mut management, "alive").await < number {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+            until_sent(&mut management, "alive").await;
         }
         pause(&mut management, &alive).await;
         let took = queue(&server, number, number + piece).await;
@@ -184,10 +190,7 @@ pub async fn dead() {
         let time = Duration::from_secs(seconds());
         let posts = load(&server.address, 64, Until::Time(time), 0, make).await;
         number += posts.answered + 1000;
-        while management.metric("stagepost_deliveries", "destination=\"alive\",status=\"pending\"").await > 0
-        {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        until_sent(&mut management, "alive").await;
         let waiting =
             management.metric("stagepost_deliveries", "destination=\"dead\",status=\"pending\"").await;
         println!(
@@ -224,7 +227,10 @@ fn silent() -> String {
 pub async fn one_of_ten() {
     println!("\n== one dead destination of ten ==");
     let mut alone = 0.0;
-    for (name, tenth) in [("alone", None), ("refused", Some(NOBODY.to_owned())), ("silent", Some(silent()))] {
+    // Once more alone at the end: what comes later runs on a machine that has worked longer.
+    let tenths =
+        [("alone", None), ("refused", Some(NOBODY.to_owned())), ("silent", Some(silent())), ("alone", None)];
+    for (name, tenth) in tenths {
         let receiver = Server::bare().await;
         let url = format!("http://{}/hook", receiver.address);
         let directory = tempfile::tempdir().expect("a temporary directory");
@@ -246,7 +252,7 @@ pub async fn one_of_ten() {
             queue(&server, from, from + count).await;
             rate = drain(&mut management, &nine, count).await;
         }
-        if tenth.is_none() {
+        if alone == 0.0 {
             alone = rate;
         }
         println!("nine beside a tenth, {name:<8} {rate:>7.0}/s, ratio {:.2}", rate / alone);
