@@ -178,6 +178,8 @@ pub async fn dead() {
             let took = queue(&server, number, number + queued).await;
             number += queued;
             println!("queued {queued} for each of both in {took:.1?}");
+            // The old connection was closed meanwhile: nothing had been asked of it for minutes.
+            management = Management::open(&server).await;
             until_sent(&mut management, "alive").await;
         }
         pause(&mut management, &alive).await;

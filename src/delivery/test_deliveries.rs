@@ -8,7 +8,7 @@ use super::destinations::Network;
 use super::http_client::HttpClient;
 use crate::clock::Clock;
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, Payload};
+use crate::domain::delivery::{Cause, Delivery, Payload};
 use crate::domain::ids::{IdSource, UserKey};
 use crate::domain::time::Timestamp;
 
@@ -26,22 +26,6 @@ pub fn delivery(user: &str, call: &Value) -> Delivery {
     static IDS: Mutex<Option<IdSource>> = Mutex::new(None);
     let now = Timestamp::from_millis(NOW);
     let id = IDS.lock().unwrap().get_or_insert_with(|| IdSource::new([5; 32])).delivery(now);
-    Delivery {
-        id,
-        destination: "crm".to_owned(),
-        user: UserKey::user(user),
-        message_id: id.to_string(),
-        cause: Cause::Time,
-        payload: Payload::Call(call.as_object().unwrap().clone()),
-        status: DeliveryStatus::Pending,
-        created_at: now,
-        updated_at: now,
-        next_attempt_at: now,
-        retry_from: now,
-        tries: 0,
-        replays: 0,
-        reason: None,
-        superseded_by: None,
-        attempts: Vec::new(),
-    }
+    let payload = Payload::Call(call.as_object().unwrap().clone());
+    Delivery::new(id, "crm".to_owned(), UserKey::user(user), id.to_string(), Cause::Time, payload, now)
 }
