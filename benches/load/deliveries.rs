@@ -157,47 +157,40 @@ pub async fn deliveries() {
     }
 }
 
-/// A million deliveries queued for a destination that does not answer: what posts, and another destination, notice of it.
+/// What posts and another destination do once a million calls were made for a second one: taken by it, or queued because it is
+/// dead. So the same is stored in both cases, but for the queue.
 pub async fn dead() {
     println!("\n== a long queue for a dead destination ==");
-    let receiver = Server::bare().await;
-    let url = format!("http://{}/hook", receiver.address);
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let definitions =
-        format!("{SOURCE}{}{}", destination("alive", &url, 64), destination("dead", NOBODY, 64));
-    let server = Server::stagepost(&directory.path().join("data"), &definitions).await;
-    server.ready().await;
-    let mut management = Management::open(&server).await;
-    let alive = ["alive".to_owned()];
-    let piece = 20_000;
-    let mut number = 0;
     let mut figures = Vec::new();
-    let most = scaled(1_000_000);
-    for queued in [0, most] {
-        if queued > 0 {
-            let took = queue(&server, number, number + queued).await;
-            number += queued;
-            println!("queued {queued} for each of both in {took:.1?}");
-            // The old connection was closed meanwhile: nothing had been asked of it for minutes.
-            management = Management::open(&server).await;
-            until_sent(&mut management, "alive").await;
-        }
-        pause(&mut management, &alive).await;
-        let took = queue(&server, number, number + piece).await;
-        number += piece;
-        let enqueued = piece as f64 / took.as_secs_f64();
-        let drained = drain(&mut management, &alive, piece).await;
-        let from = number;
-        let make = move |n: u64| single(&event(from + n));
-        let time = Duration::from_secs(seconds());
-        let posts = load(&server.address, 64, Until::Time(time), 0, make).await;
-        number += posts.answered + 1000;
+    for is_dead in [false, true] {
+        let receiver = Server::bare().await;
+        let url = format!("http://{}/hook", receiver.address);
+        let second = if is_dead { NOBODY } else { url.as_str() };
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let definitions =
+            format!("{SOURCE}{}{}", destination("alive", &url, 64), destination("second", second, 64));
+        let server = Server::stagepost(&directory.path().join("data"), &definitions).await;
+        server.ready().await;
+        let most = scaled(1_000_000);
+        let took = queue(&server, 0, most).await;
+        let mut management = Management::open(&server).await;
         until_sent(&mut management, "alive").await;
+        if !is_dead {
+            until_sent(&mut management, "second").await;
+        }
+        let (alive, piece, mut number) = (["alive".to_owned()], 20_000, most);
+        pause(&mut management, &alive).await;
+        let enqueued = piece as f64 / queue(&server, number, number + piece).await.as_secs_f64();
+        number += piece;
+        let drained = drain(&mut management, &alive, piece).await;
+        let make = move |n: u64| single(&event(number + n));
+        let posts = load(&server.address, 64, Until::Time(Duration::from_secs(seconds())), 0, make).await;
         let waiting =
-            management.metric("stagepost_deliveries", "destination=\"dead\",status=\"pending\"").await;
+            management.metric("stagepost_deliveries", "destination=\"second\",status=\"pending\"").await;
         println!(
-            "{waiting:>8} waiting: enqueued {enqueued:>7.0}/s in batches, {:>6.0} posts/s, the other {drained:>6.0}/s, \
-             {} MiB at most",
+            "the second {}: made {most} for each of both in {took:.1?}; {waiting:>8} waiting: enqueued {enqueued:>6.0}/s in \
+             batches, {:>6.0} posts/s, the other {drained:>6.0}/s, {} MiB at most",
+            if is_dead { "dead " } else { "alive" },
             posts.rate(),
             server.peak_mib()
         );
