@@ -9,6 +9,7 @@ use super::ids::{BackfillId, JourneyId, LeafId, ReplayId, UserKey};
 use super::journey::{Journey, JourneyStatus};
 use super::profile::{MessageHash, Profile};
 use super::replay::Replay;
+use super::sizes::{Per, SizePoint};
 use super::time::Timestamp;
 
 /// A profile as it is to be, with the timer that it had.
@@ -156,7 +157,46 @@ pub enum DefinitionWrite {
     },
 }
 
+/// How often records of each of these sorts were written, in a store that several nodes share; all 0 in any other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revisions {
+    /// Definitions.
+    pub definitions: u64,
+    /// Records of backfills.
+    pub backfills: u64,
+    /// How destinations fare.
+    pub healths: u64,
+    /// Records of replays.
+    pub replays: u64,
+}
+
+/// A part of all profiles that a step of long work looked at: those that were there, and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swept {
+    /// It begins after this key; `None`: with the first one there is.
+    pub after: Option<UserKey>,
+    /// And ends with this key; `None`: with the last one there is.
+    pub to: Option<UserKey>,
+    /// Who was there, with the revisions they had, in the order of the keys.
+    pub profiles: Vec<(UserKey, u64)>,
+}
+
+/// A point of an audience's size as it was elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SizeWrite {
+    /// The audience's id (`aud_…`).
+    pub audience_id: String,
+    /// What it is a point of.
+    pub per: Per,
+    /// The point.
+    pub point: SizePoint,
+}
+
 /// Everything that one group of inputs causes. A store writes all of it or nothing.
+///
+/// A store that several nodes share refuses it with `StoreError::Conflict` where something that it was decided on is no longer
+/// so: a profile's revision, what a delivery was, [`Self::basis`], [`Self::swept`]. Whoever decided reads again, and decides
+/// again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChangeSet {
     /// Events for the log, in rising order of their ids.
@@ -207,11 +247,21 @@ pub struct ChangeSet {
     pub replays: Vec<ReplayWrite>,
     /// Ids that profiles are found by, in the order it happened.
     pub external_ids: Vec<ExternalIdWrite>,
+    /// Points of audiences' sizes, for a copy of another store.
+    pub sizes: Vec<SizeWrite>,
+    /// What was in force when all this was decided: definitions and backfills, and how destinations fare and replays where any
+    /// of those are written.
+    pub basis: Option<Revisions>,
+    /// Of `backfills`: those that begin with this change set. Where several nodes share the store, the log up to this commit is
+    /// their past: the store sets [`Backfill::until`] to its last event.
+    pub begun: Vec<BackfillId>,
+    /// Profiles that were looked at, of which none may have changed or come.
+    pub swept: Option<Swept>,
 }
 
 impl ChangeSet {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        *self == Self { at: self.at, ..Self::default() }
+        *self == Self { at: self.at, basis: self.basis, swept: self.swept.clone(), ..Self::default() }
     }
 }

@@ -19,6 +19,7 @@ pub mod javascript;
 pub mod journey;
 pub mod key;
 pub mod leaf;
+pub mod lease;
 pub mod limits;
 pub mod mapping;
 pub mod own_headers;

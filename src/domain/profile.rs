@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ids::{EventId, LeafId, UserKey};
+use super::ids::{DeliveryId, EventId, LeafId, UserKey};
 use super::journey::Journey;
 use super::leaf::{LeafState, Pages};
 use super::packed::{self, Packed};
@@ -259,6 +259,13 @@ pub struct Profile {
     /// When his timer is set to wake; what there is to do then is decided from his state.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<Timestamp>,
+    /// The newest delivery that was made for him; kept where several nodes make deliveries, whose clocks differ: a user's
+    /// deliveries go in the order of their ids.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub newest_delivery: Option<DeliveryId>,
+    /// How often it was written, in a store that several nodes share; 0 in any other, and in one that is not stored yet.
+    #[serde(skip)]
+    pub revision: u64,
 }
 
 impl Profile {
@@ -284,6 +291,8 @@ impl Profile {
             recent: VecDeque::new(),
             seen: Seen::default(),
             wake_at: None,
+            newest_delivery: None,
+            revision: 0,
         }
     }
 

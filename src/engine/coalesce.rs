@@ -41,24 +41,29 @@ impl Group<'_> {
                 None => drop(newest.insert(topic, write.delivery.id)),
             }
         }
-        let lanes: BTreeSet<(&String, &UserKey)> = newest.keys().map(|(key, user, ..)| (key, user)).collect();
+        let lanes: BTreeSet<(String, UserKey)> =
+            newest.keys().map(|(key, user, ..)| (key.clone(), user.clone())).collect();
+        let lanes: Vec<_> = lanes.into_iter().collect();
+        let pending = if lanes.is_empty() {
+            Vec::new()
+        } else {
+            self.store().newest_pending(&lanes, COALESCE_DEPTH).await?
+        };
         let mut superseded = Vec::new();
-        for (destination, user) in lanes {
-            for stored in self.store().newest_pending_of(destination, user, COALESCE_DEPTH).await? {
-                // What this group knows of it already is newer.
-                let write = match self.changed_delivery(stored.id) {
-                    Some(write) => write.clone(),
-                    None => {
-                        let was = Some((stored.status, stored.next_attempt_at));
-                        DeliveryWrite { delivery: stored, was }
-                    }
-                };
-                if write.delivery.status != DeliveryStatus::Pending {
-                    continue;
+        for stored in pending.into_iter().flatten() {
+            // What this group knows of it already is newer.
+            let write = match self.changed_delivery(stored.id) {
+                Some(write) => write.clone(),
+                None => {
+                    let was = Some((stored.status, stored.next_attempt_at));
+                    DeliveryWrite { delivery: stored, was }
                 }
-                let by = topic(&write.delivery, &definitions).and_then(|topic| newest.get(&topic).copied());
-                superseded.extend(by.map(|by| (write, by)));
+            };
+            if write.delivery.status != DeliveryStatus::Pending {
+                continue;
             }
+            let by = topic(&write.delivery, &definitions).and_then(|topic| newest.get(&topic).copied());
+            superseded.extend(by.map(|by| (write, by)));
         }
         for (mut write, by) in superseded {
             write.delivery.supersede(Some(by), said(by), now);

@@ -40,7 +40,7 @@ impl Writer {
     async fn work_on_others(&mut self) -> Result<bool, StoreError> {
         match self.next_job() {
             Some(Job::Compute(backfill)) => match self.compute(&backfill).await {
-                Err(error) if !error.is_fatal() => self.give_up(&backfill, &error).await.map(|()| true),
+                Err(error) if error.is_about_this() => self.give_up(&backfill, &error).await.map(|()| true),
                 computed => computed,
             },
             Some(Job::Announce(computation)) => self.announce(&computation).await.map(|()| true),

@@ -117,12 +117,12 @@ impl Writer {
         let part = store.deliveries_after(&replay.filter, after, until, limits::REPLAY_STEP).await?;
         match self.put_back_all(replay.clone(), &part.deliveries, part.looked_at, part.last).await {
             // Something that one of them needs can't be read or written: the others must not wait for it.
-            Err(error) if !error.is_fatal() => {
+            Err(error) if error.is_about_this() => {
                 let mut replay = replay;
                 for delivery in &part.deliveries {
                     let one = std::slice::from_ref(delivery);
                     match self.put_back_all(replay.clone(), one, 0, replay.after).await {
-                        Err(error) if !error.is_fatal() => {
+                        Err(error) if error.is_about_this() => {
                             tracing::error!(delivery = %delivery.id, %error, "a delivery can't be put back");
                             replay.failed += 1;
                         }

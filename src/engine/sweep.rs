@@ -31,11 +31,11 @@ impl Writer {
             return Ok(false);
         }
         match self.wake(&due, now).await {
-            Err(error) if !error.is_fatal() => {
+            Err(error) if error.is_about_this() => {
                 // One of them can't be written. The others must not wait for him.
                 for one in &due {
                     match self.wake(std::slice::from_ref(one), now).await {
-                        Err(error) if !error.is_fatal() => self.leave_alone(&one.1, &error.to_string()),
+                        Err(error) if error.is_about_this() => self.leave_alone(&one.1, &error.to_string()),
                         woken => woken?,
                     }
                 }

@@ -257,6 +257,12 @@ impl From<StoreError> for ApiProblem {
                 tracing::error!(%error, "the store takes nothing any more");
                 Self::new(Code::Unavailable, "the store stopped after an error; the log says which")
             }
+            // Whoever posted comes back: `Retry-After` says when.
+            StoreError::Conflict(_) => Self::new(Code::Unavailable, error.to_string()),
+            StoreError::Away { .. } => {
+                tracing::warn!(%error, "a request found no database");
+                Self::new(Code::Unavailable, "the database can't be reached just now; try again in a moment")
+            }
             StoreError::Locked { .. }
             | StoreError::Unreadable { .. }
             | StoreError::Newer { .. }
@@ -288,6 +294,12 @@ mod tests {
             (EngineError::Invalid(vec![Problem::new("key", "is missing")]), 400, "invalid_definition"),
             (cursor, 400, "invalid_parameter"),
             (StoreError::Stopped("disk".to_owned()).into(), 503, "unavailable"),
+            (StoreError::Conflict("a profile").into(), 503, "unavailable"),
+            (
+                StoreError::Away { place: "postgres://db".to_owned(), detail: "refused".to_owned() }.into(),
+                503,
+                "unavailable",
+            ),
             (StoreError::TooLarge { key: "k".to_owned(), bytes: 1 }.into(), 500, "internal"),
         ] {
             let problem = ApiProblem::from(error);

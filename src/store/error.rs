@@ -96,6 +96,18 @@ pub enum StoreError {
         /// What is missing or can't be read.
         detail: &'static str,
     },
+    /// Something that it was decided on is no longer so: another node was first. Nothing was written; read again and decide
+    /// again.
+    #[error("another node was first: {0} changed meanwhile; nothing was written")]
+    Conflict(&'static str),
+    /// The database can't be reached, or went away before it answered. It is tried again by itself.
+    #[error("the database {place} can't be reached: {detail}; it is tried again by itself")]
+    Away {
+        /// Where, without user and password.
+        place: String,
+        /// What was said.
+        detail: String,
+    },
     /// A cursor that no page ever handed out.
     #[error("`{0}` is not a cursor of this list")]
     Cursor(String),
@@ -109,15 +121,31 @@ impl StoreError {
                 let source = std::io::Error::new(source.kind(), source.to_string());
                 Self::Write { path: path.clone(), source }
             }
+            Self::Conflict(what) => Self::Conflict(what),
+            Self::Away { place, detail } => Self::Away { place: place.clone(), detail: detail.clone() },
             other => Self::Stopped(other.to_string()),
         }
+    }
+
+    /// Whether the same call may well succeed in a moment, though nothing about it is changed.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Away { .. })
+    }
+
+    /// Whether it is about this one change set, and would be as it is however often it was tried.
+    pub fn is_about_this(&self) -> bool {
+        !self.is_fatal() && !self.is_passing()
     }
 
     /// Whether the store is of no use any more. Where not, the one call was refused: nothing was written, nothing is wrong with
     /// what is stored, and the next call may well succeed.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::TooLarge { .. } | Self::Unsound { .. } | Self::Cursor(_) => false,
+            Self::TooLarge { .. }
+            | Self::Unsound { .. }
+            | Self::Cursor(_)
+            | Self::Conflict(_)
+            | Self::Away { .. } => false,
             Self::Locked { .. }
             | Self::Unreadable { .. }
             | Self::Newer { .. }

@@ -1,7 +1,8 @@
 //! The first floor: where everything is kept.
 //!
-//! One trait at the level of the domain, two backends behind one test suite. All writing goes through
-//! [`Store::commit`], called by one writer; reading may happen from anywhere.
+//! One trait at the level of the domain, its backends behind one test suite. All writing goes through [`Store::commit`]; reading
+//! may happen from anywhere. A store in one process has one writer; one that several nodes share ([`Store::is_shared`]) has
+//! many, and refuses what was decided on something that another one has changed meanwhile.
 
 pub(crate) mod cursor;
 mod error;
@@ -16,18 +17,19 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::domain::backfill::Backfill;
-use crate::domain::change::ChangeSet;
+use crate::domain::change::{ChangeSet, Revisions};
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::lease::{Lease, LeaseAsk};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
 use crate::domain::sizes::{Per, SizePoint};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 pub use error::StoreError;
 
@@ -156,11 +158,33 @@ pub struct Counts {
     pub deliveries: BTreeMap<(String, &'static str), u64>,
 }
 
+/// All that writers hold in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Rulebook {
+    /// How often each part of it was written.
+    pub revisions: Revisions,
+    /// All definitions.
+    pub definitions: Vec<Definition>,
+    /// All backfills, in the order of their ids.
+    pub backfills: Vec<Backfill>,
+    /// How destinations fare, in the order of their keys.
+    pub healths: Vec<Health>,
+    /// All replays, in the order of their ids.
+    pub replays: Vec<Replay>,
+}
+
 /// Figures on the store itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
     /// Bytes on disk (0 for the memory backend).
     pub disk_bytes: u64,
+}
+
+/// Everything that is asked for: what a store gives that nobody else can open.
+fn all_leases(node: &str, ask: &LeaseAsk, lasting: Span) -> Vec<Lease> {
+    let names: BTreeSet<&String> = ask.keep.iter().chain(&ask.take).collect();
+    let lease = |name: &String| Lease { name: name.clone(), holder: node.to_owned(), left: lasting };
+    names.into_iter().map(lease).collect()
 }
 
 /// Where everything is kept.
@@ -171,6 +195,37 @@ pub struct StoreStats {
 pub trait Store: Send + Sync + 'static {
     /// The backend's name and place, for logs: `sled:./data`.
     fn describe(&self) -> String;
+
+    // --- where several nodes share it -------------------------------------------------------------------------
+
+    /// Whether other nodes may write to it at the same time. Only such a store refuses what was decided on something old.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// How often definitions and their like were written. Cheap: each node asks every second.
+    async fn revisions(&self) -> Result<Revisions> {
+        Ok(Revisions::default())
+    }
+
+    /// All that writers hold in memory, as of one instant.
+    async fn rulebook(&self) -> Result<Rulebook> {
+        Ok(Rulebook {
+            revisions: self.revisions().await?,
+            definitions: self.definitions().await?,
+            backfills: self.backfills().await?,
+            healths: self.healths().await?,
+            replays: self.replays().await?,
+        })
+    }
+
+    /// Prolongs and takes leases for `node`, each for `lasting` from now on, by the store's own clock. Answers all leases there are,
+    /// those that are over for less than an hour too, in the order of their names.
+    ///
+    /// A store that no other process can open gives everything to whoever asks.
+    async fn hold_leases(&self, node: &str, ask: &LeaseAsk, lasting: Span) -> Result<Vec<Lease>> {
+        Ok(all_leases(node, ask, lasting))
+    }
 
     // --- the writer -------------------------------------------------------------------------------------------
 
@@ -245,13 +300,15 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Delivery>>;
 
-    /// What is pending for that user at that destination, newest first, at most `limit`.
-    async fn newest_pending_of(
-        &self,
-        destination: &str,
-        user: &UserKey,
-        limit: usize,
-    ) -> Result<Vec<Delivery>>;
+    /// What is pending for each of these users at the destination named with him, newest first, at most `limit` of each; in the
+    /// same order.
+    async fn newest_pending(&self, lanes: &[(String, UserKey)], limit: usize) -> Result<Vec<Vec<Delivery>>>;
+
+    /// These deliveries, in the same order; `None` where there is none.
+    async fn deliveries_by_id(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>>;
+
+    /// These journeys, in profiles or archived, in the same order; `None` where there is none.
+    async fn journeys_by_id(&self, ids: &[JourneyId]) -> Result<Vec<Option<Journey>>>;
 
     /// Looks through deliveries in the order of their ids, after `after` and up to `until`, at most `limit` (of those with the
     /// filter's status, where that is neither `pending` nor `delivered`).

@@ -5,20 +5,21 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use stagepost::domain::backfill::Backfill;
-use stagepost::domain::change::ChangeSet;
+use stagepost::domain::change::{ChangeSet, Revisions};
 use stagepost::domain::definition::Definition;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter};
 use stagepost::domain::event::Event;
 use stagepost::domain::health::Health;
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::journey::{Journey, JourneyFilter};
+use stagepost::domain::lease::{Lease, LeaseAsk};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::{MessageHash, Profile};
 use stagepost::domain::replay::Replay;
 use stagepost::domain::sizes::{Per, SizePoint};
-use stagepost::domain::time::Timestamp;
+use stagepost::domain::time::{Span, Timestamp};
 use stagepost::store::{
-    Counts, DeliveryPart, Done, EventFilter, Member, Result, Store, StoreError, StoreStats,
+    Counts, DeliveryPart, Done, EventFilter, Member, Result, Rulebook, Store, StoreError, StoreStats,
 };
 
 /// Where a commit breaks.
@@ -127,13 +128,26 @@ impl Store for CrashStore {
     ) -> Result<Vec<Delivery>> {
         self.inner.pending_of(destination, user, after, limit).await
     }
-    async fn newest_pending_of(
-        &self,
-        destination: &str,
-        user: &UserKey,
-        limit: usize,
-    ) -> Result<Vec<Delivery>> {
-        self.inner.newest_pending_of(destination, user, limit).await
+    async fn newest_pending(&self, lanes: &[(String, UserKey)], limit: usize) -> Result<Vec<Vec<Delivery>>> {
+        self.inner.newest_pending(lanes, limit).await
+    }
+    async fn deliveries_by_id(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>> {
+        self.inner.deliveries_by_id(ids).await
+    }
+    async fn journeys_by_id(&self, ids: &[JourneyId]) -> Result<Vec<Option<Journey>>> {
+        self.inner.journeys_by_id(ids).await
+    }
+    fn is_shared(&self) -> bool {
+        self.inner.is_shared()
+    }
+    async fn revisions(&self) -> Result<Revisions> {
+        self.inner.revisions().await
+    }
+    async fn rulebook(&self) -> Result<Rulebook> {
+        self.inner.rulebook().await
+    }
+    async fn hold_leases(&self, node: &str, ask: &LeaseAsk, lasting: Span) -> Result<Vec<Lease>> {
+        self.inner.hold_leases(node, ask, lasting).await
     }
     async fn deliveries_after(
         &self,

@@ -413,8 +413,11 @@ async fn what_is_pending_of_a_user_comes_in_its_order(store: &dyn Store) {
     assert_eq!(ids("d", Some(1), 1).await, of(&[2]), "after one that is there no more");
     assert_eq!(ids("d", Some(4), 9).await, []);
     assert_eq!(ids("e", None, 9).await, []);
-    let newest = store.newest_pending_of("d", &user("a"), 3).await.unwrap();
-    assert_eq!(newest.into_iter().map(|delivery| delivery.id).collect::<Vec<_>>(), of(&[4, 3, 2]));
+    let lanes = [("d", "a"), ("e", "a")].map(|(key, id)| (key.to_owned(), user(id)));
+    let newest = store.newest_pending(&lanes, 3).await.unwrap();
+    let newest =
+        newest.into_iter().map(|lane| lane.into_iter().map(|delivery| delivery.id).collect::<Vec<_>>());
+    assert_eq!(newest.collect::<Vec<_>>(), [of(&[4, 3, 2]), vec![]]);
 }
 
 async fn what_is_due_is_counted(store: &dyn Store) {

@@ -73,10 +73,13 @@ impl State {
         ids.filter_map(|(id, _)| self.deliveries.get(id).cloned()).collect()
     }
 
-    pub(super) fn newest_pending_of(&self, destination: &str, user: &UserKey, limit: usize) -> Vec<Delivery> {
-        let lane = self.lanes.get(destination).and_then(|lanes| lanes.get(user));
-        let ids = lane.into_iter().flat_map(|lane| lane.keys().rev()).take(limit);
-        ids.filter_map(|id| self.deliveries.get(id).cloned()).collect()
+    pub(super) fn newest_pending(&self, lanes: &[(String, UserKey)], limit: usize) -> Vec<Vec<Delivery>> {
+        let newest = |(destination, user): &(String, UserKey)| {
+            let lane = self.lanes.get(destination).and_then(|lanes| lanes.get(user));
+            let ids = lane.into_iter().flat_map(|lane| lane.keys().rev()).take(limit);
+            ids.filter_map(|id| self.deliveries.get(id).cloned()).collect()
+        };
+        lanes.iter().map(newest).collect()
     }
 
     pub(super) fn deliveries_after(

@@ -1,6 +1,7 @@
 //! The memory backend: for tests and for the simulation. It keeps nothing beyond the process.
 
 mod lists;
+mod sharing;
 mod sizes;
 mod state;
 
@@ -9,20 +10,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Counts, DeliveryPart, Done, EventFilter, Member, Result, Store, StoreStats};
+use super::{
+    Counts, DeliveryPart, Done, EventFilter, Member, Result, Rulebook, Store, StoreStats, all_leases,
+};
+use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
-use crate::domain::change::ChangeSet;
+use crate::domain::change::{ChangeSet, Revisions};
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
+use crate::domain::lease::{Lease, LeaseAsk};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
 use crate::domain::sizes::{Per, SizePoint};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 use state::State;
 
@@ -30,6 +35,8 @@ use state::State;
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
+    /// The clock that leases go by, where several engines share it.
+    sharing: Option<Clock>,
 }
 
 impl MemoryStore {
@@ -38,9 +45,14 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// An empty store that several engines may write to; leases go by `clock`.
+    pub fn shared(clock: Clock) -> Self {
+        Self { sharing: Some(clock), ..Self::default() }
+    }
+
     /// A store of its own that begins with what this one holds now.
     pub fn fork(&self) -> Self {
-        Self { state: Arc::new(Mutex::new(self.state().clone())) }
+        Self { state: Arc::new(Mutex::new(self.state().clone())), sharing: self.sharing.clone() }
     }
 
     /// Whose pages of which leaves are kept, under which numbers; to see that none is left behind.
@@ -66,6 +78,25 @@ impl Store for MemoryStore {
         "memory".to_owned()
     }
 
+    fn is_shared(&self) -> bool {
+        self.sharing.is_some()
+    }
+
+    async fn revisions(&self) -> Result<Revisions> {
+        Ok(self.state().revisions)
+    }
+
+    async fn rulebook(&self) -> Result<Rulebook> {
+        Ok(self.state().rulebook())
+    }
+
+    async fn hold_leases(&self, node: &str, ask: &LeaseAsk, lasting: Span) -> Result<Vec<Lease>> {
+        match &self.sharing {
+            None => Ok(all_leases(node, ask, lasting)),
+            Some(clock) => Ok(self.state().hold_leases(node, ask, lasting, clock.now())),
+        }
+    }
+
     async fn profiles(&self, users: &[UserKey]) -> Result<Vec<Option<Profile>>> {
         let state = self.state();
         Ok(users.iter().map(|user| state.profiles.get(user).cloned()).collect())
@@ -82,9 +113,15 @@ impl Store for MemoryStore {
     }
 
     async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
-        self.state().apply(changes);
-        done(Ok(()));
-        Ok(())
+        let written = match &self.sharing {
+            None => {
+                self.state().apply(changes);
+                Ok(())
+            }
+            Some(_) => self.state().apply_shared(changes),
+        };
+        done(written.as_ref().copied());
+        written
     }
 
     async fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>> {
@@ -238,13 +275,18 @@ impl Store for MemoryStore {
         Ok(self.state().deliveries.get(&id).cloned())
     }
 
-    async fn newest_pending_of(
-        &self,
-        destination: &str,
-        user: &UserKey,
-        limit: usize,
-    ) -> Result<Vec<Delivery>> {
-        Ok(self.state().newest_pending_of(destination, user, limit))
+    async fn newest_pending(&self, lanes: &[(String, UserKey)], limit: usize) -> Result<Vec<Vec<Delivery>>> {
+        Ok(self.state().newest_pending(lanes, limit))
+    }
+
+    async fn deliveries_by_id(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>> {
+        let state = self.state();
+        Ok(ids.iter().map(|id| state.deliveries.get(id).cloned()).collect())
+    }
+
+    async fn journeys_by_id(&self, ids: &[JourneyId]) -> Result<Vec<Option<Journey>>> {
+        let state = self.state();
+        Ok(ids.iter().map(|id| state.journey(*id).cloned()).collect())
     }
 
     async fn deliveries_after(

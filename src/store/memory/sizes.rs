@@ -25,6 +25,10 @@ impl State {
                 self.count_in_or_out(&write.audience_id, !was_in, changes.at);
             }
         }
+        for write in &changes.sizes {
+            let points = self.sizes.entry(write.audience_id.clone()).or_default();
+            points.insert((write.per, write.point.start), write.point);
+        }
         for audience_id in &changes.drop_members {
             self.drop_members(audience_id, changes.drop_members_limit);
         }

@@ -7,7 +7,7 @@ use super::sizes::Sizes;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{
     Adoption, BackfillWrite, ChangeSet, DefinitionWrite, DeliveryWrite, ExternalIdWrite, HealthWrite,
-    ProfileWrite, ReplayWrite,
+    ProfileWrite, ReplayWrite, Revisions,
 };
 use crate::domain::definition::{Definition, Kind};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
@@ -64,6 +64,10 @@ pub(super) struct State {
     pub seen: BTreeMap<(UserKey, MessageHash), Timestamp>,
     pub unknown_flows: BTreeSet<String>,
     pub admin_token_hash: Option<String>,
+    /// Counted only where several engines share it.
+    pub revisions: Revisions,
+    /// By name: who holds it, and until when.
+    pub leases: BTreeMap<String, (String, Timestamp)>,
 }
 
 impl State {

@@ -226,12 +226,15 @@ impl Disk {
         Ok(pending)
     }
 
-    pub(super) fn newest_pending_of(
+    pub(super) fn newest_pending(
         &self,
-        destination: &str,
-        user: &UserKey,
+        lanes: &[(String, UserKey)],
         limit: usize,
-    ) -> Result<Vec<Delivery>> {
+    ) -> Result<Vec<Vec<Delivery>>> {
+        lanes.iter().map(|(destination, user)| self.newest_pending_of(destination, user, limit)).collect()
+    }
+
+    fn newest_pending_of(&self, destination: &str, user: &UserKey, limit: usize) -> Result<Vec<Delivery>> {
         let lane = keys::lane(destination, user);
         let mut pending = Vec::new();
         for row in self.rows_of(&lane).rev().take(limit) {

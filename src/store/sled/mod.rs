@@ -288,13 +288,16 @@ impl Store for SledStore {
         self.read(move |disk| disk.delivery(id)).await
     }
 
-    async fn newest_pending_of(
-        &self,
-        destination: &str,
-        user: &UserKey,
-        limit: usize,
-    ) -> Result<Vec<Delivery>> {
-        self.disk.guarded(|disk| disk.newest_pending_of(destination, user, limit))
+    async fn newest_pending(&self, lanes: &[(String, UserKey)], limit: usize) -> Result<Vec<Vec<Delivery>>> {
+        self.disk.guarded(|disk| disk.newest_pending(lanes, limit))
+    }
+
+    async fn deliveries_by_id(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Delivery>>> {
+        self.disk.guarded(|disk| ids.iter().map(|id| disk.delivery(*id)).collect())
+    }
+
+    async fn journeys_by_id(&self, ids: &[JourneyId]) -> Result<Vec<Option<Journey>>> {
+        self.disk.guarded(|disk| ids.iter().map(|id| disk.journey(*id)).collect())
     }
 
     async fn deliveries_after(

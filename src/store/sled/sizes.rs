@@ -65,6 +65,11 @@ pub(super) fn write(
             delta.sized.insert((*audience_id).to_owned(), true);
         }
     }
+    for write in &changes.sizes {
+        let key = keys::join(&keys::sizes(write.per, &write.audience_id), &[&keys::time(write.point.start)]);
+        writes.set(key, pack(&write.point));
+        delta.sized.insert(write.audience_id.clone(), true);
+    }
     for audience_id in &changes.drop_members {
         gone.drop(audience_id, changes.drop_members_limit, writes)?;
     }
