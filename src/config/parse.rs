@@ -31,10 +31,10 @@ pub(super) fn store(text: &str) -> Result<StoreChoice, String> {
         Some(("memory", "")) => Ok(StoreChoice::Memory),
         Some(("sled", "")) => Err("write the path after `sled:`".to_owned()),
         Some(("sled", path)) => Ok(StoreChoice::Sled(PathBuf::from(path))),
-        Some(("postgres" | "postgresql", _)) => {
-            Err("PostgreSQL is not available in this version; write sled:PATH or memory:".to_owned())
+        Some(("postgres" | "postgresql", _)) => postgres::check(text).map(|()| StoreChoice::Postgres(Secret::new(text))),
+        Some(_) | None => {
+            Err("must be sled:PATH, postgres://user:password@host/database or memory:".to_owned())
         }
-        Some(_) | None => Err("must be sled:PATH or memory:".to_owned()),
     }
 }
 
