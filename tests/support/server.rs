@@ -1,17 +1,18 @@
 //! The real binary, on a port and a data directory of its own.
 
 use std::fs::{File, OpenOptions};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use super::api::{Api, TOKEN};
+use super::ports::free_port;
 use super::wait::eventually;
 
 /// How long a server may take until it is ready, or until it has stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What servers seal under that share a store.
+const SECRET_KEY: &str = "the key of the tests that start servers";
 
 /// A server that can be started, killed and started again over the same data.
 pub struct Server {
@@ -39,6 +40,11 @@ impl Server {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same over a store of its own or one that it shares, where the key of what it seals has to be given.
+    pub fn over(self, store: &str) -> Self {
+        self.with("STAGEPOST_STORE", store).with("STAGEPOST_SECRET_KEY", SECRET_KEY)
     }
 
     /// The same, started by another program.
@@ -110,12 +116,19 @@ impl Server {
         child.wait().expect("the killed server");
     }
 
+    /// Makes it hang with SIGSTOP: it keeps its connections, and does nothing.
+    pub fn hang(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on with SIGCONT, as if no time had passed.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
     /// Asks it to stop with SIGTERM; answers how it ended.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let id = self.child.as_ref().expect("a running server").id();
-        // The shell has `kill` built in; the program of that name may be missing.
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().expect("sh");
-        assert!(sent.success(), "kill -TERM {id}");
+        self.signal("TERM");
         let status = eventually("the server has stopped", PATIENCE, async || self.exited()).await;
         self.child = None;
         status
@@ -142,6 +155,13 @@ impl Server {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("a running server").id();
+        // The shell has `kill` built in; the program of that name may be missing.
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().expect("sh");
+        assert!(sent.success(), "kill -{name} {id}");
+    }
+
     fn exited(&mut self) -> Option<ExitStatus> {
         self.child.as_mut()?.try_wait().expect("the server's state")
     }
@@ -166,19 +186,6 @@ impl Drop for Server {
             let lines: Vec<&str> = log.lines().collect();
             let tail = &lines[lines.len().saturating_sub(60)..];
             eprintln!("--- the server's last words\n{}\n---", tail.join("\n"));
-        }
-    }
-}
-
-/// A port that nobody listens on, below those that the system gives to outgoing connections: it stays free while the
-/// server is down.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 10_000).expect("below 10,000");
-    loop {
-        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
         }
     }
 }
