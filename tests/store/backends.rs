@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use stagepost::clock;
+use stagepost::clock::{self, Clock};
+use stagepost::domain::time::Timestamp;
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 use stagepost::store::seal::Sealer;
@@ -23,6 +24,12 @@ pub fn memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new()), _dir: None }
 }
 
+/// The memory backend as several nodes would share it.
+pub fn shared_memory() -> Opened {
+    let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
+    Opened { store: Arc::new(MemoryStore::shared(clock)), _dir: None }
+}
+
 pub fn sled() -> Opened {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(&dir.path().join("data"), 8 << 20, sealer()).unwrap();
@@ -34,6 +41,11 @@ macro_rules! on_every_backend {
         mod on_memory {
             $(#[tokio::test] async fn $behaviour() {
                 super::$behaviour(&*crate::backends::memory().store).await
+            })*
+        }
+        mod on_shared_memory {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(&*crate::backends::shared_memory().store).await
             })*
         }
         mod on_sled {

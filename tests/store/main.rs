@@ -14,3 +14,4 @@ mod sealing;
 mod sled_only;
 mod suite;
 mod upgrade;
+mod writer;
