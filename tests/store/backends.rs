@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use stagepost::clock::{self, Clock};
-use stagepost::domain::time::Timestamp;
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 use stagepost::store::seal::Sealer;
@@ -26,8 +25,7 @@ pub fn memory() -> Opened {
 
 /// The memory backend as several nodes would share it.
 pub fn shared_memory() -> Opened {
-    let clock = Clock::manual(Timestamp::from_millis(1_790_000_000_000));
-    Opened { store: Arc::new(MemoryStore::shared(clock)), _dir: None }
+    Opened { store: Arc::new(MemoryStore::shared(Clock::system())), _dir: None }
 }
 
 pub fn sled() -> Opened {
@@ -51,6 +49,16 @@ macro_rules! on_every_backend {
         mod on_sled {
             $(#[tokio::test] async fn $behaviour() {
                 super::$behaviour(&*crate::backends::sled().store).await
+            })*
+        }
+    };
+}
+
+macro_rules! on_every_shared_backend {
+    ($($behaviour:ident),* $(,)?) => {
+        mod on_shared_memory {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(&*crate::backends::shared_memory().store).await
             })*
         }
     };

@@ -8,8 +8,7 @@ use stagepost::domain::change::{
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Call;
-use stagepost::domain::health::Health;
-use stagepost::domain::ids::{EventId, ReplayId, UserKey};
+use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
@@ -474,21 +473,6 @@ async fn deliveries_are_looked_through_from_the_oldest(store: &dyn Store) {
 }
 
 async fn healths_and_replays_are_set_and_removed(store: &dyn Store) {
-    let health = |key: &str, failures| Health { failures, ..Health::new(key.to_owned()) };
-    let replay = |n, status| Replay {
-        id: ReplayId::from_bytes(delivery_id(7, n).to_bytes()),
-        filter: DeliveryFilter { text: Some("503".into()), ..Default::default() },
-        until: delivery_id(9, 9),
-        after: Some(delivery_id(1, n)),
-        status,
-        total: 7,
-        looked_at: 3,
-        replayed: 2,
-        superseded: 1,
-        failed: 0,
-        created_at: at(1),
-        updated_at: at(2),
-    };
     let put = |replay: &Replay| ReplayWrite::Put(Box::new(replay.clone()));
     let (one, two) = (replay(1, ReplayStatus::Running), replay(2, ReplayStatus::Done));
     let mut set = changes();
