@@ -269,6 +269,7 @@ impl From<StoreError> for ApiProblem {
             | StoreError::WrongKey { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Write { .. }
+            | StoreError::Refused { .. }
             | StoreError::TooLarge { .. }
             | StoreError::Unsound { .. } => {
                 // Paths and keys are for the log, not for the answer.

@@ -108,6 +108,14 @@ pub enum StoreError {
         /// What was said.
         detail: String,
     },
+    /// The database refuses what is asked of it: its URL is no URL, the password is wrong, a right or a table is missing.
+    #[error("can't use the database {place}: {detail}")]
+    Refused {
+        /// Where, without user and password.
+        place: String,
+        /// What is wrong, in the database's own words where it said it.
+        detail: String,
+    },
     /// A cursor that no page ever handed out.
     #[error("`{0}` is not a cursor of this list")]
     Cursor(String),
@@ -152,6 +160,7 @@ impl StoreError {
             | Self::WrongKey { .. }
             | Self::Corrupt { .. }
             | Self::Write { .. }
+            | Self::Refused { .. }
             | Self::Stopped(_) => true,
         }
     }

@@ -4,10 +4,12 @@
 //! may happen from anywhere. A store in one process has one writer; one that several nodes share ([`Store::is_shared`]) has
 //! many, and refuses what was decided on something that another one has changed meanwhile.
 
+mod codec;
 pub(crate) mod cursor;
 mod error;
 pub mod memory;
 mod paging;
+pub mod postgres;
 pub mod seal;
 pub mod sled;
 

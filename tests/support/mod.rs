@@ -1,9 +1,11 @@
-//! What tests of the real binary share: the server itself, a client for it, an HTTP receiver and an SMTP server.
+//! What tests of the real binary share: the server itself, a client for it, PostgreSQL, an HTTP receiver and an SMTP server.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 pub mod api;
 pub mod peers;
+pub mod ports;
+pub mod postgres;
 pub mod receiver;
 pub mod server;
 pub mod smtp;

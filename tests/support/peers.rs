@@ -38,7 +38,8 @@ fn needed(peer: &str, path: PathBuf) -> PathBuf {
     path
 }
 
-fn reason(peer: &str) -> String {
+/// Why a peer is not there.
+pub fn reason(peer: &str) -> String {
     std::fs::read_to_string(folder().join(format!("{peer}.missing")))
         .unwrap_or_else(|_| "run ./tests/run, which installs what the tests need".to_owned())
 }

@@ -1,13 +1,12 @@
 //! The real binary, on a port and a data directory of its own.
 
 use std::fs::{File, OpenOptions};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use super::api::{Api, TOKEN};
+use super::ports::free_port;
 use super::wait::eventually;
 
 /// How long a server may take until it is ready, or until it has stopped.
@@ -166,19 +165,6 @@ impl Drop for Server {
             let lines: Vec<&str> = log.lines().collect();
             let tail = &lines[lines.len().saturating_sub(60)..];
             eprintln!("--- the server's last words\n{}\n---", tail.join("\n"));
-        }
-    }
-}
-
-/// A port that nobody listens on, below those that the system gives to outgoing connections: it stays free while the
-/// server is down.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 10_000).expect("below 10,000");
-    loop {
-        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
         }
     }
 }

@@ -1,7 +1,4 @@
-//! Records as bytes: a version byte, then MessagePack with named fields, which a newer stagepost can add to.
-//!
-//! Definitions are JSON instead: they hold flattened and tagged parts, which serde buffers and thereby forgets that the
-//! format is a binary one.
+//! Records under their keys, and blocks of events.
 
 use ::sled::IVec;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -10,33 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::keys;
 use crate::domain::event::{Event, PAGE_VIEWED, SCREEN_VIEWED};
 use crate::domain::ids::{EventId, UserKey};
-use crate::store::{Result, StoreError, Wanted};
+use crate::store::{Result, StoreError, Wanted, codec};
 
 /// The damage error of the row at `key`. Neither it nor `detail` may say what is in the row.
 pub(super) fn corrupt(key: &[u8], detail: impl std::fmt::Display) -> StoreError {
-    StoreError::Corrupt {
-        place: format!("the record `{}`", keys::describe(key)),
-        detail: without_values(&detail.to_string()),
-    }
-}
-
-/// serde's message without what it quotes: texts and numbers of the record. The names of fields stay.
-fn without_values(message: &str) -> String {
-    let mut kept = String::new();
-    let mut rest = message;
-    while let Some(start) = rest.find(['"', '`']) {
-        let (before, quoted) = rest.split_at(start);
-        let quote = &quoted[..1];
-        kept.push_str(before);
-        // A text may hold quotes itself, so it ends at the last one.
-        let end =
-            if quote == "\"" { quoted.rfind(quote) } else { quoted[1..].find(quote).map(|end| end + 1) };
-        let end = end.filter(|end| *end > 0).map_or(quoted.len(), |end| end + 1);
-        let is_name = quote == "`" && before.ends_with("field ") && !before.ends_with("unknown field ");
-        kept.push_str(if is_name { &quoted[..end] } else { "…" });
-        rest = &quoted[end..];
-    }
-    kept + rest
+    codec::corrupt(&keys::describe(key), detail)
 }
 
 pub(super) fn encode<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>> {
@@ -44,21 +19,20 @@ pub(super) fn encode<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>> {
 }
 
 /// The same, into bytes that have room for what is known to be long: growing copies it many times.
-pub(super) fn encode_into<T: Serialize>(mut bytes: Vec<u8>, key: &[u8], record: &T) -> Result<Vec<u8>> {
-    rmp_serde::encode::write_named(&mut bytes, record).map_err(|error| corrupt(key, error))?;
-    Ok(bytes)
+pub(super) fn encode_into<T: Serialize>(bytes: Vec<u8>, key: &[u8], record: &T) -> Result<Vec<u8>> {
+    codec::encode_into(bytes, || keys::describe(key), record)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {
-    rmp_serde::from_slice(bytes).map_err(|error| corrupt(key, error))
+    codec::decode(|| keys::describe(key), bytes)
 }
 
 pub(super) fn encode_json<T: Serialize>(key: &[u8], record: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(record).map_err(|error| corrupt(key, error))
+    codec::encode_json(|| keys::describe(key), record)
 }
 
 pub(super) fn decode_json<T: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| corrupt(key, error))
+    codec::decode_json(|| keys::describe(key), bytes)
 }
 
 /// Text that is a row's whole value.

@@ -29,14 +29,13 @@
 //! | `u` flow | (posted, but not defined) |
 //! | `+` any key above, number | the further pieces of a long record |
 
-use sha2::{Digest as _, Sha256};
-
 use crate::domain::definition::Kind;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
 use crate::domain::profile::MessageHash;
 use crate::domain::sizes::Per;
 use crate::domain::time::Timestamp;
+use crate::store::codec;
 
 pub(super) const VERSION: &[u8] = b"v";
 pub(super) const ADMIN: &[u8] = b"k";
@@ -262,8 +261,7 @@ pub(super) fn describe(key: &[u8]) -> String {
         [b'u', ..] => "unknown flow",
         _ => "row",
     };
-    let hash = hex::encode(Sha256::digest(key));
-    format!("{of}{kind} #{}", &hash[..8])
+    format!("{of}{}", codec::name(kind, key))
 }
 
 #[cfg(test)]

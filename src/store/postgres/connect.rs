@@ -1,0 +1,203 @@
+//! Connections: made on a runtime of the store's own choice, kept in a pool, made anew by themselves.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool::managed::{self, Metrics, PoolError};
+use deadpool_postgres::ClientWrapper;
+use tokio::runtime::Handle;
+use tokio_postgres::Config;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::address::Address;
+use super::{errors, tls};
+use crate::store::{Result, StoreError};
+
+/// Most connections of one store.
+const CONNECTIONS: usize = 16;
+/// How long a host may take to answer at all.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a connection may take until it can be used: its handshakes, and its settings.
+const GREET: Duration = Duration::from_secs(6);
+/// How long anything may take. The server breaks off a statement before (`SETTINGS`), so that this is for one that hangs.
+const ANSWER: Duration = Duration::from_secs(12);
+/// After how much silence the kernel asks whether the other side is there, and how long it believes in it.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long it is not tried again to connect after that failed.
+const REST: Duration = Duration::from_secs(1);
+
+/// What every connection is set to. Statements are broken off before we give up on them, and so is a transaction of ours when
+/// this process is stopped in the middle of it and holds others up. No commit is told of before it is on the disk. All that is read
+/// often is found by an index, so the plans that a database without statistics might prefer are out of the question; compiling
+/// (jit) never pays. (Settings that a relative of PostgreSQL does not know are left out.)
+const SETTINGS: &str = "\
+    SET statement_timeout = '10s';\
+    SET idle_in_transaction_session_timeout = '5s';\
+    SELECT set_config('synchronous_commit', 'on', false) \
+        WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');\
+    SELECT set_config(name, 'off', false) FROM pg_settings \
+        WHERE name IN ('jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin')";
+
+/// A connection from the pool; it goes back there.
+pub(super) type Connection = managed::Object<Maker>;
+
+/// A connection in the middle of a transaction. It goes back to the pool only when that has ended; otherwise it is closed, which
+/// ends the transaction as well.
+pub(super) struct InTransaction(Option<Connection>);
+
+impl InTransaction {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self(Some(connection))
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        self.0.as_ref().expect("taken only at the end")
+    }
+
+    /// The transaction has ended.
+    pub(super) fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for InTransaction {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Connection::take(connection));
+        }
+    }
+}
+
+/// Connections to one database.
+pub(super) struct Link {
+    pub place: String,
+    pool: managed::Pool<Maker>,
+    handle: Handle,
+    /// When connecting failed last, if it has not succeeded since.
+    failed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Link {
+    /// Nothing is dialled yet.
+    pub(super) fn new(address: Address, handle: Handle) -> Result<Self> {
+        let Address { place, mut config, trust } = address;
+        let refused = |detail| StoreError::Refused { place: place.clone(), detail };
+        let tls = MakeRustlsConnect::new(tls::client_config(&trust).map_err(refused)?);
+        config.connect_timeout(CONNECT).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
+        if config.get_application_name().is_none() {
+            config.application_name("stagepost");
+        }
+        let failed = Arc::new(Mutex::new(None));
+        let (place, made_on) = (place.clone(), handle.clone());
+        let maker = Maker { place, config, tls, handle: made_on, failed: Arc::clone(&failed) };
+        let place = maker.place.clone();
+        let pool = managed::Pool::builder(maker).max_size(CONNECTIONS).build();
+        let pool = pool.expect("without time limits, nothing is wrong with a pool");
+        Ok(Self { place, pool, handle, failed })
+    }
+
+    /// A connection. Fails at once while connecting has just failed.
+    pub(super) async fn connection(&self) -> Result<Connection> {
+        if self.has_just_failed() {
+            return Err(self.away("connecting failed a moment ago".to_owned()));
+        }
+        match self.bounded(self.pool.get()).await? {
+            Ok(connection) => Ok(connection),
+            // Only the first one of all is refused for good (`open`): later on a password may be put right again.
+            Err(PoolError::Backend(StoreError::Refused { detail, .. })) => Err(self.away(detail)),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(other) => Err(self.away(other.to_string())),
+        }
+    }
+
+    /// The first connection of all: what can't become better by itself is told apart ([`StoreError::Refused`]).
+    pub(super) async fn first_connection(&self) -> Result<Connection> {
+        match self.bounded(self.pool.get()).await? {
+            Ok(connection) => Ok(connection),
+            Err(PoolError::Backend(error)) => Err(error),
+            Err(other) => Err(self.away(other.to_string())),
+        }
+    }
+
+    /// Waits for an answer as long as one may take.
+    pub(super) async fn bounded<F: Future>(&self, answer: F) -> Result<F::Output> {
+        // Timers are those of the store's own runtime; that of the caller may have none.
+        let bounded = {
+            let _entered = self.handle.enter();
+            tokio::time::timeout(ANSWER, answer)
+        };
+        bounded.await.map_err(|_| self.away(format!("no answer within {} s", ANSWER.as_secs())))
+    }
+
+    /// Sleeps, whatever runtime the caller is on.
+    pub(super) async fn sleep(&self, time: Duration) {
+        let sleep = {
+            let _entered = self.handle.enter();
+            tokio::time::sleep(time)
+        };
+        sleep.await;
+    }
+
+    /// The runtime that connections live on.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(super) fn away(&self, detail: String) -> StoreError {
+        StoreError::Away { place: self.place.clone(), detail }
+    }
+
+    fn has_just_failed(&self) -> bool {
+        let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.is_some_and(|at| at.elapsed() < REST) && self.pool.status().available == 0
+    }
+}
+
+/// Makes connections on a runtime that outlives whoever asks for one: writers have runtimes of their own.
+pub(super) struct Maker {
+    place: String,
+    config: Config,
+    tls: MakeRustlsConnect,
+    handle: Handle,
+    failed: Arc<Mutex<Option<Instant>>>,
+}
+
+impl managed::Manager for Maker {
+    type Type = ClientWrapper;
+    type Error = StoreError;
+
+    async fn create(&self) -> Result<ClientWrapper> {
+        let greeting = greet(self.config.clone(), self.tls.clone(), self.handle.clone());
+        let greeted = self.handle.spawn(tokio::time::timeout(GREET, greeting)).await;
+        let away = |detail: String| StoreError::Away { place: self.place.clone(), detail };
+        let made = match greeted {
+            Ok(Ok(made)) => made.map_err(|error| errors::of_connect(&self.place, &error)),
+            Ok(Err(_)) => Err(away(format!("no connection within {} s", GREET.as_secs()))),
+            // The runtime is shutting down.
+            Err(error) => Err(away(error.to_string())),
+        };
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = made.is_err().then(Instant::now);
+        made
+    }
+
+    async fn recycle(&self, client: &mut ClientWrapper, _: &Metrics) -> managed::RecycleResult<StoreError> {
+        if client.is_closed() { Err(managed::RecycleError::message("it ended")) } else { Ok(()) }
+    }
+}
+
+async fn greet(
+    config: Config,
+    tls: MakeRustlsConnect,
+    handle: Handle,
+) -> std::result::Result<ClientWrapper, tokio_postgres::Error> {
+    let (client, connection) = config.connect(tls).await?;
+    let task = handle.spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = errors::text(&error), "a connection to the database ended");
+        }
+    });
+    let client = ClientWrapper::new(client, task);
+    client.batch_execute(SETTINGS).await?;
+    Ok(client)
+}
