@@ -34,7 +34,7 @@ impl PostgresStore {
             JOIN journeys j ON j.id = w.id
             LEFT JOIN profiles p ON j.body IS NULL AND p.shard = j.shard AND p.user_key = j.user_key";
         let wanted: Vec<_> = ids.iter().map(|id| uuid(id.to_bytes())).collect();
-        let rows = self.rows(SQL, &[&wanted]).await?;
+        let rows = self.query(SQL, &[&wanted]).await?;
         let found = in_order(ids.len(), &rows, |_, row| read_journey(row))?;
         Ok(found.into_iter().map(Option::flatten).collect())
     }

@@ -80,7 +80,7 @@ impl PostgresStore {
             WHERE (commit, id) > ($1, $2) AND (commit, id) <= ($3, $4) AND id <= $5 ORDER BY commit, id";
         let Some(part) = self.stretch(after, until, most).await? else { return Ok(Vec::new()) };
         let (after, to) = (part.after, part.to);
-        let rows = self.rows(SQL, &[&after.0, &after.1, &to.0, &to.1, &part.until]).await?;
+        let rows = self.query(SQL, &[&after.0, &after.1, &to.0, &to.1, &part.until]).await?;
         rows.iter().map(read_event).collect()
     }
 
@@ -101,7 +101,7 @@ impl PostgresStore {
         let (first, last) = (wanted.after.map(key).unwrap_or_default(), wanted.to.map(key));
         let (after, to) = (part.after, part.to);
         let rows = self
-            .rows(SQL, &[&after.0, &after.1, &to.0, &to.1, &part.until, &names, &first, &last])
+            .query(SQL, &[&after.0, &after.1, &to.0, &to.1, &part.until, &names, &first, &last])
             .await?;
         Ok(LogPart {
             events: rows.iter().map(read_event).collect::<Result<_>>()?,
@@ -121,7 +121,7 @@ impl PostgresStore {
             SELECT w.place, e.id, e.body
             FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, place) JOIN events e ON e.id = w.id";
         let wanted: Vec<_> = ids.iter().map(|id| uuid(id.to_bytes())).collect();
-        let rows = self.rows(SQL, &[&wanted]).await?;
+        let rows = self.query(SQL, &[&wanted]).await?;
         Ok(in_order(ids.len(), &rows, |_, row| read_event(row))?.into_iter().flatten().collect())
     }
 }

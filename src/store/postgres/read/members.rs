@@ -46,7 +46,7 @@ impl PostgresStore {
             SELECT substr(name, 9) FROM counters WHERE name >= 'members:' AND name < 'members;'
                 GROUP BY name HAVING sum(n) > 0
             ORDER BY 1";
-        let rows = self.rows(SQL, &[]).await?;
+        let rows = self.query(SQL, &[]).await?;
         rows.iter().map(|row| Ok(read_text(column(row, "id")?).into_owned())).collect()
     }
 
@@ -95,7 +95,7 @@ impl PostgresStore {
                 GROUP BY start
             ) points
             ORDER BY start DESC";
-        let rows = self.rows(SQL, &[&text(audience_id), &per.as_str(), &instant(from), &instant(to)]).await?;
+        let rows = self.query(SQL, &[&text(audience_id), &per.as_str(), &instant(from), &instant(to)]).await?;
         let mut points = Vec::with_capacity(rows.len());
         let Some(newest) = rows.first() else { return Ok(points) };
         let mut size: i64 = column::<i64>(newest, "members")? - column::<i64>(newest, "later")?;

@@ -58,13 +58,8 @@ fn in_order<T>(
 }
 
 impl PostgresStore {
-    /// The rows that a statement finds: one round trip, and one more where this connection has not seen the statement yet.
-    async fn rows(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        todo!()
-    }
-
     /// The one row that a statement finds, if it finds one.
-    async fn row(&self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        Ok(self.rows(sql, params).await?.into_iter().next())
+    async fn row(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
+        Ok(self.query(sql, params).await?.into_iter().next())
     }
 }

@@ -53,7 +53,7 @@ impl PostgresStore {
             LEFT JOIN deliveries d ON d.shard = l.shard AND d.id = l.head
             ORDER BY l.due, l.user_key";
         let busy = passed_over(busy);
-        let rows = self.rows(SQL, &[&text(destination), &instant(now), &busy, &limit(most)]).await?;
+        let rows = self.query(SQL, &[&text(destination), &instant(now), &busy, &limit(most)]).await?;
         let due = |row: &Row| match column::<Option<&[u8]>>(row, "body")? {
             Some(_) => read_delivery(row),
             None => Err(codec::corrupt(&name(read_id(row)?), "it is due, and there is no such delivery")),
@@ -138,7 +138,7 @@ impl PostgresStore {
             WHERE status = 'pending' AND destination = $1 AND user_key = $2 AND id > $3
             ORDER BY id LIMIT $4";
         let after = uuid(after.map_or([0; 16], DeliveryId::to_bytes));
-        let rows = self.rows(SQL, &[&text(destination), &key(user), &after, &limit(most)]).await?;
+        let rows = self.query(SQL, &[&text(destination), &key(user), &after, &limit(most)]).await?;
         rows.iter().map(read_delivery).collect()
     }
 
@@ -158,7 +158,7 @@ impl PostgresStore {
             ORDER BY w.place, d.id DESC";
         let destinations: Vec<_> = lanes.iter().map(|(destination, _)| text(destination)).collect();
         let Places { keys, .. } = Places::of(lanes.iter().map(|(_, user)| user));
-        let rows = self.rows(SQL, &[&destinations, &keys, &limit(most)]).await?;
+        let rows = self.query(SQL, &[&destinations, &keys, &limit(most)]).await?;
         let mut newest = vec![Vec::new(); lanes.len()];
         for row in &rows {
             newest[super::place(row, lanes.len())?].push(read_delivery(row)?);
@@ -174,7 +174,7 @@ impl PostgresStore {
             SELECT w.place, d.id, d.body
             FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, place) JOIN deliveries d ON d.id = w.id";
         let wanted: Vec<_> = ids.iter().map(|id| uuid(id.to_bytes())).collect();
-        let rows = self.rows(SQL, &[&wanted]).await?;
+        let rows = self.query(SQL, &[&wanted]).await?;
         in_order(ids.len(), &rows, |_, row| read_delivery(row))
     }
 

@@ -26,7 +26,7 @@ impl PostgresStore {
             FROM unnest($1::smallint[], $2::text[]) WITH ORDINALITY AS w (shard, user_key, place)
             JOIN profiles p ON p.shard = w.shard AND p.user_key = w.user_key";
         let Places { shards, keys } = Places::of(users);
-        let rows = self.rows(SQL, &[&shards, &keys]).await?;
+        let rows = self.query(SQL, &[&shards, &keys]).await?;
         in_order(users.len(), &rows, |place, row| read_profile(&users[place], row, "body"))
     }
 
@@ -44,7 +44,7 @@ impl PostgresStore {
         const SQL: &str = "\
             SELECT user_key, revision, body FROM profiles WHERE user_key > $1 ORDER BY user_key LIMIT $2";
         let after = after.map(key).unwrap_or_default();
-        let rows = self.rows(SQL, &[&after, &limit(most)]).await?;
+        let rows = self.query(SQL, &[&after, &limit(most)]).await?;
         let mut last = None;
         let mut profiles = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -68,7 +68,7 @@ impl PostgresStore {
         let Places { shards, keys } = Places::of(wanted.iter().map(|(owner, ..)| owner));
         let leaves: Vec<i64> = wanted.iter().map(|(_, leaf, _)| rows::leaf(*leaf)).collect();
         let numbers: Vec<i64> = wanted.iter().map(|(.., number)| i64::from(*number)).collect();
-        let rows = self.rows(SQL, &[&shards, &keys, &leaves, &numbers]).await?;
+        let rows = self.query(SQL, &[&shards, &keys, &leaves, &numbers]).await?;
         in_order(wanted.len(), &rows, |_, row| column(row, "page"))
     }
 
@@ -83,7 +83,7 @@ impl PostgresStore {
             JOIN seen s ON s.shard = w.shard AND s.user_key = w.user_key AND s.message = w.message";
         let Places { shards, keys } = Places::of(messages.iter().map(|(user, _)| user));
         let hashes: Vec<&[u8]> = messages.iter().map(|(_, message)| message.as_slice()).collect();
-        let rows = self.rows(SQL, &[&shards, &keys, &hashes]).await?;
+        let rows = self.query(SQL, &[&shards, &keys, &hashes]).await?;
         in_order(messages.len(), &rows, |_, row| read_instant(row, "at"))
     }
 
@@ -93,7 +93,7 @@ impl PostgresStore {
         most: usize,
     ) -> Result<Vec<(UserKey, MessageHash)>> {
         const SQL: &str = "SELECT user_key, message FROM seen WHERE at < $1 ORDER BY at LIMIT $2";
-        let rows = self.rows(SQL, &[&instant(before), &limit(most)]).await?;
+        let rows = self.query(SQL, &[&instant(before), &limit(most)]).await?;
         let message = |row: &Row| {
             let user = read_key(column(row, "user_key")?)?;
             let message: &[u8] = column(row, "message")?;
@@ -111,7 +111,7 @@ impl PostgresStore {
         const SQL: &str = "\
             SELECT wake_at, user_key FROM profiles
             WHERE wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at, user_key LIMIT $2";
-        let rows = self.rows(SQL, &[&instant(now), &limit(most)]).await?;
+        let rows = self.query(SQL, &[&instant(now), &limit(most)]).await?;
         rows.iter().map(|row| Ok((read_instant(row, "wake_at")?, read_key(column(row, "user_key")?)?))).collect()
     }
 
@@ -131,7 +131,7 @@ impl PostgresStore {
             SELECT user_key FROM external_ids WHERE shard = $1 AND kind = $2 AND id = $3
             ORDER BY user_key LIMIT $4";
         let shard = shard_of_external_id(kind, id);
-        let rows = self.rows(SQL, &[&shard, &text(kind), &text(id), &limit(most)]).await?;
+        let rows = self.query(SQL, &[&shard, &text(kind), &text(id), &limit(most)]).await?;
         rows.iter().map(|row| read_key(column(row, "user_key")?)).collect()
     }
 }
