@@ -8,9 +8,11 @@ mod address;
 mod connect;
 mod errors;
 mod pipeline;
+mod read;
 mod rows;
 mod schema;
 mod secrets;
+mod store;
 mod tls;
 
 use std::sync::Arc;
