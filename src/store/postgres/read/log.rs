@@ -34,12 +34,7 @@ impl PostgresStore {
     /// The next part of the log: about `most` events, whole commits. `None` at its end.
     ///
     /// `after` may be any event, also one in the middle of its commit; one that is not there stands where its id would.
-    async fn stretch(
-        &self,
-        after: Option<EventId>,
-        until: EventId,
-        most: usize,
-    ) -> Result<Option<Stretch>> {
+    async fn stretch(&self, after: Option<EventId>, until: EventId, most: usize) -> Result<Option<Stretch>> {
         const SQL: &str = "\
             WITH edge AS MATERIALIZED (
                 SELECT
@@ -100,9 +95,8 @@ impl PostgresStore {
         let names: Vec<_> = wanted.names.iter().map(|name| text(name)).collect();
         let (first, last) = (wanted.after.map(key).unwrap_or_default(), wanted.to.map(key));
         let (after, to) = (part.after, part.to);
-        let rows = self
-            .query(SQL, &[&after.0, &after.1, &to.0, &to.1, &part.until, &names, &first, &last])
-            .await?;
+        let rows =
+            self.query(SQL, &[&after.0, &after.1, &to.0, &to.1, &part.until, &names, &first, &last]).await?;
         Ok(LogPart {
             events: rows.iter().map(read_event).collect::<Result<_>>()?,
             looked_at: part.looked_at,

@@ -95,7 +95,8 @@ impl PostgresStore {
                 GROUP BY start
             ) points
             ORDER BY start DESC";
-        let rows = self.query(SQL, &[&text(audience_id), &per.as_str(), &instant(from), &instant(to)]).await?;
+        let rows =
+            self.query(SQL, &[&text(audience_id), &per.as_str(), &instant(from), &instant(to)]).await?;
         let mut points = Vec::with_capacity(rows.len());
         let Some(newest) = rows.first() else { return Ok(points) };
         let mut size: i64 = column::<i64>(newest, "members")? - column::<i64>(newest, "later")?;
