@@ -33,7 +33,9 @@ const USERS: u32 = 12;
 /// Clients that post at the same time.
 const CLIENTS: u64 = 8;
 /// Posts of each client.
-const POSTS: u32 = 120;
+const POSTS: u32 = 250;
+/// Audiences that are made while they post.
+const LATER: usize = 8;
 /// How long everything may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -75,13 +77,13 @@ fn audience(name: &str, query: &str) -> Definition {
     document::read(&document).expect("an audience").remove(0)
 }
 
-fn event(message: &str, user: u32, name: &str, now: Timestamp) -> Event {
+fn event(message: &str, user: &str, name: &str, now: Timestamp) -> Event {
     Event {
         id: EventId::floor(now),
         message_id: message.to_owned(),
         dedupe: true,
         source: "shop".to_owned(),
-        user_id: Some(format!("u{user}")),
+        user_id: Some(user.to_owned()),
         anonymous_id: None,
         call: Call::Track { event: name.to_owned(), properties: Map::new() },
         context: Map::new(),
@@ -96,18 +98,22 @@ fn event(message: &str, user: u32, name: &str, now: Timestamp) -> Event {
 }
 
 /// Posts, each to an engine that happens to be near, some of them to two at once; answers what was taken: user and name.
-async fn post(engines: Vec<Engine>, client: u64, seed: u64) -> Vec<(u32, &'static str)> {
+async fn post(engines: Vec<Engine>, client: u64, seed: u64) -> Vec<(String, &'static str)> {
     let mut random = StdRng::seed_from_u64(seed ^ (client << 32));
     let mut taken = Vec::new();
     for number in 0..POSTS {
-        let user = random.random_range(0..USERS);
+        // Some never came before, and don't come again: nobody's past.
+        let user = match random.random_bool(0.3) {
+            true => format!("once-{client}-{number}"),
+            false => format!("u{}", random.random_range(0..USERS)),
+        };
         let name = if random.random_bool(0.3) { "Rare" } else { "Often" };
         let message = format!("{client}-{number}");
         let one = &engines[random.random_range(0..engines.len())];
         let other = &engines[random.random_range(0..engines.len())];
         let now = one.clock().now();
         let send = |engine: &Engine| {
-            let (engine, event) = (engine.clone(), event(&message, user, name, now));
+            let (engine, event) = (engine.clone(), event(&message, &user, name, now));
             async move { engine.ingest(vec![event]).await.expect("it is taken").remove(0) }
         };
         if random.random_bool(0.2) {
@@ -142,9 +148,18 @@ async fn all_deliveries(store: &dyn Store) -> Vec<Delivery> {
 }
 
 /// What is true of each user by the events that were taken.
-fn truth(taken: &[(u32, &str)], name: &str, at_least: usize) -> BTreeSet<UserKey> {
-    let count = |user: &u32| taken.iter().filter(|(of, what)| of == user && *what == name).count();
-    (0..USERS).filter(|user| count(user) >= at_least).map(|user| UserKey::user(&format!("u{user}"))).collect()
+fn truth(taken: &[(String, &str)], name: &str, at_least: usize) -> BTreeSet<UserKey> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (user, _) in taken.iter().filter(|(_, what)| *what == name) {
+        *counts.entry(user).or_default() += 1;
+    }
+    let enough = counts.into_iter().filter(|(_, count)| *count >= at_least);
+    enough.map(|(user, _)| UserKey::user(user)).collect()
+}
+
+/// The key of an audience that is made while they post.
+fn later(number: usize) -> String {
+    format!("later_{number}")
 }
 
 async fn everything_counts_once(backend: Backend) {
@@ -163,11 +178,11 @@ async fn everything_counts_once(backend: Backend) {
     let clients = (0..CLIENTS).map(|client| tokio::spawn(post(engines.clone(), client, seed)));
     let clients: Vec<_> = clients.collect();
     // In the middle of it, others are wanted, on an engine that did not see the first ones made.
-    let later = [("Often Ones", "event('Often').count() >= 40"), ("Any", "event('Rare').count() >= 1")];
-    for (number, (name, query)) in later.into_iter().enumerate() {
-        tokio::time::sleep(Duration::from_millis(60)).await;
-        let wanted = vec![audience(name, query)];
-        engines[number + 1].apply(wanted, ApplyOptions::default()).await.expect("an audience");
+    for number in 0..LATER {
+        tokio::time::sleep(Duration::from_millis(40)).await;
+        let (event, at_least) = if number % 2 == 0 { ("Rare", 1) } else { ("Often", 30) };
+        let wanted = vec![audience(&later(number), &format!("event('{event}').count() >= {at_least}"))];
+        engines[number % ENGINES].apply(wanted, ApplyOptions::default()).await.expect("an audience");
     }
     let mut taken = Vec::new();
     for client in clients {
@@ -182,7 +197,7 @@ async fn everything_counts_once(backend: Backend) {
             }
             let definitions = engine.definitions();
             let live = definitions.audiences.values().filter(|it| it.status == Status::Live).count();
-            (live == 3 && engine.backfills().is_empty()).then_some(())
+            (live == LATER + 1 && engine.backfills().is_empty()).then_some(())
         })
         .await;
     }
@@ -192,13 +207,19 @@ async fn everything_counts_once(backend: Backend) {
     assert_eq!(distinct.len(), taken.len(), "and all of them are");
     let counts = store.counts().await.expect("counts");
     assert_eq!(usize::try_from(counts.events), Ok(taken.len()));
-    assert_eq!(counts.profiles, u64::from(USERS));
+    let users: BTreeSet<&String> = taken.iter().map(|(user, _)| user).collect();
+    assert_eq!(usize::try_from(counts.profiles), Ok(users.len()));
 
     let deliveries = all_deliveries(&*store).await;
     let definitions = engines[0].definitions();
-    for (key, name, at_least) in [("rare_ones", "Rare", 3), ("often_ones", "Often", 40), ("any", "Rare", 1)] {
+    let later = (0..LATER).map(|number| match number % 2 {
+        0 => (later(number), "Rare", 1),
+        _ => (later(number), "Often", 30),
+    });
+    for (key, name, at_least) in later.chain([("rare_ones".to_owned(), "Rare", 3)]) {
+        let key = key.as_str();
         let wanted = truth(&taken, name, at_least);
-        let page = PageRequest { limit: 100, cursor: None };
+        let page = PageRequest { limit: 10_000, cursor: None };
         let members = store.members(&definitions.audiences[key].id, &page).await.expect("members");
         let members: BTreeSet<UserKey> = members.rows.into_iter().map(|member| member.user).collect();
         assert_eq!(members, wanted, "{key} (seed {seed})");
