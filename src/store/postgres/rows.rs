@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::domain::ids::UserKey;
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::time::Timestamp;
 use crate::store::{Result, StoreError, codec};
 
@@ -32,6 +32,11 @@ pub(super) fn shard_of_external_id(kind: &str, id: &str) -> i16 {
 /// Sixteen bytes of an id.
 pub(super) fn uuid(id: [u8; 16]) -> Uuid {
     Uuid::from_bytes(id)
+}
+
+/// A leaf's id; only ever compared, so that half of them are negative does not matter.
+pub(super) fn leaf(id: LeafId) -> i64 {
+    i64::from_be_bytes(id.to_bytes())
 }
 
 /// An instant. Exact: a `timestamptz` has microseconds, and holds all years that a [`Timestamp`] can be in.
@@ -81,6 +86,21 @@ pub(super) fn read_key(stored: &str) -> Result<UserKey> {
 /// What a row is called in errors: as sled calls it, so that a log reads the same whatever the backend.
 pub(super) fn name_of_user(kind: &str, letter: &[u8], user: &UserKey) -> String {
     codec::name(kind, &[letter, user.as_str().as_bytes()].concat())
+}
+
+/// The same of a journey.
+pub(super) fn name_of_journey(id: JourneyId) -> String {
+    codec::name("journey", &[&b"j"[..], &id.to_bytes()].concat())
+}
+
+/// The same of a delivery.
+pub(super) fn name_of_delivery(id: DeliveryId) -> String {
+    codec::name("delivery", &[&b"d"[..], &id.to_bytes()].concat())
+}
+
+/// The same of an event.
+pub(super) fn name_of_event(id: EventId) -> String {
+    codec::name("event", &[&b"e"[..], &id.to_bytes()].concat())
 }
 
 /// A record as a body. `name` names it in errors ([`codec::name`]).
