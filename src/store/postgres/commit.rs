@@ -19,7 +19,7 @@ use super::errors::{self, Failure};
 use super::writes::{Commit, First};
 use super::{PostgresStore, pipeline};
 use crate::domain::change::ChangeSet;
-use crate::store::{Result, StoreError};
+use crate::store::{Done, Result, StoreError};
 
 /// How often a transaction is sent again after a deadlock or its like.
 const REPEATS: u32 = 20;
@@ -45,8 +45,15 @@ enum Broken {
 }
 
 impl PostgresStore {
-    /// Writes all of `changes` or nothing, and returns once it would survive a loss of power.
-    pub(super) async fn commit_changes(&self, changes: &ChangeSet) -> Result<()> {
+    /// Writes all of `changes` or nothing. Here nothing can be seen that would not survive a loss of power, so that there is
+    /// nothing to wait for after it.
+    pub(super) async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
+        let committed = self.commit_changes(changes).await;
+        done(committed.as_ref().copied());
+        committed
+    }
+
+    async fn commit_changes(&self, changes: &ChangeSet) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }

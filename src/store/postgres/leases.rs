@@ -28,12 +28,7 @@ const REPEATS: u32 = 5;
 
 impl PostgresStore {
     /// Prolongs, takes and gives up leases for `node`; answers all there are. One round trip.
-    pub(super) async fn hold_leases_of(
-        &self,
-        node: &str,
-        ask: &LeaseAsk,
-        lasting: Span,
-    ) -> Result<Vec<Lease>> {
+    pub(super) async fn hold_leases(&self, node: &str, ask: &LeaseAsk, lasting: Span) -> Result<Vec<Lease>> {
         let mut tries = 0;
         loop {
             match self.transaction(pipeline::WRITING, &steps(node, ask, lasting)).await {

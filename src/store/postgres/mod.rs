@@ -11,12 +11,14 @@ mod errors;
 mod leases;
 mod pipeline;
 mod plan;
+mod read;
 mod rows;
 mod rulebook;
 mod schema;
 mod secrets;
 mod slots;
 mod stats;
+mod store;
 mod tls;
 mod writes;
 

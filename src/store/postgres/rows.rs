@@ -44,6 +44,11 @@ pub(super) fn instant(at: Timestamp) -> DateTime<Utc> {
     at.to_chrono()
 }
 
+/// The instant in a column.
+pub(super) fn read_instant(row: &tokio_postgres::Row, name: &str) -> Result<Timestamp> {
+    column(row, name).map(Timestamp::from_chrono)
+}
+
 /// What stands for NUL, which PostgreSQL has not got in texts, and for itself.
 const ESCAPE: char = '\u{1}';
 

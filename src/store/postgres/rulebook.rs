@@ -20,12 +20,12 @@ const ALL: [&str; 5] = [
 
 impl PostgresStore {
     /// How often definitions and their like were written.
-    pub(super) async fn read_revisions(&self) -> Result<Revisions> {
+    pub(super) async fn revisions(&self) -> Result<Revisions> {
         read_revisions(&self.query(REVISIONS, &[]).await?)
     }
 
     /// All of it as of one instant. One round trip.
-    pub(super) async fn read_rulebook(&self) -> Result<Rulebook> {
+    pub(super) async fn rulebook(&self) -> Result<Rulebook> {
         let answers = self.snapshot(&ALL.map(|sql| Step { sql, params: Vec::new() })).await?;
         let [revisions, definitions, backfills, healths, replays] = answers.as_slice() else {
             unreachable!("as many answers as statements");

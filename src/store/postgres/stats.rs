@@ -9,7 +9,7 @@ const SIZE: &str = "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigi
 
 impl PostgresStore {
     /// How large the tables are.
-    pub(super) async fn read_stats(&self) -> Result<StoreStats> {
+    pub(super) async fn stats(&self) -> Result<StoreStats> {
         let rows = self.query(SIZE, &[]).await?;
         let bytes = rows.first().map(|row| rows::column(row, "bytes")).transpose()?;
         Ok(StoreStats { disk_bytes: bytes.map_or(0, rows::number) })
