@@ -34,7 +34,12 @@ impl Aftermath {
             shared: Arc::clone(shared),
             begun: Instant::now(),
             events: changes.events.len(),
-            feed: if shared.debugger.has_listeners() { changes.events.clone() } else { Vec::new() },
+            // Where several nodes share the store, the feed is read from the log: see `follow`.
+            feed: if shared.debugger.has_listeners() && !shared.store.is_shared() {
+                changes.events.clone()
+            } else {
+                Vec::new()
+            },
             made_for,
         }
     }

@@ -10,6 +10,7 @@ mod command;
 mod debugger;
 mod define;
 mod error;
+mod follow;
 mod group;
 mod handle;
 mod history;

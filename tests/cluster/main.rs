@@ -8,6 +8,7 @@
 mod support;
 
 mod away;
+mod engines;
 mod faults;
 mod nodes;
 mod sharing;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stagepost::clock;
+use stagepost::clock::{self, Clock};
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 use stagepost::store::seal::Sealer;
@@ -23,6 +23,11 @@ pub fn memory() -> Opened {
     Opened { store: Arc::new(MemoryStore::new()), _dir: None }
 }
 
+/// The memory backend as several nodes would share it.
+pub fn shared_memory() -> Opened {
+    Opened { store: Arc::new(MemoryStore::shared(Clock::system())), _dir: None }
+}
+
 pub fn sled() -> Opened {
     let dir = tempfile::tempdir().unwrap();
     let store = SledStore::open(&dir.path().join("data"), 8 << 20, sealer()).unwrap();
@@ -36,9 +41,24 @@ macro_rules! on_every_backend {
                 super::$behaviour(&*crate::backends::memory().store).await
             })*
         }
+        mod on_shared_memory {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(&*crate::backends::shared_memory().store).await
+            })*
+        }
         mod on_sled {
             $(#[tokio::test] async fn $behaviour() {
                 super::$behaviour(&*crate::backends::sled().store).await
+            })*
+        }
+    };
+}
+
+macro_rules! on_every_shared_backend {
+    ($($behaviour:ident),* $(,)?) => {
+        mod on_shared_memory {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(&*crate::backends::shared_memory().store).await
             })*
         }
     };

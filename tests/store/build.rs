@@ -8,12 +8,14 @@ use stagepost::domain::change::{
     ChangeSet, DeliveryWrite, ExternalIdWrite, JourneyMove, LeafPageWrite, MembershipWrite, ProfileWrite,
 };
 use stagepost::domain::definition::{Definition, Kind, Source, SourceKind};
-use stagepost::domain::delivery::{Cause, Delivery, DeliveryStatus, Payload};
+use stagepost::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload};
 use stagepost::domain::event::{Call, Event};
-use stagepost::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, UserKey};
+use stagepost::domain::health::Health;
+use stagepost::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
 use stagepost::domain::journey::{Journey, JourneyStatus};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::profile::Profile;
+use stagepost::domain::replay::{Replay, ReplayStatus};
 use stagepost::domain::time::Timestamp;
 use stagepost::store::Wanted;
 
@@ -181,6 +183,28 @@ pub fn backfill(n: u64, done: Option<&UserKey>) -> Backfill {
 
 pub fn external_id(kind: &str, id: &str, user: &UserKey, present: bool) -> ExternalIdWrite {
     ExternalIdWrite { kind: kind.into(), id: id.into(), user: user.clone(), present }
+}
+
+/// A destination that failed that often.
+pub fn health(key: &str, failures: u32) -> Health {
+    Health { failures, ..Health::new(key.to_owned()) }
+}
+
+pub fn replay(n: u64, status: ReplayStatus) -> Replay {
+    Replay {
+        id: ReplayId::from_bytes(id_bytes(7, n)),
+        filter: DeliveryFilter { text: Some("503".into()), ..DeliveryFilter::default() },
+        until: delivery_id(9, 9),
+        after: Some(delivery_id(1, n)),
+        status,
+        total: 7,
+        looked_at: 3,
+        replayed: 2,
+        superseded: 1,
+        failed: 0,
+        created_at: at(1),
+        updated_at: at(2),
+    }
 }
 
 pub fn source(key: &str) -> Definition {

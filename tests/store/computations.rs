@@ -8,6 +8,7 @@ use stagepost::domain::sizes::{Per, SizePoint};
 use stagepost::store::Store;
 
 use crate::build::*;
+use crate::writer::commit;
 
 on_every_backend!(
     pages_of_leaves_are_set_removed_and_dropped,
@@ -37,21 +38,21 @@ async fn pages_of_leaves_are_set_removed_and_dropped(store: &dyn Store) {
         leaf_page(&ab, 1, 0, Some(3)),
         leaf_page(&ab, 9, 0, None),
     ];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let wanted = [(a.clone(), leaf_id(1), 7), (a.clone(), leaf_id(3), 0), (ab.clone(), leaf_id(1), 0)];
     let found = store.leaf_pages(&wanted).await.unwrap();
     assert_eq!((&found[0], &found[1], &found[2]), (&set.leaf_pages[2].page, &None, &set.leaf_pages[4].page));
 
     let mut set = changes();
     set.leaf_pages = vec![leaf_page(&a, 1, 0, None), leaf_page(&a, 1, 7, Some(6_000))];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!((ask(&a, 1, 0).await, ask(&a, 1, 7).await), (None, Some(6_000)));
 
     // What is written together with the dropping stays.
     let mut set = changes();
     set.drop_leaves = vec![(a.clone(), leaf_id(1)), (a.clone(), leaf_id(77))];
     set.leaf_pages = vec![leaf_page(&a, 1, 7, Some(12_000)), leaf_page(&a, 1, 8, Some(1))];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!((ask(&a, 1, u32::MAX).await, ask(&a, 1, 8).await), (None, Some(1)));
     assert_eq!(ask(&a, 1, 7).await, Some(12_000));
     assert_eq!((ask(&a, 2, 0).await, ask(&ab, 1, 0).await), (Some(2), Some(3)), "other leaf, other user");
@@ -62,13 +63,13 @@ async fn backfills_are_remembered_in_order(store: &dyn Store) {
     let [zero, one, two, many] = [0, 1, 2, 3_000].map(|n| backfill(n, None));
     let mut set = changes();
     set.backfills = vec![put(&two), put(&many), put(&zero), put(&one), BackfillWrite::Delete(two.id)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.backfills().await.unwrap(), [zero.clone(), one.clone(), many.clone()]);
     let further = backfill(1, Some(&user("b")));
     let mut set = changes();
     set.backfills =
         vec![put(&further), BackfillWrite::Delete(zero.id), put(&zero), BackfillWrite::Delete(many.id)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.backfills().await.unwrap(), [zero, further]);
 }
 
@@ -82,7 +83,7 @@ async fn memberships_are_looked_up_and_compared(store: &dyn Store) {
             }
         }
     }
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.is_member("x", &user("4")).await.unwrap(), Some(at(4)));
     assert_eq!(store.is_member("x", &user("5")).await.unwrap(), None);
     assert_eq!(store.is_member("none", &user("4")).await.unwrap(), None);
@@ -104,7 +105,7 @@ async fn members_are_of_any_kind(store: &dyn Store) {
     let mut set = changes();
     set.memberships = keys.iter().map(|key| member("aud", key, Some(1))).collect();
     set.profiles = keys.iter().map(|key| new_profile(profile(key))).collect();
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let rows = store.members("aud", &first(9)).await.unwrap().rows;
     assert_eq!(rows.into_iter().map(|row| row.user).collect::<Vec<_>>(), keys);
     let (profiles, _) = store.profiles_after(Some(&keys[0]), 9).await.unwrap();
@@ -138,9 +139,9 @@ async fn sizes_follow_the_memberships(store: &dyn Store) {
         (30 * HOUR, &[4, -2, -3]),
         (30 * HOUR + 1, &[-4]),
     ] {
-        store.commit(&moves(ms, "x", users)).await.unwrap();
+        commit(store, &moves(ms, "x", users)).await;
     }
-    store.commit(&moves(30 * HOUR, "y", &[1])).await.unwrap();
+    commit(store, &moves(30 * HOUR, "y", &[1])).await;
     let all = [(1, 3, 1, 2), (30, 1, 3, 0)];
     assert_eq!(
         sizes(store, "x", Per::Hour, 0, 99).await,
@@ -156,34 +157,34 @@ async fn sizes_follow_the_memberships(store: &dyn Store) {
     assert_eq!(sizes(store, "none", Per::Day, -99, 99).await, []);
     assert_eq!(store.audiences_with_members().await.unwrap(), ["x", "y"], "x is empty, its past is not");
     // A commit that says no instant counts towards none; one whose instant is before 1970 does.
-    store.commit(&moves(0, "x", &[7])).await.unwrap();
-    store.commit(&moves(-1, "x", &[8])).await.unwrap();
+    commit(store, &moves(0, "x", &[7])).await;
+    commit(store, &moves(-1, "x", &[8])).await;
     assert_eq!(sizes(store, "x", Per::Hour, -9, 1).await, [(-1, 1, 0, 2)]);
 }
 
 async fn within_one_change_set_each_step_counts(store: &dyn Store) {
-    store.commit(&moves(HOUR, "x", &[1, -1, 1, 2, -2])).await.unwrap();
+    commit(store, &moves(HOUR, "x", &[1, -1, 1, 2, -2])).await;
     assert_eq!(sizes(store, "x", Per::Hour, 0, 9).await, [(1, 3, 2, 1)]);
-    store.commit(&moves(2 * HOUR, "x", &[-1, 1])).await.unwrap();
+    commit(store, &moves(2 * HOUR, "x", &[-1, 1])).await;
     assert_eq!(sizes(store, "x", Per::Hour, 2, 9).await, [(2, 1, 1, 1)]);
 }
 
 async fn sizes_go_with_their_audience(store: &dyn Store) {
     for hour in 1..=4 {
-        store.commit(&moves(hour * HOUR, "x", &[hour])).await.unwrap();
+        commit(store, &moves(hour * HOUR, "x", &[hour])).await;
     }
-    store.commit(&moves(HOUR, "y", &[1])).await.unwrap();
+    commit(store, &moves(HOUR, "y", &[1])).await;
     let gone = || ChangeSet { drop_members: vec!["x".into()], drop_members_limit: 2, ..changes() };
-    store.commit(&gone()).await.unwrap();
+    commit(store, &gone()).await;
     assert_eq!(sizes(store, "x", Per::Hour, 0, 9).await.len(), 2);
     // What is dropped counts nowhere, nor what enters an audience that is gone.
     let set = ChangeSet { at: at(5 * HOUR), memberships: moves(5, "x", &[9]).memberships, ..gone() };
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(sizes(store, "x", Per::Hour, 0, 9).await, []);
     assert_eq!(sizes(store, "x", Per::Day, 0, 9).await, [(0, 4, 0, 4)]);
     for listed in [&["x", "y"][..], &["y"]] {
         assert_eq!(store.audiences_with_members().await.unwrap(), listed);
-        store.commit(&gone()).await.unwrap();
+        commit(store, &gone()).await;
     }
     assert_eq!(sizes(store, "y", Per::Day, 0, 9).await, [(0, 1, 0, 1)]);
 }
@@ -196,7 +197,7 @@ async fn old_sizes_are_forgotten_bit_by_bit(store: &dyn Store) {
     }
     for hour in [1, 25] {
         set.at = at(hour * HOUR);
-        store.commit(&set).await.unwrap();
+        commit(store, &set).await;
         set.memberships.iter_mut().for_each(|write| write.since = None);
     }
     let (hour, day) = (at(2 * HOUR), at(24 * HOUR));
@@ -212,7 +213,7 @@ async fn old_sizes_are_forgotten_bit_by_bit(store: &dyn Store) {
     };
     for points in [6, 4] {
         assert!(store.has_sizes_before(hour, day).await.unwrap());
-        store.commit(&ChangeSet { forget_sizes_before: Some((hour, day)), ..changes() }).await.unwrap();
+        commit(store, &ChangeSet { forget_sizes_before: Some((hour, day)), ..changes() }).await;
         assert_eq!(count().await, points);
     }
     assert!(!store.has_sizes_before(hour, day).await.unwrap());
@@ -220,17 +221,17 @@ async fn old_sizes_are_forgotten_bit_by_bit(store: &dyn Store) {
     // The hour that is forgotten begins anew where the same change set counts towards it.
     let (hour, day) = (at(26 * HOUR), at(48 * HOUR));
     let set = ChangeSet { forget_sizes_before: Some((hour, day)), ..moves(25 * HOUR, "aud_0000", &[1]) };
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(sizes(store, "aud_0000", Per::Hour, 0, 99).await, [(25, 1, 0, 1)]);
-    store.commit(&ChangeSet { forget_sizes_before: Some((hour, day)), ..changes() }).await.unwrap();
-    store.commit(&ChangeSet { forget_sizes_before: Some((hour, day)), ..changes() }).await.unwrap();
+    commit(store, &ChangeSet { forget_sizes_before: Some((hour, day)), ..changes() }).await;
+    commit(store, &ChangeSet { forget_sizes_before: Some((hour, day)), ..changes() }).await;
     assert_eq!(store.audiences_with_members().await.unwrap(), ["aud_0000"], "it has a member");
 }
 
 async fn a_change_set_with_nothing_but_its_instant_is_empty(store: &dyn Store) {
     let set = ChangeSet { at: at(5), ..changes() };
     assert!(set.is_empty());
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert!(!ChangeSet { drop_leaves: vec![(user("a"), leaf_id(1))], ..set }.is_empty());
 }
 
@@ -251,7 +252,7 @@ async fn users_are_found_by_external_ids(store: &dyn Store) {
         external_id("email", "back", &a, false),
         external_id("email", "back", &a, true),
     ];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(ask("email", "x@y", 9).await, [b.clone(), a.clone(), c.clone()]);
     assert_eq!(ask("email", "x@y", 2).await, [b.clone(), a.clone()]);
     assert_eq!(ask("phone", "x@y", 9).await, std::slice::from_ref(&a));
@@ -262,6 +263,6 @@ async fn users_are_found_by_external_ids(store: &dyn Store) {
     }
     let mut set = changes();
     set.external_ids = vec![external_id("email", "x@y", &a, false), external_id("email", "none", &a, false)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(ask("email", "x@y", 9).await, [b, c]);
 }

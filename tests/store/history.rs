@@ -9,6 +9,7 @@ use stagepost::store::{EventFilter, Store, Wanted};
 
 use crate::build::*;
 use crate::picture::walk;
+use crate::writer::commit;
 
 on_every_backend!(events_are_found_by_name_and_time, the_log_is_read_by_name, the_log_is_read_for_some_users);
 
@@ -28,17 +29,17 @@ fn names(of: &[&str]) -> BTreeSet<String> {
 async fn events_are_found_by_name_and_time(store: &dyn Store) {
     let (known, visitor, other) = (user("a"), UserKey::anonymous("a"), user("b"));
     let alias = || Call::Alias { previous_id: "o".into() };
-    for commit in [
+    for made in [
         vec![(10, &known, track_of("Bought")), (11, &visitor, page()), (12, &other, track_of("Bought"))],
         vec![(20, &known, alias()), (21, &known, track_of("Tried"))],
         vec![(30, &visitor, track_of("Bought")), (31, &other, page())],
     ] {
         let mut set = changes();
-        set.events = commit.into_iter().map(|(ms, who, call)| event(event_id(ms, 1), who, call)).collect();
+        set.events = made.into_iter().map(|(ms, who, call)| event(event_id(ms, 1), who, call)).collect();
         for late in set.events.iter_mut().filter(|event| event.id == event_id(21, 1)) {
             late.timestamp = at(5);
         }
-        store.commit(&set).await.unwrap();
+        commit(store, &set).await;
     }
     let any = EventFilter::default;
     let own: BTreeSet<UserKey> = [known.clone(), visitor.clone()].into();
@@ -78,7 +79,7 @@ async fn the_log_is_read_by_name(store: &dyn Store) {
     for (n, call) in (1..).zip(calls) {
         let mut set = changes();
         set.events.push(event(event_id(n, 1), &user("a"), call));
-        store.commit(&set).await.unwrap();
+        commit(store, &set).await;
     }
     let (end, all) = (event_id(99, 1), store.event_log(None, event_id(99, 1), 100).await.unwrap());
     for (wanted, found) in [
@@ -104,7 +105,7 @@ async fn the_log_is_read_for_some_users(store: &dyn Store) {
     let keys = [visitor.clone(), user("a"), user("b"), user("c")];
     let mut set = changes();
     set.events = (1..).zip(&keys).map(|(n, who)| event(event_id(n, 1), who, track_of("Bought"))).collect();
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let names = names(&["Bought"]);
     for (after, to, found) in [
         (None, None, &keys[..]),

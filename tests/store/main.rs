@@ -5,12 +5,16 @@
 #[macro_use]
 mod backends;
 mod build;
+mod by_id;
 mod computations;
 mod history;
+mod leases;
 mod merging;
 mod model;
 mod picture;
 mod sealing;
+mod sharing;
 mod sled_only;
 mod suite;
 mod upgrade;
+mod writer;

@@ -9,6 +9,7 @@ use stagepost::store::Store;
 
 use crate::build::*;
 use crate::picture::walk;
+use crate::writer::commit;
 
 on_every_backend!(
     profiles_that_became_part_of_another_are_nobody,
@@ -41,7 +42,7 @@ async fn profiles_that_became_part_of_another_are_nobody(store: &dyn Store) {
         profile.merged_into = merged.then(|| user("z"));
         let mut set = changes();
         set.profiles.push(ProfileWrite { profile, wake_was: None, is_new, was_merged });
-        store.commit(&set).await.unwrap();
+        commit(store, &set).await;
         store.counts().await.unwrap().profiles
     };
     for (id, count) in [("a", 1), ("b", 2), ("c", 3), ("d", 4)] {
@@ -72,7 +73,7 @@ async fn merged_owner(store: &dyn Store, status: JourneyStatus, to: JourneyStatu
     let mut set = changes();
     set.journeys.push(opened(&one.journeys[0]));
     set.profiles = vec![new_profile(one), new_profile(profile(&user("b")))];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
 
     let (mut one, mut other) = (profile(&user("a")), profile(&user("b")));
     one.merged_into = Some(user("b"));
@@ -82,7 +83,7 @@ async fn merged_owner(store: &dyn Store, status: JourneyStatus, to: JourneyStatu
     set.profiles = [one, other]
         .map(|profile| ProfileWrite { profile, wake_was: None, is_new: false, was_merged: false })
         .to_vec();
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.journey(id).await.unwrap().unwrap().user, user("b"));
     assert_eq!(flows_of(store, &user("a")).await, [""; 0]);
     assert_eq!(flows_of(store, &user("b")).await, ["order"]);
@@ -114,7 +115,7 @@ async fn archived_journeys_are_adopted_newest_first_and_bit_by_bit(store: &dyn S
     }
     // One record of several rows.
     set.archived[total - 3].phone_number = Some("p".repeat(20_000));
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
 
     let mut set = changes();
     let mut last = journey(journey_id(9, 1), &a, JourneyStatus::Completed);
@@ -122,7 +123,7 @@ async fn archived_journeys_are_adopted_newest_first_and_bit_by_bit(store: &dyn S
     set.journeys.push(opened(&last));
     set.archived.push(last);
     set.adopted.push(adoption(&a, &b));
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let newest: Vec<String> = (4..total - 1).rev().map(|n| n.to_string()).collect();
     assert_eq!((flows_of(store, &b).await, newest.len()), (newest, most));
     assert_eq!(flows_of(store, &a).await, ["3", "2", "1", "0", "archived just now"]);
@@ -131,7 +132,7 @@ async fn archived_journeys_are_adopted_newest_first_and_bit_by_bit(store: &dyn S
 
     let mut set = changes();
     set.adopted.push(adoption(&a, &b));
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!((flows_of(store, &a).await.len(), flows_of(store, &b).await.len()), (0, total));
     let counts = store.counts().await.unwrap().journeys;
     assert_eq!(counts[&JourneyStatus::Completed], u64::try_from(total).unwrap());
@@ -147,11 +148,11 @@ async fn adoptions_follow_one_another(store: &dyn Store) {
         set.archived.push(gone);
     }
     let later = set.archived.pop().unwrap();
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let mut set = changes();
     set.archived.push(later);
     set.adopted = vec![adoption(&c, &c), adoption(&a, &b), adoption(&b, &c), adoption(&a, &b)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(flows_of(store, &c).await, ["4", "3", "2", "1"]);
     for nobody in [&a, &b] {
         assert_eq!(flows_of(store, nobody).await, [""; 0]);
@@ -159,6 +160,6 @@ async fn adoptions_follow_one_another(store: &dyn Store) {
     // There and back is nothing at all.
     let mut set = changes();
     set.adopted = vec![adoption(&c, &a), adoption(&a, &b), adoption(&b, &c)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(flows_of(store, &c).await, ["4", "3", "2", "1"]);
 }

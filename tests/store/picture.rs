@@ -13,6 +13,7 @@ use stagepost::domain::sizes::Per;
 use stagepost::store::{EventFilter, Result, Store};
 
 use crate::build::{at, event_id, named};
+use crate::writer::unrevised;
 
 /// What to ask about.
 pub struct Cast {
@@ -68,7 +69,8 @@ pub async fn picture(store: &dyn Store, cast: &Cast) -> Vec<String> {
     note!("admin", store.admin_token_hash().await.unwrap());
     note!("unknown flows", store.unknown_flows().await.unwrap());
     note!("audiences", store.audiences_with_members().await.unwrap());
-    note!("profiles", store.profiles(&cast.users).await.unwrap());
+    let profiles = store.profiles(&cast.users).await.unwrap().into_iter();
+    note!("profiles", profiles.map(|profile| profile.map(unrevised)).collect::<Vec<_>>());
     note!("next timer", store.next_timer().await.unwrap());
     for now in [0, 3, 1_000] {
         note!(format!("timers {now}"), store.due_timers(at(now), 3).await.unwrap());
@@ -79,8 +81,10 @@ pub async fn picture(store: &dyn Store, cast: &Cast) -> Vec<String> {
         note!(format!("first expired {now}"), store.expired_seen(at(now), 3).await.unwrap().len());
     }
     for user in &cast.users {
-        note!(format!("profile {user}"), store.profile(user).await.unwrap());
-        note!(format!("after {user}"), store.profiles_after(Some(user), 2).await.unwrap());
+        note!(format!("profile {user}"), store.profile(user).await.unwrap().map(unrevised));
+        let (profiles, last) = store.profiles_after(Some(user), 2).await.unwrap();
+        let profiles: Vec<_> = profiles.into_iter().map(unrevised).collect();
+        note!(format!("after {user}"), (profiles, last));
         for message in &cast.messages {
             note!(format!("seen {user}"), store.seen(&[(user.clone(), *message)]).await.unwrap());
         }

@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 
 use stagepost::domain::change::{
-    DefinitionWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite, SeenWrite,
+    ChangeSet, DefinitionWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite, SeenWrite,
 };
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Call;
-use stagepost::domain::health::Health;
-use stagepost::domain::ids::{EventId, ReplayId, UserKey};
+use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
@@ -18,6 +17,7 @@ use stagepost::store::{EventFilter, Store, StoreError};
 
 use crate::build::*;
 use crate::picture::{walk, whole_log};
+use crate::writer::{commit, unrevised};
 
 on_every_backend!(
     an_empty_store_answers_everything_with_nothing,
@@ -51,7 +51,7 @@ on_every_backend!(
 );
 
 async fn an_empty_store_answers_everything_with_nothing(store: &dyn Store) {
-    store.commit(&changes()).await.unwrap();
+    commit(store, &changes()).await;
     assert_eq!(store.counts().await.unwrap(), Default::default());
     assert_eq!(store.last_event().await.unwrap(), None);
     assert_eq!(store.next_timer().await.unwrap(), None);
@@ -73,10 +73,11 @@ async fn profiles_come_back_whole_and_in_order(store: &dyn Store) {
         profile.journeys.push(journey(journey_id(5, 5), &user(id), JourneyStatus::Active));
         set.profiles.push(new_profile(profile));
     }
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let wanted = set.profiles[1].profile.clone();
-    assert_eq!(store.profile(&user("a")).await.unwrap(), Some(wanted.clone()));
+    assert_eq!(store.profile(&user("a")).await.unwrap().map(unrevised), Some(wanted.clone()));
     let some = store.profiles(&[user("c"), user("x"), user("a")]).await.unwrap();
+    let some: Vec<_> = some.into_iter().map(|profile| profile.map(unrevised)).collect();
     assert_eq!(some[0].as_ref().map(|profile| &profile.key), Some(&user("c")));
     assert_eq!((&some[1], &some[2]), (&None, &Some(wanted)));
     let keys = |profiles: Vec<stagepost::domain::profile::Profile>| -> Vec<UserKey> {
@@ -94,12 +95,10 @@ async fn long_profiles_grow_and_shrink(store: &dyn Store) {
         profile.anonymous_ids = vec!["n".repeat(bytes)];
         let write =
             ProfileWrite { profile: profile.clone(), wake_was: None, is_new: round == 0, was_merged: false };
-        store
-            .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
-            .await
-            .unwrap();
-        assert_eq!(store.profile(&key).await.unwrap(), Some(profile.clone()));
-        assert_eq!(store.profiles_after(None, 5).await.unwrap().0, [profile]);
+        commit(store, &ChangeSet { profiles: vec![write], ..changes() }).await;
+        assert_eq!(store.profile(&key).await.unwrap().map(unrevised), Some(profile.clone()));
+        let (all, _) = store.profiles_after(None, 5).await.unwrap();
+        assert_eq!(all.into_iter().map(unrevised).collect::<Vec<_>>(), [profile]);
     }
     assert_eq!(store.counts().await.unwrap().profiles, 1);
 }
@@ -109,10 +108,7 @@ async fn timers_follow_the_profile(store: &dyn Store) {
         let mut profile = profile(&user(id));
         profile.wake_at = wake.map(at);
         let write = ProfileWrite { profile, wake_was: was.map(at), is_new: was.is_none(), was_merged: false };
-        store
-            .commit(&stagepost::domain::change::ChangeSet { profiles: vec![write], ..changes() })
-            .await
-            .unwrap();
+        commit(store, &ChangeSet { profiles: vec![write], ..changes() }).await;
     };
     set_timer("a", None, Some(20)).await;
     set_timer("b", None, Some(10)).await;
@@ -137,7 +133,7 @@ async fn the_log_hands_out_whole_commits(store: &dyn Store) {
             let bytes = if n % 7 == 0 { 20_000 } else { 300 };
             set.events.push(track(event_id(10, n), &user("a"), bytes));
         }
-        store.commit(&set).await.unwrap();
+        commit(store, &set).await;
     }
     let sizes = async |limit| whole_log(store, limit).await.iter().map(Vec::len).collect::<Vec<_>>();
     assert_eq!(sizes(1).await, [1, 40, 2, 3]);
@@ -168,7 +164,7 @@ async fn events_are_found_by_id_and_by_filter(store: &dyn Store) {
         };
         set.events.push(event(event_id(10, n), &who, call));
     }
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let ids = [event_id(10, 29), event_id(10, 30), event_id(9, 1), event_id(10, 0)];
     assert_eq!(store.events(&ids).await.unwrap(), [set.events[29].clone(), set.events[0].clone()]);
     let all = walk(7, async |p| store.newest_events(&EventFilter::default(), &p).await).await;
@@ -191,7 +187,7 @@ async fn a_journey_is_found_in_the_profile_and_in_the_archive(store: &dyn Store)
     let mut set = changes();
     set.journeys.extend(owner.journeys.iter().map(opened));
     set.profiles.push(new_profile(owner.clone()));
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.journey(a).await.unwrap().as_ref(), Some(&owner.journeys[0]));
     assert_eq!(store.journey(journey_id(1, 1)).await.unwrap(), None);
 
@@ -205,7 +201,7 @@ async fn a_journey_is_found_in_the_profile_and_in_the_archive(store: &dyn Store)
         is_new: false,
         was_merged: false,
     });
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.journey(a).await.unwrap(), Some(gone.clone()));
     let filter = JourneyFilter { user: Some(user("a")), ..Default::default() };
     let his = walk(1, async |p| store.journeys(&filter, &p).await).await;
@@ -236,7 +232,7 @@ async fn stalled_journeys_are_listed_while_they_are_stalled(store: &dyn Store) {
             was_merged: false,
         });
         set.journeys.push(JourneyMove { id, user: user("a"), from, to, moved: false });
-        store.commit(&set).await.unwrap();
+        commit(store, &set).await;
         let stalled = store.journeys(&filter, &first(5)).await.unwrap().rows;
         assert_eq!(stalled.len(), usize::from(to == JourneyStatus::Stalled));
         assert_eq!(store.counts().await.unwrap().journeys.into_iter().collect::<Vec<_>>(), [(to, 1)]);
@@ -248,7 +244,7 @@ async fn a_journey_opened_and_archived_at_once_is_whole(store: &dyn Store) {
     let mut set = changes();
     set.journeys.push(opened(&gone));
     set.archived.push(gone.clone());
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.journey(gone.id).await.unwrap(), Some(gone));
 }
 
@@ -261,7 +257,7 @@ async fn journeys_are_listed_by_time(store: &dyn Store) {
         set.journeys.push(opened(&owner.journeys[0]));
         set.profiles.push(new_profile(owner));
     }
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let times = async |from: Option<i64>, to: Option<i64>| {
         let filter = JourneyFilter { from: from.map(at), to: to.map(at), ..Default::default() };
         let found = walk(2, async |p| store.journeys(&filter, &p).await).await;
@@ -282,28 +278,28 @@ async fn memberships_keep_rows_and_count_in_step(store: &dyn Store) {
         member("x", &b, None),
         member("y", &a, Some(3)),
     ];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     set.memberships = vec![member("x", &a, Some(9)), member("x", &b, None), member("z", &b, None)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let members = store.members("x", &first(9)).await.unwrap().rows;
     assert_eq!(members.iter().map(|row| (&row.user, row.since)).collect::<Vec<_>>(), [(&a, at(9))]);
     assert_eq!(store.audiences_with_members().await.unwrap(), ["x", "y"]);
     let counts = store.counts().await.unwrap().members;
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("x".to_owned(), 1), ("y".to_owned(), 1)]);
     set.memberships = vec![member("x", &a, None)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.audiences_with_members().await.unwrap(), ["y"]);
 }
 
 async fn members_of_a_gone_audience_go_bit_by_bit(store: &dyn Store) {
     let mut set = changes();
     set.memberships = (0..5).map(|n| member("x", &user(&n.to_string()), Some(n))).collect();
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     for left in [3, 1, 0, 0] {
         let mut set = changes();
         set.drop_members = vec!["x".into(), "none".into()];
         set.drop_members_limit = 2;
-        store.commit(&set).await.unwrap();
+        commit(store, &set).await;
         assert_eq!(store.members("x", &first(9)).await.unwrap().rows.len(), left);
         let count = store.counts().await.unwrap().members.get("x").copied().unwrap_or(0);
         assert_eq!(usize::try_from(count).unwrap(), left);
@@ -318,7 +314,7 @@ async fn due(store: &dyn Store, now: i64) -> Vec<stagepost::domain::ids::Deliver
 }
 
 async fn commit_deliveries(store: &dyn Store, writes: Vec<stagepost::domain::change::DeliveryWrite>) {
-    store.commit(&stagepost::domain::change::ChangeSet { deliveries: writes, ..changes() }).await.unwrap();
+    commit(store, &ChangeSet { deliveries: writes, ..changes() }).await;
 }
 
 async fn a_lane_hands_out_its_lowest_id_only(store: &dyn Store) {
@@ -477,21 +473,6 @@ async fn deliveries_are_looked_through_from_the_oldest(store: &dyn Store) {
 }
 
 async fn healths_and_replays_are_set_and_removed(store: &dyn Store) {
-    let health = |key: &str, failures| Health { failures, ..Health::new(key.to_owned()) };
-    let replay = |n, status| Replay {
-        id: ReplayId::from_bytes(delivery_id(7, n).to_bytes()),
-        filter: DeliveryFilter { text: Some("503".into()), ..Default::default() },
-        until: delivery_id(9, 9),
-        after: Some(delivery_id(1, n)),
-        status,
-        total: 7,
-        looked_at: 3,
-        replayed: 2,
-        superseded: 1,
-        failed: 0,
-        created_at: at(1),
-        updated_at: at(2),
-    };
     let put = |replay: &Replay| ReplayWrite::Put(Box::new(replay.clone()));
     let (one, two) = (replay(1, ReplayStatus::Running), replay(2, ReplayStatus::Done));
     let mut set = changes();
@@ -499,14 +480,14 @@ async fn healths_and_replays_are_set_and_removed(store: &dyn Store) {
         ["b", "a", "c", "b"].into_iter().zip(1..).map(|(key, n)| HealthWrite::Put(health(key, n))).collect();
     set.healths.push(HealthWrite::Delete("c".into()));
     set.replays = vec![put(&two), put(&one)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.healths().await.unwrap(), [health("a", 2), health("b", 4)], "the last word holds");
     assert_eq!(store.replays().await.unwrap(), [one.clone(), two]);
     let mut set = changes();
     set.healths = vec![HealthWrite::Delete("a".into()), HealthWrite::Delete("none".into())];
     let done = Replay { status: ReplayStatus::Cancelled, ..one };
     set.replays = vec![put(&done), ReplayWrite::Delete(replay(2, ReplayStatus::Done).id)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.healths().await.unwrap(), [health("b", 4)]);
     assert_eq!(store.replays().await.unwrap(), [done]);
 }
@@ -537,14 +518,14 @@ async fn message_ids_are_remembered_and_expire(store: &dyn Store) {
     let seen = |id: &str, n: u8, ms| SeenWrite { user: user(id), message: [n; 16], at: at(ms) };
     let mut set = changes();
     set.seen = vec![seen("a", 1, 30), seen("a", 2, 10), seen("b", 1, 20), seen("b", 3, 5), seen("b", 3, 40)];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let asked = [(user("a"), [1; 16]), (user("c"), [1; 16]), (user("b"), [3; 16])];
     assert_eq!(store.seen(&asked).await.unwrap(), [Some(at(30)), None, Some(at(40))]);
     let expired = store.expired_seen(at(30), 9).await.unwrap();
     assert_eq!(expired, [(user("a"), [2; 16]), (user("b"), [1; 16])], "oldest first, not the bound itself");
     let mut set = changes();
     set.forget_seen = store.expired_seen(at(99), 3).await.unwrap();
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.expired_seen(at(99), 9).await.unwrap(), [(user("b"), [3; 16])]);
     assert_eq!(store.seen(&asked).await.unwrap(), [None, None, Some(at(40))]);
 }
@@ -559,7 +540,7 @@ async fn definitions_are_set_and_removed(store: &dyn Store) {
         DefinitionWrite::Delete { kind: Kind::Flow, key: "a".into() },
     ];
     set.admin_token_hash = Some("hash".into());
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.definitions().await.unwrap(), [source("a"), source("b")]);
     assert_eq!(store.admin_token_hash().await.unwrap().as_deref(), Some("hash"));
 }
@@ -567,10 +548,10 @@ async fn definitions_are_set_and_removed(store: &dyn Store) {
 async fn unknown_flows_are_listed_up_to_the_limit(store: &dyn Store) {
     let mut set = changes();
     set.unknown_flows = vec!["b".into(), "a".into(), "b".into()];
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.unknown_flows().await.unwrap(), ["a", "b"]);
     set.unknown_flows = (0..=limits::MAX_UNKNOWN_FLOWS).map(|n| format!("flow {n}")).collect();
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.unknown_flows().await.unwrap().len(), limits::MAX_UNKNOWN_FLOWS);
 }
 
@@ -592,7 +573,7 @@ async fn a_scan_that_finds_little_hands_out_what_it_has(store: &dyn Store) {
         let call = Call::Alias { previous_id: "o".into() };
         set.events.push(event(event_id(10, n), &user(if n == 3 { "rare" } else { "a" }), call));
     }
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     let filter = EventFilter { users: [user("rare")].into(), ..EventFilter::default() };
     let page = store.newest_events(&filter, &first(5)).await.unwrap();
     assert!(page.rows.is_empty() && page.cursor.is_some());
@@ -612,7 +593,7 @@ async fn ids_may_hold_any_bytes(store: &dyn Store) {
         set.deliveries.push(new_delivery(delivery(delivery_id(1, n), "d", who, 5)));
         set.deliveries.push(new_delivery(delivery(delivery_id(2, n), "d\0", who, 5)));
     }
-    store.commit(&set).await.unwrap();
+    commit(store, &set).await;
     assert_eq!(store.due_timers(at(5), 99).await.unwrap().len(), users.len());
     assert_eq!(walk(2, async |p| store.members("x", &p).await).await.len(), users.len());
     assert_eq!(due(store, 5).await.len(), users.len());

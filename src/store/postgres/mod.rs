@@ -8,9 +8,11 @@ mod address;
 mod connect;
 mod errors;
 mod pipeline;
+mod read;
 mod rows;
 mod schema;
 mod secrets;
+mod store;
 mod tls;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use connect::{Connection, InTransaction, Link};
 use errors::Failure;
 use pipeline::{Answer, Counted, Step};
 
+pub use address::check as check_url;
 pub use pipeline::Figures;
 
 /// A store in a database that other nodes use, too.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::domain::ids::UserKey;
+use crate::domain::ids::{LeafId, UserKey};
 use crate::domain::time::Timestamp;
 use crate::store::{Result, StoreError, codec};
 
@@ -37,6 +37,16 @@ pub(super) fn uuid(id: [u8; 16]) -> Uuid {
 /// An instant. Exact: a `timestamptz` has microseconds, and holds all years that a [`Timestamp`] can be in.
 pub(super) fn instant(at: Timestamp) -> DateTime<Utc> {
     at.to_chrono()
+}
+
+/// The instant in a column.
+pub(super) fn read_instant(row: &tokio_postgres::Row, name: &str) -> Result<Timestamp> {
+    column(row, name).map(Timestamp::from_chrono)
+}
+
+/// A leaf's id: its eight bytes as a number.
+pub(super) fn leaf(id: LeafId) -> i64 {
+    i64::from_be_bytes(id.to_bytes())
 }
 
 /// What stands for NUL, which PostgreSQL has not got in texts, and for itself.
