@@ -389,8 +389,11 @@ impl Writer {
                 answer_alone(reply, cancelled)
             }
             Command::SetAdminToken { hash, reply } => {
-                let mut changes = ChangeSet { admin_token_hash: Some(hash), ..ChangeSet::default() };
-                let answer = self.commit(&mut changes).await.map_err(EngineError::from);
+                let set = async |it: &mut Self| {
+                    let admin_token_hash = Some(hash.clone());
+                    Ok(it.commit(&mut ChangeSet { admin_token_hash, ..ChangeSet::default() }).await?)
+                };
+                let answer = self.until_first(set).await;
                 answer_alone(reply, answer)
             }
             Command::Stop { reply } => {
