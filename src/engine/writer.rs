@@ -255,8 +255,9 @@ impl Writer {
                 Ok(true)
             }
             Err(error) if error.is_passing() => {
-                // The next tick tries again.
-                tracing::warn!(%error, "timers and long work wait");
+                // The next tick tries again; that the database is away was said.
+                self.shared.pulse.note(Err::<(), _>(&error));
+                tracing::debug!(%error, "timers and long work wait");
                 (self.timers_due, self.jobs) = (false, false);
                 Ok(false)
             }
@@ -641,7 +642,11 @@ fn refused(error: StoreError) -> Result<(), StoreError> {
     if error.is_fatal() {
         return Err(error);
     }
-    tracing::error!(%error, "a group of inputs was refused");
+    if error.is_passing() {
+        tracing::debug!(%error, "a group of inputs was refused");
+    } else {
+        tracing::error!(%error, "a group of inputs was refused");
+    }
     metrics::counter!("stagepost_groups_refused_total").increment(1);
     Ok(())
 }
