@@ -112,7 +112,9 @@ impl PostgresStore {
             SELECT wake_at, user_key FROM profiles
             WHERE wake_at IS NOT NULL AND wake_at <= $1 ORDER BY wake_at, user_key LIMIT $2";
         let rows = self.query(SQL, &[&instant(now), &limit(most)]).await?;
-        rows.iter().map(|row| Ok((read_instant(row, "wake_at")?, read_key(column(row, "user_key")?)?))).collect()
+        rows.iter()
+            .map(|row| Ok((read_instant(row, "wake_at")?, read_key(column(row, "user_key")?)?)))
+            .collect()
     }
 
     pub(in super::super) async fn next_timer(&self) -> Result<Option<Timestamp>> {

@@ -37,8 +37,9 @@ impl PostgresStore {
         let mut counts = Counts::default();
         for row in &self.query(SQL, &[]).await? {
             let name: &str = column(row, "name")?;
-            add(&mut counts, name, number(column(row, "n")?))
-                .ok_or_else(|| codec::corrupt(&codec::name("running totals", name.as_bytes()), "of nothing"))?;
+            add(&mut counts, name, number(column(row, "n")?)).ok_or_else(|| {
+                codec::corrupt(&codec::name("running totals", name.as_bytes()), "of nothing")
+            })?;
         }
         Ok(counts)
     }
@@ -70,4 +71,8 @@ impl PostgresStore {
         Ok(self.rulebook().await?.replays)
     }
 }
-impl PostgresStore { async fn rulebook(&self) -> Result<crate::store::Rulebook> { Err(codec::corrupt("", "")) } }
+impl PostgresStore {
+    async fn rulebook(&self) -> Result<crate::store::Rulebook> {
+        Err(codec::corrupt("", ""))
+    }
+}
