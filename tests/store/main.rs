@@ -15,6 +15,7 @@ mod picture;
 mod sealing;
 mod sharing;
 mod sled_only;
+mod sql;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
