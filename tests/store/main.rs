@@ -12,6 +12,7 @@ mod leases;
 mod merging;
 mod model;
 mod picture;
+mod postgres_only;
 mod sealing;
 mod sharing;
 mod sled_only;
