@@ -16,6 +16,7 @@ mod postgres;
 mod sealing;
 mod sharing;
 mod sled_only;
+mod sql;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
