@@ -7,6 +7,7 @@ use std::time::Duration;
 use stagepost::clock::{self, Clock};
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
+use stagepost::store::postgres::PostgresStore;
 use stagepost::store::seal::Sealer;
 use stagepost::store::sled::SledStore;
 
@@ -57,7 +58,11 @@ impl Place {
                 })
                 .await
             }
-            Self::Postgres(_) => unimplemented!(),
+            Self::Postgres(schema) => {
+                let runtime = tokio::runtime::Handle::current();
+                let opened = PostgresStore::open(schema.url(), sealer(), runtime).await;
+                Arc::new(opened.unwrap_or_else(|error| panic!("{}: {error}", schema.url())))
+            }
         }
     }
 }
