@@ -10,6 +10,7 @@ use stagepost::store::memory::MemoryStore;
 use stagepost::store::postgres::PostgresStore;
 use stagepost::store::seal::Sealer;
 use stagepost::store::sled::SledStore;
+use tokio::runtime::Handle;
 
 use super::postgres::{self, Schema};
 use super::wait::eventually;
@@ -59,9 +60,8 @@ impl Place {
                 .await
             }
             Self::Postgres(schema) => {
-                let runtime = tokio::runtime::Handle::current();
-                let opened = PostgresStore::open(schema.url(), sealer(), runtime).await;
-                Arc::new(opened.unwrap_or_else(|error| panic!("{}: {error}", schema.url())))
+                let store = PostgresStore::open(schema.url(), sealer(), Handle::current()).await;
+                Arc::new(store.expect("the database"))
             }
         }
     }
