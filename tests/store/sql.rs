@@ -9,7 +9,6 @@ use stagepost::domain::event::Call;
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::journey::JourneyStatus;
 use stagepost::domain::time::Timestamp;
-use stagepost::store::Store;
 use stagepost::store::postgres::PostgresStore;
 
 use crate::backends::open_postgres;
