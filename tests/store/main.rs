@@ -13,7 +13,7 @@ mod leases;
 mod merging;
 mod model;
 mod picture;
-mod postgres_only;
+mod postgres;
 mod sealing;
 mod sharing;
 mod sled_only;
