@@ -1,4 +1,4 @@
-//! What only the PostgreSQL backend has to show of its reading.
+//! What is read: round trips, the log of several nodes, damage, instants far away.
 
 use std::collections::HashSet;
 
