@@ -296,7 +296,8 @@ mod tests {
     impl World {
         fn new() -> Self {
             let clock = Clock::manual(Timestamp::from_millis(1_000_000));
-            Self { store: MemoryStore::shared(clock.clone()), clock }
+            let told = clock.clone();
+            Self { store: MemoryStore::shared(move || told.now()), clock }
         }
 
         fn pass(&self, span: Span) {
