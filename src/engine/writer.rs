@@ -120,6 +120,7 @@ impl Writer {
         let shared = Arc::new(Shared {
             commands: sender,
             ingest,
+            queue_places: Arc::new(Semaphore::new(limits::QUEUE_COMMANDS)),
             queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
             definitions,
             backfills,
