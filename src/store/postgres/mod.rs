@@ -39,6 +39,7 @@ use errors::Failure;
 use pipeline::{Answer, Counted, Step};
 use slots::Slots;
 
+pub use address::check as check_url;
 pub use pipeline::Figures;
 
 /// A store in a database that other nodes use, too.
