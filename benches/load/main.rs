@@ -13,6 +13,7 @@
 //! cargo bench --bench load -- ten        nine destinations beside a dead one
 //! cargo bench --bench load -- dead       1 M deliveries queued for a dead destination: posts, and another destination
 //! cargo bench --bench load -- mappings   mappings of ten directives
+//! cargo bench --bench load -- cluster    one and three nodes over PostgreSQL against plain inserts; what a commit asks of it
 //! ```
 //! Without a name all of them run. `STAGEPOST_BENCH_SECONDS` (default 10) is the length of one measurement;
 //! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the last three fewer.
@@ -22,6 +23,7 @@
 mod backfill;
 mod bare;
 mod client;
+mod cluster;
 mod computations;
 mod deliveries;
 mod hot;
@@ -29,6 +31,8 @@ mod latency;
 mod management;
 mod receiver;
 mod server;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 mod throughput;
 mod tracks;
 mod volume;
@@ -94,6 +98,9 @@ fn main() {
         }
         if wanted("mappings") {
             deliveries::mappings();
+        }
+        if wanted("cluster") {
+            cluster::cluster().await;
         }
     });
 }

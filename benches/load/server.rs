@@ -40,6 +40,16 @@ impl Server {
 
     /// stagepost over `data`, with these definitions.
     pub async fn stagepost(data: &Path, definitions: &str) -> Self {
+        Self::with(data, definitions, &[]).await
+    }
+
+    /// The same over a store that others may share.
+    pub async fn sharing(store: &str, data: &Path, definitions: &str) -> Self {
+        let key = "benchmark-benchmark-benchmark-00";
+        Self::with(data, definitions, &[("STAGEPOST_STORE", store), ("STAGEPOST_SECRET_KEY", key)]).await
+    }
+
+    async fn with(data: &Path, definitions: &str, settings: &[(&str, &str)]) -> Self {
         let address = free_port();
         let file = data.with_extension("toml");
         std::fs::write(&file, definitions).expect("a writable directory");
@@ -49,6 +59,7 @@ impl Server {
         command.env("STAGEPOST_ADMIN_TOKEN", TOKEN).env("STAGEPOST_LOG", "warn");
         command.env("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS", "true");
         command.env_remove("STAGEPOST_BENCH_SECONDS").env_remove("STAGEPOST_BENCH_SCALE");
+        command.envs(settings.iter().copied());
         Self::start(command, address).await
     }
 

@@ -41,9 +41,9 @@ const USERS: u64 = 100_000;
 const AT_ONCE: u64 = 10_000;
 const STAGES: [&str; 3] = ["initiation", "no_reply", "confirmed"];
 
-/// Journeys of three posts each, ten thousand at a time: all begin, then none replies, then all confirm, then the next ten
+/// A post of the Studio widget. Journeys of three posts each, ten thousand at a time: all begin, then none replies, then all confirm, then the next ten
 /// thousand users come.
-fn stage_post(number: u64) -> Vec<u8> {
+pub fn stage_post(number: u64) -> Vec<u8> {
     let wave = number / AT_ONCE;
     let stage = STAGES[usize::try_from(wave % 3).expect("0 to 2")];
     // Each stage meets the users of the wave in another order.
@@ -54,7 +54,8 @@ fn stage_post(number: u64) -> Vec<u8> {
     post("/studio/wk_studio", "application/x-www-form-urlencoded;charset=utf-8", &body)
 }
 
-fn batch_of_100(number: u64) -> Vec<u8> {
+/// A batch of tracks.
+pub fn batch_of_100(number: u64) -> Vec<u8> {
     let mut body = String::from(r#"{"writeKey":"wk_http_bench","batch":["#);
     for item in 0..100 {
         let mixed = mix(number * 100 + item);
@@ -71,13 +72,15 @@ fn batch_of_100(number: u64) -> Vec<u8> {
     post("/v1/batch", "application/json", &body)
 }
 
-async fn measure(server: &Server, connections: u64, make: impl MakeRequest) -> Load {
+/// What that many connections get done.
+pub async fn measure(server: &Server, connections: u64, make: impl MakeRequest) -> Load {
     // A short warm-up, so that neither side pays for its first connections.
     load(&server.address, connections, Until::Time(Duration::from_secs(1)), u64::MAX / 4, make.clone()).await;
     load(&server.address, connections, Until::Time(Duration::from_secs(seconds())), 0, make).await
 }
 
-fn row(name: &str, load: &Load, ratio: Option<f64>) {
+/// Prints what was measured.
+pub fn row(name: &str, load: &Load, ratio: Option<f64>) {
     println!(
         "{name:<34} {:>9.0} req/s   p50 {:>7.2?}   p99 {:>7.2?}   refused {}{}",
         load.rate(),

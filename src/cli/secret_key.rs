@@ -19,20 +19,45 @@ const OWN_FILE: &str = "secret.key";
 /// # Errors
 /// A message that names the setting, when the key can't be read, or is missing though the store needs it.
 pub(super) fn sealer(config: &Config, store: &Path) -> Result<Sealer, String> {
-    let secret = match (&config.secret_key, &config.secret_key_file) {
-        (Some(secret), _) => secret.clone(),
-        (None, Some(path)) => {
-            read(path).and_then(|found| found.ok_or_else(|| "there is no such file".to_owned())).map_err(
-                |error| format!("secret_key_file (STAGEPOST_SECRET_KEY_FILE) {}: {error}", path.display()),
-            )?
-        }
-        (None, None) => own(&config.data_dir, store)?,
+    let secret = match given(config)? {
+        Some(secret) => secret,
+        None => own(&config.data_dir, store)?,
     };
+    Ok(sealer_of(config, &secret))
+}
+
+/// The sealer for a store that several servers share: a key that one of them made would be no other's.
+///
+/// # Errors
+/// A message that names the setting, when there is no key or it can't be read.
+pub(super) fn shared_sealer(config: &Config) -> Result<Sealer, String> {
+    let secret = given(config)?.ok_or(
+        "a database can have several servers, and all need the same key for the secrets in it: set secret_key \
+         (STAGEPOST_SECRET_KEY) or secret_key_file (STAGEPOST_SECRET_KEY_FILE); `openssl rand -hex 32` prints one",
+    )?;
+    Ok(sealer_of(config, &secret))
+}
+
+/// The key that the settings name.
+fn given(config: &Config) -> Result<Option<Secret>, String> {
+    match (&config.secret_key, &config.secret_key_file) {
+        (Some(secret), _) => Ok(Some(secret.clone())),
+        (None, Some(path)) => {
+            let found = read(path).and_then(|found| found.ok_or_else(|| "there is no such file".to_owned()));
+            found.map(Some).map_err(|error| {
+                format!("secret_key_file (STAGEPOST_SECRET_KEY_FILE) {}: {error}", path.display())
+            })
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn sealer_of(config: &Config, secret: &Secret) -> Sealer {
     let sealer = Sealer::new(secret.expose(), clock::entropy);
-    Ok(match &config.secret_key_previous {
+    match &config.secret_key_previous {
         Some(previous) => sealer.with_previous(previous.expose()),
         None => sealer,
-    })
+    }
 }
 
 /// The key in the data directory; made there where none was ever needed.

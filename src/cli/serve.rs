@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use url::Url;
 
 use super::{secret_key, tls};
@@ -24,6 +26,8 @@ use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, T
 use crate::http::api::{ApiState, token_hash};
 use crate::http::ingest::IngestConfig;
 use crate::store::memory::MemoryStore;
+use crate::store::postgres::PostgresStore;
+use crate::store::seal::Sealer;
 use crate::store::sled::SledStore;
 use crate::store::{Store, StoreError};
 use crate::{http, metrics, starter};
@@ -41,6 +45,9 @@ pub fn run(config: Config, definitions: Option<Vec<Definition>>) -> Result<(), S
     runtime.block_on(serve(config, definitions))
 }
 
+/// How long a start waits for the database.
+const DATABASE_WAIT: Duration = Duration::from_secs(60);
+
 /// The writer on its thread.
 struct WriterThread {
     ended: oneshot::Receiver<Result<(), StoreError>>,
@@ -55,7 +62,7 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     let metrics = metrics::install().map_err(|error| format!("can't set up metrics: {error}"))?;
     tokio::spawn(metrics.clone().upkeep());
 
-    let store = open_store(&config)?;
+    let store = open_store(&config).await?;
     let clock = Clock::system();
     let surroundings =
         Surroundings { public_url: Some(base_url.clone()), operators: config.ops_email.clone() };
@@ -70,6 +77,16 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         Writer::open(Arc::clone(&store), settings).await.map_err(|error| error.to_string())?;
     let (nudge, ticks) = Ticker::channel();
     let mut writer = start_writer(writer, ticks)?;
+    let beside = [
+        tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.keep_leases().await }
+        }),
+        tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.follow_log().await }
+        }),
+    ];
 
     let templates = Arc::new(Templates::new(config.templates_dir.clone()));
     let is_first_start = apply_definitions(&engine, &templates, definitions).await?;
@@ -98,10 +115,13 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         }),
     };
     stop(grace, server, dispatcher, &engine, ticker, writer, failure.is_none()).await;
+    beside.iter().for_each(JoinHandle::abort);
+    engine.give_up_leases().await;
+    tracing::info!("stopped");
     failure.map_or(Ok(()), Err)
 }
 
-fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
     let begun = Instant::now();
     let store: Arc<dyn Store> = match &config.store {
         StoreChoice::Memory => {
@@ -113,10 +133,25 @@ fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
             let sealer = secret_key::sealer(config, path)?;
             Arc::new(SledStore::open(path, cache_bytes, sealer).map_err(|error| error.to_string())?)
         }
+        StoreChoice::Postgres(url) => Arc::new(open_postgres(url, secret_key::shared_sealer(config)?).await?),
     };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(store = store.describe(), took_ms, "store opened");
     Ok(store)
+}
+
+/// Waits for a database that is not there yet: it may be starting, too.
+async fn open_postgres(url: &Secret, sealer: Sealer) -> Result<PostgresStore, String> {
+    let begun = Instant::now();
+    loop {
+        match PostgresStore::open(url.expose(), sealer.clone(), Handle::current()).await {
+            Err(error) if error.is_passing() && begun.elapsed() < DATABASE_WAIT => {
+                tracing::warn!(%error, "waiting for the database");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            opened => return opened.map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// The writer has a thread of its own: it reads and syncs the disk, and nobody else waits for that.
@@ -283,5 +318,4 @@ async fn stop(
         }
     }
     ticker.stop().await;
-    tracing::info!("stopped");
 }

@@ -44,6 +44,8 @@ impl fmt::Debug for Secret {
 pub enum StoreChoice {
     /// A sled database in that directory.
     Sled(PathBuf),
+    /// A PostgreSQL database, by its URL; it may hold a password.
+    Postgres(Secret),
     /// Memory; gone when the process ends.
     Memory,
 }

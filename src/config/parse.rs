@@ -10,6 +10,7 @@ use super::{LogFormat, Secret, StoreChoice};
 use crate::delivery::email::SmtpSettings;
 use crate::domain::definition::document::{check_email, check_http_url};
 use crate::domain::limits::{MAX_RECIPIENTS, MAX_SECRET_KEY_BYTES, MIN_SECRET_KEY_CHARS};
+use crate::store::postgres::check_url;
 
 /// Shortest admin token.
 const MIN_TOKEN: usize = 16;
@@ -32,9 +33,11 @@ pub(super) fn store(text: &str) -> Result<StoreChoice, String> {
         Some(("sled", "")) => Err("write the path after `sled:`".to_owned()),
         Some(("sled", path)) => Ok(StoreChoice::Sled(PathBuf::from(path))),
         Some(("postgres" | "postgresql", _)) => {
-            Err("PostgreSQL is not available in this version; write sled:PATH or memory:".to_owned())
+            check_url(text).map(|()| StoreChoice::Postgres(Secret::new(text)))
         }
-        Some(_) | None => Err("must be sled:PATH or memory:".to_owned()),
+        Some(_) | None => {
+            Err("must be sled:PATH, postgres://user:password@host/database or memory:".to_owned())
+        }
     }
 }
 

@@ -45,7 +45,8 @@ pub const SETTINGS: [Setting; 19] = [
         "STAGEPOST_STORE",
         "",
         "sled:/var/lib/stagepost/store",
-        "`sled:PATH`, or `memory:` which forgets everything at the end; unset: sled in the data directory",
+        "`sled:PATH` for one server, `postgres://user:password@host/database` for one or several (docs/SCALING.md), or `memory:` \
+         which forgets everything at the end; unset: sled in the data directory",
     ),
     Setting {
         key: "cache_mb",

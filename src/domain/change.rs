@@ -181,6 +181,17 @@ pub struct Swept {
     pub profiles: Vec<(UserKey, u64)>,
 }
 
+impl Swept {
+    /// The part that a store handed out: `profiles`, those after `after`, and the last one's key (`None`: there were none).
+    pub fn of(after: Option<&UserKey>, to: Option<&UserKey>, profiles: &[Profile]) -> Self {
+        Self {
+            after: after.cloned(),
+            to: to.cloned(),
+            profiles: profiles.iter().map(|profile| (profile.key.clone(), profile.revision)).collect(),
+        }
+    }
+}
+
 /// A point of an audience's size as it was elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SizeWrite {

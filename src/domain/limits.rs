@@ -115,6 +115,16 @@ pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
 pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
+/// Writers that take events in on one node, where several nodes share the store.
+pub const INGEST_WRITERS: usize = 4;
+/// How often something is decided anew because another writer was faster, before whoever asked is told to come back.
+pub const DECISIONS: u32 = 100;
+/// How long a node that is not heard of keeps what only one node does.
+pub const LEASE: Span = Span::from_secs(10);
+/// How often leases are prolonged.
+pub const LEASE_BEAT: Span = Span::from_millis(2500);
+/// How often a node looks for deliveries that other nodes made.
+pub const SHARED_RECHECK: Span = Span::from_millis(250);
 /// Timers looked at in one sweep before ingest has its turn again; where it goes by time, the first number that is tried.
 pub const SWEEP_TIMERS: usize = 256;
 /// Events, or profiles, looked at in one step of a backfill before ingest has its turn again; where it goes by time, the first

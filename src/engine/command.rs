@@ -72,25 +72,84 @@ pub struct Settlement {
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, EngineError>>;
 
-/// One input to the writer. Whoever sends it is answered once what it caused is on disk.
-pub(super) enum Command {
-    /// Deliveries that waited longer than their destination lets them.
-    Expire { ids: Vec<DeliveryId>, reply: Reply<()> },
+/// What goes together with others into one change set.
+#[derive(Clone)]
+pub(super) enum Input {
     /// Events that arrived together; answered in the same order.
-    Ingest {
-        events: Vec<Event>,
-        reply: Reply<Vec<Accepted>>,
-        /// Their share of `limits::QUEUE_BYTES`, given back when the command is done.
-        bytes: OwnedSemaphorePermit,
-    },
+    Ingest(Vec<Event>),
     /// Attempts at deliveries ended, which were made together.
-    Settle { settlements: Vec<Settlement>, reply: Reply<()> },
+    Settle(Vec<Settlement>),
+    /// Deliveries that waited longer than their destination lets them.
+    Expire(Vec<DeliveryId>),
+    /// An operator's word on a journey.
+    Operate { id: JourneyId, operation: Operation, by: String, reason: String },
+}
+
+impl Input {
+    /// How many records it makes or changes, and about how many bytes; each event is copied `copies` times.
+    pub fn weight(&self, copies: usize) -> (usize, usize) {
+        match self {
+            Self::Ingest(events) => {
+                (events.len() * copies, events.iter().map(Event::weight).sum::<usize>() * copies)
+            }
+            Self::Settle(settlements) => {
+                (settlements.len(), settlements.iter().map(|settlement| settlement.weight).sum())
+            }
+            Self::Expire(ids) => (ids.len(), 0),
+            Self::Operate { .. } => (1, 0),
+        }
+    }
+}
+
+/// Who waits for what comes of an [`Input`].
+pub(super) enum Waiting {
+    Ingest {
+        reply: Reply<Vec<Accepted>>,
+        /// Their share of `limits::QUEUE_BYTES`; dropping it gives it back.
+        _bytes: OwnedSemaphorePermit,
+    },
+    Done(Reply<()>),
+    Operate(Reply<Journey>),
+}
+
+/// What came of an [`Input`].
+pub(super) enum Outcomes {
+    Accepted(Vec<Accepted>),
+    Done,
+    Operated(Result<Box<Journey>, EngineError>),
+}
+
+impl Waiting {
+    /// Tells what came of it once it is on disk, or why it is not. A caller that went away is no error.
+    pub fn answer(self, outcome: Result<Outcomes, &str>) {
+        let refuse = |why: &str| EngineError::Unavailable(why.to_owned());
+        match (self, outcome) {
+            (Self::Ingest { reply, _bytes }, Ok(Outcomes::Accepted(accepted))) => {
+                drop(reply.send(Ok(accepted)))
+            }
+            (Self::Done(reply), Ok(Outcomes::Done)) => drop(reply.send(Ok(()))),
+            (Self::Operate(reply), Ok(Outcomes::Operated(operated))) => {
+                drop(reply.send(operated.map(|journey| *journey)))
+            }
+            (Self::Ingest { reply, _bytes }, Err(why)) => drop(reply.send(Err(refuse(why)))),
+            (Self::Done(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
+            (Self::Operate(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
+            // What comes of an input is of its kind; dropping the reply says that nothing came of it.
+            (Self::Ingest { .. } | Self::Done(_) | Self::Operate(_), Ok(_)) => {
+                tracing::error!("an input was answered with what came of another; this is a bug")
+            }
+        }
+    }
+}
+
+/// One thing asked of a writer. Whoever sends it is answered once what it caused is on disk.
+pub(super) enum Command {
+    /// Goes together with others.
+    Together(Input, Waiting),
     /// Definitions that are wanted.
     Apply { wanted: Vec<Definition>, options: ApplyOptions, reply: Reply<ApplyReport> },
     /// A definition that is no longer wanted; with `exit`, an audience's members are told first that they are out.
     Remove { kind: Kind, key: String, exit: bool, reply: Reply<()> },
-    /// An operator's word on a journey.
-    Operate { id: JourneyId, operation: Operation, by: String, reason: String, reply: Reply<Journey> },
     /// A destination that is not to be sent to, by whom and why; or to be sent to again.
     Pause { destination: String, pause: Option<(String, String)>, reply: Reply<Health> },
     /// Somebody of whose deletion the webhooks are to be told; answered with the deliveries.

@@ -104,6 +104,9 @@ impl Writer {
         // One that forgets and has not begun does for both.
         let is_planned = || self.rules.backfills.iter().any(|it| it.only_forgets() && it.is_untouched());
         if !backfill.only_forgets() || (forgets && !is_planned()) {
+            if !backfill.only_forgets() {
+                changes.begun.push(backfill.id);
+            }
             changes.backfills.push(BackfillWrite::Put(Box::new(backfill)));
         }
     }
@@ -192,7 +195,11 @@ impl Writer {
             }
         }
         let healths = self.healths_after(&mut changes, &definitions);
-        self.commit(&changes).await?;
+        self.commit(&mut changes).await?;
+        if self.is_shared() {
+            // How long the past is, was settled by the store.
+            return self.catch_up().await;
+        }
         let definitions = Arc::new(definitions);
         let mut backfills = self.rules.backfills.clone();
         for write in changes.backfills {

@@ -3,16 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use tokio::sync::OwnedSemaphorePermit;
-
-use super::command::{Accepted, Reply};
-use super::error::EngineError;
+use super::command::Accepted;
 use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
 use crate::domain::decide::{Decision, Effect, LeftOut, Merged, Rules, Told, links, message_hash};
-use crate::domain::delivery::Cause;
+use crate::domain::delivery::{Cause, Delivery};
 use crate::domain::event::{Call, Event};
 use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
-use crate::domain::journey::Journey;
 use crate::domain::leaf::{LeafState, Page, Pages};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::route::NotSentCounts;
@@ -29,34 +25,6 @@ struct Slot {
     changed: bool,
 }
 
-/// What is to be said to a caller once the change set is on disk.
-pub(super) enum Answer {
-    Ingested {
-        reply: Reply<Vec<Accepted>>,
-        accepted: Vec<Accepted>,
-        /// Their share of the queue's bytes; dropping it gives it back.
-        _bytes: OwnedSemaphorePermit,
-    },
-    Done(Reply<()>),
-    Operated(Reply<Journey>, Box<Journey>),
-}
-
-impl Answer {
-    /// Says it: yes, or why not. A caller that went away is no error.
-    pub fn send(self, failure: Option<&str>) {
-        let refuse = |why: &str| EngineError::Unavailable(why.to_owned());
-        match self {
-            Self::Ingested { reply, accepted, _bytes } => {
-                drop(reply.send(failure.map_or(Ok(accepted), |why| Err(refuse(why)))))
-            }
-            Self::Done(reply) => drop(reply.send(failure.map_or(Ok(()), |why| Err(refuse(why))))),
-            Self::Operated(reply, journey) => {
-                drop(reply.send(failure.map_or(Ok(*journey), |why| Err(refuse(why)))));
-            }
-        }
-    }
-}
-
 /// One group of inputs at one instant.
 pub(super) struct Group<'a> {
     store: &'a dyn Store,
@@ -67,6 +35,8 @@ pub(super) struct Group<'a> {
     merged: HashMap<UserKey, UserKey>,
     spilled: HashMap<(UserKey, MessageHash), Timestamp>,
     deliveries: BTreeMap<DeliveryId, DeliveryWrite>,
+    /// Deliveries as they are in the store.
+    stored: HashMap<DeliveryId, Delivery>,
     /// How many of the message ids that left their profiles in this group are in `spilled`.
     spilled_here: usize,
 }
@@ -81,6 +51,7 @@ impl<'a> Group<'a> {
             merged: HashMap::new(),
             spilled: HashMap::new(),
             deliveries: BTreeMap::new(),
+            stored: HashMap::new(),
             spilled_here: 0,
         }
     }
@@ -96,6 +67,7 @@ impl<'a> Group<'a> {
                 return Ok(());
             }
             let found = self.store.profiles(&missing).await?;
+            found.iter().flatten().for_each(|profile| self.rise_above(profile));
             let mut further = Vec::new();
             for (user, profile) in missing.into_iter().zip(found) {
                 let is_new = profile.is_none();
@@ -111,8 +83,16 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// What is made for him from now on comes after what another node, whose clock may be ahead, made for him.
+    pub fn rise_above(&mut self, profile: &Profile) {
+        if let Some(newest) = profile.newest_delivery {
+            self.decision.ids().start_after(newest.to_bytes());
+        }
+    }
+
     /// Takes a profile that was just read from the store.
     pub fn hold(&mut self, profile: Profile) {
+        self.rise_above(&profile);
         let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
         let slot = Slot { wake_was, is_new: false, was_merged, changed: false, profile };
         self.slots.entry(slot.profile.key.clone()).or_insert(slot);
@@ -199,36 +179,35 @@ impl<'a> Group<'a> {
             return Ok(());
         }
         let concerning = self.by_owner(events);
-        for owner in owners {
-            let concerned = concerning.get(&owner).map_or(&[][..], Vec::as_slice);
-            let is_whole = whole.contains(&owner);
-            loop {
-                let profile = &self.slots[&owner].profile;
-                let missing = if is_whole {
+        // What one page says may ask for another.
+        loop {
+            let mut wanted: Vec<(UserKey, LeafId, u32)> = Vec::new();
+            for owner in &owners {
+                let profile = &self.slots[owner].profile;
+                let missing = if whole.contains(owner) {
                     Rules::missing_all_pages(profile)
                 } else {
+                    let concerned = concerning.get(owner).map_or(&[][..], Vec::as_slice);
                     self.decision.rules().missing_pages(profile, concerned, self.now)
                 };
-                if missing.is_empty() {
-                    break;
+                wanted.extend(missing.into_iter().map(|(leaf, number)| (owner.clone(), leaf, number)));
+            }
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            let found = self.store.leaf_pages(&wanted).await?;
+            for ((owner, leaf, number), bytes) in wanted.into_iter().zip(found) {
+                if bytes.is_none() {
+                    tracing::error!(
+                        number,
+                        "a page of a leaf's state is not in the store; it counts as empty"
+                    );
                 }
-                let wanted: Vec<_> =
-                    missing.iter().map(|(leaf, number)| (owner.clone(), *leaf, *number)).collect();
-                let found = self.store.leaf_pages(&wanted).await?;
+                let page = bytes.map(|bytes| unpack(&owner, &bytes)).transpose()?;
                 let slot = self.slots.get_mut(&owner).expect("it was there above");
-                for ((leaf, number), bytes) in missing.into_iter().zip(found) {
-                    if bytes.is_none() {
-                        tracing::error!(
-                            number,
-                            "a page of a leaf's state is not in the store; it counts as empty"
-                        );
-                    }
-                    let page = bytes.map(|bytes| unpack(&owner, &bytes)).transpose()?;
-                    slot.profile.pages.of_mut(leaf).put_loaded(number, page);
-                }
+                slot.profile.pages.of_mut(leaf).put_loaded(number, page);
             }
         }
-        Ok(())
     }
 
     /// The events by whose profile they are counted on: their user's, and his accounts'.
@@ -385,26 +364,45 @@ impl<'a> Group<'a> {
         Some(answer)
     }
 
+    /// Has a profile written that was only read: where another node changes it meanwhile, what was decided by it is void.
+    pub fn touch(&mut self, user: &UserKey) {
+        let user = self.surviving(user).clone();
+        if let Some(slot) = self.slots.get_mut(&user).filter(|slot| !slot.is_new) {
+            slot.changed |= self.store.is_shared();
+        }
+    }
+
     /// A profile that is loaded and in the store.
     pub fn profile(&self, user: &UserKey) -> Option<&Profile> {
         self.slots.get(self.surviving(user)).filter(|slot| !slot.is_new).map(|slot| &slot.profile)
     }
 
-    /// The delivery as this group has it.
-    pub async fn delivery(&mut self, id: DeliveryId) -> Result<Option<DeliveryWrite>, StoreError> {
-        if let Some(write) = self.deliveries.get(&id) {
-            return Ok(Some(write.clone()));
+    /// Loads these deliveries.
+    pub async fn load_deliveries(&mut self, ids: Vec<DeliveryId>) -> Result<(), StoreError> {
+        if !ids.is_empty() {
+            let found = self.store.deliveries_by_id(&ids).await?;
+            self.stored.extend(ids.into_iter().zip(found).filter_map(|(id, found)| Some((id, found?))));
         }
-        let found = self.store.delivery(id).await?;
-        Ok(found.map(|delivery| {
-            let was = Some((delivery.status, delivery.next_attempt_at));
-            DeliveryWrite { delivery, was }
-        }))
+        Ok(())
     }
 
-    /// Whose journey it is.
-    pub async fn user_of(&self, id: JourneyId) -> Result<Option<UserKey>, StoreError> {
-        Ok(self.store.journey(id).await?.map(|journey| journey.user))
+    /// The delivery as this group has it; it is loaded.
+    pub fn delivery(&mut self, id: DeliveryId) -> Option<DeliveryWrite> {
+        if let Some(write) = self.deliveries.get(&id) {
+            return Some(write.clone());
+        }
+        let delivery = self.stored.get(&id)?.clone();
+        let was = Some((delivery.status, delivery.next_attempt_at));
+        Some(DeliveryWrite { delivery, was })
+    }
+
+    /// Whose these journeys are.
+    pub async fn users_of(&self, ids: &[JourneyId]) -> Result<HashMap<JourneyId, UserKey>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.store.journeys_by_id(ids).await?;
+        Ok(found.into_iter().flatten().map(|journey| (journey.id, journey.user)).collect())
     }
 
     /// The delivery as this group changed it.
@@ -415,6 +413,11 @@ impl<'a> Group<'a> {
     /// The store's running totals.
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         self.store.counts().await
+    }
+
+    /// Whether other nodes may write what it writes.
+    pub fn is_shared(&self) -> bool {
+        self.store.is_shared()
     }
 
     /// The store that it reads.
@@ -445,6 +448,9 @@ impl<'a> Group<'a> {
         if let Some(key) = profiles.next().map(|profile| &profile.key).or(self.decision.damaged.as_ref()) {
             return Err(damaged(key));
         }
+        if self.store.is_shared() {
+            note_newest(&self.decision.changes.deliveries, &mut self.slots);
+        }
         let mut changes = self.decision.changes;
         changes.deliveries.extend(self.deliveries.into_values());
         for mut slot in self.slots.into_values().filter(|slot| slot.changed) {
@@ -453,6 +459,16 @@ impl<'a> Group<'a> {
             changes.profiles.push(ProfileWrite { profile, wake_was, is_new, was_merged });
         }
         Ok(changes)
+    }
+}
+
+/// Notes on the profiles what is made for them, so that other nodes make what comes later.
+fn note_newest(made: &[DeliveryWrite], slots: &mut HashMap<UserKey, Slot>) {
+    for DeliveryWrite { delivery, .. } in made {
+        if let Some(slot) = slots.get_mut(&delivery.user) {
+            slot.profile.newest_delivery = slot.profile.newest_delivery.max(Some(delivery.id));
+            slot.changed = true;
+        }
     }
 }
 

@@ -1,25 +1,30 @@
 //! The engine as the other floors see it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use super::command::{Accepted, ApplyOptions, ApplyReport, Command, Operation, Reply, Settlement};
+use super::command::{
+    Accepted, ApplyOptions, ApplyReport, Command, Input, Operation, Reply, Settlement, Waiting,
+};
 use super::debugger::Debugger;
 use super::error::EngineError;
+use super::in_force::Present;
+use super::leases::Leases;
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Definition, Definitions, Kind};
 use crate::domain::delivery::DeliveryFilter;
 use crate::domain::event::Event;
 use crate::domain::health::Health as DestinationHealth;
-use crate::domain::ids::{DeliveryId, JourneyId, ReplayId};
+use crate::domain::ids::{DeliveryId, JourneyId, ReplayId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::limits;
 use crate::domain::replay::Replay;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// A handle on the running engine; cheap to clone.
 #[derive(Clone)]
@@ -30,12 +35,16 @@ pub struct Engine {
 /// What handles, the writer and the sweeper share.
 pub(super) struct Shared {
     pub commands: mpsc::Sender<Command>,
+    /// Where events go: to the writer, or to one of several, by their user.
+    pub ingest: Vec<mpsc::Sender<Command>>,
     /// What is left of `limits::QUEUE_BYTES`, in units of 1 KiB.
     pub queue_kilobytes: Arc<Semaphore>,
     pub definitions: watch::Receiver<Arc<Definitions>>,
     pub backfills: watch::Receiver<Arc<Vec<Backfill>>>,
     pub healths: watch::Receiver<Arc<BTreeMap<String, DestinationHealth>>>,
     pub replays: watch::Receiver<Arc<BTreeMap<ReplayId, Replay>>>,
+    pub present: Present,
+    pub leases: Leases,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,
@@ -86,6 +95,20 @@ pub(super) struct Pulse {
     pub sweeper: AtomicI64,
     /// Set once the store failed to write.
     pub failed: AtomicBool,
+    /// Set while the database can't be reached.
+    pub away: AtomicBool,
+}
+
+impl Pulse {
+    /// Notes whether the database could be reached; says so each time that changes.
+    pub fn note<T>(&self, outcome: Result<T, &StoreError>) {
+        let away = outcome.err().filter(|error| matches!(error, StoreError::Away { .. }));
+        match (self.away.swap(away.is_some(), Ordering::Relaxed), away) {
+            (false, Some(error)) => tracing::error!(%error, "posts are refused until the database is back"),
+            (true, None) => tracing::info!("the database is back"),
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
 }
 
 /// Whether the engine does its work.
@@ -93,6 +116,8 @@ pub(super) struct Pulse {
 pub struct Health {
     /// The store takes writes.
     pub store_writable: bool,
+    /// The database was there when it was last asked something, which is every few seconds; `None` where the store is none.
+    pub database_reached: Option<bool>,
     /// The writer answers.
     pub writer_alive: bool,
     /// Timers are being looked at.
@@ -105,19 +130,46 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Busy`] when too much is waiting, [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn ingest(&self, events: Vec<Event>) -> Result<Vec<Accepted>, EngineError> {
-        // Full means busy: the caller is told to come back, nothing grows.
+        let count = events.len();
+        let writers = self.shared.ingest.len();
+        let mut parts: BTreeMap<usize, (Vec<usize>, Vec<Event>)> = BTreeMap::new();
+        for (place, event) in events.into_iter().enumerate() {
+            let writer = if writers > 1 { writer_of(&event.user_key(), writers) } else { 0 };
+            let (places, part) = parts.entry(writer).or_default();
+            places.push(place);
+            part.push(event);
+        }
+        // All of it is handed in, or nothing.
+        let mut ready = Vec::with_capacity(parts.len());
+        for (writer, (places, events)) in parts {
+            let room = self.shared.ingest[writer].try_reserve().map_err(|error| match error {
+                mpsc::error::TrySendError::Full(()) => EngineError::Busy,
+                mpsc::error::TrySendError::Closed(()) => stopped(),
+            })?;
+            ready.push((room, places, self.budget(&events)?, events));
+        }
+        let mut waiting = Vec::with_capacity(ready.len());
+        for (room, places, _bytes, events) in ready {
+            let (reply, answer) = oneshot::channel();
+            room.send(Command::Together(Input::Ingest(events), Waiting::Ingest { reply, _bytes }));
+            waiting.push((places, answer));
+        }
+        let mut accepted: Vec<Option<Accepted>> = vec![None; count];
+        for (places, answer) in waiting {
+            let answers = answer.await.map_err(|_| stopped())??;
+            for (place, answer) in places.into_iter().zip(answers) {
+                accepted[place] = Some(answer);
+            }
+        }
+        Ok(accepted.into_iter().flatten().collect())
+    }
+
+    /// The share of `limits::QUEUE_BYTES` that these events take. Full means busy: the caller is told to come back, nothing grows.
+    fn budget(&self, events: &[Event]) -> Result<OwnedSemaphorePermit, EngineError> {
         let weight = events.iter().map(Event::weight).sum::<usize>().min(limits::QUEUE_BYTES);
         let units = u32::try_from(weight / 1024 + 1).unwrap_or(u32::MAX);
         let budget = Arc::clone(&self.shared.queue_kilobytes);
-        let bytes = budget.try_acquire_many_owned(units).map_err(|_| EngineError::Busy)?;
-        let (reply, answer) = oneshot::channel();
-        self.shared.commands.try_send(Command::Ingest { events, reply, bytes }).map_err(
-            |error| match error {
-                mpsc::error::TrySendError::Full(_) => EngineError::Busy,
-                mpsc::error::TrySendError::Closed(_) => stopped(),
-            },
-        )?;
-        answer.await.map_err(|_| stopped())?
+        budget.try_acquire_many_owned(units).map_err(|_| EngineError::Busy)
     }
 
     /// Tells what came of attempts that were made together; returns once it is on disk.
@@ -125,7 +177,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), EngineError> {
-        self.ask(|reply| Command::Settle { settlements, reply }).await
+        self.ask(|reply| Command::Together(Input::Settle(settlements), Waiting::Done(reply))).await
     }
 
     /// Gives these deliveries up, where they have waited longer than their destination lets them; returns once it is on disk.
@@ -133,7 +185,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError> {
-        self.ask(|reply| Command::Expire { ids, reply }).await
+        self.ask(|reply| Command::Together(Input::Expire(ids), Waiting::Done(reply))).await
     }
 
     /// Brings the definitions in line with `wanted`; applying the same again changes nothing.
@@ -172,8 +224,8 @@ impl Engine {
         by: &str,
         reason: &str,
     ) -> Result<Journey, EngineError> {
-        let (by, reason) = (by.to_owned(), reason.to_owned());
-        self.ask(|reply| Command::Operate { id, operation, by, reason, reply }).await
+        let input = Input::Operate { id, operation, by: by.to_owned(), reason: reason.to_owned() };
+        self.ask(|reply| Command::Together(input, Waiting::Operate(reply))).await
     }
 
     /// Pauses a destination by a person's word; answers how it fares then. To pause it again is no error.
@@ -244,7 +296,48 @@ impl Engine {
     /// Stops the writer once everything that was handed in before is on disk.
     pub async fn stop(&self) {
         // An error means that it has stopped already.
+        if self.shared.store.is_shared() {
+            for writer in &self.shared.ingest {
+                let _ = ask(writer, |reply| Command::Stop { reply }).await;
+            }
+        }
         let _ = self.ask(|reply| Command::Stop { reply }).await;
+    }
+
+    /// Holds this node's leases, and takes its share of what is free, until the future is dropped. Does nothing where the store
+    /// is this process's own.
+    pub async fn keep_leases(&self) {
+        while self.shared.leases.are_shared() {
+            self.renew_leases().await;
+            let definitions = self.shared.definitions.clone();
+            tokio::select! {
+                () = tokio::time::sleep(limits::LEASE_BEAT.to_std()) => {}
+                // New destinations are sent to at once.
+                () = changed(definitions) => {}
+            }
+        }
+    }
+
+    /// Does so once.
+    pub async fn renew_leases(&self) {
+        let definitions = self.definitions();
+        let renewed = self.shared.leases.renew(&*self.shared.store, &definitions).await;
+        self.shared.pulse.note(renewed.as_ref());
+        if let Err(error) = renewed {
+            tracing::debug!(%error, "this node's leases could not be prolonged; other nodes take them over");
+        }
+    }
+
+    /// Lets other nodes take over at once what this one did.
+    pub async fn give_up_leases(&self) {
+        if let Err(error) = self.shared.leases.give_up(&*self.shared.store).await {
+            tracing::warn!(%error, "this node's leases could not be given up; they run out by themselves");
+        }
+    }
+
+    /// What this node may do that only one node is to do.
+    pub fn leases(&self) -> &Leases {
+        &self.shared.leases
     }
 
     /// The definitions in force now.
@@ -299,8 +392,9 @@ impl Engine {
 
     /// Commands that wait for the writer now, and how many may.
     pub fn queue(&self) -> (usize, usize) {
-        let most = self.shared.commands.max_capacity();
-        (most - self.shared.commands.capacity(), most)
+        let lanes = &self.shared.ingest;
+        let most = lanes.iter().map(mpsc::Sender::max_capacity).sum();
+        (most - lanes.iter().map(mpsc::Sender::capacity).sum::<usize>(), most)
     }
 
     /// Whether the engine does its work: each loop gave a sign of life within the last ten seconds.
@@ -310,15 +404,37 @@ impl Engine {
         let pulse = &self.shared.pulse;
         Health {
             store_writable: !pulse.failed.load(Ordering::Relaxed),
+            database_reached: self.shared.store.is_shared().then(|| !pulse.away.load(Ordering::Relaxed)),
             writer_alive: alive(&pulse.writer),
             sweeper_alive: alive(&pulse.sweeper),
         }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
-        let (reply, answer) = oneshot::channel();
-        self.shared.commands.send(command(reply)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        ask(&self.shared.commands, command).await
+    }
+}
+
+async fn ask<T>(
+    writer: &mpsc::Sender<Command>,
+    command: impl FnOnce(Reply<T>) -> Command,
+) -> Result<T, EngineError> {
+    let (reply, answer) = oneshot::channel();
+    writer.send(command(reply)).await.map_err(|_| stopped())?;
+    answer.await.map_err(|_| stopped())?
+}
+
+/// Which of several writers takes in what comes under that key: always the same one.
+fn writer_of(user: &UserKey, writers: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    user.hash(&mut hasher);
+    usize::try_from(hasher.finish() % u64::try_from(writers).unwrap_or(1)).unwrap_or(0)
+}
+
+async fn changed<T>(mut watched: watch::Receiver<T>) {
+    watched.mark_unchanged();
+    if watched.changed().await.is_err() {
+        std::future::pending().await
     }
 }
 

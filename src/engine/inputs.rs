@@ -1,74 +1,67 @@
 //! The inputs of one group: what each needs is loaded, then the domain decides on them in turn.
 
-use super::command::{Command, Operation};
+use std::collections::HashMap;
+
+use super::command::{Input, Operation, Outcomes};
 use super::error::EngineError;
-use super::group::{Answer, Group};
+use super::group::Group;
 use super::settle::{Faring, expire, settle};
 use crate::domain::decide::OperateError;
-use crate::domain::ids::{JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, Note};
 use crate::store::StoreError;
 
-/// Lets the domain decide on each command in turn.
+/// Lets the domain decide on each input in turn; answers in the same order.
 pub(super) async fn decide(
     group: &mut Group<'_>,
-    commands: Vec<Command>,
-    answers: &mut Vec<Answer>,
+    inputs: Vec<Input>,
     faring: &mut Faring,
-) -> Result<(), StoreError> {
-    let mut journeys: Vec<(JourneyId, Option<UserKey>)> = Vec::new();
-    let mut events = Vec::new();
-    for command in &commands {
-        if let Command::Ingest { events: new, .. } = command {
-            events.extend(new);
+) -> Result<Vec<Outcomes>, StoreError> {
+    let users = load(group, &inputs).await?;
+    let mut outcomes = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        outcomes.push(match input {
+            Input::Ingest(events) => {
+                Outcomes::Accepted(events.into_iter().map(|event| group.take_in(event)).collect())
+            }
+            Input::Settle(settlements) => {
+                settle(group, &settlements, faring).await?;
+                Outcomes::Done
+            }
+            Input::Expire(ids) => {
+                expire(group, &ids);
+                Outcomes::Done
+            }
+            Input::Operate { id, operation, by, reason } => {
+                let note = Note { by, reason, at: group.now };
+                Outcomes::Operated(operate(group, users.get(&id), id, operation, note).map(Box::new))
+            }
+        });
+    }
+    Ok(outcomes)
+}
+
+/// Loads what the inputs are about, all of each sort at once; answers whose the journeys are that operators speak of.
+async fn load(group: &mut Group<'_>, inputs: &[Input]) -> Result<HashMap<JourneyId, UserKey>, StoreError> {
+    let (mut events, mut deliveries, mut journeys) = (Vec::new(), Vec::<DeliveryId>::new(), Vec::new());
+    for input in inputs {
+        match input {
+            Input::Ingest(new) => events.extend(new),
+            Input::Settle(settlements) => deliveries.extend(settlements.iter().map(|it| it.id)),
+            Input::Expire(ids) => deliveries.extend(ids),
+            Input::Operate { id, .. } => journeys.push(*id),
         }
     }
     group.load(events.iter().map(|event| event.user_key())).await?;
     group.load_spilled(&events).await?;
     group.load_for(&events).await?;
-    drop(events);
-    for command in &commands {
-        if let Command::Operate { id, .. } = command {
-            let user = group.user_of(*id).await?;
-            group.load(user.clone()).await?;
-            group.load_accounts().await?;
-            journeys.push((*id, user));
-        }
+    group.load_deliveries(deliveries).await?;
+    let users = group.users_of(&journeys).await?;
+    group.load(users.values().cloned()).await?;
+    if !users.is_empty() {
+        group.load_accounts().await?;
     }
-    for command in commands {
-        match command {
-            Command::Ingest { events, reply, bytes } => {
-                let accepted = events.into_iter().map(|event| group.take_in(event)).collect();
-                answers.push(Answer::Ingested { reply, accepted, _bytes: bytes });
-            }
-            Command::Settle { settlements, reply } => {
-                settle(group, &settlements, faring).await?;
-                answers.push(Answer::Done(reply));
-            }
-            Command::Expire { ids, reply } => {
-                expire(group, &ids).await?;
-                answers.push(Answer::Done(reply));
-            }
-            Command::Operate { id, operation, by, reason, reply } => {
-                let user = journeys.iter().find(|(known, _)| *known == id).and_then(|(_, user)| user.clone());
-                let note = Note { by, reason, at: group.now };
-                match operate(group, user.as_ref(), id, operation, note) {
-                    Ok(journey) => answers.push(Answer::Operated(reply, Box::new(journey))),
-                    Err(error) => drop(reply.send(Err(error))),
-                }
-            }
-            Command::Apply { .. }
-            | Command::Remove { .. }
-            | Command::Pause { .. }
-            | Command::NotifyDeletion { .. }
-            | Command::ReplayOne { .. }
-            | Command::Replay { .. }
-            | Command::CancelReplay { .. }
-            | Command::SetAdminToken { .. }
-            | Command::Stop { .. } => unreachable!("these are handled alone"),
-        }
-    }
-    Ok(())
+    Ok(users)
 }
 
 fn operate(

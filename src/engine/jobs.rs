@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::group::Group;
 use super::writer::Writer;
 use crate::domain::backfill::Backfill;
-use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite};
+use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite, Swept};
 use crate::domain::definition::{Announcement, Computation, Flow, Status};
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::domain::limits;
@@ -76,14 +76,19 @@ impl Writer {
         let Some(Announcement { destination, after }) = computation.announcements.first() else {
             return Ok(());
         };
-        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
+        let step = self.fewer(self.pace.step);
+        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), step).await?;
+        let swept = Swept::of(after.as_ref(), last.as_ref(), &profiles);
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
-        for profile in &profiles {
-            group.decision.announce_present(profile, computation, destination);
+        for profile in profiles {
+            group.rise_above(&profile);
+            group.decision.announce_present(&profile, computation, destination);
+            group.hold(profile);
         }
         let mut changes = group.finish().await?;
+        changes.swept = Some(swept);
         let mut computation = (**computation).clone();
         match last {
             Some(last) => computation.announcements[0].after = Some(last),
@@ -96,7 +101,7 @@ impl Writer {
     /// Tells the next members of an audience that is being deleted that they are out; after the last one it is gone.
     async fn leave(&mut self, audience: &Arc<Computation>) -> Result<(), StoreError> {
         // Whoever was told is no member any more, so the next ones are always the first.
-        let page = PageRequest { limit: self.pace.step, cursor: None };
+        let page = PageRequest { limit: self.fewer(self.pace.step), cursor: None };
         let members = self.shared.store.members(&audience.id, &page).await?.rows;
         if members.is_empty() {
             let (kind, key) = (audience.kind(), audience.key.clone());
@@ -122,8 +127,8 @@ impl Writer {
                 group.decision.changes.memberships.push(MembershipWrite { audience_id, user, since: None });
             }
         }
-        let changes = group.finish().await?;
-        self.commit(&changes).await
+        let mut changes = group.finish().await?;
+        self.commit(&mut changes).await
     }
 
     async fn tidy_up(&mut self) -> Result<bool, StoreError> {
@@ -141,7 +146,7 @@ impl Writer {
         if forget_seen.is_empty() {
             return Ok(false);
         }
-        self.commit(&ChangeSet { forget_seen, ..ChangeSet::default() }).await?;
+        self.commit(&mut ChangeSet { forget_seen, ..ChangeSet::default() }).await?;
         Ok(true)
     }
 
@@ -155,7 +160,8 @@ impl Writer {
             return Ok(false);
         }
         let drop_members_limit = limits::UPKEEP_STEP;
-        self.commit(&ChangeSet { drop_members: gone, drop_members_limit, ..ChangeSet::default() }).await?;
+        self.commit(&mut ChangeSet { drop_members: gone, drop_members_limit, ..ChangeSet::default() })
+            .await?;
         Ok(true)
     }
 
@@ -167,7 +173,7 @@ impl Writer {
             return Ok(false);
         }
         let forget_sizes_before = Some((hours, days));
-        self.commit(&ChangeSet { forget_sizes_before, ..ChangeSet::default() }).await?;
+        self.commit(&mut ChangeSet { forget_sizes_before, ..ChangeSet::default() }).await?;
         Ok(true)
     }
 
@@ -192,7 +198,7 @@ impl Writer {
                 retry::expire(&mut delivery, after, now);
                 DeliveryWrite { delivery, was }
             });
-            self.commit(&ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() }).await?;
+            self.commit(&mut ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() }).await?;
             return Ok(true);
         }
         Ok(false)
@@ -219,11 +225,11 @@ impl Writer {
             delivery.supersede(None, "its destination was removed".to_owned(), now);
             DeliveryWrite { delivery, was }
         });
-        let changes = ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() };
+        let mut changes = ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() };
         if changes.is_empty() {
             return Ok(false);
         }
-        self.commit(&changes).await?;
+        self.commit(&mut changes).await?;
         Ok(true)
     }
 }

@@ -3,17 +3,22 @@
 //! Everything that changes state is a command; the writer groups waiting commands, lets the domain decide, writes one
 //! change set, and only then answers.
 
+mod aftermath;
 mod backfill;
 mod coalesce;
 mod command;
 mod debugger;
 mod define;
 mod error;
+mod follow;
 mod group;
 mod handle;
 mod history;
+mod in_force;
+mod ingest;
 mod inputs;
 mod jobs;
+mod leases;
 mod population;
 mod preview;
 mod read;
@@ -30,6 +35,7 @@ pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};
 pub use history::Order;
+pub use leases::{LeaseUse, Leases, outbox_lease};
 pub use preview::{Preview, Question, Sample};
 pub use scan::Among;
 pub use scheduler::Ticker;

@@ -12,6 +12,7 @@ use crate::domain::definition::Problem;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, Payload};
 use crate::domain::ids::{DeliveryId, ReplayId};
 use crate::domain::limits;
+use crate::domain::page::PageRequest;
 use crate::domain::profile::Profile;
 use crate::domain::replay::{Replay, ReplayStatus};
 use crate::store::{Counts, StoreError};
@@ -31,7 +32,8 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
-        let Some(write) = group.delivery(id).await? else {
+        group.load_deliveries(vec![id]).await?;
+        let Some(write) = group.delivery(id) else {
             return Err(EngineError::NotFound { what: "delivery", key: id.to_string() });
         };
         match put_back(&mut group, write).await? {
@@ -42,8 +44,8 @@ impl Writer {
                 "delivery {id} says what is no longer true; sending it now would mislead"
             ))),
             PutBack::Replayed => {
-                let changes = group.finish().await?;
-                Ok(self.commit(&changes).await?)
+                let mut changes = group.finish().await?;
+                Ok(self.commit(&mut changes).await?)
             }
         }
     }
@@ -61,7 +63,10 @@ impl Writer {
             )));
         }
         let now = self.shared.clock.now();
-        // Ids only rise: everything that is there now has a lower one.
+        // Ids only rise, here; another node's clock may be ahead: everything that is there now has a lower one.
+        let newest = PageRequest { limit: 1, cursor: None };
+        let newest = self.shared.store.deliveries(&DeliveryFilter::default(), &newest).await?.rows;
+        newest.iter().for_each(|delivery| self.ids.start_after(delivery.id.to_bytes()));
         let until = self.ids.delivery(now);
         let replay = Replay {
             id: self.ids.replay(now),
@@ -114,7 +119,8 @@ impl Writer {
     pub(super) async fn go_on_with_replay(&mut self, replay: Replay) -> Result<(), StoreError> {
         let (after, until) = (replay.after, replay.until);
         let store = Arc::clone(&self.shared.store);
-        let part = store.deliveries_after(&replay.filter, after, until, limits::REPLAY_STEP).await?;
+        let part =
+            store.deliveries_after(&replay.filter, after, until, self.fewer(limits::REPLAY_STEP)).await?;
         match self.put_back_all(replay.clone(), &part.deliveries, part.looked_at, part.last).await {
             // Something that one of them needs can't be read or written: the others must not wait for it.
             Err(error) if error.is_about_this() => {
@@ -169,8 +175,11 @@ impl Writer {
         Ok(replay)
     }
 
-    async fn commit_replays(&mut self, changes: ChangeSet) -> Result<(), StoreError> {
-        self.commit(&changes).await?;
+    async fn commit_replays(&mut self, mut changes: ChangeSet) -> Result<(), StoreError> {
+        self.commit(&mut changes).await?;
+        if self.is_shared() {
+            return self.catch_up().await;
+        }
         for write in changes.replays {
             match write {
                 ReplayWrite::Put(replay) => self.replays.insert(replay.id, *replay),
@@ -200,6 +209,8 @@ async fn put_back(group: &mut Group<'_>, write: DeliveryWrite) -> Result<PutBack
     group.load([delivery.user.clone()]).await?;
     let now = group.now;
     let overtaken = group.profile(&delivery.user).is_some_and(|profile| is_overtaken(&delivery, profile));
+    // What is true of him now is what this was decided on.
+    group.touch(&delivery.user);
     if overtaken {
         delivery.supersede(None, "it says what is no longer true".to_owned(), now);
     } else {

@@ -37,10 +37,14 @@ pub(super) async fn settle(
     // Whether the destination was paused when they ended; what was made together says one thing of it.
     let mut was_paused = None;
     for settlement in settlements {
-        let Some(DeliveryWrite { delivery, was }) = group.delivery(settlement.id).await? else {
+        let Some(DeliveryWrite { delivery, was }) = group.delivery(settlement.id) else {
             tracing::warn!(delivery = %settlement.id, "an attempt ended at a delivery that is not there");
             continue;
         };
+        // Its answer got lost, and it came again.
+        if group.is_shared() && delivery.attempts.contains(&settlement.attempt) {
+            continue;
+        }
         let key = &delivery.destination;
         let is_paused = |faring: &Faring| faring.healths.get(key).is_some_and(|it| it.pause.is_some());
         let was_paused = match was_paused {
@@ -69,16 +73,15 @@ pub(super) async fn settle(
 }
 
 /// Gives up what has waited longer than its destination lets it.
-pub(super) async fn expire(group: &mut Group<'_>, ids: &[DeliveryId]) -> Result<(), StoreError> {
+pub(super) fn expire(group: &mut Group<'_>, ids: &[DeliveryId]) {
     for id in ids {
-        let Some(mut write) = group.delivery(*id).await? else { continue };
+        let Some(mut write) = group.delivery(*id) else { continue };
         let destination = group.decision.rules().definitions.destinations.get(&write.delivery.destination);
         let Some(after) = destination.and_then(|destination| destination.expire_after) else { continue };
         if retry::expire(&mut write.delivery, after, group.now) {
             group.put_delivery(write);
         }
     }
-    Ok(())
 }
 
 /// Notes what attempts say of their destination. Only turns are written down: a destination that fares well, or stumbles now and
@@ -147,7 +150,7 @@ impl Writer {
         };
         if is_news {
             let healths = vec![HealthWrite::Put(health.clone())];
-            self.commit(&ChangeSet { healths, ..ChangeSet::default() }).await?;
+            self.commit(&mut ChangeSet { healths, ..ChangeSet::default() }).await?;
             tracing::info!(
                 destination = key,
                 state = health.state(),
@@ -156,6 +159,7 @@ impl Writer {
             let mut all = Arc::clone(&self.healths);
             Arc::make_mut(&mut all).insert(key.to_owned(), health.clone());
             self.go_by_healths(all);
+            self.catch_up().await?;
         }
         Ok(health)
     }
@@ -170,9 +174,9 @@ impl Writer {
         group.load([user.clone()]).await?;
         let user = group.profile(&user).map_or(user, |profile| profile.key.clone());
         let notices = group.decision.notify_deletion(user_id, &user);
-        let changes = group.finish().await?;
+        let mut changes = group.finish().await?;
         if !changes.is_empty() {
-            self.commit(&changes).await?;
+            self.commit(&mut changes).await?;
         }
         Ok(notices)
     }

@@ -21,7 +21,7 @@ impl Writer {
         self.shared.pulse.sweeper.store(now.millis(), Ordering::Relaxed);
         let begun = Instant::now();
         let pace = BackfillPace { step: limits::SWEEP_TIMERS, ..self.pace };
-        let most = self.sweep_slice.items(pace, self.is_busy);
+        let most = self.fewer(self.sweep_slice.items(pace, self.is_busy));
         let mut due = self.shared.store.due_timers(now, most + self.stuck.len()).await?;
         due.retain(|(_, user)| !self.stuck.contains(user));
         due.truncate(most);
@@ -68,12 +68,12 @@ impl Writer {
             metrics::histogram!("stagepost_timer_lateness_seconds").record(f64::from(late) / 1000.0);
         }
         group.apply_effects();
-        let changes = group.finish().await?;
+        let mut changes = group.finish().await?;
         for user in strangers {
             self.leave_alone(&user, "the timer belongs to somebody who is not there");
         }
         // Nobody waits for an answer, so the next group need not wait for the disk.
-        self.begin(&changes).await?;
+        self.begin(&mut changes).await?;
         metrics::counter!("stagepost_timers_fired_total")
             .increment(u64::try_from(due.len()).unwrap_or(u64::MAX));
         Ok(())

@@ -1,41 +1,36 @@
 //! The one writer: takes what is waiting, lets the domain decide, commits once, and only then answers.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use super::aftermath::Aftermath;
 use super::backfill::{BackfillPace, Past, Slice};
-use super::command::Command;
+use super::command::{Command, Input, Reply, Waiting};
 use super::debugger::Debugger;
 use super::error::EngineError;
 use super::group::Group;
 use super::handle::{DeliveriesMade, Engine, Pulse, Shared};
+use super::in_force::{InForce, Present};
+use super::ingest::{Ingester, REFUSED_TIMES, refusal};
 use super::inputs::decide;
+use super::leases::{Leases, TIMERS, WORK};
 use super::settle::{Faring, Healths};
 use crate::clock::Clock;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
-use crate::domain::change::{ChangeSet, DeliveryWrite};
+use crate::domain::change::{ChangeSet, Revisions};
 use crate::domain::decide::{Rules, Surroundings};
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
-use crate::domain::event::Event;
+use crate::domain::delivery::DeliveryFilter;
 use crate::domain::ids::{IdSource, ReplayId, UserKey};
 use crate::domain::journey::JourneyFilter;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::replay::Replay;
 use crate::store::{Done, Store, StoreError};
-
-/// What callers hear when the store failed.
-const STORE_FAILED: &str = "the store failed; see the server's log";
-/// What callers hear when what their inputs go together with can't be read.
-const UNSOUND: &str = "what is stored of somebody whom this, or what came with it, concerns can't be read; see the server's log";
-/// What callers hear when what they caused is larger than a store keeps.
-const TOO_LARGE: &str = "what this would write is larger than the store keeps; see the server's log";
 
 /// What an engine needs to run.
 pub struct Settings {
@@ -85,6 +80,14 @@ pub struct Writer {
     pub(super) published_replays: watch::Sender<Arc<BTreeMap<ReplayId, Replay>>>,
     /// There may be something to compute, to put back or to tidy up.
     pub(super) jobs: bool,
+    /// What all this was taken from, as it was stored.
+    in_force: Arc<InForce>,
+    /// The definitions may have been changed by another node.
+    look_for_changes: bool,
+    /// How often in a row another node was first.
+    conflicts: u32,
+    /// Those that take in events, where several nodes share the store: stepped by this one until they run by themselves.
+    ingesters: Vec<Ingester>,
     stopping: bool,
 }
 
@@ -94,43 +97,55 @@ impl Writer {
     /// # Errors
     /// When the store can't be read.
     pub async fn open(store: Arc<dyn Store>, settings: Settings) -> Result<(Engine, Self), StoreError> {
-        let mut definitions = Definitions::default();
-        for definition in store.definitions().await? {
-            definitions.put(definition);
-        }
-        let definitions = Arc::new(definitions);
+        let in_force = Arc::new(InForce::read(&*store, settings.surroundings).await?);
+        let rules = Arc::clone(&in_force.rules);
         let mut ids = IdSource::new(settings.seed);
         start_after_newest(&mut ids, &*store).await?;
-        let backfills = store.backfills().await?;
-        backfills.iter().for_each(|backfill| ids.start_after(backfill.id.to_bytes()));
-        let rules = Arc::new(Rules::new(Arc::clone(&definitions), settings.surroundings, backfills.clone()));
-        let (published_backfills, watched_backfills) = watch::channel(Arc::new(backfills));
-        let healths: Healths =
-            Arc::new(store.healths().await?.into_iter().map(|it| (it.destination.clone(), it)).collect());
-        let (published_healths, watched_healths) = watch::channel(Arc::clone(&healths));
-        let replays: BTreeMap<ReplayId, Replay> =
-            store.replays().await?.into_iter().map(|it| (it.id, it)).collect();
-        replays.keys().for_each(|id| ids.start_after(id.to_bytes()));
-        let (published_replays, watched_replays) = watch::channel(Arc::new(replays.clone()));
+        rules.backfills.iter().for_each(|backfill| ids.start_after(backfill.id.to_bytes()));
+        in_force.replays.keys().for_each(|id| ids.start_after(id.to_bytes()));
+        let (published_backfills, backfills) = watch::channel(Arc::new(rules.backfills.clone()));
+        let (published_healths, healths) = watch::channel(Arc::clone(&in_force.healths));
+        let (published_replays, replays) = watch::channel(Arc::new(in_force.replays.clone()));
+        let (published, definitions) = watch::channel(Arc::clone(&rules.definitions));
         let (sender, commands) = mpsc::channel(limits::QUEUE_COMMANDS);
-        let (published, watched) = watch::channel(definitions);
+        let is_shared = store.is_shared();
+        let node = ids.ksuid("node_", settings.clock.now());
+        // In one process, the writer takes the events in, too.
+        let writers = if is_shared { limits::INGEST_WRITERS } else { 0 };
+        let lanes: Vec<_> = (0..writers).map(|_| mpsc::channel(limits::QUEUE_COMMANDS)).collect();
+        let (mut ingest, events): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
+        if ingest.is_empty() {
+            ingest.push(sender.clone());
+        }
         let shared = Arc::new(Shared {
             commands: sender,
+            ingest,
             queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
-            definitions: watched,
-            backfills: watched_backfills,
-            healths: watched_healths,
-            replays: watched_replays,
+            definitions,
+            backfills,
+            healths,
+            replays,
+            present: Present::new(Arc::clone(&in_force)),
+            leases: if is_shared { Leases::of_node(node) } else { Leases::everything() },
             store,
             clock: settings.clock,
             debugger: Debugger::default(),
             pulse: Pulse::default(),
             deliveries_made: DeliveriesMade::default(),
         });
+        let ingesters = events.into_iter().zip(1..);
+        let ingesters = ingesters
+            .map(|(events, place)| Ingester::new(Arc::clone(&shared), seed(settings.seed, place), events));
         let mut writer = Self {
             shared: Arc::clone(&shared),
             ids,
             rules,
+            healths: Arc::clone(&in_force.healths),
+            replays: in_force.replays.clone(),
+            in_force,
+            ingesters: ingesters.collect(),
+            look_for_changes: false,
+            conflicts: 0,
             address_policy: settings.address_policy,
             published,
             published_backfills,
@@ -145,15 +160,22 @@ impl Writer {
             sweep_slice: Slice::default(),
             is_busy: false,
             stuck: HashSet::new(),
-            healths,
             published_healths,
-            replays,
             replay_has_turn: false,
             published_replays,
             jobs: false,
             stopping: false,
         };
-        writer.renew_old_forms().await?;
+        for ingester in &mut writer.ingesters {
+            start_after_newest(&mut ingester.ids, &*writer.shared.store).await?;
+        }
+        while let Err(error) = writer.renew_old_forms().await {
+            // Another node that starts just now may have done it.
+            match error {
+                StoreError::Conflict(_) => writer.catch_up().await?,
+                error => return Err(error),
+            }
+        }
         writer.beat();
         // Nothing is late before the first tick.
         writer.shared.pulse.sweeper.store(writer.shared.clock.now().millis(), Ordering::Relaxed);
@@ -173,10 +195,12 @@ impl Writer {
     /// When the store fails: nothing more is accepted then, and the process should end.
     pub async fn run(mut self, mut ticks: mpsc::Receiver<()>) -> Result<(), StoreError> {
         let mut last_tick = tokio::time::Instant::now();
+        let mut in_force = self.shared.present.watch();
+        let mut ingesters = Ingester::start_all(std::mem::take(&mut self.ingesters))?;
         loop {
             let more = self.step().await?;
             if self.stopping && self.waiting.is_empty() && self.commands.is_empty() {
-                return Ok(());
+                return ingesters.stopped().await;
             }
             if !more {
                 tokio::select! {
@@ -189,6 +213,9 @@ impl Writer {
                         self.tick();
                     }
                     () = self.past_read.notified() => self.jobs = true,
+                    // The present is told of as long as there is an engine.
+                    Ok(()) = in_force.changed() => {}
+                    error = ingesters.failed() => return Err(error),
                     () = tokio::time::sleep_until(last_tick + limits::WATCHDOG.to_std()) => {}
                 }
             }
@@ -207,6 +234,7 @@ impl Writer {
     pub fn tick(&mut self) {
         self.timers_due = true;
         self.jobs = true;
+        self.look_for_changes = self.is_shared();
     }
 
     /// Does one bounded piece of what there is to do: a group of commands, then a sweep of timers, then a piece of a
@@ -216,6 +244,23 @@ impl Writer {
     /// When the store fails; whoever waited was told.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
         let done = match self.step_inner().await {
+            Ok(more) => {
+                self.conflicts = 0;
+                Ok(more)
+            }
+            Err(StoreError::Conflict(what)) => {
+                self.conflicts = self.conflicts.saturating_add(1);
+                metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
+                self.look_for_changes = true;
+                Ok(true)
+            }
+            Err(error) if error.is_passing() => {
+                // The next tick tries again; that the database is away was said.
+                self.shared.pulse.note(Err::<(), _>(&error));
+                tracing::debug!(%error, "timers and long work wait");
+                (self.timers_due, self.jobs) = (false, false);
+                Ok(false)
+            }
             Err(error) if !error.is_fatal() => {
                 // Nothing was written; the next tick tries again, and people can see why.
                 tracing::error!(%error, "a timer or computation could not be written");
@@ -228,25 +273,58 @@ impl Writer {
                 tracing::error!(%error, "the store failed; nothing more is accepted");
                 Err(error)
             }
-            done => done,
         };
         self.beat();
         done
     }
 
     async fn step_inner(&mut self) -> Result<bool, StoreError> {
+        let mut more = false;
+        for ingester in &mut self.ingesters {
+            more |= ingester.step().await?;
+        }
         self.handle_commands().await?;
         if self.stopping {
             return Ok(false);
         }
+        if self.look_for_changes {
+            self.look_for_changes = false;
+            self.catch_up().await?;
+        }
+        self.go_by_present();
         if self.timers_due {
-            self.timers_due = self.sweep().await?;
+            let leases = self.shared.leases.clone();
+            self.timers_due = match leases.begin(TIMERS) {
+                Some(_lease) => self.sweep().await?,
+                None => self.leave_timers(),
+            };
         }
         if self.jobs || self.is_past_read() {
-            self.jobs = self.work_on_jobs().await?;
+            let leases = self.shared.leases.clone();
+            self.jobs = match leases.begin(WORK) {
+                Some(_lease) => self.work_on_jobs().await?,
+                None => self.leave_work(),
+            };
         }
-        let more = self.timers_due || self.jobs || !self.waiting.is_empty() || !self.commands.is_empty();
+        more |= self.timers_due || self.jobs || !self.waiting.is_empty() || !self.commands.is_empty();
         Ok(more)
+    }
+
+    /// Another node looks at timers; answers that there is nothing to do.
+    fn leave_timers(&self) -> bool {
+        self.shared.pulse.sweeper.store(self.shared.clock.now().millis(), Ordering::Relaxed);
+        false
+    }
+
+    /// Another node does the long work; answers that there is nothing to do.
+    fn leave_work(&mut self) -> bool {
+        self.past = None;
+        false
+    }
+
+    /// How many of `count` to take at a time: fewer where others keep being first.
+    pub(super) fn fewer(&self, count: usize) -> usize {
+        (count >> self.conflicts.min(12)).max(1)
     }
 
     fn beat(&self) {
@@ -257,41 +335,24 @@ impl Writer {
     async fn handle_commands(&mut self) -> Result<(), StoreError> {
         self.is_busy = false;
         let mut group = Vec::new();
-        let (mut events, mut bytes) = (0, 0);
-        while events < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES {
+        let (mut records, mut bytes) = (0, 0);
+        while records < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES {
             let Some(command) = self.waiting.pop_front().or_else(|| self.commands.try_recv().ok()) else {
                 break;
             };
-            match &command {
-                Command::Ingest { events: new, .. } => {
+            match command {
+                Command::Together(input, waiting) => {
                     // Each event is copied for each destination that wants them all.
-                    let copies = self.rules.copies();
-                    events += new.len() * copies;
-                    bytes += new.iter().map(Event::weight).sum::<usize>() * copies;
+                    let (more, heavier) = input.weight(self.rules.copies());
+                    (records, bytes) = (records + more, bytes + heavier);
+                    group.push((input, waiting));
                 }
-                Command::Settle { settlements, .. } => {
-                    events += settlements.len();
-                    bytes += settlements.iter().map(|settlement| settlement.weight).sum::<usize>();
-                }
-                Command::Expire { ids, .. } => events += ids.len(),
-                Command::Operate { .. } => events += 1,
-                Command::Apply { .. }
-                | Command::Remove { .. }
-                | Command::Pause { .. }
-                | Command::NotifyDeletion { .. }
-                | Command::ReplayOne { .. }
-                | Command::Replay { .. }
-                | Command::CancelReplay { .. }
-                | Command::SetAdminToken { .. }
-                | Command::Stop { .. } => {
-                    if group.is_empty() {
-                        return self.handle_alone(command).await;
-                    }
-                    self.waiting.push_front(command);
+                alone if group.is_empty() => return self.handle_alone(alone).await,
+                alone => {
+                    self.waiting.push_front(alone);
                     break;
                 }
             }
-            group.push(command);
         }
         self.is_busy = !group.is_empty();
         if group.is_empty() { Ok(()) } else { self.handle_group(group).await }
@@ -300,36 +361,40 @@ impl Writer {
     async fn handle_alone(&mut self, command: Command) -> Result<(), StoreError> {
         match command {
             Command::Apply { wanted, options, reply } => {
-                let answer = self.apply(wanted, options).await;
-                answer_alone(reply, answer)
+                let applied = self.until_first(async |it| it.apply(wanted.clone(), options).await).await;
+                answer_alone(reply, applied)
             }
             Command::Remove { kind, key, exit, reply } => {
-                let answer = self.remove(kind, &key, exit).await;
-                answer_alone(reply, answer)
+                let removed = self.until_first(async |it| it.remove(kind, &key, exit).await).await;
+                answer_alone(reply, removed)
             }
             Command::Pause { destination, pause, reply } => {
-                let answer = self.set_paused(&destination, pause).await;
-                answer_alone(reply, answer)
+                let paused = self.until_first(async |it| it.set_paused(&destination, pause.clone()).await);
+                let paused = paused.await;
+                answer_alone(reply, paused)
             }
             Command::NotifyDeletion { user_id, reply } => {
-                let answer = self.notify_deletion(&user_id).await;
-                answer_alone(reply, answer)
+                let notified = self.until_first(async |it| it.notify_deletion(&user_id).await).await;
+                answer_alone(reply, notified)
             }
             Command::ReplayOne { id, reply } => {
-                let answer = self.replay_one(id).await;
-                answer_alone(reply, answer)
+                let replayed = self.until_first(async |it| it.replay_one(id).await).await;
+                answer_alone(reply, replayed)
             }
             Command::Replay { filter, reply } => {
-                let answer = self.begin_replay(filter).await;
-                answer_alone(reply, answer)
+                let begun = self.until_first(async |it| it.begin_replay(filter.clone()).await).await;
+                answer_alone(reply, begun)
             }
             Command::CancelReplay { id, reply } => {
-                let answer = self.cancel_replay(id).await;
-                answer_alone(reply, answer)
+                let cancelled = self.until_first(async |it| it.cancel_replay(id).await).await;
+                answer_alone(reply, cancelled)
             }
             Command::SetAdminToken { hash, reply } => {
-                let changes = ChangeSet { admin_token_hash: Some(hash), ..ChangeSet::default() };
-                let answer = self.commit(&changes).await.map_err(EngineError::from);
+                let set = async |it: &mut Self| {
+                    let admin_token_hash = Some(hash.clone());
+                    Ok(it.commit(&mut ChangeSet { admin_token_hash, ..ChangeSet::default() }).await?)
+                };
+                let answer = self.until_first(set).await;
                 answer_alone(reply, answer)
             }
             Command::Stop { reply } => {
@@ -339,23 +404,57 @@ impl Writer {
                 let answer = self.shared.store.commit(&ChangeSet::default()).await.map_err(EngineError::from);
                 answer_alone(reply, answer)
             }
-            Command::Ingest { .. }
-            | Command::Settle { .. }
-            | Command::Expire { .. }
-            | Command::Operate { .. } => self.handle_group(vec![command]).await,
+            Command::Together(input, waiting) => self.handle_group(vec![(input, waiting)]).await,
         }
     }
 
-    async fn handle_group(&mut self, commands: Vec<Command>) -> Result<(), StoreError> {
+    /// Does that, and again by what is in force then as long as another node is first.
+    async fn until_first<T>(
+        &mut self,
+        mut work: impl AsyncFnMut(&mut Self) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let mut tries = 0;
+        loop {
+            match work(self).await {
+                Err(EngineError::Store(StoreError::Conflict(_))) if tries < limits::DECISIONS => {
+                    tries += 1;
+                    self.catch_up().await?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn handle_group(&mut self, group: Vec<(Input, Waiting)>) -> Result<(), StoreError> {
+        let (inputs, waiting) = group.into_iter().unzip();
+        if self.is_shared() {
+            self.handle_among_others(inputs, waiting).await
+        } else {
+            self.handle_alone_here(inputs, waiting).await
+        }
+    }
+
+    /// Where nobody else writes: the next group is decided while the disk still writes this one; the answers wait for the disk.
+    async fn handle_alone_here(
+        &mut self,
+        inputs: Vec<Input>,
+        waiting: Vec<Waiting>,
+    ) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
-        let mut answers = Vec::with_capacity(commands.len());
         let mut faring = Faring { healths: Arc::clone(&self.healths), has_turned: false };
-        let decided = decide(&mut group, commands, &mut answers, &mut faring).await;
-        let (changes, decided) = match group.finish().await {
-            Ok(changes) => (changes, decided),
-            Err(error) => (ChangeSet::default(), decided.and(Err(error))),
+        let decided = decide(&mut group, inputs, &mut faring).await;
+        let (changes, decided) = match (decided, group.finish().await) {
+            (Ok(outcomes), Ok(changes)) => (changes, Ok(outcomes)),
+            (Err(error), _) | (_, Err(error)) => (ChangeSet::default(), Err(error)),
+        };
+        let outcomes = match decided {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                waiting.into_iter().for_each(|waiting| waiting.answer(Err(refusal(&error))));
+                return refused(error);
+            }
         };
         let aftermath = Aftermath::new(&self.shared, &changes);
         let changes = Arc::new(changes);
@@ -363,48 +462,127 @@ impl Writer {
         let written_out = Arc::clone(&changes);
         let done: Done = Box::new(move |written| {
             aftermath.happen(written);
-            // What exactly failed is for the log: it may name what others sent.
-            let failure = written.err().map(|error| match error {
-                StoreError::Unsound { .. } => UNSOUND,
-                error if error.is_fatal() => STORE_FAILED,
-                _ => TOO_LARGE,
-            });
-            for answer in answers {
-                answer.send(failure);
+            for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+                waiting.answer(written.map(|()| outcome).map_err(refusal));
             }
             drop(written_out);
         });
         // Whoever is answered finds what his outcome says of its destination in force.
         let before = Arc::clone(&self.healths);
-        if decided.is_ok() && faring.has_turned {
-            self.go_by_healths(faring.healths);
-        } else if decided.is_ok() {
-            self.healths = faring.healths;
-        }
-        // The next group is decided while the disk still writes this one; the answers wait for the disk.
-        let written = match decided {
-            Ok(()) => self.shared.store.begin_commit(&changes, done).await,
-            Err(error) => {
-                done(Err(&error));
-                Err(error)
-            }
-        };
-        match written {
+        self.go_by_faring(faring);
+        match self.shared.store.begin_commit(&changes, done).await {
             Err(error) if !error.is_fatal() => {
                 self.go_by_healths(before);
-                tracing::error!(%error, "a group of inputs was refused");
-                metrics::counter!("stagepost_groups_refused_total").increment(1);
-                Ok(())
+                refused(error)
             }
             written => written,
         }
     }
 
+    /// Where other nodes write, too: decided and written again and again until nobody was faster.
+    async fn handle_among_others(
+        &mut self,
+        inputs: Vec<Input>,
+        waiting: Vec<Waiting>,
+    ) -> Result<(), StoreError> {
+        let mut tries = 0;
+        let written = loop {
+            let mut faring = Faring { healths: Arc::clone(&self.healths), has_turned: false };
+            let (shared, in_force) = (Arc::clone(&self.shared), Arc::clone(&self.in_force));
+            match shared.write_group(&in_force, &mut self.ids, inputs.clone(), &mut faring).await {
+                Err(StoreError::Conflict(what)) if tries < limits::DECISIONS => {
+                    tries += 1;
+                    metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
+                    match self.catch_up().await {
+                        Ok(()) => {}
+                        Err(error) => break Err(error),
+                    }
+                }
+                written => break written.map(|outcomes| (outcomes, faring)),
+            }
+        };
+        match written {
+            Ok((outcomes, faring)) => {
+                let has_turned = faring.has_turned;
+                self.go_by_faring(faring);
+                self.look_for_changes |= has_turned;
+                for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+                    waiting.answer(Ok(outcome));
+                }
+                Ok(())
+            }
+            Err(error) => {
+                waiting.into_iter().for_each(|waiting| waiting.answer(Err(refusal(&error))));
+                refused(error)
+            }
+        }
+    }
+
+    /// Goes by how destinations fare after a group.
+    fn go_by_faring(&mut self, faring: Faring) {
+        if faring.has_turned {
+            self.go_by_healths(faring.healths);
+        } else {
+            self.healths = faring.healths;
+        }
+    }
+
+    /// Whether other nodes write, too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.shared.store.is_shared()
+    }
+
+    /// Goes by what is stored now.
+    pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
+        if self.is_shared() {
+            let shared = Arc::clone(&self.shared);
+            shared.present.catch_up(&*shared.store).await?;
+            self.go_by_present();
+        }
+        Ok(())
+    }
+
+    /// Goes by what this node last saw of what is stored, and tells whoever watches.
+    fn go_by_present(&mut self) {
+        let now = self.shared.present.get();
+        if Arc::ptr_eq(&now, &self.in_force) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.in_force, Arc::clone(&now));
+        let is_new = !Arc::ptr_eq(&before.rules.definitions, &now.rules.definitions);
+        self.rules = Arc::clone(&now.rules);
+        now.start_after_past(&mut self.ids);
+        self.go_by_backfills(now.rules.backfills.clone());
+        if is_new {
+            self.published.send_replace(Arc::clone(&now.rules.definitions));
+        }
+        // What only this node counted so far stays, where the others did not write anything else down.
+        let mut healths = Arc::clone(&self.healths);
+        for key in before.healths.keys().chain(now.healths.keys()) {
+            let (was, is) = (before.healths.get(key), now.healths.get(key));
+            match is.filter(|_| was != is) {
+                Some(health) => drop(Arc::make_mut(&mut healths).insert(key.clone(), health.clone())),
+                None if is.is_none() => drop(Arc::make_mut(&mut healths).remove(key)),
+                None => {}
+            }
+        }
+        self.go_by_healths(healths);
+        self.replays = now.replays.clone();
+        self.published_replays.send_replace(Arc::new(self.replays.clone()));
+        self.jobs = true;
+    }
+
     /// Writes a change set and tells whom it concerns, without waiting for the disk.
-    pub(super) async fn begin(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
+    pub(super) async fn begin(&mut self, changes: &mut ChangeSet) -> Result<(), StoreError> {
+        changes.basis = self.basis();
         let aftermath = Aftermath::new(&self.shared, changes);
         let done: Done = Box::new(move |written| aftermath.happen(written));
         self.shared.store.begin_commit(changes, done).await
+    }
+
+    /// What is in force, as the store is to check it.
+    fn basis(&self) -> Option<Revisions> {
+        self.is_shared().then_some(self.in_force.revisions)
     }
 
     /// Goes by how far the past was read.
@@ -429,54 +607,12 @@ impl Writer {
     }
 
     /// Writes a change set and tells whom it concerns; returns once it is on the disk.
-    pub(super) async fn commit(&mut self, changes: &ChangeSet) -> Result<(), StoreError> {
+    pub(super) async fn commit(&mut self, changes: &mut ChangeSet) -> Result<(), StoreError> {
+        changes.basis = self.basis();
         let aftermath = Aftermath::new(&self.shared, changes);
         let written = self.shared.store.commit(changes).await;
         aftermath.happen(written.as_ref().copied());
         written
-    }
-}
-
-/// What follows once a change set is on the disk: figures, the debugger's feed, a nudge to the dispatcher.
-struct Aftermath {
-    shared: Arc<Shared>,
-    begun: Instant,
-    events: usize,
-    /// Copies for the debugger's feed; none while nobody listens.
-    feed: Vec<Event>,
-    /// Destinations for which there is something to send.
-    made_for: BTreeSet<String>,
-}
-
-impl Aftermath {
-    fn new(shared: &Arc<Shared>, changes: &ChangeSet) -> Self {
-        let mut made_for: BTreeSet<String> = BTreeSet::new();
-        for DeliveryWrite { delivery, .. } in &changes.deliveries {
-            if delivery.status == DeliveryStatus::Pending && !made_for.contains(&delivery.destination) {
-                made_for.insert(delivery.destination.clone());
-            }
-        }
-        Self {
-            shared: Arc::clone(shared),
-            begun: Instant::now(),
-            events: changes.events.len(),
-            feed: if shared.debugger.has_listeners() { changes.events.clone() } else { Vec::new() },
-            made_for,
-        }
-    }
-
-    fn happen(self, written: Result<(), &StoreError>) {
-        if let Err(error) = written {
-            self.shared.pulse.failed.fetch_or(error.is_fatal(), Ordering::Relaxed);
-            return;
-        }
-        metrics::histogram!("stagepost_commit_duration_seconds").record(self.begun.elapsed().as_secs_f64());
-        if self.events > 0 {
-            let events = u32::try_from(self.events).unwrap_or(u32::MAX);
-            metrics::histogram!("stagepost_commit_events").record(f64::from(events));
-        }
-        self.shared.debugger.accepted(self.feed);
-        self.shared.deliveries_made.tell(self.made_for);
     }
 }
 
@@ -495,14 +631,31 @@ async fn start_after_newest(ids: &mut IdSource, store: &dyn Store) -> Result<(),
     Ok(())
 }
 
-pub(super) fn answer_alone<T>(
-    reply: super::command::Reply<T>,
-    answer: Result<T, EngineError>,
-) -> Result<(), StoreError> {
+/// A seed of its own for each of the writers.
+fn seed(mut seed: [u8; 32], place: u8) -> [u8; 32] {
+    seed[31] ^= place;
+    seed
+}
+
+/// A group that was not written, while the store goes on.
+fn refused(error: StoreError) -> Result<(), StoreError> {
+    if error.is_fatal() {
+        return Err(error);
+    }
+    if error.is_passing() {
+        tracing::debug!(%error, "a group of inputs was refused");
+    } else {
+        tracing::error!(%error, "a group of inputs was refused");
+    }
+    metrics::counter!("stagepost_groups_refused_total").increment(1);
+    Ok(())
+}
+
+fn answer_alone<T>(reply: Reply<T>, answer: Result<T, EngineError>) -> Result<(), StoreError> {
     match answer {
         // A failed store stops the writer.
         Err(EngineError::Store(error)) if error.is_fatal() => {
-            drop(reply.send(Err(EngineError::Unavailable(STORE_FAILED.to_owned()))));
+            drop(reply.send(Err(EngineError::Unavailable(refusal(&error).to_owned()))));
             Err(error)
         }
         answer => {

@@ -53,6 +53,7 @@ fn checks(state: &ApiState) -> Vec<(&'static str, bool)> {
         ("timers", health.sweeper_alive),
         ("queue", waiting < most),
     ];
+    checks.extend(health.database_reached.map(|reached| ("database", reached)));
     checks.extend(state.checks.iter().map(|(name, check)| (*name, check())));
     checks
 }

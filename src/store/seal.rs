@@ -66,6 +66,7 @@ pub enum SealError {
     Broken,
 }
 
+#[derive(Clone)]
 struct Key {
     id: KeyId,
     cipher: LessSafeKey,
@@ -85,6 +86,7 @@ impl Key {
 }
 
 /// Seals and opens records. Its keys are never shown.
+#[derive(Clone)]
 pub struct Sealer {
     current: Key,
     previous: Option<Key>,

@@ -55,7 +55,7 @@ async fn private_addresses_and_ports_of_other_protocols_are_refused_with_the_fie
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_allowed_once_stays_defined_and_is_dialled_no_more() {
     let receiver = Receiver::taking_all();
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     let document = definitions(&[&receiver.url("/hook")]);
     app.apply(&document).await;
     app.restart_with_public_destinations_only().await;
@@ -87,7 +87,7 @@ async fn what_was_allowed_once_stays_defined_and_is_dialled_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_never_be_dialled_is_given_up_in_the_end() {
     let receiver = Receiver::taking_all();
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     app.apply(&definitions(&[&receiver.url("/hook")])).await;
     app.restart_with_public_destinations_only().await;
     let body = json!({ "writeKey": "wk_website", "userId": "u1", "event": "Bought" });

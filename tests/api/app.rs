@@ -27,12 +27,10 @@ use stagepost::http::api::{ApiState, token_hash};
 use stagepost::http::ingest::IngestConfig;
 use stagepost::metrics;
 use stagepost::store::Store;
-use stagepost::store::memory::MemoryStore;
-use stagepost::store::seal::Sealer;
-use stagepost::store::sled::SledStore;
 
+use crate::BACKEND;
 use crate::support::api::TOKEN;
-use crate::support::wait::eventually;
+use crate::support::stores::{Backend, Place};
 
 /// Where every test's clock begins.
 pub const START: &str = "2026-11-21T10:00:00.000Z";
@@ -43,20 +41,21 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a server is set up.
 pub struct Setup {
-    sled: bool,
+    backend: Backend,
     public_url: Option<Url>,
     allow: &'static str,
 }
 
 impl Setup {
-    /// In memory, loopback destinations allowed.
+    /// Over the backend that these tests run over, loopback destinations allowed.
     pub fn new() -> Self {
-        Self { sled: false, public_url: None, allow: "127.0.0.0/8" }
+        Self { backend: BACKEND, public_url: None, allow: "127.0.0.0/8" }
     }
 
-    /// Over sled in a folder of its own.
-    pub fn on_sled(self) -> Self {
-        Self { sled: true, ..self }
+    /// Over sled, if these tests run in memory.
+    pub fn on_disk(self) -> Self {
+        let backend = if self.backend == Backend::Memory { Backend::Sled } else { self.backend };
+        Self { backend, ..self }
     }
 
     pub fn at(self, public_url: &str) -> Self {
@@ -71,11 +70,12 @@ impl Setup {
     pub async fn start(self) -> TestApp {
         let folder = tempfile::tempdir().expect("a folder");
         let start = Timestamp::parse_lenient(START).expect("a time");
+        let clock = Clock::manual(start);
         let mut app = TestApp {
-            memory: (!self.sled).then(|| Arc::new(MemoryStore::new())),
+            place: Place::new(self.backend, folder.path(), &clock),
             setup: self,
             folder,
-            clock: Clock::manual(start),
+            clock,
             running: None,
             pending_allowed: false,
             rejections_allowed: false,
@@ -89,7 +89,7 @@ impl Setup {
 /// The server and its surroundings. Every test ends with [`TestApp::finish`], which looks for what is left over.
 pub struct TestApp {
     setup: Setup,
-    memory: Option<Arc<MemoryStore>>,
+    place: Place,
     folder: TempDir,
     clock: Clock,
     running: Option<Running>,
@@ -111,7 +111,7 @@ struct Running {
     idle: Option<(Writer, mpsc::Receiver<()>)>,
 }
 
-/// In memory with loopback destinations: what most tests need.
+/// With loopback destinations: what most tests need.
 pub async fn app() -> TestApp {
     Setup::new().start().await
 }
@@ -132,7 +132,7 @@ impl TestApp {
     async fn start(&mut self, writing: bool) {
         // The first test of the process installs the provider; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let store = self.open_store().await;
+        let store = self.place.open().await;
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("the port"));
         let public_url = self.setup.public_url.clone();
@@ -175,21 +175,6 @@ impl TestApp {
         }
     }
 
-    async fn open_store(&self) -> Arc<dyn Store> {
-        if let Some(memory) = &self.memory {
-            return Arc::clone(memory) as Arc<dyn Store>;
-        }
-        let path = self.folder.path().join("store");
-        // The tasks of a server that ran before may hold it a moment longer.
-        eventually("the store can be opened", PATIENCE, async || {
-            let sealer = Sealer::new("the key of the tests of the API", clock::entropy);
-            SledStore::open(&path, 8 * 1024 * 1024, sealer)
-                .ok()
-                .map(|store| Arc::new(store) as Arc<dyn Store>)
-        })
-        .await
-    }
-
     async fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
         drop(running.client);
@@ -197,6 +182,7 @@ impl TestApp {
         assert_eq!(running.dispatcher.shutdown(PATIENCE).await, 0, "attempts under way");
         if let Some(writer) = running.writer {
             running.engine.stop().await;
+            running.engine.give_up_leases().await;
             tokio::task::spawn_blocking(move || writer.join().expect("the writer's thread"))
                 .await
                 .expect("the writer's thread");
@@ -309,6 +295,7 @@ impl TestApp {
         let deadline = Instant::now() + PATIENCE;
         loop {
             assert!(Instant::now() < deadline, "it does not come to rest");
+            running.engine.renew_leases().await;
             if running.ticks.capacity() > 0 {
                 running.ticks.send(()).await.expect("the writer");
             }

@@ -255,7 +255,7 @@ async fn deliveries_are_filtered_and_paged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_its_next_attempt_survives_a_restart() {
     let (receiver, _) = moody(500);
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     app.allow_pending();
     app.apply(&definitions(&[receiver.url("/hook")])).await;
     bought(&app, "u1").await;

@@ -73,7 +73,7 @@ async fn every_kind_is_defined_shown_and_written_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_kind_is_still_there_after_a_restart() {
-    let mut app = crate::app::Setup::new().on_sled().start().await;
+    let mut app = crate::app::Setup::new().on_disk().start().await;
     for (key, body) in kinds() {
         app.put(&format!("/api/destinations/{key}"), body).await;
     }

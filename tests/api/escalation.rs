@@ -72,7 +72,7 @@ async fn no_reply_for_half_an_hour_becomes_one_mail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_is_not_repeated_after_a_restart() {
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     app.apply(&with_levels()).await;
     post_stage(&app, "u1", "no_reply").await;
     app.restart().await;
@@ -89,7 +89,7 @@ async fn a_mail_is_not_repeated_after_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_due_while_the_server_was_down_is_sent_at_the_start() {
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     app.apply(&with_levels()).await;
     post_stage(&app, "u1", "no_reply").await;
     app.set_clock(stagepost::domain::time::Timestamp::from_millis(app.now().millis() + 40 * MINUTE));

@@ -1,11 +1,16 @@
-//! The contract, over real HTTP: the whole server in this process, with a clock that the tests set.
+//! The contract, over real HTTP: the whole server in this process, with a clock that the tests set. These run in memory;
+//! `tests/api_sled.rs` and `tests/api_postgres.rs` are the same tests over the other backends.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it did")]
 
-mod app;
-mod http;
+/// What these tests run over.
+#[allow(dead_code, reason = "the same tests over another backend have their own")]
+const BACKEND: support::stores::Backend = support::stores::Backend::Memory;
+
+pub(crate) mod app;
+pub(crate) mod http;
 #[path = "../support/mod.rs"]
-mod support;
+pub(crate) mod support;
 
 mod addresses;
 mod audiences;
@@ -28,6 +33,6 @@ mod reading;
 mod secrets;
 mod segment;
 mod signature;
-mod studio;
+pub(crate) mod studio;
 mod trials;
 mod webhooks;

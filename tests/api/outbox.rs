@@ -116,7 +116,7 @@ async fn what_waits_too_long_expires() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_destination_that_only_fails_is_paused_probed_and_resumes_by_itself() {
     let (receiver, mood) = moody(503);
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     let settings = json!({ "pause_after": "1m", "probe_every": "5m" });
     let mut document = definitions(&receiver, settings);
     document["audience"][0]["query"] = "event('Bought').count() >= 1".into();

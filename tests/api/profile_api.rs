@@ -208,7 +208,7 @@ async fn events(app: &TestApp, query: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_two_weeks_come_in_either_order() {
-    let app = space_in(Setup::new().on_sled()).await;
+    let app = space_in(Setup::new().on_disk()).await;
     let track = async |n: usize, who: &str, event: &str, ago: i64| {
         let body = json!({
             who: if who == "userId" { "u1" } else { "a1" }, "event": event, "properties": { "n": n },

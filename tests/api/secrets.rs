@@ -29,7 +29,7 @@ async fn no_secret_is_readable_on_the_disk_whatever_was_done_with_it() {
     let refusing = Receiver::start(|request, _| {
         Reply::with_body(400, &format!("Cannot POST {} {:?}", request.path, request.headers))
     });
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     let headers = json!({ "Authorization": "Bearer s3cr3t-header" });
     let webhook = |key: &str, url: &str| {
         json!({

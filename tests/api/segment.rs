@@ -242,7 +242,7 @@ async fn a_call_without_an_id_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_id_is_stored_once_within_a_day_and_also_after_a_restart() {
-    let mut app = Setup::new().on_sled().start().await;
+    let mut app = Setup::new().on_disk().start().await;
     app.apply(&source()).await;
     let post = async |app: &TestApp| {
         app.post_json("/v1/track", &call("m1")).await.expect(200);

@@ -8,9 +8,7 @@
 mod support;
 
 mod durability;
-mod load;
 mod outbox;
-mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,64 +16,17 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use load::Load;
+use support::load::{Load, definitions};
 use support::receiver::{Receiver, Reply};
 use support::server::Server;
+use support::verdict;
 
 /// How often the server is killed.
 const CYCLES: u64 = 30;
 /// Clients that post at the same time.
 const CLIENTS: u64 = 6;
-
-fn definitions(receiver: &Receiver) -> String {
-    format!(
-        r#"
-[[source]]
-key = "studio"
-kind = "studio"
-write_key = "wk_studio"
-
-[[source]]
-key = "shop"
-kind = "http"
-write_key = "wk_webshop"
-
-[[flow]]
-name = "appointment_confirmation"
-initial = "initiation"
-terminal = ["confirmed", "cancelled"]
-
-[[flow.escalation]]
-stage = "no_reply"
-after = "1s"
-channel = "email"
-to = ["ops@example.com"]
-template = "no_reply"
-
-[[destination]]
-key = "crm"
-kind = "webhook"
-urls = [{{ url = "{}" }}]
-max_in_flight = 64
-
-[[audience]]
-name = "Buyers"
-query = "event('Order Completed').within(30 days).count() >= 1"
-destinations = ["crm"]
-
-[[audience]]
-name = "Hot"
-query = "event('Order Completed').within(1 hour).count() >= 1"
-destinations = ["crm"]
-
-[[audience]]
-name = "Pros"
-query = "trait('plan') = 'pro'"
-destinations = ["crm"]
-"#,
-        receiver.url("/hook")
-    )
-}
+/// How long what is still to be sent, or still to come due, may take after the last start.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 fn setting(name: &str) -> Option<u64> {
     std::env::var(name)
@@ -98,7 +49,7 @@ async fn killed_at_any_moment_it_keeps_its_word() {
             |_, number| if number % 97 == 96 { Reply::RetryAfter(503, 1) } else { Reply::Status(200) },
         );
     let mut server = Server::new(&definitions(&receiver));
-    let load = Arc::new(Load::new(server.api().clone(), seed));
+    let load = Arc::new(Load::new(vec![server.api().clone()], seed));
     let clients: Vec<_> =
         (0..CLIENTS).map(|client| tokio::spawn(Arc::clone(&load).post_until_stopped(client))).collect();
 
@@ -111,15 +62,15 @@ async fn killed_at_any_moment_it_keeps_its_word() {
         }
         server.start().await;
         verdict::newest_are_there(server.api(), &load).await;
-        load.server_is_up(true);
+        load.servers_are_up(true);
         tokio::time::sleep(Duration::from_millis(random.random_range(20..1000))).await;
-        load.server_is_up(false);
+        load.servers_are_up(false);
         server.kill9();
     }
 
     server.start().await;
     load.stop();
-    load.server_is_up(true);
+    load.servers_are_up(true);
     let mut users = Vec::new();
     for client in clients {
         users.extend(client.await.expect("a client"));
@@ -128,13 +79,15 @@ async fn killed_at_any_moment_it_keeps_its_word() {
     println!("{} users, {posts} posts, {} of them sent again", users.len(), load.repeated());
     assert!(posts > 500, "too little load to mean anything: {posts} posts");
 
-    verdict::settled(server.api(), &users).await;
-    let facts = verdict::Facts::gather(&server, &receiver, users).await;
+    verdict::settled(server.api(), &users, PATIENCE).await;
+    let mails = verdict::mails_in(&server.folder().join("data/mail"));
+    let facts = verdict::Facts::gather(server.api(), &receiver, mails, users).await;
     facts.every_post_is_there_exactly_once();
     facts.journeys_agree_with_their_events();
     facts.every_stall_was_mailed_under_one_id(server.api()).await;
     facts.audiences_agree_with_their_events();
-    facts.changes_left_in_order_under_stable_ids();
+    facts.totals_agree_with_their_events();
+    facts.changes_left_in_order_under_stable_ids(verdict::Repeated::AtOnce);
     facts.deliveries_agree_with_what_was_received();
 
     let status = server.terminate().await;

@@ -18,16 +18,16 @@ use stagepost::domain::definition::{
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event};
 use stagepost::domain::health::Signal;
-use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{
     ApplyOptions, BackfillPace, Engine, EngineError, Operation, Settings, Settlement, Surroundings, Writer,
 };
 use stagepost::store::Store;
-use stagepost::store::memory::MemoryStore;
 
 use crate::crash_store::{Crash, CrashStore};
+use crate::support::stores::{Backend, Place};
 
 pub const START: i64 = 1_790_000_000_000;
 pub const HOUR: i64 = 3_600_000;
@@ -45,7 +45,8 @@ pub struct Arrival {
 
 /// The engine with everything around it.
 pub struct Machine {
-    pub memory: MemoryStore,
+    place: Place,
+    _folder: tempfile::TempDir,
     pub store: Arc<dyn Store>,
     crash: Arc<CrashStore>,
     pub clock: Clock,
@@ -65,16 +66,18 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub async fn new(seed: u64, rests: bool, pace: BackfillPace) -> Self {
+    pub async fn new(backend: Backend, seed: u64, rests: bool, pace: BackfillPace) -> Self {
         // Every run is to do the same in the same order.
         let pace = BackfillPace { by_time: false, ..pace };
-        let memory = MemoryStore::new();
-        let store: Arc<dyn Store> = Arc::new(memory.clone());
-        let crash = Arc::new(CrashStore::new(Arc::clone(&store)));
         let clock = Clock::manual(Timestamp::from_millis(START));
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(backend, folder.path(), &clock);
+        let store = place.open().await;
+        let crash = Arc::new(CrashStore::new(Arc::clone(&store)));
         let (engine, writer) = open(&crash, &clock, seed, 0, pace).await;
         Self {
-            memory,
+            place,
+            _folder: folder,
             store,
             crash,
             clock,
@@ -95,6 +98,14 @@ impl Machine {
         self.clock.now().millis()
     }
 
+    /// Whose pages of which leaves are kept, under which numbers. Only memory tells.
+    pub fn kept_leaf_pages(&self) -> Option<Vec<(UserKey, LeafId, u32)>> {
+        match &self.place {
+            Place::Memory(memory) => Some(memory.kept_leaf_pages()),
+            Place::Sled(_) | Place::Postgres(_) => None,
+        }
+    }
+
     /// Lets time pass; timers that are due are only looked at with the next work.
     pub fn pass(&mut self, ms: i64) {
         self.clock.set(Timestamp::from_millis(self.now() + ms));
@@ -110,6 +121,7 @@ impl Machine {
         &mut self,
         ask: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<T, EngineError> {
+        self.engine.renew_leases().await;
         let answered = Cell::new(false);
         let asking = async {
             let answer = ask.await;
@@ -136,6 +148,7 @@ impl Machine {
 
     /// Lets time that passed have its effect, and the engine work until there is nothing left to do.
     pub async fn tick(&mut self) {
+        self.engine.renew_leases().await;
         self.writer.tick();
         loop {
             match self.writer.step().await {
@@ -151,6 +164,7 @@ impl Machine {
 
     /// Lets time that passed have its effect, and the engine work for so many steps.
     pub async fn work(&mut self, steps: u32) {
+        self.engine.renew_leases().await;
         self.writer.tick();
         for _ in 0..steps {
             match self.writer.step().await {
@@ -166,8 +180,11 @@ impl Machine {
 
     pub async fn restart(&mut self) {
         self.restarts += 1;
+        // What follows happens when the leases of the one that broke have run out.
+        self.engine.give_up_leases().await;
         let (engine, writer) = open(&self.crash, &self.clock, self.seed, self.restarts, self.pace).await;
         (self.engine, self.writer) = (engine, writer);
+        self.engine.renew_leases().await;
     }
 
     /// A new event with these ids that says it happened `late_ms` before now.

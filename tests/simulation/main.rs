@@ -1,13 +1,14 @@
 //! The engine in thousands of random histories, on a manual clock, against plain models.
 //!
 //! Posts come late, doubled and out of order; definitions change; people turn out to be one; the process breaks between any
-//! two steps; receivers fail. There are several worlds, each with seeds of its own. A failing seed is printed with how to
-//! replay it: `STAGEPOST_SIMULATION_SEED=<seed> cargo test --test simulation <name of the world's test>`.
+//! two steps; receivers fail. There are several worlds, each with seeds of its own, over each backend. A failing seed is
+//! printed with how to replay it: `STAGEPOST_SIMULATION_SEED=<seed> cargo test --test simulation <name of the world's test>`.
 //! `STAGEPOST_SIMULATION_HISTORIES` says how many histories are run of each world.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a test may fail loudly, and tells what it does"
 )]
 
@@ -19,9 +20,13 @@ mod people;
 mod picture;
 mod regressions;
 mod runs;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+
+use support::stores::Backend;
 
 /// The first seed of a run.
 const FIRST_SEED: u64 = 20_261_121;
@@ -33,10 +38,15 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// Runs histories of one world: `test` is the name of its test, `count` how many unless asked otherwise.
-fn run<F: Future<Output = ()>>(test: &str, count: u64, history: impl Fn(u64, bool) -> F) {
+fn run<F: Future<Output = ()>>(
+    backend: Backend,
+    test: &str,
+    count: u64,
+    history: impl Fn(Backend, u64, bool) -> F,
+) {
     let one = |seed, verbose| {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let done = AssertUnwindSafe(|| runtime.block_on(history(seed, verbose)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let done = AssertUnwindSafe(|| runtime.block_on(history(backend, seed, verbose)));
         std::panic::catch_unwind(done).is_ok()
     };
     if let Some(seed) = setting("STAGEPOST_SIMULATION_SEED") {
@@ -52,22 +62,38 @@ fn run<F: Future<Output = ()>>(test: &str, count: u64, history: impl Fn(u64, boo
     }
 }
 
-#[test]
-fn journeys_agree_with_the_model() {
-    run("journeys_agree_with_the_model", 1000, journeys::history);
+/// The worlds over one backend, each with how many histories it is given there.
+macro_rules! worlds {
+    ($name:ident: $backend:expr, $journeys:expr, $people:expr, $hot_users:expr, $outboxes:expr) => {
+        mod $name {
+            use super::*;
+
+            const TESTS: &str = stringify!($name);
+
+            #[test]
+            fn journeys_agree_with_the_model() {
+                run($backend, &format!("{TESTS}::journeys"), $journeys, journeys::history);
+            }
+
+            #[test]
+            fn people_agree_with_the_model() {
+                run($backend, &format!("{TESTS}::people"), $people, people::history_of_many);
+            }
+
+            #[test]
+            fn hot_users_agree_with_the_model() {
+                run($backend, &format!("{TESTS}::hot_users"), $hot_users, people::history_of_hot);
+            }
+
+            #[test]
+            fn outboxes_agree_with_the_model() {
+                run($backend, &format!("{TESTS}::outboxes"), $outboxes, outbox::history);
+            }
+        }
+    };
 }
 
-#[test]
-fn people_agree_with_the_model() {
-    run("people_agree_with_the_model", 500, people::history_of_many);
-}
-
-#[test]
-fn hot_users_agree_with_the_model() {
-    run("hot_users_agree_with_the_model", 60, people::history_of_hot);
-}
-
-#[test]
-fn outboxes_agree_with_the_model() {
-    run("outboxes_agree_with_the_model", 400, outbox::history);
-}
+worlds!(in_memory: Backend::Memory, 1000, 500, 60, 400);
+worlds!(in_shared_memory: Backend::SharedMemory, 300, 150, 20, 120);
+worlds!(over_sled: Backend::Sled, 40, 20, 3, 20);
+worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5);

@@ -15,6 +15,7 @@ use stagepost::domain::time::Span;
 use stagepost::engine::{BackfillPace, EngineError};
 
 use crate::machine::{HOUR, Machine, computation, destination};
+use crate::support::stores::Backend;
 
 /// One that lets newer calls take the place of older ones, and one that does not.
 const DESTINATIONS: [&str; 2] = ["newest", "every"];
@@ -30,8 +31,8 @@ fn coalescing(key: &str, expire_after: Option<Span>) -> Definition {
     Definition::Destination(destination)
 }
 
-async fn world(seed: u64, random: &mut StdRng) -> Machine {
-    let mut machine = Machine::new(seed, random.random_bool(0.5), BackfillPace::default()).await;
+async fn world(backend: Backend, seed: u64, random: &mut StdRng) -> Machine {
+    let mut machine = Machine::new(backend, seed, random.random_bool(0.5), BackfillPace::default()).await;
     let expire_after = random.random_bool(0.3).then(|| Span::from_hours(30));
     let mut wanted: Vec<Definition> = DESTINATIONS.map(|key| coalescing(key, expire_after)).into();
     for (table, name, query) in [
@@ -98,9 +99,9 @@ fn said(delivery: &Delivery) -> (String, Value) {
 }
 
 /// One history.
-pub async fn history(seed: u64, verbose: bool) {
+pub async fn history(backend: Backend, seed: u64, verbose: bool) {
     let mut random = StdRng::seed_from_u64(seed);
-    let mut machine = world(seed, &mut random).await;
+    let mut machine = world(backend, seed, &mut random).await;
     for step in 0..STEPS {
         act(&mut machine, &mut random).await;
         nothing_outdated_waits(&machine).await;

@@ -1,6 +1,7 @@
 //! One suite for every store backend, a model test between them, and what only one of them has to show.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it did")]
 
 #[macro_use]
 mod backends;
@@ -16,6 +17,7 @@ mod postgres;
 mod sealing;
 mod sharing;
 mod sled_only;
+mod sql;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;

@@ -26,13 +26,14 @@ pub struct Api {
 impl Api {
     /// A client for the server at `base`.
     pub fn new(base: &str) -> Self {
+        Self::with_timeout(base, Duration::from_secs(20))
+    }
+
+    /// The same, with as much patience as that.
+    pub fn with_timeout(base: &str, timeout: Duration) -> Self {
         // The first test of a binary installs the provider; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(Duration::from_secs(20))
-            .build()
-            .expect("an HTTP client");
+        let client = reqwest::Client::builder().no_proxy().timeout(timeout).build().expect("an HTTP client");
         Self { base: base.to_owned(), client }
     }
 

@@ -1,7 +1,7 @@
 //! PostgreSQL: a schema for one test in the cluster that `tests/run` started, and clusters that a test may kill.
 
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,8 @@ pub struct Schema {
 
 /// A new, empty schema in the cluster of `tests/run`.
 pub fn schema() -> Schema {
-    schema_in(&setting("STAGEPOST_TEST_POSTGRES"))
+    let database = std::env::var("STAGEPOST_TEST_POSTGRES");
+    schema_in(&database.unwrap_or_else(|_| panic!("PostgreSQL is missing: {}", peers::reason("postgres"))))
 }
 
 fn schema_in(database: &str) -> Schema {
@@ -110,6 +111,11 @@ impl Cluster {
         format!("postgres://stagepost@{}/postgres", self.address())
     }
 
+    /// A new, empty schema in it.
+    pub fn schema(&self) -> Schema {
+        schema_in(&self.url())
+    }
+
     /// What a statement gives: a line for each row, `|` between its columns.
     pub fn sql(&self, statement: &str) -> String {
         sql(&self.url(), statement)
@@ -175,17 +181,32 @@ impl Drop for Cluster {
     }
 }
 
-fn setting(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("PostgreSQL is missing: {}", peers::reason("postgres")))
+/// The folder of PostgreSQL's programs: where `tests/run` found them, else the newest that Debian has put there.
+fn programs() -> PathBuf {
+    let found = std::env::var_os("STAGEPOST_TEST_POSTGRES_BIN").map(PathBuf::from);
+    let installed = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+        let folders = versions.map(|version| version.expect("a folder").path().join("bin"));
+        folders.filter(|folder| folder.join("initdb").exists()).max()
+    };
+    let missing = || panic!("PostgreSQL is missing: {}", peers::reason("postgres"));
+    found.or_else(installed).unwrap_or_else(missing)
+}
+
+/// Who may run a server, which refuses to run as root; empty: whoever we are.
+fn user() -> String {
+    let is_root = || run(Command::new("id").arg("-u")) == "0";
+    let or_else = || String::from(if is_root() { "postgres" } else { "" });
+    std::env::var("STAGEPOST_TEST_POSTGRES_AS").unwrap_or_else(|_| or_else())
 }
 
 /// One of PostgreSQL's programs, run as the user who may run it.
 fn program(name: &str) -> Command {
-    command(&Path::new(&setting("STAGEPOST_TEST_POSTGRES_BIN")).join(name).to_string_lossy())
+    command(&programs().join(name).to_string_lossy())
 }
 
 fn command(program: &str) -> Command {
-    let user = setting("STAGEPOST_TEST_POSTGRES_AS");
+    let user = user();
     let mut command = if user.is_empty() {
         Command::new(program)
     } else {
@@ -208,9 +229,12 @@ fn sql(url: &str, statement: &str) -> String {
 }
 
 fn psql(url: &str, statement: &str) -> Output {
-    let program = Path::new(&setting("STAGEPOST_TEST_POSTGRES_BIN")).join("psql");
     let quiet = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"];
-    Command::new(program).args(quiet).args(["-d", url, "-c", statement]).output().expect("psql")
+    Command::new(programs().join("psql"))
+        .args(quiet)
+        .args(["-d", url, "-c", statement])
+        .output()
+        .expect("psql")
 }
 
 /// What it printed; panics with what it said if it failed.

@@ -11,6 +11,8 @@ use super::wait::eventually;
 
 /// How long a server may take until it is ready, or until it has stopped.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What servers seal under that share a store.
+const SECRET_KEY: &str = "the key of the tests that start servers";
 
 /// A server that can be started, killed and started again over the same data.
 pub struct Server {
@@ -38,6 +40,11 @@ impl Server {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// The same over a store of its own or one that it shares, where the key of what it seals has to be given.
+    pub fn over(self, store: &str) -> Self {
+        self.with("STAGEPOST_STORE", store).with("STAGEPOST_SECRET_KEY", SECRET_KEY)
     }
 
     /// The same, started by another program.
@@ -109,12 +116,19 @@ impl Server {
         child.wait().expect("the killed server");
     }
 
+    /// Makes it hang with SIGSTOP: it keeps its connections, and does nothing.
+    pub fn hang(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on with SIGCONT, as if no time had passed.
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
     /// Asks it to stop with SIGTERM; answers how it ended.
     pub async fn terminate(&mut self) -> ExitStatus {
-        let id = self.child.as_ref().expect("a running server").id();
-        // The shell has `kill` built in; the program of that name may be missing.
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {id}")]).status().expect("sh");
-        assert!(sent.success(), "kill -TERM {id}");
+        self.signal("TERM");
         let status = eventually("the server has stopped", PATIENCE, async || self.exited()).await;
         self.child = None;
         status
@@ -139,6 +153,13 @@ impl Server {
     /// What it printed.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.as_ref().expect("a running server").id();
+        // The shell has `kill` built in; the program of that name may be missing.
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status().expect("sh");
+        assert!(sent.success(), "kill -{name} {id}");
     }
 
     fn exited(&mut self) -> Option<ExitStatus> {

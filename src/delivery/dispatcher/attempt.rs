@@ -14,7 +14,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::health::Signal;
 use crate::domain::ids::DeliveryId;
 use crate::domain::retry;
-use crate::engine::{EngineError, Settlement};
+use crate::engine::{EngineError, LeaseUse, Settlement};
 
 impl Inner {
     /// Tries what goes together once, has the outcomes written, and then frees its users' lanes. What has waited for too long is
@@ -36,7 +36,8 @@ impl Inner {
         let begun = Instant::now();
         let under_way = metrics::gauge!("stagepost_requests_in_flight", "destination" => lane.key.clone());
         under_way.increment(1.0);
-        let sent = self.send(lane, &deliveries).await;
+        // Nobody else sends to it before the outcome is on disk.
+        let (sent, _lease) = self.send(lane, &deliveries).await;
         under_way.decrement(1.0);
         let now = self.clock.now();
         {
@@ -69,17 +70,25 @@ impl Inner {
         (late.into_iter().map(|delivery| delivery.id).collect(), rest)
     }
 
-    /// Sends within the lease; whatever happens, there is one answer for each.
-    async fn send(&self, lane: &Lane, deliveries: &[Delivery]) -> Vec<Sent> {
+    /// Sends while the claim holds; whatever happens, there is one answer for each. What is returned beside them keeps the lease.
+    async fn send(&self, lane: &Lane, deliveries: &[Delivery]) -> (Vec<Sent>, Option<LeaseUse>) {
         let at = self.clock.now();
-        let lease = self.pace(lane).map_or(Duration::from_secs(60), |pace| pace.lease);
-        let why = match within(lease, deliveries.len(), self.sender.send(deliveries)).await {
-            Ok(sent) => return sent,
-            Err(why) => why,
+        // Looked at once more, right before anything leaves.
+        let Some(lease) = self.leases.begin(&self.lease(lane)) else { return (held(deliveries.len()), None) };
+        let time = self.pace(lane).map_or(Duration::from_secs(60), |pace| pace.lease);
+        let sent = tokio::select! {
+            sent = within(time, deliveries.len(), self.sender.send(deliveries)) => sent,
+            () = lease.lost() => {
+                warn!(destination = %lane.key, "another node sends to it from now on; an attempt is broken off");
+                return (held(deliveries.len()), None);
+            }
         };
-        error!(destination = %lane.key, first = ?deliveries.first().map(|it| it.id), "{why}");
-        let text = format!("an internal error: {why}; the server's log has more");
-        deliveries.iter().map(|_| Verdict::retry(None, text.clone()).into_sent(at, 0)).collect()
+        let sent = sent.unwrap_or_else(|why| {
+            error!(destination = %lane.key, first = ?deliveries.first().map(|it| it.id), "{why}");
+            let text = format!("an internal error: {why}; the server's log has more");
+            deliveries.iter().map(|_| Verdict::retry(None, text.clone()).into_sent(at, 0)).collect()
+        });
+        (sent, Some(lease))
     }
 
     async fn settle(&self, lane: &Lane, unsettled: Unsettled) {
@@ -110,6 +119,11 @@ impl Inner {
             self.settle(lane, one).await;
         }
     }
+}
+
+/// Nothing is known to have left.
+fn held(count: usize) -> Vec<Sent> {
+    (0..count).map(|_| Sent::held()).collect()
 }
 
 /// What is to be written of an attempt; nothing where there was none: the delivery is as it was, and due again.

@@ -1,6 +1,6 @@
 //! Claiming: what is due is taken out of the queue, at most one thing of a user at a time (or what goes into one batch).
 //!
-//! A claim is a lease. It ends when what came of the attempt is on disk, and no attempt outlives it: the dispatcher breaks one
+//! A claim holds for a time. It ends when what came of the attempt is on disk, and no attempt outlives it: the dispatcher breaks one
 //! off that does. What was claimed when the process died is still pending in the store.
 
 use std::collections::HashSet;
@@ -20,6 +20,18 @@ const AHEAD: usize = 128;
 const BUSY: usize = 256;
 
 impl Inner {
+    /// Whether this node may send to the lane's destination. What it claimed under an earlier lease is given back: another node
+    /// may have sent it since.
+    fn holds(&self, lane: &Lane) -> bool {
+        let term = self.leases.term(&self.lease(lane));
+        let mut state = lane.state();
+        if state.term != term {
+            state.release();
+            state.term = term;
+        }
+        term.is_some()
+    }
+
     /// How the lane is sent to now.
     pub(super) fn pace(&self, lane: &Lane) -> Option<Pace> {
         let now = self.clock.now();
@@ -32,7 +44,8 @@ impl Inner {
         let _alone = lane.claiming.lock().await;
         // First counted, then asked whether to stop: a shutdown either is seen here or sees this.
         let working = Working::new(&self.working);
-        let Some(pace) = self.pace(lane).filter(|_| !*self.stopping.borrow()) else {
+        let may_send = !*self.stopping.borrow() && self.holds(lane);
+        let Some(pace) = self.pace(lane).filter(|_| may_send) else {
             lane.state().release();
             return Ok(working);
         };
@@ -99,7 +112,8 @@ impl Inner {
 
     /// Takes out of what is ready as much as may begin now.
     pub(super) fn take(&self, lane: &Lane) -> Vec<Vec<Delivery>> {
-        let Some(pace) = self.pace(lane).filter(|_| !*self.stopping.borrow()) else {
+        let may_send = !*self.stopping.borrow() && self.holds(lane);
+        let Some(pace) = self.pace(lane).filter(|_| may_send) else {
             lane.state().release();
             return Vec::new();
         };

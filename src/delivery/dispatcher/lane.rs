@@ -26,6 +26,8 @@ pub(super) struct Lane {
 
 #[derive(Default)]
 pub(super) struct State {
+    /// The term of the lease under which it was claimed.
+    pub term: Option<u64>,
     /// Users of whom something is claimed: read ahead, under way, or ended and not on disk yet.
     pub busy: HashSet<UserKey>,
     /// What is claimed and has not begun; what goes together stands together.

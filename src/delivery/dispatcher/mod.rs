@@ -8,6 +8,10 @@
 //! claim (pace, rate, circuit: what may go) ─▶ ready ─▶ attempt ─▶ settle, on disk ─▶ the users' lanes are free
 //! ```
 //!
+//! Where several nodes share the queue, each destination is sent to by one of them at a time, the one that holds its lease
+//! ([`Leases`]): order, rate, circuit and batches are that node's. What it has under way when it loses the lease is broken off,
+//! and sent again by the next.
+//!
 //! [`Dispatcher::step`] is the whole work, done once; the loops that [`Dispatcher::start`] runs add only the waiting.
 
 mod attempt;
@@ -36,6 +40,7 @@ use super::sender::Sender;
 use crate::clock::Clock;
 use crate::domain::definition::Definitions;
 use crate::domain::health::Health;
+use crate::engine::{Leases, outbox_lease};
 use crate::store::StoreError;
 
 /// Sends what is due; cheap to clone.
@@ -48,6 +53,8 @@ struct Inner {
     outbox: Arc<dyn Outbox>,
     sender: Arc<dyn Sender>,
     clock: Clock,
+    /// What this node may send to, where several share the queue.
+    leases: Leases,
     definitions: watch::Receiver<Arc<Definitions>>,
     healths: watch::Receiver<Arc<BTreeMap<String, Health>>>,
     /// By `Pace::rate_key`.
@@ -65,6 +72,7 @@ impl Dispatcher {
         let inner = Inner {
             definitions: outbox.definitions(),
             healths: outbox.healths(),
+            leases: outbox.leases(),
             rates: Mutex::default(),
             outbox,
             sender,
@@ -141,6 +149,11 @@ impl Inner {
     fn lane(&self, key: &str) -> Arc<Lane> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.entry(key.to_owned()).or_insert_with(|| Arc::new(Lane::new(key))).clone()
+    }
+
+    /// The lease on sending to the lane's destination.
+    fn lease(&self, lane: &Lane) -> String {
+        outbox_lease(&self.definitions.borrow(), &lane.key)
     }
 
     fn all_lanes(&self) -> Vec<Arc<Lane>> {

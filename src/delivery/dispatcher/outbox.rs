@@ -12,7 +12,7 @@ use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, UserKey};
 use crate::domain::limits::MAX_CLAIM_BYTES;
 use crate::domain::time::Timestamp;
-use crate::engine::{Engine, EngineError, Settlement};
+use crate::engine::{Engine, EngineError, Leases, Settlement};
 use crate::store::{Store, StoreError};
 
 /// What is due.
@@ -37,6 +37,11 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// How destinations fare, and word of every change.
     fn healths(&self) -> watch::Receiver<Arc<BTreeMap<String, Health>>>;
+
+    /// What this node may send to, where several nodes share the queue.
+    fn leases(&self) -> Leases {
+        Leases::everything()
+    }
 
     /// What is due at `destination`, at most `limit`, those of `busy` users left out: of each user the first pending delivery,
     /// see [`Store::due_deliveries`], and those behind it up to `per_user`; in the order they were made where that is more than 1.
@@ -161,6 +166,10 @@ impl Outbox for EngineOutbox {
 
     fn healths(&self) -> watch::Receiver<Arc<BTreeMap<String, Health>>> {
         self.engine.watch_healths()
+    }
+
+    fn leases(&self) -> Leases {
+        self.engine.leases().clone()
     }
 
     async fn due(

@@ -12,6 +12,7 @@ use super::lane::Lane;
 use super::{Inner, Working};
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::EMAIL;
+use crate::domain::limits::SHARED_RECHECK;
 use crate::domain::time::Timestamp;
 
 /// Longest sleep of a loop: a wake-up that got lost costs no more than this.
@@ -48,6 +49,7 @@ pub(super) async fn supervise(inner: Arc<Inner>) {
             made_for = inner.outbox.made() => Some(made_for),
             changed = definitions.changed() => if changed.is_err() { return } else { None },
             changed = healths.changed() => if changed.is_err() { return } else { None },
+            () = inner.leases.changed() => None,
             _ = stopping.wait_for(|stop| *stop) => return,
         };
         wake(&loops, made_for.as_ref());
@@ -110,7 +112,10 @@ async fn drive(inner: Arc<Inner>, lane: Arc<Lane>) {
                     sleep_of(&inner, &lane)
                 }
                 Err(why) => {
-                    warn!(destination = %lane.key, "what is due could not be read: {why}");
+                    // That the database is away is said once, elsewhere.
+                    if !why.is_passing() {
+                        warn!(destination = %lane.key, "what is due could not be read: {why}");
+                    }
                     RECHECK
                 }
             },
@@ -142,7 +147,9 @@ fn begin(inner: &Arc<Inner>, lane: &Arc<Lane>) -> usize {
 /// How long a loop may sleep unless it is woken.
 fn sleep_of(inner: &Inner, lane: &Lane) -> Duration {
     let now = inner.clock.now();
-    let Some(at) = inner.look_again_at(lane) else { return RECHECK };
+    // Nobody tells of what other nodes make.
+    let recheck = if inner.leases.are_shared() { SHARED_RECHECK.to_std() } else { RECHECK };
+    let Some(at) = inner.look_again_at(lane) else { return recheck };
     let wait = Duration::from_millis(u64::try_from(at.millis_since(now)).unwrap_or(0));
-    wait.clamp(BREATH, RECHECK)
+    wait.clamp(BREATH, recheck)
 }

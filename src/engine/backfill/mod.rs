@@ -18,7 +18,7 @@ use std::time::Instant;
 use super::group::Group;
 use super::writer::Writer;
 use crate::domain::backfill::{Backfill, BackfillPhase};
-use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
+use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite, Swept};
 use crate::domain::definition::{Computation, Definition, Flow, Revisit, Status};
 use crate::domain::ids::{EventId, UserKey};
 use crate::domain::journey::Journey;
@@ -29,8 +29,20 @@ use crate::store::StoreError;
 pub use pace::BackfillPace;
 pub(super) use pace::Slice;
 pub(super) use reading::Past;
-use reading::{Aside, Reading};
+use reading::{Aside, PastState, Reading};
 pub(super) use start::Start;
+
+/// Profiles that have their turn.
+struct Turn {
+    profiles: Vec<Profile>,
+    /// Their shares of the past.
+    given: Vec<(UserKey, Vec<PastState>)>,
+    /// How much of it found no room.
+    left_out: usize,
+    swept: Swept,
+    /// The last one of them.
+    last: UserKey,
+}
 
 impl Writer {
     /// One step of a backfill; says whether there is more to do at once.
@@ -43,7 +55,7 @@ impl Writer {
                 self.look_at_accounts(backfill, after.as_ref()).await.map(|()| true)
             }
         };
-        if done.is_err() {
+        if done.as_ref().is_err_and(|error| !error.is_passing()) {
             self.past = None;
         }
         done
@@ -109,7 +121,7 @@ impl Writer {
             }
         }
         let begun = Instant::now();
-        let items = self.profiles_at_a_time();
+        let items = self.fewer(self.profiles_at_a_time());
         let (mut profiles, mut last) = self.shared.store.profiles_after(after, items).await?;
         let to = past.as_ref().and_then(Reading::to);
         if let (Some(to), Some(found)) = (to, &last)
@@ -119,25 +131,37 @@ impl Writer {
             last = Some(to.clone());
         }
         let Some(last) = last else {
-            let has_accounts = self.computations_of(backfill).any(|it| it.target == Target::Accounts);
-            if has_accounts {
-                let phase = BackfillPhase::Accounts { after: None };
-                return self.advance(backfill, ChangeSet::default(), phase).await.map(|()| true);
-            }
-            return self.go_live(backfill).await.map(|()| true);
+            return self.end_profiles(backfill, after).await.map(|()| true);
         };
         let count = profiles.len();
-        let mut backfill = backfill.clone();
-        let is_somebody = |profile: &&Profile| profile.merged_into.is_none();
-        backfill.profiles_done +=
-            u64::try_from(profiles.iter().filter(is_somebody).count()).unwrap_or(u64::MAX);
-        let changes = self.take_turn(&backfill, profiles, past.as_mut(), &last).await?;
+        let turn = Turn {
+            given: past.as_mut().map(|past| past.take(&profiles, &last)).unwrap_or_default(),
+            left_out: past.as_mut().map(Reading::take_left_out).unwrap_or_default(),
+            swept: Swept::of(after, Some(&last), &profiles),
+            profiles,
+            last: last.clone(),
+        };
+        // Another node may change one of them first: then they have their turn again, with the same shares.
+        let given = if self.is_shared() { turn.given.clone() } else { Vec::new() };
+        if let Err(error) = self.take_turn(backfill, turn).await {
+            self.past = past.filter(|_| error.is_passing()).map(|past| Past::Known(past.with(given, after)));
+            return Err(error);
+        }
         // Where it was for the profiles up to `last` only, the log is read again for the next.
         let is_over = past.as_ref().is_some_and(|past| past.to() == Some(&last));
         self.past = past.filter(|_| !is_over).map(Past::Known);
-        self.advance(&backfill, changes, BackfillPhase::Profiles { after: Some(last) }).await?;
+        self.publish_progress();
         self.slice.took(count, begun.elapsed());
         Ok(true)
+    }
+
+    /// No profile is left after that one: accounts are next, or all is done.
+    async fn end_profiles(&mut self, backfill: &Backfill, after: Option<&UserKey>) -> Result<(), StoreError> {
+        let changes = ChangeSet { swept: Some(Swept::of(after, None, &[])), ..ChangeSet::default() };
+        if self.computations_of(backfill).any(|it| it.target == Target::Accounts) {
+            return self.advance(backfill, changes, BackfillPhase::Accounts { after: None }).await;
+        }
+        self.go_live(backfill, changes).await
     }
 
     /// How many profiles have their turn in one step. With each step go the pages of their accounts, however few profiles there
@@ -147,13 +171,25 @@ impl Writer {
         if self.rules.has_accounts() { items.max(self.pace.step) } else { items }
     }
 
-    /// What the turn of these profiles, up to `last`, changes.
-    async fn take_turn(
+    /// Gives these profiles their turn, and writes what it changes with how far the backfill came by it.
+    async fn take_turn(&mut self, backfill: &Backfill, turn: Turn) -> Result<(), StoreError> {
+        let Turn { profiles, given, left_out, swept, last } = turn;
+        let mut backfill = backfill.clone();
+        let is_somebody = |profile: &&Profile| profile.merged_into.is_none();
+        backfill.profiles_done +=
+            u64::try_from(profiles.iter().filter(is_somebody).count()).unwrap_or(u64::MAX);
+        let mut changes = self.changes_of_turn(&backfill, profiles, given, &last, left_out).await?;
+        changes.swept = Some(swept);
+        self.advance(&backfill, changes, BackfillPhase::Profiles { after: Some(last) }).await
+    }
+
+    async fn changes_of_turn(
         &mut self,
         backfill: &Backfill,
         profiles: Vec<Profile>,
-        past: Option<&mut Reading>,
+        given: Vec<(UserKey, Vec<PastState>)>,
         last: &UserKey,
+        left_out: usize,
     ) -> Result<ChangeSet, StoreError> {
         let (of_all, of_users) = self.places_of(backfill);
         let shared = Arc::clone(&self.shared);
@@ -166,11 +202,6 @@ impl Writer {
         // What was sent under an id that is another's by now is his.
         group.load(merged.into_iter().map(|profile| profile.key)).await?;
         group.load_accounts().await?;
-        let (mut given, mut left_out) = (Vec::new(), 0);
-        if let Some(past) = past {
-            given = past.take(&users, last);
-            left_out = past.take_left_out();
-        }
         group.load_pages_to_pour(given.iter().map(|(user, _)| user)).await?;
         group.decision.left_out.leaf_entries += left_out;
         for (user, states) in given {
@@ -205,20 +236,18 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let first = UserKey::group("");
         let after = after.unwrap_or(&first);
-        let (mut profiles, last) = self.shared.store.profiles_after(Some(after), self.pace.step).await?;
+        let step = self.fewer(self.pace.step);
+        let (mut profiles, last) = self.shared.store.profiles_after(Some(after), step).await?;
+        let swept = Swept::of(Some(after), last.as_ref(), &profiles);
         let is_end = last.as_ref().is_none_or(|last| last.group_id().is_none());
         profiles.retain(|profile| profile.key.group_id().is_some());
-        let changes = self.evaluate_accounts(backfill, profiles).await?;
+        let mut changes = self.evaluate_accounts(backfill, profiles).await?;
+        changes.swept = Some(swept);
         match last.filter(|_| !is_end) {
             Some(last) => {
                 self.advance(backfill, changes, BackfillPhase::Accounts { after: Some(last) }).await
             }
-            None => {
-                if !changes.is_empty() {
-                    self.commit(&changes).await?;
-                }
-                self.go_live(backfill).await
-            }
+            None => self.go_live(backfill, changes).await,
         }
     }
 
@@ -248,10 +277,12 @@ impl Writer {
             .filter_map(|it| definitions.computation(&it.key).filter(|known| known.id == it.id))
     }
 
-    async fn go_live(&mut self, backfill: &Backfill) -> Result<(), StoreError> {
+    /// Everybody was looked at, the last ones with `changes`.
+    async fn go_live(&mut self, backfill: &Backfill, changes: ChangeSet) -> Result<(), StoreError> {
+        self.end(backfill, &Status::Live, changes).await?;
         let count = backfill.computations.len();
         tracing::info!(count, "computations are live");
-        self.end(backfill, &Status::Live).await
+        Ok(())
     }
 
     /// What can't be written fails, rather than being tried for ever; the next start tries again.
@@ -262,17 +293,22 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let count = backfill.computations.len();
         tracing::error!(%error, count, "computations failed; they are tried again at the next start");
-        self.end(backfill, &Status::Failed).await
+        self.end(backfill, &Status::Failed, ChangeSet::default()).await
     }
 
-    async fn end(&mut self, backfill: &Backfill, status: &Status) -> Result<(), StoreError> {
+    async fn end(
+        &mut self,
+        backfill: &Backfill,
+        status: &Status,
+        mut changes: ChangeSet,
+    ) -> Result<(), StoreError> {
         let ended = self.computations_of(backfill).map(|it| {
             let ended = Computation { status: status.clone(), ..(**it).clone() };
             DefinitionWrite::Put(Box::new(ended.into()))
         });
-        let definitions = ended.collect();
-        let backfills = vec![BackfillWrite::Delete(backfill.id)];
-        self.commit_definitions(ChangeSet { definitions, backfills, ..ChangeSet::default() }).await
+        changes.definitions = ended.collect();
+        changes.backfills.push(BackfillWrite::Delete(backfill.id));
+        self.commit_definitions(changes).await
     }
 
     /// Writes the results of a step with how far the backfill came by it. The next step need not wait for the disk: what is
@@ -285,7 +321,10 @@ impl Writer {
     ) -> Result<(), StoreError> {
         let backfill = Backfill { phase, ..backfill.clone() };
         changes.backfills.push(BackfillWrite::Put(Box::new(backfill.clone())));
-        self.begin(&changes).await?;
+        self.begin(&mut changes).await?;
+        if self.is_shared() {
+            return self.catch_up().await;
+        }
         let mut backfills = self.rules.backfills.clone();
         backfills.retain(|known| known.id != backfill.id);
         backfills.push(backfill);
@@ -297,7 +336,9 @@ impl Writer {
     /// One step of looking anew at the open journeys of a flow whose rules changed.
     pub(super) async fn revisit(&mut self, flow: &Arc<Flow>) -> Result<(), StoreError> {
         let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
-        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), self.pace.step).await?;
+        let step = self.fewer(self.pace.step);
+        let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), step).await?;
+        let swept = Swept::of(after.as_ref(), last.as_ref(), &profiles);
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
@@ -313,6 +354,7 @@ impl Writer {
             }
         }
         let mut changes = group.finish().await?;
+        changes.swept = Some(swept);
         let revisit = last.map(|last| Revisit { after: Some(last) });
         let definition = Definition::Flow(Flow { revisit, ..(**flow).clone() });
         changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));

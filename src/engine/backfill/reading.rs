@@ -20,6 +20,7 @@ use crate::domain::definition::{Definitions, LeafUse};
 use crate::domain::event::Event;
 use crate::domain::ids::{BackfillId, EventId, LeafId, UserKey};
 use crate::domain::leaf::{LeafState, Pages};
+use crate::domain::profile::Profile;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError, Wanted};
 
@@ -77,6 +78,8 @@ pub(in crate::engine) struct Reading {
     /// Places in `leaves`, by the event that concerns them.
     by_event: BTreeMap<String, Vec<usize>>,
     shares: Shares,
+    /// Shares that were taken out and given back.
+    returned: BTreeMap<UserKey, Vec<PastState>>,
 }
 
 impl Reading {
@@ -99,6 +102,7 @@ impl Reading {
             names: BTreeSet::new(),
             by_event: BTreeMap::new(),
             shares: Shares::new(Vec::new(), 0),
+            returned: BTreeMap::new(),
         };
         let mut known: BTreeSet<LeafId> = BTreeSet::new();
         for used in definitions.computations().flat_map(|it| it.all_leaves()) {
@@ -166,14 +170,29 @@ impl Reading {
     }
 
     /// Takes the shares of these profiles out; those up to `last` have theirs afterwards.
-    pub fn take(&mut self, users: &[UserKey], last: &UserKey) -> Vec<(UserKey, Vec<PastState>)> {
-        let leaves = &self.leaves;
-        let named = |(place, state, pages): Share| (leaves[place].id, state, pages);
-        let shares = &mut self.shares;
-        let taken = users.iter().map(|user| (user, shares.take(user))).filter(|(_, own)| !own.is_empty());
-        let taken = taken.map(|(user, own)| (user.clone(), own.into_iter().map(named).collect())).collect();
+    pub fn take(&mut self, profiles: &[Profile], last: &UserKey) -> Vec<(UserKey, Vec<PastState>)> {
+        let mut taken = Vec::new();
+        for user in profiles.iter().map(|profile| &profile.key) {
+            let own = match self.returned.remove(user) {
+                Some(own) => own,
+                None => {
+                    let named = |(place, state, pages): Share| (self.leaves[place].id, state, pages);
+                    self.shares.take(user).into_iter().map(named).collect()
+                }
+            };
+            if !own.is_empty() {
+                taken.push((user.clone(), own));
+            }
+        }
         self.after = Some(last.clone());
         taken
+    }
+
+    /// The same, with shares that were taken out given back: the next profiles are those after `after` again.
+    pub fn with(mut self, given: Vec<(UserKey, Vec<PastState>)>, after: Option<&UserKey>) -> Self {
+        self.returned.extend(given);
+        self.after = after.cloned();
+        self
     }
 
     /// Takes the number of events that found no room.

@@ -14,6 +14,14 @@ pub(super) struct Address {
     pub trust: Trust,
 }
 
+/// Whether that can be the URL of a database; says what is wrong with it, and quotes nothing of it.
+///
+/// # Errors
+/// What is wrong.
+pub fn check(url: &str) -> Result<(), String> {
+    read(url).map(drop)
+}
+
 /// Reads `postgres://user:password@host:port/database?sslmode=…`. Hosts may be several, separated by commas
 /// (`h1:5432,h2:5432`, with `target_session_attrs=read-write`). Says what is wrong, and quotes nothing of it: there may be a
 /// password in it.

@@ -15,6 +15,7 @@ use stagepost::domain::event::{Call, Event, STUDIO_STEP};
 use stagepost::engine::BackfillPace;
 
 use crate::machine::{Machine, audience, destination};
+use crate::support::stores::Backend;
 pub use generator::Action;
 use generator::Generator;
 use model::{AUDIENCES, FORMS, History, Posted};
@@ -54,8 +55,8 @@ impl DerefMut for World {
 }
 
 /// One history, from its seed.
-pub async fn history(seed: u64, verbose: bool) {
-    let mut world = World::new(seed).await;
+pub async fn history(backend: Backend, seed: u64, verbose: bool) {
+    let mut world = World::new(backend, seed).await;
     for step in 0..ACTIONS {
         let action = world.generator.action();
         if verbose {
@@ -76,8 +77,8 @@ pub async fn history(seed: u64, verbose: bool) {
 }
 
 impl World {
-    pub async fn new(seed: u64) -> Self {
-        let mut machine = Machine::new(seed, true, BackfillPace::default()).await;
+    pub async fn new(backend: Backend, seed: u64) -> Self {
+        let mut machine = Machine::new(backend, seed, true, BackfillPace::default()).await;
         machine
             .apply(vec![destination("crm", EventsWanted::Computed), destination("mirror", EventsWanted::All)])
             .await;

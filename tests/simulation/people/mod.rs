@@ -21,6 +21,7 @@ use stagepost::domain::page::PageRequest;
 use stagepost::engine::BackfillPace;
 
 use crate::machine::{Machine, definition, destination};
+use crate::support::stores::Backend;
 use forms::{SPECS, Spec};
 use generator::{Action, Crowd, Deed, Generator, Post, Wish};
 use model::Model;
@@ -95,17 +96,17 @@ impl DerefMut for World {
 }
 
 /// One history of many people, from its seed.
-pub async fn history_of_many(seed: u64, verbose: bool) {
-    history(seed, verbose, MANY, 80).await;
+pub async fn history_of_many(backend: Backend, seed: u64, verbose: bool) {
+    history(backend, seed, verbose, MANY, 80).await;
 }
 
 /// One history of a few hot users, from its seed.
-pub async fn history_of_hot(seed: u64, verbose: bool) {
-    history(seed, verbose, HOT, 60).await;
+pub async fn history_of_hot(backend: Backend, seed: u64, verbose: bool) {
+    history(backend, seed, verbose, HOT, 60).await;
 }
 
-async fn history(seed: u64, verbose: bool, crowd: Crowd, actions: usize) {
-    let mut world = World::new(seed, crowd).await;
+async fn history(backend: Backend, seed: u64, verbose: bool, crowd: Crowd, actions: usize) {
+    let mut world = World::new(backend, seed, crowd).await;
     for step in 0..actions {
         let action = world.generator.action();
         if verbose {
@@ -129,14 +130,14 @@ async fn history(seed: u64, verbose: bool, crowd: Crowd, actions: usize) {
 }
 
 impl World {
-    pub async fn new(seed: u64, crowd: Crowd) -> Self {
+    pub async fn new(backend: Backend, seed: u64, crowd: Crowd) -> Self {
         let mut generator = Generator::new(seed, crowd);
         let pace = BackfillPace {
             step: if crowd.burst > 0 { 200 } else { generator.rng.random_range(1..5) },
             bytes: [0, 500, 5000, 1_000_000][generator.rng.random_range(0..4)],
             by_time: false,
         };
-        let mut machine = Machine::new(seed, false, pace).await;
+        let mut machine = Machine::new(backend, seed, false, pace).await;
         let receivers = RECEIVERS.iter().map(|key| destination(key, EventsWanted::Computed));
         machine.apply(receivers.collect()).await;
         machine.define_flow(LEVELS).await;

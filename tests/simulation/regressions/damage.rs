@@ -9,7 +9,6 @@ use stagepost::domain::profile::Profile;
 use stagepost::domain::replay::ReplayStatus;
 use stagepost::domain::time::Timestamp;
 use stagepost::engine::EngineError;
-use stagepost::store::Store;
 
 use super::machine;
 use crate::machine::{Machine, audience};
@@ -47,7 +46,7 @@ async fn nothing_is_written_of_what_was_decided_on_it() {
     machine.apply(vec![audience("recent", "event('Order Completed').count() >= 1")]).await;
     let profile = stored("u1", b"\x06recent\x01\xc1").unwrap();
     let write = ProfileWrite { profile: profile.clone(), wake_was: None, is_new: true, was_merged: false };
-    machine.memory.commit(&ChangeSet { profiles: vec![write], ..ChangeSet::default() }).await.unwrap();
+    machine.store.commit(&ChangeSet { profiles: vec![write], ..ChangeSet::default() }).await.unwrap();
     for event in [machine.order("u1"), machine.alias("u2", "u1")] {
         let answer = machine.ingest(event).await;
         let is_told_why = |why: &str| why.contains("can't be read");
@@ -76,7 +75,7 @@ async fn a_replay_goes_round_whoever_can_t_be_read() {
     let known = machine.user("u1").await;
     let profile = Profile { wake_at: known.wake_at, ..stored("u1", b"\x06recent\x01\xc1").unwrap() };
     let write = ProfileWrite { profile, wake_was: known.wake_at, is_new: false, was_merged: false };
-    machine.memory.commit(&ChangeSet { profiles: vec![write], ..ChangeSet::default() }).await.unwrap();
+    machine.store.commit(&ChangeSet { profiles: vec![write], ..ChangeSet::default() }).await.unwrap();
     machine.replay("crm", DeliveryStatus::Failed).await;
     let replays = machine.engine.replays();
     let replay = replays.values().next().unwrap();

@@ -13,6 +13,7 @@ use stagepost::store::EventFilter;
 
 use crate::journeys::{Action, World};
 use crate::machine::{HOUR, audience};
+use crate::support::stores::Backend;
 
 fn order(user: &str, message_id: &str, now: i64) -> Event {
     let now = Timestamp::from_millis(now);
@@ -37,7 +38,7 @@ fn order(user: &str, message_id: &str, now: i64) -> Event {
 
 #[tokio::test]
 async fn a_repetition_in_the_same_group_is_known_even_past_what_a_profile_remembers() {
-    let mut world = World::new(1).await;
+    let mut world = World::new(Backend::Memory, 1).await;
     let now = world.now();
     let batch: Vec<Event> =
         (0..3 * limits::SEEN_IN_PROFILE).map(|number| order("busy", &format!("m{number}"), now)).collect();
@@ -55,7 +56,7 @@ async fn a_repetition_in_the_same_group_is_known_even_past_what_a_profile_rememb
 
 #[tokio::test]
 async fn an_audience_that_asks_about_another_never_says_what_was_not_so() {
-    let mut world = World::new(2).await;
+    let mut world = World::new(Backend::Memory, 2).await;
     let lapsed = "event('Order Completed').count() >= 1 AND NOT trait('recent') = true";
     let recent = "event('Order Completed').within(30 days).count() >= 1";
     world.apply(vec![audience("lapsed", lapsed), audience("recent", recent)]).await;
@@ -73,7 +74,7 @@ async fn an_audience_that_asks_about_another_never_says_what_was_not_so() {
 
 #[tokio::test]
 async fn audiences_made_together_are_first_computed_in_the_order_of_asking() {
-    let mut world = World::new(3).await;
+    let mut world = World::new(Backend::Memory, 3).await;
     let now = world.now();
     let engine = world.engine.clone();
     world.ask(engine.ingest(vec![order("u", "m", now)])).await.unwrap();
@@ -85,7 +86,7 @@ async fn audiences_made_together_are_first_computed_in_the_order_of_asking() {
 
 #[tokio::test]
 async fn a_level_that_fired_is_known_when_another_is_put_before_it() {
-    let mut world = World::new(4).await;
+    let mut world = World::new(Backend::Memory, 4).await;
     world.define_flow(&[("no_reply", 4)]).await;
     let post = Action::Stage { user: 0, flow: "appointment", stage: "no_reply", sid: None, late_ms: 0 };
     world.act(&post).await;
@@ -100,7 +101,7 @@ async fn a_level_that_fired_is_known_when_another_is_put_before_it() {
 
 #[tokio::test]
 async fn stages_of_last_year_alarm_nobody() {
-    let mut world = World::new(5).await;
+    let mut world = World::new(Backend::Memory, 5).await;
     let late_ms = 365 * 24 * HOUR;
     let post = Action::Stage { user: 0, flow: "appointment", stage: "no_reply", sid: None, late_ms };
     world.act(&post).await;
@@ -111,7 +112,7 @@ async fn stages_of_last_year_alarm_nobody() {
 
 #[tokio::test]
 async fn a_replay_does_not_say_what_a_newer_call_has_overtaken() {
-    let mut world = World::new(6).await;
+    let mut world = World::new(Backend::Memory, 6).await;
     world.apply(vec![audience("recent", "event('Order Completed').within(1 days).count() >= 1")]).await;
     let now = world.now();
     let engine = world.engine.clone();
@@ -134,7 +135,7 @@ async fn a_replay_does_not_say_what_a_newer_call_has_overtaken() {
 
 #[tokio::test]
 async fn a_stage_post_of_any_length_leaves_the_server_running() {
-    let mut world = World::new(7).await;
+    let mut world = World::new(Backend::Memory, 7).await;
     let now = world.now();
     let long = "x".repeat(30_000);
     for number in 0..60 {

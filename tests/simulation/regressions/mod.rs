@@ -18,18 +18,19 @@ use stagepost::domain::profile::Profile;
 use stagepost::engine::BackfillPace;
 
 use crate::machine::{Machine, destination};
+use crate::support::stores::Backend;
 
 /// One step at a time, and the past of one profile at a time.
 const SLOWLY: BackfillPace = BackfillPace { step: 1, bytes: 0, by_time: false };
 
 /// An engine with receivers `crm` and `desk`, which works until it rests after each request.
 async fn machine() -> Machine {
-    with_receivers(Machine::new(1, true, BackfillPace::default()).await).await
+    with_receivers(Machine::new(Backend::Memory, 1, true, BackfillPace::default()).await).await
 }
 
 /// An engine that works in small steps, and no farther than to the answer of each request.
 async fn slow_machine() -> Machine {
-    with_receivers(Machine::new(1, false, SLOWLY).await).await
+    with_receivers(Machine::new(Backend::Memory, 1, false, SLOWLY).await).await
 }
 
 async fn with_receivers(mut machine: Machine) -> Machine {

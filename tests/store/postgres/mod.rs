@@ -4,6 +4,7 @@ mod cost;
 mod failing;
 mod proxy;
 mod racing;
+mod reading;
 mod starting;
 
 use stagepost::domain::change::{ChangeSet, ProfileWrite};

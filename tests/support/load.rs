@@ -1,7 +1,7 @@
 //! The load: users with a script of posts each, sent one after the other and each until it is acknowledged.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -11,10 +11,68 @@ use stagepost::clock::Clock;
 use stagepost::domain::time::Span;
 use tokio::sync::watch;
 
-use crate::support::api::Api;
+use super::api::Api;
+use super::receiver::Receiver;
 
+/// What a client waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How long an order that is nearly an hour old still counts for `Hot`.
 const LEFT: Span = Span::from_secs(5);
+
+/// What the servers do with the load: mail who does not reply, tell `receiver` who comes into an audience and who leaves it.
+pub fn definitions(receiver: &Receiver) -> String {
+    format!(
+        r#"
+[[source]]
+key = "studio"
+kind = "studio"
+write_key = "wk_studio"
+
+[[source]]
+key = "shop"
+kind = "http"
+write_key = "wk_webshop"
+
+[[flow]]
+name = "appointment_confirmation"
+initial = "initiation"
+terminal = ["confirmed", "cancelled"]
+
+[[flow.escalation]]
+stage = "no_reply"
+after = "1s"
+channel = "email"
+to = ["ops@example.com"]
+template = "no_reply"
+
+[[destination]]
+key = "crm"
+kind = "webhook"
+urls = [{{ url = "{}" }}]
+max_in_flight = 64
+
+[[trait]]
+name = "Orders"
+query = "event('Order Completed').count()"
+
+[[audience]]
+name = "Buyers"
+query = "event('Order Completed').within(30 days).count() >= 1"
+destinations = ["crm"]
+
+[[audience]]
+name = "Hot"
+query = "event('Order Completed').within(1 hour).count() >= 1"
+destinations = ["crm"]
+
+[[audience]]
+name = "Pros"
+query = "trait('plan') = 'pro'"
+destinations = ["crm"]
+"#,
+        receiver.url("/hook")
+    )
+}
 
 /// What a post says.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,29 +124,34 @@ impl User {
 
 /// The clients' common ground.
 pub struct Load {
-    api: Api,
+    apis: Vec<Api>,
+    /// How many requests were made: they go round the servers.
+    made: AtomicUsize,
     seed: u64,
     up: watch::Sender<bool>,
     stopping: AtomicBool,
     repeated: AtomicU64,
+    acknowledged: AtomicU64,
     newest: Mutex<Vec<(String, String)>>,
 }
 
 impl Load {
-    /// A load that waits for the server.
-    pub fn new(api: Api, seed: u64) -> Self {
+    /// A load that waits for the servers, and then calls any of them.
+    pub fn new(apis: Vec<Api>, seed: u64) -> Self {
         Self {
-            api,
+            apis,
+            made: AtomicUsize::new(0),
             seed,
             up: watch::Sender::new(false),
             stopping: AtomicBool::new(false),
             repeated: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
             newest: Mutex::new(Vec::new()),
         }
     }
 
     /// Tells the clients whether it makes sense to post.
-    pub fn server_is_up(&self, up: bool) {
+    pub fn servers_are_up(&self, up: bool) {
         self.up.send_replace(up);
     }
 
@@ -100,6 +163,11 @@ impl Load {
     /// How many posts were sent more than once.
     pub fn repeated(&self) -> u64 {
         self.repeated.load(Ordering::SeqCst)
+    }
+
+    /// How many posts were acknowledged.
+    pub fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::SeqCst)
     }
 
     /// The posts that were acknowledged last, as user and message id; the list begins anew.
@@ -118,6 +186,7 @@ impl Load {
                 let post = Post { message_id: format!("{}-m{number}", user.id), says };
                 let (path, body) = request(&user.id, &post);
                 self.post_until_acknowledged(path, &body).await;
+                self.acknowledged.fetch_add(1, Ordering::SeqCst);
                 self.newest
                     .lock()
                     .expect("the newest posts")
@@ -141,16 +210,18 @@ impl Load {
                 self.repeated.fetch_add(1, Ordering::SeqCst);
             }
             up.wait_for(|&up| up).await.expect("the load");
-            match self.api.try_post(path, body).await {
+            let made = self.made.fetch_add(1, Ordering::SeqCst);
+            match self.apis[made % self.apis.len()].try_post(path, body).await {
                 Ok(answer) if answer.status == 200 => return,
-                // Too busy, or stopping: come back, as a client would.
-                Ok(answer) if matches!(answer.status, 429 | 503) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await
+                Ok(answer) => {
+                    let passing = matches!(answer.status, 429 | 503);
+                    assert!(passing, "POST {path} {body}: {} {}", answer.status, answer.body);
                 }
-                Ok(answer) => panic!("POST {path} {body}: {} {}", answer.status, answer.body),
                 // It died, before or after it had stored the post: nobody knows.
-                Err(_) => tokio::task::yield_now().await,
+                Err(_) => {}
             }
+            // Come back, as a client would.
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }

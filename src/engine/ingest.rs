@@ -1,0 +1,252 @@
+//! Taking in events where several nodes share the store: several writers per node, each for its share of the users.
+//!
+//! A user's events go to one of them, in the order they came. Other nodes may be faster all the same: then the store refuses
+//! what was decided, and it is decided again.
+
+use std::sync::Arc;
+use std::thread;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+
+use super::aftermath::Aftermath;
+use super::command::{Command, Input, Outcomes, Reply, Waiting};
+use super::group::Group;
+use super::handle::Shared;
+use super::in_force::InForce;
+use super::inputs::decide;
+use super::settle::Faring;
+use crate::domain::ids::IdSource;
+use crate::domain::limits;
+use crate::store::StoreError;
+
+/// How often something was decided anew, by what had changed meanwhile.
+pub(super) const REFUSED_TIMES: &str = "stagepost_decided_again_total";
+
+/// What callers hear when what they asked was not written. What exactly failed is for the log: it may name what others sent.
+pub(super) fn refusal(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Unsound { .. } => {
+            "what is stored of somebody whom this, or what came with it, concerns can't be read; see the server's log"
+        }
+        StoreError::Away { .. } => "the database can't be reached just now",
+        StoreError::Conflict(_) => "too many change the same at the same time",
+        error if error.is_fatal() => "the store failed; see the server's log",
+        _ => "what this would write is larger than the store keeps; see the server's log",
+    }
+}
+
+impl Shared {
+    /// Decides on inputs that go together and writes what follows. [`StoreError::Conflict`]: others were faster, and it is to be
+    /// decided again by what is in force then.
+    pub async fn write_group(
+        self: &Arc<Self>,
+        in_force: &InForce,
+        ids: &mut IdSource,
+        inputs: Vec<Input>,
+        faring: &mut Faring,
+    ) -> Result<Vec<Outcomes>, StoreError> {
+        let mut group = Group::new(&*self.store, Arc::clone(&in_force.rules), self.clock.now(), ids);
+        let outcomes = decide(&mut group, inputs, faring).await?;
+        let mut changes = group.finish().await?;
+        changes.basis = Some(in_force.revisions);
+        let aftermath = Aftermath::new(self, &changes);
+        let written = self.store.commit(&changes).await;
+        aftermath.happen(written.as_ref().copied());
+        written.map(|()| outcomes)
+    }
+}
+
+/// One of several writers that take in events.
+pub(super) struct Ingester {
+    shared: Arc<Shared>,
+    pub ids: IdSource,
+    commands: mpsc::Receiver<Command>,
+    in_force: Arc<InForce>,
+    /// Who waits for its stop.
+    stopping: Option<Reply<()>>,
+}
+
+impl Ingester {
+    pub fn new(shared: Arc<Shared>, seed: [u8; 32], commands: mpsc::Receiver<Command>) -> Self {
+        let (ids, in_force) = (IdSource::new(seed), shared.present.get());
+        Self { shared, ids, commands, in_force, stopping: None }
+    }
+
+    /// Takes in what waits, as one group; says whether there may be more.
+    ///
+    /// # Errors
+    /// When the store is of no use any more; whoever waited was told.
+    pub async fn step(&mut self) -> Result<bool, StoreError> {
+        let mut group = Vec::new();
+        while let Ok(command) = self.commands.try_recv() {
+            if !self.take(command, &mut group) {
+                break;
+            }
+        }
+        let more = self.write(group).await?;
+        if self.commands.is_empty() {
+            self.say_that_it_stopped();
+        }
+        Ok(more)
+    }
+
+    /// Works until it is told to stop.
+    async fn run(mut self) -> Result<(), StoreError> {
+        while let Some(command) = self.commands.recv().await {
+            let mut group = Vec::new();
+            if self.take(command, &mut group) {
+                while let Ok(command) = self.commands.try_recv() {
+                    if !self.take(command, &mut group) {
+                        break;
+                    }
+                }
+            }
+            self.write(group).await?;
+        }
+        self.say_that_it_stopped();
+        Ok(())
+    }
+
+    fn say_that_it_stopped(&mut self) {
+        if let Some(reply) = self.stopping.take() {
+            // A caller that went away is no error.
+            drop(reply.send(Ok(())));
+        }
+    }
+
+    /// Takes one command; says whether the group has room for more.
+    fn take(&mut self, command: Command, group: &mut Vec<(Input, Waiting)>) -> bool {
+        match command {
+            Command::Together(input, waiting) => group.push((input, waiting)),
+            Command::Stop { reply } => {
+                // What is in the channel by now is still taken in.
+                self.commands.close();
+                self.stopping = Some(reply);
+            }
+            // The engine sends them to the writer; dropping the reply says that nothing came of it.
+            _ => tracing::error!("a command came to a writer that only takes in events; this is a bug"),
+        }
+        let copies = self.in_force.rules.copies();
+        let weights = group.iter().map(|(input, _)| input.weight(copies));
+        let (records, bytes) = weights.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+        records < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES
+    }
+
+    async fn write(&mut self, group: Vec<(Input, Waiting)>) -> Result<bool, StoreError> {
+        if group.is_empty() {
+            return Ok(false);
+        }
+        let (inputs, waiting): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        let written = self.write_until_first(inputs).await;
+        match &written {
+            Ok(_) => {}
+            Err(error) if error.is_passing() => {
+                self.shared.pulse.note(Err::<(), _>(error));
+                tracing::debug!(%error, "a group of inputs was refused");
+            }
+            Err(error) => tracing::error!(%error, "a group of inputs was refused"),
+        }
+        match written {
+            Ok(outcomes) => {
+                for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
+                    waiting.answer(Ok(outcome));
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                metrics::counter!("stagepost_groups_refused_total").increment(1);
+                waiting.into_iter().for_each(|waiting| waiting.answer(Err(refusal(&error))));
+                if error.is_fatal() { Err(error) } else { Ok(true) }
+            }
+        }
+    }
+
+    async fn write_until_first(&mut self, inputs: Vec<Input>) -> Result<Vec<Outcomes>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let mut tries = 0;
+        loop {
+            self.go_by(shared.present.get());
+            let healths = Arc::clone(&self.in_force.healths);
+            let mut faring = Faring { healths, has_turned: false };
+            let in_force = Arc::clone(&self.in_force);
+            match shared.write_group(&in_force, &mut self.ids, inputs.clone(), &mut faring).await {
+                Err(StoreError::Conflict(what)) if tries < limits::DECISIONS => {
+                    tries += 1;
+                    metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
+                    shared.present.catch_up(&*shared.store).await?;
+                }
+                written => return written,
+            }
+        }
+    }
+
+    fn go_by(&mut self, in_force: Arc<InForce>) {
+        if !Arc::ptr_eq(&in_force, &self.in_force) {
+            in_force.start_after_past(&mut self.ids);
+            self.in_force = in_force;
+        }
+    }
+
+    /// Lets each of them run on a thread of its own.
+    ///
+    /// # Errors
+    /// When there is no thread to be had.
+    pub fn start_all(ingesters: Vec<Self>) -> Result<Ingesters, StoreError> {
+        let running = ingesters.into_iter().map(Self::start).collect::<Result<_, _>>()?;
+        Ok(Ingesters { running })
+    }
+
+    fn start(self) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
+        let (done, ended) = oneshot::channel();
+        let run = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let result = match runtime {
+                Ok(runtime) => runtime.block_on(self.run()),
+                Err(error) => Err(no_thread(&error)),
+            };
+            // Nobody listening means that the process is ending anyway.
+            let _ = done.send(result);
+        };
+        let name = "ingest".to_owned();
+        thread::Builder::new().name(name).spawn(run).map_err(|error| no_thread(&error))?;
+        Ok(ended)
+    }
+}
+
+fn no_thread(error: &std::io::Error) -> StoreError {
+    StoreError::Stopped(format!("no thread for a writer: {error}"))
+}
+
+/// The writers that run.
+pub(super) struct Ingesters {
+    running: FuturesUnordered<oneshot::Receiver<Result<(), StoreError>>>,
+}
+
+impl Ingesters {
+    /// Waits until one of them fails.
+    pub async fn failed(&mut self) -> StoreError {
+        while let Some(ended) = self.running.next().await {
+            if let Err(error) = outcome(ended) {
+                return error;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Waits until all of them have stopped.
+    ///
+    /// # Errors
+    /// Why one of them failed.
+    pub async fn stopped(&mut self) -> Result<(), StoreError> {
+        while let Some(ended) = self.running.next().await {
+            outcome(ended)?;
+        }
+        Ok(())
+    }
+}
+
+fn outcome(ended: Result<Result<(), StoreError>, oneshot::error::RecvError>) -> Result<(), StoreError> {
+    ended.unwrap_or_else(|_| Err(StoreError::Stopped("a writer's thread ended".to_owned())))
+}
