@@ -24,6 +24,8 @@ const GREET: Duration = Duration::from_secs(6);
 const ANSWER: Duration = Duration::from_secs(12);
 /// After how much silence the kernel asks whether the other side is there, and how long it believes in it.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How often it asks then.
+const PROBE: Duration = Duration::from_secs(2);
 /// How long it is not tried again to connect after that failed.
 const REST: Duration = Duration::from_secs(1);
 
@@ -84,7 +86,11 @@ impl Link {
         let Address { place, mut config, trust } = address;
         let refused = |detail| StoreError::Refused { place: place.clone(), detail };
         let tls = MakeRustlsConnect::new(tls::client_config(&trust).map_err(refused)?);
-        config.connect_timeout(CONNECT).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
+        config
+            .connect_timeout(CONNECT)
+            .tcp_user_timeout(SILENCE)
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(PROBE);
         if config.get_application_name().is_none() {
             config.application_name("stagepost");
         }
@@ -127,7 +133,11 @@ impl Link {
             let _entered = self.handle.enter();
             tokio::time::timeout(ANSWER, answer)
         };
-        bounded.await.map_err(|_| self.away(format!("no answer within {} s", ANSWER.as_secs())))
+        bounded.await.map_err(|_| {
+            // Those that wait in the pool lead to the same server.
+            self.pool.retain(|_, _| false);
+            self.away(format!("no answer within {} s", ANSWER.as_secs()))
+        })
     }
 
     /// Sleeps, whatever runtime the caller is on.
