@@ -162,6 +162,16 @@ impl Event {
         }
     }
 
+    /// The name alone.
+    pub fn behaviour_name(&self) -> Option<&str> {
+        match &self.call {
+            Call::Track { event, .. } => Some(event),
+            Call::Page { .. } => Some(PAGE_VIEWED),
+            Call::Screen { .. } => Some(SCREEN_VIEWED),
+            Call::Identify { .. } | Call::Group { .. } | Call::Alias { .. } => None,
+        }
+    }
+
     /// The event as Segment's JSON, with the fields in a fixed order.
     pub fn to_json(&self) -> Map<String, Value> {
         let mut json = Map::new();

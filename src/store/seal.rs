@@ -112,6 +112,11 @@ impl Sealer {
         Self { previous: Some(Key::new(secret)), ..self }
     }
 
+    /// Random bytes, other ones each time, for whatever else a backend needs some for.
+    pub(super) fn entropy(&self) -> [u8; 32] {
+        (self.entropy)()
+    }
+
     /// The key that it seals under.
     pub fn key_id(&self) -> KeyId {
         self.current.id

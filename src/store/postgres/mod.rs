@@ -5,27 +5,39 @@
 //! not depend on how much it writes (`pipeline`).
 
 mod address;
+mod commit;
 mod connect;
 mod errors;
+mod leases;
 mod pipeline;
+mod plan;
 mod read;
 mod rows;
+mod rulebook;
 mod schema;
 mod secrets;
+mod slots;
+mod stats;
 mod store;
 mod tls;
+mod writes;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
+use rand::rngs::StdRng;
+use rand::{RngCore as _, SeedableRng as _};
 use tokio::runtime::Handle;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::seal::Sealer;
 use super::{Result, StoreError};
 use connect::{Connection, InTransaction, Link};
 use errors::Failure;
 use pipeline::{Answer, Counted, Step};
+use slots::Slots;
 
 pub use address::check as check_url;
 pub use pipeline::Figures;
@@ -34,7 +46,12 @@ pub use pipeline::Figures;
 pub struct PostgresStore {
     link: Arc<Link>,
     sealer: Sealer,
+    /// For names of commits, and for how long to wait.
+    rng: Mutex<StdRng>,
+    slots: Slots,
     counted: Counted,
+    /// When old names of commits were removed last.
+    swept: Mutex<Instant>,
 }
 
 impl std::fmt::Debug for PostgresStore {
@@ -57,7 +74,15 @@ impl PostgresStore {
         let connection = link.first_connection().await?;
         schema::prepare(&connection, &link.place, &sealer).await?;
         drop(connection);
-        Ok(Self { link: Arc::new(link), sealer, counted: Counted::default() })
+        let mut rng = StdRng::from_seed(sealer.entropy());
+        Ok(Self {
+            link: Arc::new(link),
+            sealer,
+            slots: Slots::new(&mut rng),
+            rng: Mutex::new(rng),
+            counted: Counted::default(),
+            swept: Mutex::new(Instant::now()),
+        })
     }
 
     /// What it has asked of the database so far.
@@ -88,17 +113,50 @@ impl PostgresStore {
         asked.map_err(|error| errors::of_call(&self.link.place, &error))
     }
 
-    /// What statements that only read find, all as of one instant.
+    /// What statements that only read find, all as of one instant; in one round trip.
     async fn snapshot(&self, steps: &[Step<'_>]) -> Result<Vec<Answer>> {
-        const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
-        let transaction = InTransaction::new(self.link.connection().await?);
-        let asked = async {
-            let answers = pipeline::run(transaction.connection(), Some(BEGIN), steps).await;
-            transaction.connection().batch_execute("COMMIT").await?;
-            answers
-        };
-        let answers = self.link.bounded(asked).await?;
+        self.transaction(pipeline::READING, steps).await.map_err(|(error, _)| error)
+    }
+
+    /// A transaction of which no answer has to be anything; in one round trip. An error comes with whether the same may well succeed
+    /// at once.
+    async fn transaction(
+        &self,
+        begin: &str,
+        steps: &[Step<'_>],
+    ) -> std::result::Result<Vec<Answer>, (StoreError, bool)> {
+        let transaction = InTransaction::new(self.link.connection().await.map_err(|error| (error, false))?);
+        let asked = pipeline::run(transaction.connection(), Some(begin), steps, Some("COMMIT"));
+        let asked = self.link.bounded(asked).await.map_err(|error| (error, false))?;
+        // Whatever came of it, `COMMIT` was sent.
         transaction.end();
-        answers.map_err(|error| errors::of_call(&self.link.place, &error))
+        let again = |error: &_| matches!(errors::failure(error), Failure::Again);
+        asked.map_err(|error| (errors::of_call(&self.link.place, &error), again(&error)))
+    }
+
+    /// An id that nobody else makes.
+    fn fresh_uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.rng().fill_bytes(&mut bytes);
+        Uuid::from_bytes(bytes)
+    }
+
+    /// Anything from 0 to 1.
+    fn fraction(&self) -> f64 {
+        f64::from(self.rng().next_u32()) / f64::from(u32::MAX)
+    }
+
+    fn rng(&self) -> MutexGuard<'_, StdRng> {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is `every` ago that this said so.
+    fn sweep_is_due(&self, every: Duration) -> bool {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = swept.elapsed() >= every;
+        if is_due {
+            *swept = Instant::now();
+        }
+        is_due
     }
 }

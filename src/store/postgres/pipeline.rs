@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use futures_util::{StreamExt as _, pin_mut};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row};
+use tokio_postgres::{Error, Row, Statement};
 
 use super::connect::Connection;
 
@@ -69,8 +69,13 @@ impl Counted {
     }
 }
 
-/// Sends `begin` (where there is one) and `steps` in one go, and waits for all answers, which come in the same order. Statements
-/// that this connection has not seen yet are prepared first, which takes a round trip more.
+/// How a transaction of one round trip begins: all is read as of one instant.
+pub(super) const READING: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+/// How a transaction begins that writes.
+pub(super) const WRITING: &str = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE";
+
+/// Sends `begin`, `steps` and `end` in one go, and waits for all answers, which come in the same order. Statements that this
+/// connection has not seen yet are prepared first, which takes a round trip more.
 ///
 /// # Errors
 /// That of the first statement that failed: inside a transaction the later ones fail because of it.
@@ -78,29 +83,36 @@ pub(super) async fn run(
     connection: &Connection,
     begin: Option<&str>,
     steps: &[Step<'_>],
+    end: Option<&str>,
 ) -> Result<Vec<Answer>, Error> {
     let prepared = join_all(steps.iter().map(|step| connection.prepare_cached(step.sql))).await;
     let prepared = prepared.into_iter().collect::<Result<Vec<_>, Error>>()?;
-    // A request is sent when its future is first polled, and `join_all` polls them in order.
-    let begun = async {
-        match begin {
-            Some(begin) => connection.batch_execute(begin).await,
-            None => Ok(()),
-        }
-    };
-    let answers = join_all(steps.iter().zip(&prepared).map(|(step, statement)| async move {
-        let rows = connection.query_raw(statement, step.params.iter().map(borrowed)).await?;
-        pin_mut!(rows);
-        let mut answer = Answer { rows: Vec::new(), affected: 0 };
-        while let Some(row) = rows.next().await {
-            answer.rows.push(row?);
-        }
-        answer.affected = rows.rows_affected().unwrap_or(0);
-        Ok(answer)
-    }));
-    let (begun, answers) = join(begun, answers).await;
+    // A request is sent when its future is first polled; both of these poll theirs in order.
+    let answers =
+        join_all(steps.iter().zip(&prepared).map(|(step, statement)| ask(connection, step, statement)));
+    let (begun, answers, ended) = join3(say(connection, begin), answers, say(connection, end)).await;
     begun?;
-    answers.into_iter().collect()
+    let answers = answers.into_iter().collect::<Result<_, _>>()?;
+    ended?;
+    Ok(answers)
+}
+
+async fn say(connection: &Connection, words: Option<&str>) -> Result<(), Error> {
+    match words {
+        Some(words) => connection.batch_execute(words).await,
+        None => Ok(()),
+    }
+}
+
+async fn ask(connection: &Connection, step: &Step<'_>, statement: &Statement) -> Result<Answer, Error> {
+    let rows = connection.query_raw(statement, step.params.iter().map(borrowed)).await?;
+    pin_mut!(rows);
+    let mut answer = Answer { rows: Vec::new(), affected: 0 };
+    while let Some(row) = rows.next().await {
+        answer.rows.push(row?);
+    }
+    answer.affected = rows.rows_affected().unwrap_or(0);
+    Ok(answer)
 }
 
 fn borrowed<'p>(param: &'p Param<'_>) -> &'p (dyn ToSql + Sync) {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::domain::ids::{LeafId, UserKey};
+use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::time::Timestamp;
 use crate::store::{Result, StoreError, codec};
 
@@ -34,6 +34,11 @@ pub(super) fn uuid(id: [u8; 16]) -> Uuid {
     Uuid::from_bytes(id)
 }
 
+/// A leaf's id; only ever compared, so that half of them are negative does not matter.
+pub(super) fn leaf(id: LeafId) -> i64 {
+    i64::from_be_bytes(id.to_bytes())
+}
+
 /// An instant. Exact: a `timestamptz` has microseconds, and holds all years that a [`Timestamp`] can be in.
 pub(super) fn instant(at: Timestamp) -> DateTime<Utc> {
     at.to_chrono()
@@ -42,11 +47,6 @@ pub(super) fn instant(at: Timestamp) -> DateTime<Utc> {
 /// The instant in a column.
 pub(super) fn read_instant(row: &tokio_postgres::Row, name: &str) -> Result<Timestamp> {
     column(row, name).map(Timestamp::from_chrono)
-}
-
-/// A leaf's id: its eight bytes as a number.
-pub(super) fn leaf(id: LeafId) -> i64 {
-    i64::from_be_bytes(id.to_bytes())
 }
 
 /// What stands for NUL, which PostgreSQL has not got in texts, and for itself.
@@ -91,6 +91,21 @@ pub(super) fn read_key(stored: &str) -> Result<UserKey> {
 /// What a row is called in errors: as sled calls it, so that a log reads the same whatever the backend.
 pub(super) fn name_of_user(kind: &str, letter: &[u8], user: &UserKey) -> String {
     codec::name(kind, &[letter, user.as_str().as_bytes()].concat())
+}
+
+/// The same of a journey.
+pub(super) fn name_of_journey(id: JourneyId) -> String {
+    codec::name("journey", &[&b"j"[..], &id.to_bytes()].concat())
+}
+
+/// The same of a delivery.
+pub(super) fn name_of_delivery(id: DeliveryId) -> String {
+    codec::name("delivery", &[&b"d"[..], &id.to_bytes()].concat())
+}
+
+/// The same of an event.
+pub(super) fn name_of_event(id: EventId) -> String {
+    codec::name("event", &[&b"e"[..], &id.to_bytes()].concat())
 }
 
 /// A record as a body. `name` names it in errors ([`codec::name`]).

@@ -71,8 +71,3 @@ impl PostgresStore {
         Ok(self.rulebook().await?.replays)
     }
 }
-impl PostgresStore {
-    async fn rulebook(&self) -> Result<crate::store::Rulebook> {
-        Err(codec::corrupt("", ""))
-    }
-}
