@@ -39,7 +39,7 @@ impl Engine {
                     events.reverse();
                     self.shared.debugger.accepted(events);
                 }
-                Err(error) => tracing::warn!(%error, "the debugger's feed waits"),
+                Err(error) => tracing::debug!(%error, "the debugger's feed waits"),
             }
         }
     }

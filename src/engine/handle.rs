@@ -100,9 +100,14 @@ pub(super) struct Pulse {
 }
 
 impl Pulse {
-    /// Notes whether the store could be reached.
+    /// Notes whether the database could be reached; says so each time that changes.
     pub fn note<T>(&self, outcome: Result<T, &StoreError>) {
-        self.away.store(matches!(outcome, Err(StoreError::Away { .. })), Ordering::Relaxed);
+        let away = outcome.err().filter(|error| matches!(error, StoreError::Away { .. }));
+        match (self.away.swap(away.is_some(), Ordering::Relaxed), away) {
+            (false, Some(error)) => tracing::error!(%error, "posts are refused until the database is back"),
+            (true, None) => tracing::info!("the database is back"),
+            (true, Some(_)) | (false, None) => {}
+        }
     }
 }
 
@@ -319,7 +324,7 @@ impl Engine {
         let renewed = self.shared.leases.renew(&*self.shared.store, &definitions).await;
         self.shared.pulse.note(renewed.as_ref());
         if let Err(error) = renewed {
-            tracing::warn!(%error, "this node's leases could not be prolonged; other nodes take them over");
+            tracing::debug!(%error, "this node's leases could not be prolonged; other nodes take them over");
         }
     }
 

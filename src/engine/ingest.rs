@@ -142,7 +142,10 @@ impl Ingester {
         let written = self.write_until_first(inputs).await;
         match &written {
             Ok(_) => {}
-            Err(error) if error.is_passing() => tracing::warn!(%error, "a group of inputs was refused"),
+            Err(error) if error.is_passing() => {
+                self.shared.pulse.note(Err::<(), _>(error));
+                tracing::debug!(%error, "a group of inputs was refused");
+            }
             Err(error) => tracing::error!(%error, "a group of inputs was refused"),
         }
         match written {

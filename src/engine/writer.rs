@@ -255,8 +255,9 @@ impl Writer {
                 Ok(true)
             }
             Err(error) if error.is_passing() => {
-                // The next tick tries again.
-                tracing::warn!(%error, "timers and long work wait");
+                // The next tick tries again; that the database is away was said.
+                self.shared.pulse.note(Err::<(), _>(&error));
+                tracing::debug!(%error, "timers and long work wait");
                 (self.timers_due, self.jobs) = (false, false);
                 Ok(false)
             }
@@ -389,8 +390,11 @@ impl Writer {
                 answer_alone(reply, cancelled)
             }
             Command::SetAdminToken { hash, reply } => {
-                let mut changes = ChangeSet { admin_token_hash: Some(hash), ..ChangeSet::default() };
-                let answer = self.commit(&mut changes).await.map_err(EngineError::from);
+                let set = async |it: &mut Self| {
+                    let admin_token_hash = Some(hash.clone());
+                    Ok(it.commit(&mut ChangeSet { admin_token_hash, ..ChangeSet::default() }).await?)
+                };
+                let answer = self.until_first(set).await;
                 answer_alone(reply, answer)
             }
             Command::Stop { reply } => {
@@ -638,7 +642,11 @@ fn refused(error: StoreError) -> Result<(), StoreError> {
     if error.is_fatal() {
         return Err(error);
     }
-    tracing::error!(%error, "a group of inputs was refused");
+    if error.is_passing() {
+        tracing::debug!(%error, "a group of inputs was refused");
+    } else {
+        tracing::error!(%error, "a group of inputs was refused");
+    }
     metrics::counter!("stagepost_groups_refused_total").increment(1);
     Ok(())
 }

@@ -260,7 +260,7 @@ impl From<StoreError> for ApiProblem {
             // Whoever posted comes back: `Retry-After` says when.
             StoreError::Conflict(_) => Self::new(Code::Unavailable, error.to_string()),
             StoreError::Away { .. } => {
-                tracing::warn!(%error, "a request found no database");
+                tracing::debug!(%error, "a request found no database");
                 Self::new(Code::Unavailable, "the database can't be reached just now; try again in a moment")
             }
             StoreError::Locked { .. }

@@ -182,6 +182,7 @@ impl TestApp {
         assert_eq!(running.dispatcher.shutdown(PATIENCE).await, 0, "attempts under way");
         if let Some(writer) = running.writer {
             running.engine.stop().await;
+            running.engine.give_up_leases().await;
             tokio::task::spawn_blocking(move || writer.join().expect("the writer's thread"))
                 .await
                 .expect("the writer's thread");
@@ -294,6 +295,7 @@ impl TestApp {
         let deadline = Instant::now() + PATIENCE;
         loop {
             assert!(Instant::now() < deadline, "it does not come to rest");
+            running.engine.renew_leases().await;
             if running.ticks.capacity() > 0 {
                 running.ticks.send(()).await.expect("the writer");
             }

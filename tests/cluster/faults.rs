@@ -6,7 +6,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::RwLock;
 
-use crate::nodes::{LEASE, World, seed, setting};
+use crate::nodes::{World, lease, seed, setting};
 use crate::support::postgres::Cluster;
 use crate::support::server::Server;
 
@@ -36,7 +36,7 @@ async fn suffer(
             faults[0] += 1;
         } else {
             node.hang();
-            tokio::time::sleep(LEASE + pause).await;
+            tokio::time::sleep(lease() + pause).await;
             node.go_on();
             faults[1] += 1;
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use stagepost::domain::limits;
 use tokio::task::JoinHandle;
 
 use crate::support::api::Api;
@@ -14,7 +15,10 @@ use crate::support::smtp::Smtp;
 use crate::support::verdict::{self, Facts, Repeated};
 
 /// How long a node that says nothing keeps what it has taken upon itself.
-pub const LEASE: Duration = Duration::from_secs(5);
+pub fn lease() -> Duration {
+    limits::LEASE.to_std()
+}
+
 /// What has to follow a lease that is over, and what the load itself waits for: a stall after a second, orders that count for
 /// five more seconds.
 const GRACE: Duration = Duration::from_secs(10);
@@ -83,7 +87,7 @@ impl World {
         println!("{} users, {posts} posts, {} of them sent again", users.len(), self.load.repeated());
         assert!(posts > 500, "too little load to mean anything: {posts} posts");
 
-        verdict::settled(api, &users, LEASE + GRACE).await;
+        verdict::settled(api, &users, lease() + GRACE).await;
         println!("settled {:?} after the last fault", last_fault.elapsed());
         let id = |mail: &serde_json::Value| mail["headers"]["Message-ID"].as_str().expect("an id").to_owned();
         let mails = self.smtp.mails().iter().map(id).collect();

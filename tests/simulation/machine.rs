@@ -121,6 +121,7 @@ impl Machine {
         &mut self,
         ask: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<T, EngineError> {
+        self.engine.renew_leases().await;
         let answered = Cell::new(false);
         let asking = async {
             let answer = ask.await;
@@ -147,6 +148,7 @@ impl Machine {
 
     /// Lets time that passed have its effect, and the engine work until there is nothing left to do.
     pub async fn tick(&mut self) {
+        self.engine.renew_leases().await;
         self.writer.tick();
         loop {
             match self.writer.step().await {
@@ -162,6 +164,7 @@ impl Machine {
 
     /// Lets time that passed have its effect, and the engine work for so many steps.
     pub async fn work(&mut self, steps: u32) {
+        self.engine.renew_leases().await;
         self.writer.tick();
         for _ in 0..steps {
             match self.writer.step().await {
@@ -177,8 +180,11 @@ impl Machine {
 
     pub async fn restart(&mut self) {
         self.restarts += 1;
+        // What follows happens when the leases of the one that broke have run out.
+        self.engine.give_up_leases().await;
         let (engine, writer) = open(&self.crash, &self.clock, self.seed, self.restarts, self.pace).await;
         (self.engine, self.writer) = (engine, writer);
+        self.engine.renew_leases().await;
     }
 
     /// A new event with these ids that says it happened `late_ms` before now.

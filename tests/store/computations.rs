@@ -181,7 +181,9 @@ async fn sizes_go_with_their_audience(store: &dyn Store) {
     let set = ChangeSet { at: at(5 * HOUR), memberships: moves(5, "x", &[9]).memberships, ..gone() };
     commit(store, &set).await;
     assert_eq!(sizes(store, "x", Per::Hour, 0, 9).await, []);
-    assert_eq!(sizes(store, "x", Per::Day, 0, 9).await, [(0, 4, 0, 4)]);
+    let day = sizes(store, "x", Per::Day, 0, 9).await;
+    // How many it had is nobody's question any more, and not every backend knows.
+    assert_eq!(day.iter().map(|point| (point.0, point.1, point.2)).collect::<Vec<_>>(), [(0, 4, 0)]);
     for listed in [&["x", "y"][..], &["y"]] {
         assert_eq!(store.audiences_with_members().await.unwrap(), listed);
         commit(store, &gone()).await;

@@ -1,6 +1,7 @@
-//! One suite for every store backend, a model test between the two, and what only sled has to show.
+//! One suite for every store backend, a model test between them, and what only one of them has to show.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it did")]
 
 #[macro_use]
 mod backends;
@@ -12,9 +13,13 @@ mod leases;
 mod merging;
 mod model;
 mod picture;
+mod postgres;
 mod sealing;
 mod sharing;
 mod sled_only;
+mod sql;
 mod suite;
+#[path = "../support/mod.rs"]
+mod support;
 mod upgrade;
 mod writer;

@@ -5,7 +5,7 @@ use std::future::Future;
 
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Event;
-use stagepost::domain::ids::{EventId, LeafId, UserKey};
+use stagepost::domain::ids::{DeliveryId, EventId, LeafId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::MessageHash;
@@ -25,6 +25,8 @@ pub struct Cast {
     pub external_ids: Vec<(String, String)>,
     /// Leaves and pages.
     pub pages: Vec<(LeafId, u32)>,
+    /// Whether the sizes of audiences in the past are asked about, or only who came and went.
+    pub exact_sizes: bool,
 }
 
 /// All rows of a list, page by page.
@@ -112,7 +114,10 @@ async fn computation_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
     for audience in &cast.audiences {
         for per in Per::ALL {
             for (from, to) in [(at(i64::MIN), at(i64::MAX)), (at(0), at(90_000_000)), (at(1), at(0))] {
-                let points = store.audience_sizes(audience, per, from, to).await.unwrap();
+                let mut points = store.audience_sizes(audience, per, from, to).await.unwrap();
+                if !cast.exact_sizes {
+                    points.iter_mut().for_each(|point| point.size = 0);
+                }
                 lines.push(format!("sizes {audience} {per:?} {from} {to}: {points:?}"));
             }
         }
@@ -203,6 +208,13 @@ async fn delivery_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
             assert_eq!(store.delivery(delivery.id).await.unwrap().as_ref(), Some(delivery));
         }
         lines.push(format!("{filter:?}: {found:?}"));
+        let until = DeliveryId::from_bytes([255; 16]);
+        let part = store.deliveries_after(&filter, None, until, 3).await.unwrap();
+        lines.push(format!("oldest {part:?}"));
+        if let (Some(after), Some(until)) = (part.last, found.first()) {
+            let part = store.deliveries_after(&filter, Some(after), until.id, 2).await.unwrap();
+            lines.push(format!("next {part:?}"));
+        }
     }
     let busy: [HashSet<UserKey>; 2] = [HashSet::new(), cast.users.iter().step_by(2).cloned().collect()];
     for destination in &cast.destinations {
@@ -212,8 +224,25 @@ async fn delivery_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
             for (now, limit) in [(0, 9), (3, 1), (3, 9), (1_000, 2), (1_000, 99)] {
                 let due = store.due_deliveries(destination, at(now), busy, limit).await.unwrap();
                 lines.push(format!("due {destination:?} {} {now} {limit}: {due:?}", busy.len()));
+                for whole in [false, true] {
+                    let count = store.count_due(destination, at(now), busy, limit, whole).await.unwrap();
+                    lines.push(format!(
+                        "count {destination:?} {} {now} {limit} {whole}: {count:?}",
+                        busy.len()
+                    ));
+                }
             }
         }
+    }
+    let lanes: Vec<(String, UserKey)> = cast
+        .destinations
+        .iter()
+        .flat_map(|destination| cast.users.iter().map(move |user| (destination.clone(), user.clone())))
+        .collect();
+    lines.push(format!("newest pending: {:?}", store.newest_pending(&lanes, 2).await.unwrap()));
+    for (destination, user) in &lanes {
+        let pending = store.pending_of(destination, user, None, 3).await.unwrap();
+        lines.push(format!("pending {destination:?} {user}: {pending:?}"));
     }
     lines
 }

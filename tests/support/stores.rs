@@ -7,8 +7,10 @@ use std::time::Duration;
 use stagepost::clock::{self, Clock};
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
+use stagepost::store::postgres::PostgresStore;
 use stagepost::store::seal::Sealer;
 use stagepost::store::sled::SledStore;
+use tokio::runtime::Handle;
 
 use super::postgres::{self, Schema};
 use super::wait::eventually;
@@ -57,7 +59,10 @@ impl Place {
                 })
                 .await
             }
-            Self::Postgres(_) => unimplemented!(),
+            Self::Postgres(schema) => {
+                let store = PostgresStore::open(schema.url(), sealer(), Handle::current()).await;
+                Arc::new(store.expect("the database"))
+            }
         }
     }
 }

@@ -112,7 +112,10 @@ async fn drive(inner: Arc<Inner>, lane: Arc<Lane>) {
                     sleep_of(&inner, &lane)
                 }
                 Err(why) => {
-                    warn!(destination = %lane.key, "what is due could not be read: {why}");
+                    // That the database is away is said once, elsewhere.
+                    if !why.is_passing() {
+                        warn!(destination = %lane.key, "what is due could not be read: {why}");
+                    }
                     RECHECK
                 }
             },

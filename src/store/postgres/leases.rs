@@ -13,13 +13,13 @@ use crate::store::Result;
 const LOCK: &str = "SELECT name FROM leases WHERE name = ANY($1) ORDER BY name FOR UPDATE";
 const GIVE_UP: &str = "DELETE FROM leases WHERE holder = $1 AND name = ANY($2)";
 const KEEP: &str = "UPDATE leases SET until = clock_timestamp() + $3::bigint::float8 * interval '1 millisecond' \
-                    WHERE holder = $1 AND name = ANY($2) AND until > clock_timestamp()";
+                    WHERE holder = $1 AND name = ANY($2) AND until >= clock_timestamp() + interval '1 millisecond'";
 const TAKE: &str = "INSERT INTO leases (name, holder, until) \
                     SELECT u.name, $1, clock_timestamp() + $3::bigint::float8 * interval '1 millisecond' FROM unnest($2::text[]) AS u(name) ORDER BY u.name \
                     ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until \
                     WHERE leases.until <= clock_timestamp()";
 const FORGET: &str = "DELETE FROM leases WHERE until < clock_timestamp() - interval '1 hour'";
-/// Rounded down: whoever goes by it stops too early rather than too late.
+/// Rounded down: whoever goes by it stops too early rather than too late, and what is told as over is kept no more.
 const TELL: &str = "SELECT name, holder, \
                         floor(extract(epoch FROM until - clock_timestamp()) * 1000)::bigint AS left_ms FROM leases ORDER BY name";
 

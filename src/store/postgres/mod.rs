@@ -101,6 +101,7 @@ impl PostgresStore {
     /// The rows that a statement which only reads finds. One that was asked of a lost connection is asked once more.
     async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
         let ask = async |connection: Connection| {
+            self.counted.read_trip();
             let statement = connection.prepare_cached(sql).await?;
             connection.query(&statement, params).await
         };
@@ -115,6 +116,7 @@ impl PostgresStore {
 
     /// What statements that only read find, all as of one instant; in one round trip.
     async fn snapshot(&self, steps: &[Step<'_>]) -> Result<Vec<Answer>> {
+        self.counted.read_trip();
         self.transaction(pipeline::READING, steps).await.map_err(|(error, _)| error)
     }
 

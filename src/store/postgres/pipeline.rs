@@ -28,6 +28,8 @@ pub(super) struct Answer {
 /// What a store has asked of its database so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
+    /// Round trips of calls that only read.
+    pub reads: u64,
     /// Commits that took place.
     pub commits: u64,
     /// Statements of commits, with `BEGIN`, `COMMIT` and `ROLLBACK`.
@@ -43,6 +45,7 @@ pub struct Figures {
 /// The same as it is counted.
 #[derive(Default)]
 pub(super) struct Counted {
+    pub reads: AtomicU64,
     pub commits: AtomicU64,
     pub statements: AtomicU64,
     pub round_trips: AtomicU64,
@@ -54,12 +57,18 @@ impl Counted {
     pub(super) fn read(&self) -> Figures {
         let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
         Figures {
+            reads: read(&self.reads),
             commits: read(&self.commits),
             statements: read(&self.statements),
             round_trips: read(&self.round_trips),
             repeated: read(&self.repeated),
             conflicts: read(&self.conflicts),
         }
+    }
+
+    /// One more round trip that only reads.
+    pub(super) fn read_trip(&self) {
+        self.reads.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One more round trip, with that many statements.

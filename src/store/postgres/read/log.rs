@@ -33,7 +33,8 @@ struct Stretch {
 impl PostgresStore {
     /// The next part of the log: about `most` events, whole commits. `None` at its end.
     ///
-    /// `after` may be any event, also one in the middle of its commit; one that is not there stands where its id would.
+    /// `after` may be any event, also one in the middle of its commit; one that is not there stands where its id would. (`IS
+    /// TRUE` keeps the database from looking for what is to be left out at the end by the index of ids, from the first one on.)
     async fn stretch(&self, after: Option<EventId>, until: EventId, most: usize) -> Result<Option<Stretch>> {
         const SQL: &str = "\
             WITH edge AS MATERIALIZED (
@@ -46,12 +47,14 @@ impl PostgresStore {
                     coalesce((SELECT commit FROM events WHERE commit >= $2 ORDER BY commit LIMIT 1), $2) AS until
             ), full_part AS MATERIALIZED (
                 SELECT commit FROM events
-                WHERE (commit, id) > ((SELECT after FROM edge), $1) AND commit <= (SELECT until FROM edge) AND id <= $2
+                WHERE (commit, id) > ((SELECT after FROM edge), $1) AND commit <= (SELECT until FROM edge)
+                    AND (id <= $2) IS TRUE
                 ORDER BY commit, id OFFSET $3 LIMIT 1
             )
             SELECT (SELECT after FROM edge) AS after, commit, id, count(*) OVER () AS looked_at FROM events
             WHERE (commit, id) > ((SELECT after FROM edge), $1)
-                AND commit <= coalesce((SELECT commit FROM full_part), (SELECT until FROM edge)) AND id <= $2
+                AND commit <= coalesce((SELECT commit FROM full_part), (SELECT until FROM edge))
+                AND (id <= $2) IS TRUE
             ORDER BY commit DESC, id DESC LIMIT 1";
         let after = uuid(after.map_or([0; 16], EventId::to_bytes));
         let until = uuid(until.to_bytes());
@@ -72,7 +75,7 @@ impl PostgresStore {
     ) -> Result<Vec<Event>> {
         const SQL: &str = "\
             SELECT id, body FROM events
-            WHERE (commit, id) > ($1, $2) AND (commit, id) <= ($3, $4) AND id <= $5 ORDER BY commit, id";
+            WHERE (commit, id) > ($1, $2) AND (commit, id) <= ($3, $4) AND (id <= $5) IS TRUE ORDER BY commit, id";
         let Some(part) = self.stretch(after, until, most).await? else { return Ok(Vec::new()) };
         let (after, to) = (part.after, part.to);
         let rows = self.query(SQL, &[&after.0, &after.1, &to.0, &to.1, &part.until]).await?;
@@ -88,7 +91,7 @@ impl PostgresStore {
     ) -> Result<LogPart> {
         const SQL: &str = "\
             SELECT id, body FROM events
-            WHERE (commit, id) > ($1, $2) AND (commit, id) <= ($3, $4) AND id <= $5
+            WHERE (commit, id) > ($1, $2) AND (commit, id) <= ($3, $4) AND (id <= $5) IS TRUE
                 AND name = ANY ($6::text[]) AND user_key > $7 AND ($8::text IS NULL OR user_key <= $8)
             ORDER BY commit, id";
         let Some(part) = self.stretch(after, until, most).await? else { return Ok(LogPart::default()) };

@@ -50,7 +50,7 @@ impl PostgresStore {
         rows.iter().map(|row| Ok(read_text(column(row, "id")?).into_owned())).collect()
     }
 
-    /// Looks at the first point of each audience.
+    /// Looks at the first hour and the first day of each audience.
     pub(in super::super) async fn has_sizes_before(
         &self,
         hours_before: Timestamp,
@@ -65,10 +65,10 @@ impl PostgresStore {
                 FROM sized WHERE sized.id IS NOT NULL
             )
             SELECT 1 AS there FROM sized
-            WHERE EXISTS (SELECT 1 FROM audience_sizes s
-                    WHERE s.audience_id = sized.id AND s.per = 'hour' AND s.start < $1)
-                OR EXISTS (SELECT 1 FROM audience_sizes s
-                    WHERE s.audience_id = sized.id AND s.per = 'day' AND s.start < $2)
+            WHERE (SELECT s.start FROM audience_sizes s WHERE s.audience_id = sized.id AND s.per = 'hour'
+                    ORDER BY s.start LIMIT 1) < $1
+                OR (SELECT s.start FROM audience_sizes s WHERE s.audience_id = sized.id AND s.per = 'day'
+                    ORDER BY s.start LIMIT 1) < $2
             LIMIT 1";
         let row = self.row(SQL, &[&instant(hours_before), &instant(days_before)]).await?;
         Ok(row.is_some())

@@ -1,0 +1,9 @@
+//! The contract over PostgreSQL: the same tests as in `tests/api`.
+
+#[path = "api/main.rs"]
+mod api;
+
+use api::{app, http, studio, support};
+
+/// What these tests run over.
+const BACKEND: support::stores::Backend = support::stores::Backend::Postgres;
