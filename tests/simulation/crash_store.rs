@@ -49,6 +49,10 @@ impl CrashStore {
         *self.armed.lock().unwrap() = Some((after, crash));
     }
 
+    pub fn disarm(&self) {
+        *self.armed.lock().unwrap() = None;
+    }
+
     fn next(&self) -> Option<Crash> {
         let mut armed = self.armed.lock().unwrap();
         match armed.take() {
