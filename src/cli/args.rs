@@ -17,7 +17,8 @@ use crate::config::settings;
         stagepost                                      serve on 127.0.0.1:8080, everything kept in ./data\n  \
         stagepost --listen 0.0.0.0:80 --definitions stagepost.toml\n  \
         stagepost check stagepost.toml                 find every mistake, offline\n  \
-        stagepost apply stagepost.toml --dry-run       see what a running server would change\n\n\
+        stagepost apply stagepost.toml --dry-run       see what a running server would change\n  \
+        stagepost copy --from sled:./data --to postgres://stagepost@db/stagepost\n\n\
         `stagepost serve --help` lists every setting."
 )]
 pub(super) struct Arguments {
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Bring a running server's definitions in line with a file
     Apply(ApplyArguments),
+    /// Copy everything from one store into an empty other one, and compare the two
+    Copy(CopyArguments),
     /// List the destinations that come with stagepost, or print one to be copied and changed
     Presets(PresetsArguments),
 }
@@ -103,6 +106,40 @@ pub(super) struct ApplyArguments {
     /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Stop every server on either store first. The target has to be empty; the source is not written to (an older \
+    one is brought up to date as a start of the server would do it). Every record is copied as it is, ids and queues too; then all \
+    of both stores is read once more, and counts and checksums are compared. A copy that was cut short goes on where it was when \
+    the same command is run again. No server starts on a target before the copy is whole.\n\
+    Ends with 0 if the target holds what the source holds, else with 1. docs/MOVING.md has the procedure step by step.\n\n\
+    Secrets are opened under the key that a server would use (secret_key, secret_key_file, or secret.key in the data directory) \
+    and sealed under it again, unless --from-key-file or --to-key-file name another one.\n\n\
+    Examples:\n  \
+    STAGEPOST_SECRET_KEY_FILE=data/secret.key stagepost copy --from sled:./data/store --to postgres://stagepost@db/stagepost\n  \
+    stagepost copy --from postgres://stagepost@db/stagepost --from-key-file key --to sled:./data/store"
+)]
+pub(super) struct CopyArguments {
+    /// Store that is copied: `sled:PATH` or `postgres://user:password@host/database`
+    #[arg(long, value_name = "STORE", env = "STAGEPOST_COPY_FROM", hide_env_values = true)]
+    pub from: String,
+    /// Empty store that it is copied into
+    #[arg(long, value_name = "STORE", env = "STAGEPOST_COPY_TO", hide_env_values = true)]
+    pub to: String,
+    /// File with the key that the source's secrets are sealed under
+    #[arg(long, value_name = "FILE")]
+    pub from_key_file: Option<PathBuf>,
+    /// File with the key that they are sealed under in the target
+    #[arg(long, value_name = "FILE")]
+    pub to_key_file: Option<PathBuf>,
+    /// File of settings
+    #[arg(long, value_name = "FILE", env = "STAGEPOST_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Directory that the server keeps its secret.key in [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,9 @@
 mod apply;
 mod args;
 mod check;
+mod copy;
 mod presets;
+mod progress;
 pub mod secret_key;
 mod serve;
 mod tls;
@@ -37,6 +39,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(arguments)) => serve(&arguments, &environment),
         Some(Command::Check(arguments)) => check::run(&arguments, &environment),
         Some(Command::Apply(arguments)) => apply::run(&arguments, &environment),
+        Some(Command::Copy(arguments)) => copy::run(&arguments, &environment),
         Some(Command::Presets(arguments)) => presets::run(&arguments),
     }
 }

@@ -63,6 +63,7 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     tokio::spawn(metrics.clone().upkeep());
 
     let store = open_store(&config).await?;
+    refuse_half_copied(&*store).await?;
     let clock = Clock::system();
     let surroundings =
         Surroundings { public_url: Some(base_url.clone()), operators: config.ops_email.clone() };
@@ -121,7 +122,11 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     failure.map_or(Ok(()), Err)
 }
 
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
+/// Opens the store that the settings name.
+///
+/// # Errors
+/// Why it could not.
+pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
     let begun = Instant::now();
     let store: Arc<dyn Store> = match &config.store {
         StoreChoice::Memory => {
@@ -138,6 +143,19 @@ async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(store = store.describe(), took_ms, "store opened");
     Ok(store)
+}
+
+/// A store that is still being filled from another one is none to be served.
+async fn refuse_half_copied(store: &dyn Store) -> Result<(), String> {
+    match store.copy_mark().await.map_err(|error| error.to_string())? {
+        None => Ok(()),
+        Some(mark) => Err(format!(
+            "{to} holds only a part of a copy of {from}, or one that was not compared with it: run `stagepost copy --from … --to …` \
+             again, which goes on where it was; nothing was changed",
+            to = store.describe(),
+            from = mark.source
+        )),
+    }
 }
 
 /// Waits for a database that is not there yet: it may be starting, too.

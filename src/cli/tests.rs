@@ -9,7 +9,9 @@ fn serve_arguments(line: &[&str]) -> ServeArguments {
     match arguments.command {
         None => arguments.serve,
         Some(Command::Serve(arguments)) => arguments,
-        Some(Command::Check(_) | Command::Apply(_) | Command::Presets(_)) => panic!("another command"),
+        Some(Command::Check(_) | Command::Apply(_) | Command::Copy(_) | Command::Presets(_)) => {
+            panic!("another command")
+        }
     }
 }
 

@@ -13,9 +13,12 @@ use std::path::PathBuf;
 
 use crate::domain::definition::Problem;
 
-pub use self::parse::secret_key as read_secret_key;
+pub use self::parse::{secret_key as read_secret_key, store as read_store};
 use self::values::Values;
 pub use self::values::{Said, unknown_keys};
+
+/// The name of the store in a data directory, unless the settings say otherwise.
+pub const OWN_STORE: &str = "store";
 
 /// A text that no log and no message shows.
 #[derive(Clone, PartialEq, Eq)]
@@ -148,7 +151,7 @@ impl Config {
         let data_dir = data_dir?;
         Some(Self {
             listen: listen?,
-            store: store.unwrap_or_else(|| StoreChoice::Sled(data_dir.join("store"))),
+            store: store.unwrap_or_else(|| StoreChoice::Sled(data_dir.join(OWN_STORE))),
             data_dir,
             cache_mb: cache_mb?,
             smtp_url,

@@ -27,7 +27,11 @@ pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.contains('\0') { Err("is not a path".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-pub(super) fn store(text: &str) -> Result<StoreChoice, String> {
+/// Where a store is, as the setting `store` says it.
+///
+/// # Errors
+/// What is wrong with it; quotes nothing of it, for there may be a password in it.
+pub fn store(text: &str) -> Result<StoreChoice, String> {
     match text.split_once(':') {
         Some(("memory", "")) => Ok(StoreChoice::Memory),
         Some(("sled", "")) => Err("write the path after `sled:`".to_owned()),

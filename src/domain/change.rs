@@ -1,6 +1,7 @@
 //! Change sets: everything that one group of inputs causes, written together or not at all.
 
 use super::backfill::Backfill;
+use super::copying::CopyWrite;
 use super::definition::{Definition, Kind};
 use super::delivery::{Delivery, DeliveryStatus};
 use super::event::Event;
@@ -260,6 +261,8 @@ pub struct ChangeSet {
     pub external_ids: Vec<ExternalIdWrite>,
     /// Points of audiences' sizes, for a copy of another store.
     pub sizes: Vec<SizeWrite>,
+    /// How far the copy of another store got that this is a step of.
+    pub copied: Option<CopyWrite>,
     /// What was in force when all this was decided: definitions and backfills, and how destinations fare and replays where any
     /// of those are written.
     pub basis: Option<Revisions>,

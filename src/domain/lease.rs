@@ -6,6 +6,9 @@
 
 use super::time::Span;
 
+/// What the name of the lease begins with that a node holds while it is alive.
+pub const NODE: &str = "node/";
+
 /// What a node asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaseAsk {

@@ -5,6 +5,7 @@
 pub mod address_policy;
 pub mod backfill;
 pub mod change;
+pub mod copying;
 pub mod decide;
 pub mod definition;
 pub mod delivery;

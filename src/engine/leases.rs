@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::EMAIL;
-use crate::domain::lease::{Lease, LeaseAsk};
+use crate::domain::lease::{Lease, LeaseAsk, NODE};
 use crate::domain::limits;
 use crate::store::{Store, StoreError};
 
@@ -21,8 +21,6 @@ use crate::store::{Store, StoreError};
 pub(super) const TIMERS: &str = "timers";
 /// The lease on long work: the past, replays, tidying up.
 pub(super) const WORK: &str = "work";
-/// What leases say that a node is there.
-const NODE: &str = "node/";
 
 /// The lease on sending to a destination: destinations that share a rate are sent to by one node.
 pub fn outbox_lease(definitions: &Definitions, destination: &str) -> String {

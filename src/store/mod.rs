@@ -5,6 +5,7 @@
 //! many, and refuses what was decided on something that another one has changed meanwhile.
 
 mod codec;
+pub mod copy;
 pub(crate) mod cursor;
 mod error;
 pub mod memory;
@@ -12,6 +13,7 @@ mod paging;
 pub mod postgres;
 pub mod seal;
 pub mod sled;
+mod unlisted;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -20,6 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, Revisions};
+use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
@@ -34,6 +37,7 @@ use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
 
 pub use error::StoreError;
+pub use unlisted::{RecordPart, Unlisted};
 
 /// What is to be done once a commit is safe, or failed.
 pub type Done = Box<dyn FnOnce(std::result::Result<(), &StoreError>) + Send>;
@@ -378,6 +382,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The hash of the admin token, once one was set.
     async fn admin_token_hash(&self) -> Result<Option<String>>;
+
+    // --- copies of the whole store ----------------------------------------------------------------------------
+
+    /// A part of all records of that kind, in an order of the store's own: those behind `after`, a place that an earlier part
+    /// gave, about `limit` of them.
+    async fn unlisted(&self, kind: Unlisted, after: Option<&[u8]>, limit: usize) -> Result<RecordPart>;
+
+    /// How far a copy of another store into this one got, where it is not whole yet.
+    async fn copy_mark(&self) -> Result<Option<CopyMark>>;
 
     // --- readers ----------------------------------------------------------------------------------------------
 

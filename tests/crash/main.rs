@@ -8,6 +8,7 @@
 mod support;
 
 mod durability;
+mod moving;
 mod outbox;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use stagepost::domain::backfill::Backfill;
 use stagepost::domain::change::{ChangeSet, Revisions};
+use stagepost::domain::copying::CopyMark;
 use stagepost::domain::definition::Definition;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter};
 use stagepost::domain::event::Event;
@@ -19,7 +20,8 @@ use stagepost::domain::replay::Replay;
 use stagepost::domain::sizes::{Per, SizePoint};
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::store::{
-    Counts, DeliveryPart, Done, EventFilter, Member, Result, Rulebook, Store, StoreError, StoreStats,
+    Counts, DeliveryPart, Done, EventFilter, Member, RecordPart, Result, Rulebook, Store, StoreError,
+    StoreStats, Unlisted,
 };
 
 /// Where a commit breaks.
@@ -45,6 +47,10 @@ impl CrashStore {
 
     pub fn arm(&self, after: u32, crash: Crash) {
         *self.armed.lock().unwrap() = Some((after, crash));
+    }
+
+    pub fn disarm(&self) {
+        *self.armed.lock().unwrap() = None;
     }
 
     fn next(&self) -> Option<Crash> {
@@ -194,6 +200,12 @@ impl Store for CrashStore {
     }
     async fn definitions(&self) -> Result<Vec<Definition>> {
         self.inner.definitions().await
+    }
+    async fn unlisted(&self, kind: Unlisted, after: Option<&[u8]>, limit: usize) -> Result<RecordPart> {
+        self.inner.unlisted(kind, after, limit).await
+    }
+    async fn copy_mark(&self) -> Result<Option<CopyMark>> {
+        self.inner.copy_mark().await
     }
     async fn admin_token_hash(&self) -> Result<Option<String>> {
         self.inner.admin_token_hash().await

@@ -25,6 +25,7 @@ use stagepost::engine::{
     ApplyOptions, BackfillPace, Engine, EngineError, Operation, Settings, Settlement, Surroundings, Writer,
 };
 use stagepost::store::Store;
+use stagepost::store::copy::{Compared, copy};
 
 use crate::crash_store::{Crash, CrashStore};
 use crate::support::stores::{Backend, Place};
@@ -46,7 +47,7 @@ pub struct Arrival {
 /// The engine with everything around it.
 pub struct Machine {
     place: Place,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     pub store: Arc<dyn Store>,
     crash: Arc<CrashStore>,
     pub clock: Clock,
@@ -78,7 +79,7 @@ impl Machine {
         let (engine, writer) = open(&crash, &clock, seed, 0, pace).await;
         Self {
             place,
-            _folder: folder,
+            folder,
             store,
             crash,
             clock,
@@ -93,6 +94,11 @@ impl Machine {
             restarts: 0,
             seed,
         }
+    }
+
+    /// From now on, what is begun goes on with later requests.
+    pub fn without_rest(self) -> Self {
+        Self { rests: false, ..self }
     }
 
     pub fn now(&self) -> i64 {
@@ -204,6 +210,23 @@ impl Machine {
         let (engine, writer) = open(&self.crash, &self.clock, self.seed, self.restarts, self.pace).await;
         (self.engine, self.writer) = (engine, Some(writer));
         self.engine.renew_leases().await;
+    }
+
+    /// Copies everything into an empty store of that backend, and goes on over it.
+    pub async fn move_to(&mut self, backend: Backend) -> Vec<Compared> {
+        // A break that is still to come does not come any more.
+        self.crash.disarm();
+        self.engine.give_up_leases().await;
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::new(backend, folder.path(), &self.clock);
+        let store = place.open().await;
+        let compared = copy(&*self.store, &*store, &mut |_| {}).await.unwrap();
+        assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:#?}");
+        self.crash = Arc::new(CrashStore::new(Arc::clone(&store)));
+        self.store = store;
+        self.restart().await;
+        (self.place, self.folder) = (place, folder);
+        compared
     }
 
     /// A new event with these ids that says it happened `late_ms` before now.

@@ -15,6 +15,7 @@
 mod crash_store;
 mod journeys;
 mod machine;
+mod moving;
 mod outbox;
 mod people;
 mod picture;
@@ -97,3 +98,13 @@ worlds!(in_memory: Backend::Memory, 1000, 500, 60, 400);
 worlds!(in_shared_memory: Backend::SharedMemory, 200, 50, 5, 100);
 worlds!(over_sled: Backend::Sled, 40, 20, 3, 20);
 worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5);
+
+#[test]
+fn people_who_move_agree_with_the_model() {
+    run(Backend::Memory, "people_who_move", 40, people::history_of_moves);
+}
+
+#[test]
+fn people_who_move_to_postgres_and_back_agree_with_the_model() {
+    run(Backend::Postgres, "people_who_move_to_postgres", 4, people::history_of_moves);
+}

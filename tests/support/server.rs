@@ -129,6 +129,11 @@ impl Server {
     /// Asks it to stop with SIGTERM; answers how it ended.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits until it ends by itself; answers how.
+    pub async fn ended(&mut self) -> ExitStatus {
         let status = eventually("the server has stopped", PATIENCE, async || self.exited()).await;
         self.child = None;
         status

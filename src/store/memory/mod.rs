@@ -4,6 +4,7 @@ mod lists;
 mod sharing;
 mod sizes;
 mod state;
+mod unlisted;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Counts, DeliveryPart, Done, EventFilter, Member, Result, Rulebook, Store, StoreStats, all_leases,
+    Counts, DeliveryPart, Done, EventFilter, Member, RecordPart, Result, Rulebook, Store, StoreStats,
+    Unlisted, all_leases,
 };
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, Revisions};
+use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
@@ -222,6 +225,14 @@ impl Store for MemoryStore {
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
         Ok(self.state().admin_token_hash.clone())
+    }
+
+    async fn unlisted(&self, kind: Unlisted, after: Option<&[u8]>, limit: usize) -> Result<RecordPart> {
+        self.state().unlisted(kind, after, limit)
+    }
+
+    async fn copy_mark(&self) -> Result<Option<CopyMark>> {
+        Ok(self.state().copy_mark.clone())
     }
 
     async fn profile(&self, user: &UserKey) -> Result<Option<Profile>> {

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use super::state::State;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{BackfillWrite, ChangeSet, DeliveryWrite, ProfileWrite, Swept};
+use crate::domain::copying::CopyWrite;
 use crate::domain::ids::UserKey;
 use crate::domain::lease::{Lease, LeaseAsk};
 use crate::domain::time::{Span, Timestamp};
@@ -48,6 +49,8 @@ impl State {
             stored.map(|delivery| (delivery.status, delivery.next_attempt_at)) == write.was
         };
         refuse_unless(changes.deliveries.iter().all(is_as_it_was), "a delivery")?;
+        let is_where_it_was = |write: &CopyWrite| self.copy_mark == write.was;
+        refuse_unless(changes.copied.as_ref().is_none_or(is_where_it_was), "the copy")?;
         refuse_unless(changes.swept.as_ref().is_none_or(|swept| self.is_as_swept(swept)), "the profiles")
     }
 

@@ -9,6 +9,7 @@ use crate::domain::change::{
     Adoption, BackfillWrite, ChangeSet, DefinitionWrite, DeliveryWrite, ExternalIdWrite, HealthWrite,
     ProfileWrite, ReplayWrite, Revisions,
 };
+use crate::domain::copying::CopyMark;
 use crate::domain::definition::{Definition, Kind};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::Event;
@@ -64,6 +65,7 @@ pub(super) struct State {
     pub seen: BTreeMap<(UserKey, MessageHash), Timestamp>,
     pub unknown_flows: BTreeSet<String>,
     pub admin_token_hash: Option<String>,
+    pub copy_mark: Option<CopyMark>,
     /// Counted only where several engines share it.
     pub revisions: Revisions,
     /// By name: who holds it, and until when.
@@ -107,6 +109,9 @@ impl State {
         }
         if let Some(hash) = &changes.admin_token_hash {
             self.admin_token_hash = Some(hash.clone());
+        }
+        if let Some(write) = &changes.copied {
+            self.copy_mark = write.is.clone();
         }
     }
 

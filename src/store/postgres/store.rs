@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::PostgresStore;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, Revisions};
+use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
@@ -20,7 +21,8 @@ use crate::domain::replay::Replay;
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
 use crate::store::{
-    Counts, DeliveryPart, Done, EventFilter, LogPart, Member, Result, Rulebook, Store, StoreStats, Wanted,
+    Counts, DeliveryPart, Done, EventFilter, LogPart, Member, RecordPart, Result, Rulebook, Store,
+    StoreStats, Unlisted, Wanted,
 };
 
 #[async_trait]
@@ -186,6 +188,14 @@ impl Store for PostgresStore {
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
         self.admin_token_hash().await
+    }
+
+    async fn unlisted(&self, kind: Unlisted, after: Option<&[u8]>, limit: usize) -> Result<RecordPart> {
+        self.unlisted(kind, after, limit).await
+    }
+
+    async fn copy_mark(&self) -> Result<Option<CopyMark>> {
+        self.copy_mark().await
     }
 
     async fn profile(&self, user: &UserKey) -> Result<Option<Profile>> {

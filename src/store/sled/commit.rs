@@ -14,6 +14,7 @@ use super::{archive, definitions, keys, lanes, members};
 use crate::domain::change::{
     BackfillWrite, ChangeSet, ExternalIdWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite,
 };
+use crate::domain::copying::CopyWrite;
 use crate::domain::event::Event;
 use crate::domain::journey::JourneyStatus;
 use crate::domain::limits;
@@ -84,6 +85,13 @@ impl Disk {
         }
         if let Some(hash) = &changes.admin_token_hash {
             writes.put(keys::ADMIN.to_vec(), hash.as_bytes(), Old::Unknown)?;
+        }
+        match &changes.copied {
+            Some(CopyWrite { is: Some(mark), .. }) => {
+                writes.put(keys::COPY.to_vec(), &codec::encode(keys::COPY, mark)?, Old::Unknown)?;
+            }
+            Some(CopyWrite { is: None, .. }) => writes.delete(keys::COPY.to_vec())?,
+            None => {}
         }
         totals.write(&delta, &mut writes)?;
         let (batch, written) = writes.into_batch()?;

@@ -26,6 +26,7 @@
 //! | `h` user, message | arrival |
 //! | `H` arrival, user, message | (index by age) |
 //! | `f` kind, key | definition |
+//! | `o` | how far the copy of another store got |
 //! | `u` flow | (posted, but not defined) |
 //! | `+` any key above, number | the further pieces of a long record |
 
@@ -39,6 +40,7 @@ use crate::store::codec;
 
 pub(super) const VERSION: &[u8] = b"v";
 pub(super) const ADMIN: &[u8] = b"k";
+pub(super) const COPY: &[u8] = b"o";
 pub(super) const TOTALS: &[u8] = b"ct";
 pub(super) const MEMBER_COUNTS: &[u8] = b"cm";
 pub(super) const DELIVERY_COUNTS: &[u8] = b"cd";
@@ -48,6 +50,9 @@ pub(super) const TIMERS: &[u8] = b"t";
 pub(super) const JOURNEYS: &[u8] = b"j";
 pub(super) const STALLED: &[u8] = b"s";
 pub(super) const DELIVERIES: &[u8] = b"d";
+pub(super) const LEAF_PAGES: &[u8] = b"l";
+pub(super) const EXTERNAL_IDS: &[u8] = b"i";
+pub(super) const SEEN: &[u8] = b"h";
 pub(super) const SEEN_BY_AGE: &[u8] = b"H";
 pub(super) const DEFINITIONS: &[u8] = b"f";
 pub(super) const UNKNOWN_FLOWS: &[u8] = b"u";
@@ -156,6 +161,12 @@ pub(super) fn read_sized(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(rest.get(..usize::from(u16::from_be_bytes(*len)))?).ok()
 }
 
+/// What follows the text that [`sized`] put at the beginning of a key.
+pub(super) fn behind_sized(key: &[u8]) -> Option<&[u8]> {
+    let (len, rest) = key.get(1..)?.split_first_chunk::<2>()?;
+    rest.get(usize::from(u16::from_be_bytes(*len))..)
+}
+
 /// What the keys of the pages of a user's state of a leaf begin with.
 pub(super) fn leaf(owner: &UserKey, leaf: LeafId) -> Vec<u8> {
     join(&sized(b'l', owner.as_str()), &[&leaf.to_bytes()])
@@ -210,7 +221,7 @@ pub(super) fn by_status(status: DeliveryStatus) -> Vec<u8> {
 }
 
 pub(super) fn seen(user: &UserKey, message: &MessageHash) -> Vec<u8> {
-    join(b"h", &[user.as_str().as_bytes(), message])
+    join(SEEN, &[user.as_str().as_bytes(), message])
 }
 
 pub(super) fn seen_by_age(at: Timestamp, user: &UserKey, message: &MessageHash) -> Vec<u8> {
@@ -259,6 +270,7 @@ pub(super) fn describe(key: &[u8]) -> String {
         [b'h' | b'H', ..] => "message id",
         [b'f', ..] => "definition",
         [b'u', ..] => "unknown flow",
+        [b'o', ..] => "mark of a copy",
         _ => "row",
     };
     format!("{of}{}", codec::name(kind, key))

@@ -22,6 +22,7 @@ mod segments;
 mod single;
 mod sizes;
 mod sync;
+mod unlisted;
 mod upgrade;
 
 use std::collections::HashSet;
@@ -32,10 +33,12 @@ use async_trait::async_trait;
 
 use super::seal::Sealer;
 use super::{
-    Counts, DeliveryPart, Done, EventFilter, LogPart, Member, Result, Store, StoreError, StoreStats, Wanted,
+    Counts, DeliveryPart, Done, EventFilter, LogPart, Member, RecordPart, Result, Store, StoreError,
+    StoreStats, Unlisted, Wanted,
 };
 use crate::domain::backfill::Backfill;
 use crate::domain::change::ChangeSet;
+use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
@@ -79,6 +82,13 @@ impl SledStore {
     /// Fails with [`StoreError::Unreadable`] or [`StoreError::Corrupt`].
     pub fn sealed_under(path: &Path) -> Result<Option<String>> {
         Ok(marker::read(path)?.and_then(|marker| marker.key))
+    }
+
+    /// Whether there is a store in the directory `path`. Opens nothing.
+    ///
+    /// Fails with [`StoreError::Unreadable`] or [`StoreError::Corrupt`].
+    pub fn is_there(path: &Path) -> Result<bool> {
+        Ok(marker::read(path)?.is_some())
     }
 
     /// Runs a reader's call on a thread that may block.
@@ -227,6 +237,14 @@ impl Store for SledStore {
 
     async fn admin_token_hash(&self) -> Result<Option<String>> {
         self.read(Disk::admin_token_hash).await
+    }
+
+    async fn unlisted(&self, kind: Unlisted, after: Option<&[u8]>, limit: usize) -> Result<RecordPart> {
+        self.disk.guarded(|disk| disk.unlisted(kind, after, limit))
+    }
+
+    async fn copy_mark(&self) -> Result<Option<CopyMark>> {
+        self.read(Disk::copy_mark).await
     }
 
     async fn profile(&self, user: &UserKey) -> Result<Option<Profile>> {

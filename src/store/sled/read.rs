@@ -6,6 +6,7 @@ use super::codec::{self, Block};
 use super::commit::IN_PROFILE;
 use super::disk::Disk;
 use super::keys;
+use crate::domain::copying::CopyMark;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
@@ -206,6 +207,10 @@ impl Disk {
             Ok((user, *message))
         })
         .collect()
+    }
+
+    pub(super) fn copy_mark(&self) -> Result<Option<CopyMark>> {
+        self.record(keys::COPY)?.map(|record| codec::decode(keys::COPY, &record)).transpose()
     }
 
     pub(super) fn admin_token_hash(&self) -> Result<Option<String>> {

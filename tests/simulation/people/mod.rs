@@ -105,6 +105,29 @@ pub async fn history_of_hot(backend: Backend, seed: u64, verbose: bool) {
     history(backend, seed, verbose, HOT, 60).await;
 }
 
+/// One history of people whose store is copied into another one again and again: sled's and that of `backend` by turns.
+pub async fn history_of_moves(backend: Backend, seed: u64, verbose: bool) {
+    let mut world = World::new(backend, seed, if seed % 4 == 0 { HOT } else { MANY }).await;
+    for round in 0..6 {
+        for _ in 0..10 {
+            let action = world.generator.action();
+            if verbose {
+                println!("{round} at {} {action:?}", world.now());
+            }
+            world.act(action).await;
+            world.check_new_calls().await;
+        }
+        world.move_to(if round % 2 == 0 { Backend::Sled } else { backend }).await;
+        world.tick().await;
+        world.check_new_calls().await;
+        world.check().await;
+    }
+    world.machine.drain(&mut world.generator.rng, &DESTINATIONS).await;
+    world.tick().await;
+    world.check().await;
+    world.machine.check_drained().await;
+}
+
 async fn history(backend: Backend, seed: u64, verbose: bool, crowd: Crowd, actions: usize) {
     let mut world = World::new(backend, seed, crowd).await;
     for step in 0..actions {

@@ -5,7 +5,7 @@
 -- Texts that people send have no NUL and no SOH: see `rows.rs` for how those two are written.
 -- `body` is the whole record in MessagePack behind a version byte; columns beside it are what is looked for, and what people read.
 
--- What there is one of: data_version, sealing_key, admin_token_hash. (Made by schema.rs, before this.)
+-- What there is one of: data_version, sealing_key, admin_token_hash, copy_mark. (Made by schema.rs, before this.)
 
 -- The fence: how often definitions and backfills were written, in 16 equal rows. A commit shares the lock of one of them; one that
 -- writes definitions or backfills takes them all, and thereby waits for everybody who decided on the older ones.

@@ -8,6 +8,7 @@ mod members;
 mod outbox;
 mod profiles;
 mod totals;
+mod unlisted;
 
 use std::borrow::Cow;
 

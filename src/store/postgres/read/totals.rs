@@ -1,6 +1,7 @@
 //! Running totals, and the short lists that nodes hold in memory.
 
 use crate::domain::backfill::Backfill;
+use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::health::Health;
@@ -53,6 +54,13 @@ impl PostgresStore {
     pub(in super::super) async fn admin_token_hash(&self) -> Result<Option<String>> {
         const SQL: &str = "SELECT value FROM meta WHERE key = 'admin_token_hash'";
         self.row(SQL, &[]).await?.map(|row| column(&row, "value")).transpose()
+    }
+
+    pub(in super::super) async fn copy_mark(&self) -> Result<Option<CopyMark>> {
+        const SQL: &str = "SELECT value FROM meta WHERE key = 'copy_mark'";
+        let Some(row) = self.row(SQL, &[]).await? else { return Ok(None) };
+        let mark: &str = column(&row, "value")?;
+        codec::decode_json(|| codec::name("mark of a copy", b""), mark.as_bytes()).map(Some)
     }
 
     pub(in super::super) async fn definitions(&self) -> Result<Vec<Definition>> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite, HealthWrite, ReplayWrite};
+use crate::domain::copying::{CopyMark, CopyWrite};
 use crate::domain::ids::EventId;
 use crate::domain::limits;
 use crate::store::postgres::plan::{Plan, params};
@@ -36,6 +37,29 @@ pub(super) fn write<'c>(commit: Commit<'c>, plan: &mut Plan<'c>) -> Result<()> {
                    ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value";
         plan.add(sql, params![hash.as_str()]);
     }
+    if let Some(write) = &changes.copied {
+        move_copy_mark(write, plan)?;
+    }
+    Ok(())
+}
+
+/// Writes how far a copy got, unless another one got on meanwhile.
+fn move_copy_mark(write: &CopyWrite, plan: &mut Plan<'_>) -> Result<()> {
+    let json = |mark: &Option<CopyMark>| -> Result<Option<String>> {
+        let mark = mark.as_ref().map(serde_json::to_string).transpose();
+        mark.map_err(|error| codec::corrupt(&codec::name("mark of a copy", b""), error))
+    };
+    let (sql, params) = match (json(&write.was)?, json(&write.is)?) {
+        (None, None) => return Ok(()),
+        (None, Some(is)) => {
+            ("INSERT INTO meta (key, value) VALUES ('copy_mark', $1) ON CONFLICT DO NOTHING", params![is])
+        }
+        (Some(was), Some(is)) => {
+            ("UPDATE meta SET value = $2 WHERE key = 'copy_mark' AND value = $1", params![was, is])
+        }
+        (Some(was), None) => ("DELETE FROM meta WHERE key = 'copy_mark' AND value = $1", params![was]),
+    };
+    plan.expect(sql, params, 1, "the copy");
     Ok(())
 }
 

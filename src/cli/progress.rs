@@ -1,0 +1,92 @@
+//! How far a copy got: a bar on a terminal, else a line now and then.
+
+use std::io::{IsTerminal as _, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::domain::copying::RecordKind;
+use crate::store::copy::{Phase, Progress};
+
+/// How often a line is written where there is no terminal.
+const EVERY: Duration = Duration::from_secs(5);
+
+const WITH_TOTAL: &str = "{prefix:30} {bar:30} {human_pos}/{human_len}  {per_sec}  {eta} left";
+const WITHOUT_TOTAL: &str = "{prefix:30} {spinner:30} {human_pos}  {per_sec}";
+
+/// Shows it on stderr.
+pub(super) struct Display {
+    is_terminal: bool,
+    now: Option<Showing>,
+}
+
+/// What is shown now.
+struct Showing {
+    phase: Phase,
+    kind: RecordKind,
+    bar: ProgressBar,
+    said: Instant,
+}
+
+impl Display {
+    pub(super) fn new() -> Self {
+        Self { is_terminal: stderr().is_terminal(), now: None }
+    }
+
+    pub(super) fn show(&mut self, progress: Progress) {
+        let is_other = |now: &Showing| (now.phase, now.kind) != (progress.phase, progress.kind);
+        if self.now.as_ref().is_none_or(is_other) {
+            self.end();
+            self.now = Some(self.begin(progress));
+        }
+        let Some(now) = &mut self.now else { return };
+        if let Some(total) = progress.total {
+            // What became part of another profile is not counted, and copied all the same.
+            now.bar.set_length(total.max(progress.done));
+        }
+        now.bar.set_position(progress.done);
+        if !self.is_terminal && now.said.elapsed() >= EVERY {
+            now.said = Instant::now();
+            eprintln!("{}", now.line());
+        }
+    }
+
+    /// Nothing more of what is shown now is to come.
+    pub(super) fn end(&mut self) {
+        let Some(now) = self.now.take() else { return };
+        if self.is_terminal {
+            now.bar.abandon();
+        } else {
+            eprintln!("{}", now.line());
+        }
+    }
+
+    fn begin(&self, progress: Progress) -> Showing {
+        let bar = if self.is_terminal { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        let template = if progress.total.is_some() { WITH_TOTAL } else { WITHOUT_TOTAL };
+        let style = ProgressStyle::with_template(template).expect("the templates are sound");
+        // What an earlier run did says nothing of how fast this one is.
+        let bar = bar.with_style(style).with_position(progress.done);
+        let Progress { phase, kind, .. } = progress;
+        bar.set_prefix(format!("{} {}", verb(phase), kind.as_str()));
+        bar.reset_eta();
+        Showing { phase, kind, bar, said: Instant::now() }
+    }
+}
+
+impl Showing {
+    fn line(&self) -> String {
+        let of = self.bar.length().map_or(String::new(), |total| format!(" of {total}"));
+        let left =
+            self.bar.length().map_or(String::new(), |_| format!(", {} s left", self.bar.eta().as_secs()));
+        let (prefix, done, rate) = (self.bar.prefix(), self.bar.position(), self.bar.per_sec());
+        format!("{prefix}: {done}{of}, {rate:.0} a second{left}")
+    }
+}
+
+fn verb(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Copying => "copying",
+        Phase::Comparing => "comparing",
+    }
+}
