@@ -122,8 +122,26 @@ async fn nodes(
         all.times.extend(load.times);
     }
     all.times.sort_unstable();
+    show_commits(&servers).await;
     assert_eq!(all.refused, 0, "posts that were refused");
     all
+}
+
+/// How large commits were, how often one was decided again because another writer was faster, and who used the processors.
+async fn show_commits(servers: &[Server]) {
+    let (mut commits, mut events, mut again) = (0.0, 0.0, 0.0);
+    let mut processor = Duration::ZERO;
+    for server in servers {
+        commits += server.metric("stagepost_commit_events_count").await;
+        events += server.metric("stagepost_commit_events_sum").await;
+        again += server.metric("stagepost_decided_again_total").await;
+        processor += server.processor_time();
+    }
+    println!(
+        "{:<34} {commits:>9} commits of {:.0} events, {again} decided again, nodes used {processor:.1?} of processors",
+        "",
+        events / commits
+    );
 }
 
 /// Statements and round trips of a commit, by the number of its events: an engine in this process is given groups of that size.

@@ -56,9 +56,14 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stagepost"));
         command.args(["serve", "--listen", &address, "--data-dir"]).arg(data);
         command.arg("--definitions").arg(&file);
+        // What is set for benches and tests is nothing to a server.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("STAGEPOST_") {
+                command.env_remove(name);
+            }
+        }
         command.env("STAGEPOST_ADMIN_TOKEN", TOKEN).env("STAGEPOST_LOG", "warn");
         command.env("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS", "true");
-        command.env_remove("STAGEPOST_BENCH_SECONDS").env_remove("STAGEPOST_BENCH_SCALE");
         command.envs(settings.iter().copied());
         Self::start(command, address).await
     }
@@ -80,6 +85,16 @@ impl Server {
         while connection.send(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await != 200 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// The sum of all figures of that name, whatever their labels, as it shows them to Prometheus.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let mut connection = Connection::open(&self.address).await;
+        let (_, body) = connection.ask(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await;
+        let text = String::from_utf8_lossy(body).into_owned();
+        let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let is_of = |labelled: &str| labelled.split('{').next() == Some(name);
+        lines.filter(|(labelled, _)| is_of(labelled)).map(|(_, value)| value.parse().unwrap_or(0.0)).sum()
     }
 
     /// Resident memory in MiB.

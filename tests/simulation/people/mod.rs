@@ -226,9 +226,9 @@ impl World {
             .map(|posts| posts.into_iter().map(|post| self.event(post)).collect())
             .collect();
         if self.engine.leases().are_shared() {
-            // Several writers take in what comes under different ids, in any order: only what was answered came before.
-            for event in requests.into_iter().flatten() {
-                self.send_requests(vec![vec![event]]).await;
+            // Several writers take in what comes at the same moment, in any order: only what was answered came before.
+            for request in requests {
+                self.send_requests(vec![request]).await;
             }
         } else {
             self.send_requests(requests).await;
