@@ -15,7 +15,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("crypto", &[]),
     ("file", &["domain"]),
     ("starter", &["domain", "file"]),
-    ("config", &["domain", "file", "delivery"]),
+    ("config", &["domain", "file", "delivery", "store"]),
     ("telemetry", &["domain", "config"]),
     ("store", &["domain"]),
     ("engine", &["domain", "store", "clock", "metrics"]),

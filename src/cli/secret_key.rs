@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn servers_over_one_database_are_given_their_key() {
+        let load = |environment: &[(&str, &str)]| {
+            let environment: Vec<(String, String)> =
+                environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let (config, _) = Config::load(Said { environment: &environment, ..Said::default() }).unwrap();
+            shared_sealer(&config)
+        };
+        let error = load(&[]).unwrap_err();
+        assert!(error.contains("STAGEPOST_SECRET_KEY") && error.contains("openssl rand -hex 32"), "{error}");
+        let one = load(&[("STAGEPOST_SECRET_KEY", ONE)]).unwrap();
+        assert_eq!(one.key_id(), load(&[("STAGEPOST_SECRET_KEY", ONE)]).unwrap().key_id());
+    }
+
+    #[test]
     fn the_previous_key_is_handed_on() {
         let sealed = Place::new().sealer(&[("STAGEPOST_SECRET_KEY", ONE)]).unwrap().seal(b"p", b"record");
         let both = [("STAGEPOST_SECRET_KEY", OTHER), ("STAGEPOST_SECRET_KEY_PREVIOUS", ONE)];

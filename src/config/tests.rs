@@ -80,7 +80,7 @@ fn the_table_and_the_struct_agree() {
 fn all_problems_come_at_once_and_show_no_secret() {
     let environment = [
         ("STAGEPOST_LISTEN", "8080"),
-        ("STAGEPOST_STORE", "postgres://u:hidden@h/db"),
+        ("STAGEPOST_STORE", "postgres://u:hidden@h/db?sslmode=hidden"),
         ("STAGEPOST_SMTP_URL", "http://u:hidden@h"),
         ("STAGEPOST_ADMIN_TOKEN", "hidden"),
         ("STAGEPOST_TLS_CERT", "cert.pem"),
@@ -97,7 +97,7 @@ fn all_problems_come_at_once_and_show_no_secret() {
     assert_eq!(problems.len(), environment.len(), "{problems:#?}");
     assert!(!format!("{problems:?}").contains("hidden"), "{problems:#?}");
     let store = problems.iter().find(|problem| problem.field == "STAGEPOST_STORE").unwrap();
-    assert!(store.message.contains("not available in this version"));
+    assert!(store.message.contains("sslmode is one of"), "{}", store.message);
 
     let problems = from_file(json!({"lisen": "x", "cache_mb": "9", "log": 3, "soruce": []})).unwrap_err();
     let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
@@ -110,6 +110,7 @@ fn all_problems_come_at_once_and_show_no_secret() {
 fn secrets_are_not_shown() {
     let config = from_env(&[
         ("STAGEPOST_SMTP_URL", "smtps://u:hidden@mail.example.com:465"),
+        ("STAGEPOST_STORE", "postgres://u:hidden@db.example.com/stagepost"),
         ("STAGEPOST_ADMIN_TOKEN", "hidden-hidden-hidden"),
         ("STAGEPOST_SECRET_KEY", " hidden-hidden-hidden-hidden-hidden\n"),
         ("STAGEPOST_SECRET_KEY_PREVIOUS", "hidden-hidden-hidden-hidden-hidden-too"),
@@ -150,6 +151,11 @@ fn values_of_every_form() {
         assert_eq!(allowed(json!({"allow_private_destinations": value})).as_deref(), Ok(kept));
     }
     assert_eq!(from_env(&[("STAGEPOST_STORE", "memory:")]).unwrap().store, StoreChoice::Memory);
+    let url = "postgresql://u:p@one:5432,other:5432/db?target_session_attrs=read-write";
+    assert_eq!(from_env(&[("STAGEPOST_STORE", url)]).unwrap().store, StoreChoice::Postgres(Secret::new(url)));
+    for bad in ["postgres://", "postgres:///db", "sled:", "mysql://h/db"] {
+        assert!(from_env(&[("STAGEPOST_STORE", bad)]).is_err(), "{bad}");
+    }
     let url = from_env(&[("STAGEPOST_PUBLIC_URL", "https://x.example/")]).unwrap();
     assert_eq!(url.base_url(url.listen), "https://x.example");
 }

@@ -101,13 +101,15 @@ impl Input {
     }
 }
 
+/// A share of the queue: a place, and some of `limits::QUEUE_BYTES`. Dropping it gives it back.
+pub(super) struct Share {
+    pub _place: OwnedSemaphorePermit,
+    pub _bytes: OwnedSemaphorePermit,
+}
+
 /// Who waits for what comes of an [`Input`].
 pub(super) enum Waiting {
-    Ingest {
-        reply: Reply<Vec<Accepted>>,
-        /// Their share of `limits::QUEUE_BYTES`; dropping it gives it back.
-        _bytes: OwnedSemaphorePermit,
-    },
+    Ingest { reply: Reply<Vec<Accepted>>, _share: Share },
     Done(Reply<()>),
     Operate(Reply<Journey>),
 }
@@ -124,14 +126,14 @@ impl Waiting {
     pub fn answer(self, outcome: Result<Outcomes, &str>) {
         let refuse = |why: &str| EngineError::Unavailable(why.to_owned());
         match (self, outcome) {
-            (Self::Ingest { reply, _bytes }, Ok(Outcomes::Accepted(accepted))) => {
+            (Self::Ingest { reply, _share }, Ok(Outcomes::Accepted(accepted))) => {
                 drop(reply.send(Ok(accepted)))
             }
             (Self::Done(reply), Ok(Outcomes::Done)) => drop(reply.send(Ok(()))),
             (Self::Operate(reply), Ok(Outcomes::Operated(operated))) => {
                 drop(reply.send(operated.map(|journey| *journey)))
             }
-            (Self::Ingest { reply, _bytes }, Err(why)) => drop(reply.send(Err(refuse(why)))),
+            (Self::Ingest { reply, _share }, Err(why)) => drop(reply.send(Err(refuse(why)))),
             (Self::Done(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
             (Self::Operate(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
             // What comes of an input is of its kind; dropping the reply says that nothing came of it.

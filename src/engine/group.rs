@@ -19,10 +19,19 @@ use crate::store::{Counts, Store, StoreError};
 /// A profile as it is worked on.
 struct Slot {
     profile: Profile,
+    /// That of the profile as it was read: of one that becomes part of another, nothing else is left.
+    revision: u64,
     wake_was: Option<Timestamp>,
     is_new: bool,
     was_merged: bool,
     changed: bool,
+}
+
+impl Slot {
+    fn new(profile: Profile, is_new: bool) -> Self {
+        let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
+        Self { revision: profile.revision, wake_was, is_new, was_merged, changed: false, profile }
+    }
 }
 
 /// One group of inputs at one instant.
@@ -76,8 +85,7 @@ impl<'a> Group<'a> {
                     self.merged.insert(user.clone(), into.clone());
                     further.push(into.clone());
                 }
-                let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
-                self.slots.insert(user, Slot { profile, wake_was, is_new, was_merged, changed: false });
+                self.slots.insert(user, Slot::new(profile, is_new));
             }
             missing = further;
         }
@@ -93,8 +101,7 @@ impl<'a> Group<'a> {
     /// Takes a profile that was just read from the store.
     pub fn hold(&mut self, profile: Profile) {
         self.rise_above(&profile);
-        let (wake_was, was_merged) = (profile.wake_at, profile.merged_into.is_some());
-        let slot = Slot { wake_was, is_new: false, was_merged, changed: false, profile };
+        let slot = Slot::new(profile, false);
         self.slots.entry(slot.profile.key.clone()).or_insert(slot);
     }
 
@@ -455,7 +462,8 @@ impl<'a> Group<'a> {
         changes.deliveries.extend(self.deliveries.into_values());
         for mut slot in self.slots.into_values().filter(|slot| slot.changed) {
             write_pages(&mut slot.profile, &mut changes.leaf_pages)?;
-            let Slot { profile, wake_was, is_new, was_merged, .. } = slot;
+            let Slot { mut profile, revision, wake_was, is_new, was_merged, .. } = slot;
+            profile.revision = revision;
             changes.profiles.push(ProfileWrite { profile, wake_was, is_new, was_merged });
         }
         Ok(changes)

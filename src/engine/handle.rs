@@ -5,10 +5,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{
-    Accepted, ApplyOptions, ApplyReport, Command, Input, Operation, Reply, Settlement, Waiting,
+    Accepted, ApplyOptions, ApplyReport, Command, Input, Operation, Reply, Settlement, Share, Waiting,
 };
 use super::debugger::Debugger;
 use super::error::EngineError;
@@ -37,6 +37,8 @@ pub(super) struct Shared {
     pub commands: mpsc::Sender<Command>,
     /// Where events go: to the writer, or to one of several, by their user.
     pub ingest: Vec<mpsc::Sender<Command>>,
+    /// How many more posts may wait, of `limits::QUEUE_COMMANDS`.
+    pub queue_places: Arc<Semaphore>,
     /// What is left of `limits::QUEUE_BYTES`, in units of 1 KiB.
     pub queue_kilobytes: Arc<Semaphore>,
     pub definitions: watch::Receiver<Arc<Definitions>>,
@@ -146,12 +148,12 @@ impl Engine {
                 mpsc::error::TrySendError::Full(()) => EngineError::Busy,
                 mpsc::error::TrySendError::Closed(()) => stopped(),
             })?;
-            ready.push((room, places, self.budget(&events)?, events));
+            ready.push((room, places, self.share(&events)?, events));
         }
         let mut waiting = Vec::with_capacity(ready.len());
-        for (room, places, _bytes, events) in ready {
+        for (room, places, share, events) in ready {
             let (reply, answer) = oneshot::channel();
-            room.send(Command::Together(Input::Ingest(events), Waiting::Ingest { reply, _bytes }));
+            room.send(Command::Together(Input::Ingest(events), Waiting::Ingest { reply, _share: share }));
             waiting.push((places, answer));
         }
         let mut accepted: Vec<Option<Accepted>> = vec![None; count];
@@ -164,12 +166,14 @@ impl Engine {
         Ok(accepted.into_iter().flatten().collect())
     }
 
-    /// The share of `limits::QUEUE_BYTES` that these events take. Full means busy: the caller is told to come back, nothing grows.
-    fn budget(&self, events: &[Event]) -> Result<OwnedSemaphorePermit, EngineError> {
+    /// The share of the queue that these events take. Full means busy: the caller is told to come back, nothing grows.
+    fn share(&self, events: &[Event]) -> Result<Share, EngineError> {
         let weight = events.iter().map(Event::weight).sum::<usize>().min(limits::QUEUE_BYTES);
         let units = u32::try_from(weight / 1024 + 1).unwrap_or(u32::MAX);
-        let budget = Arc::clone(&self.shared.queue_kilobytes);
-        budget.try_acquire_many_owned(units).map_err(|_| EngineError::Busy)
+        let (places, kilobytes) = (&self.shared.queue_places, &self.shared.queue_kilobytes);
+        let place = Arc::clone(places).try_acquire_owned().map_err(|_| EngineError::Busy)?;
+        let bytes = Arc::clone(kilobytes).try_acquire_many_owned(units).map_err(|_| EngineError::Busy)?;
+        Ok(Share { _place: place, _bytes: bytes })
     }
 
     /// Tells what came of attempts that were made together; returns once it is on disk.
@@ -390,11 +394,10 @@ impl Engine {
         &self.shared.clock
     }
 
-    /// Commands that wait for the writer now, and how many may.
+    /// Posts that are not answered yet, and how many may be.
     pub fn queue(&self) -> (usize, usize) {
-        let lanes = &self.shared.ingest;
-        let most = lanes.iter().map(mpsc::Sender::max_capacity).sum();
-        (most - lanes.iter().map(mpsc::Sender::capacity).sum::<usize>(), most)
+        let most = limits::QUEUE_COMMANDS;
+        (most.saturating_sub(self.shared.queue_places.available_permits()), most)
     }
 
     /// Whether the engine does its work: each loop gave a sign of life within the last ten seconds.

@@ -118,6 +118,17 @@ impl Leases {
         held.get(name).filter(|held| !held.is_leaving && held.until > Instant::now()).map(|held| held.term)
     }
 
+    /// The names of those that are held now, in order; of a store that is this process's own, none.
+    pub fn held(&self) -> Vec<String> {
+        let Some(inner) = &self.0 else { return Vec::new() };
+        let now = Instant::now();
+        let held = inner.held();
+        let mut names: Vec<String> =
+            held.iter().filter(|(_, it)| it.until > now).map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Begins something under that lease; `None` where it is not held.
     pub fn begin(&self, name: &str) -> Option<LeaseUse> {
         let Some(inner) = &self.0 else { return Some(LeaseUse { inner: None }) };
@@ -229,7 +240,13 @@ impl Inner {
         let own: HashMap<&str, &Lease> =
             leases.iter().filter(own).map(|lease| (lease.name.as_str(), lease)).collect();
         let before = held.len();
-        held.retain(|name, _| own.contains_key(name.as_str()));
+        held.retain(|name, _| {
+            let stays = own.contains_key(name.as_str());
+            if !stays {
+                tracing::info!(lease = name, "this node does no more what the lease is for");
+            }
+            stays
+        });
         let mut has_changed = held.len() != before;
         for (name, lease) in own {
             // Counted from before the question: the store counted from later on, so it ends here first.
@@ -241,12 +258,150 @@ impl Inner {
             // What was begun under one that ran out meanwhile has been let go of: this is another term.
             let term = self.terms.fetch_add(1, Ordering::Relaxed);
             held.insert(name.to_owned(), Held { until, term, is_leaving: false, uses: 0 });
-            tracing::debug!(lease = name, "this node took a lease");
+            tracing::info!(lease = name, "this node does what the lease is for from now on");
             has_changed = true;
         }
         drop(held);
         if has_changed {
             self.changed.send_replace(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::domain::definition::{Definition, Destination, DestinationKind, Signing};
+    use crate::domain::time::{Span, Timestamp};
+    use crate::store::memory::MemoryStore;
+
+    fn definitions(destinations: &[(&str, Option<&str>)]) -> Definitions {
+        let mut definitions = Definitions::default();
+        for (key, rate_key) in destinations {
+            let kind =
+                DestinationKind::Webhook { urls: Vec::new(), signing: Signing::default(), gzip: false };
+            let destination = Destination::new((*key).to_owned(), kind);
+            let rate_key = rate_key.map(ToOwned::to_owned);
+            definitions.put(Definition::Destination(Destination { rate_key, ..destination }));
+        }
+        definitions
+    }
+
+    struct World {
+        clock: Clock,
+        store: MemoryStore,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let clock = Clock::manual(Timestamp::from_millis(1_000_000));
+            let told = clock.clone();
+            Self { store: MemoryStore::shared(move || told.now()), clock }
+        }
+
+        fn pass(&self, span: Span) {
+            self.clock.set(self.clock.now().plus(span));
+        }
+
+        async fn renew(&self, nodes: &[&Leases], definitions: &Definitions) {
+            for node in nodes {
+                node.renew(&self.store, definitions).await.unwrap();
+            }
+        }
+    }
+
+    fn node(name: &str) -> Leases {
+        Leases::of_node(name.to_owned())
+    }
+
+    #[tokio::test]
+    async fn one_node_does_everything_and_two_share_it_evenly() {
+        let (world, one, other) = (World::new(), node("one"), node("other"));
+        let definitions = definitions(&[("a", None), ("b", Some("crm")), ("c", Some("crm"))]);
+        world.renew(&[&one], &definitions).await;
+        let all = ["outbox/a", "outbox/email", "outbox/rate/crm", "timers", "work"];
+        assert_eq!(one.held(), all, "destinations of one rate are one thing");
+        assert_eq!(outbox_lease(&definitions, "b"), outbox_lease(&definitions, "c"));
+        for _ in 0..3 {
+            world.renew(&[&other, &one], &definitions).await;
+        }
+        assert_eq!((one.held().len(), other.held().len()), (3, 2), "what is in nobody's use changes hands");
+        let mut both = [one.held(), other.held()].concat();
+        both.sort_unstable();
+        assert_eq!(both, all);
+    }
+
+    #[tokio::test]
+    async fn what_is_in_use_is_not_given_up() {
+        let (world, one, other) = (World::new(), node("one"), node("other"));
+        let definitions = definitions(&[]);
+        world.renew(&[&one], &definitions).await;
+        let uses: Vec<LeaseUse> = one.held().iter().filter_map(|name| one.begin(name)).collect();
+        assert_eq!(uses.len(), 3);
+        for _ in 0..3 {
+            world.renew(&[&other, &one], &definitions).await;
+        }
+        assert_eq!((one.held().len(), other.held().len()), (3, 0));
+        let leaving: Vec<String> = one.held().into_iter().filter(|name| one.begin(name).is_none()).collect();
+        assert_eq!(leaving.len(), 1, "nothing new is begun under one of them");
+        drop(uses);
+        world.renew(&[&one, &other, &one], &definitions).await;
+        assert_eq!(other.held(), leaving);
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_not_heard_of_loses_everything() {
+        let (world, one, other) = (World::new(), node("one"), node("other"));
+        let definitions = definitions(&[]);
+        world.renew(&[&one], &definitions).await;
+        let lease = one.begin(TIMERS).unwrap();
+        world.pass(limits::LEASE);
+        world.renew(&[&other], &definitions).await;
+        assert_eq!(other.held(), ["outbox/email", "timers", "work"]);
+        // It comes back, and finds out.
+        world.renew(&[&one], &definitions).await;
+        lease.lost().await;
+        assert!(one.begin(TIMERS).is_none());
+        assert!(one.held().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_was_lost_and_taken_again_is_another() {
+        let (world, one, other) = (World::new(), node("one"), node("other"));
+        let definitions = definitions(&[]);
+        world.renew(&[&one], &definitions).await;
+        let (before, lease) = (one.term(WORK), one.begin(WORK).unwrap());
+        world.pass(limits::LEASE);
+        world.renew(&[&other, &one], &definitions).await;
+        world.pass(limits::LEASE);
+        world.renew(&[&one], &definitions).await;
+        let after = one.term(WORK);
+        assert!(after.is_some() && after != before);
+        lease.lost().await;
+        // What ends late is not counted under the new one.
+        let again = one.begin(WORK).unwrap();
+        drop(lease);
+        drop(again);
+    }
+
+    #[tokio::test]
+    async fn who_goes_leaves_everything_at_once() {
+        let (world, one, other) = (World::new(), node("one"), node("other"));
+        let definitions = definitions(&[]);
+        world.renew(&[&one], &definitions).await;
+        one.give_up(&world.store).await.unwrap();
+        assert!(one.held().is_empty());
+        world.renew(&[&other], &definitions).await;
+        assert_eq!(other.held().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_store_of_ones_own_needs_no_leases() {
+        let all = Leases::everything();
+        assert!(!all.are_shared() && all.term("anything").is_some());
+        let lease = all.begin("anything").unwrap();
+        let lost = tokio::time::timeout(std::time::Duration::from_millis(5), lease.lost()).await;
+        assert!(lost.is_err(), "it is never lost");
     }
 }

@@ -4,6 +4,7 @@
 //! change set, and only then answers.
 
 mod aftermath;
+mod among_nodes;
 mod backfill;
 mod coalesce;
 mod command;

@@ -21,7 +21,7 @@ use super::settle::{Faring, Healths};
 use crate::clock::Clock;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
-use crate::domain::change::{ChangeSet, Revisions};
+use crate::domain::change::ChangeSet;
 use crate::domain::decide::{Rules, Surroundings};
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::DeliveryFilter;
@@ -81,11 +81,11 @@ pub struct Writer {
     /// There may be something to compute, to put back or to tidy up.
     pub(super) jobs: bool,
     /// What all this was taken from, as it was stored.
-    in_force: Arc<InForce>,
+    pub(super) in_force: Arc<InForce>,
     /// The definitions may have been changed by another node.
-    look_for_changes: bool,
+    pub(super) look_for_changes: bool,
     /// How often in a row another node was first.
-    conflicts: u32,
+    pub(super) conflicts: u32,
     /// Those that take in events, where several nodes share the store: stepped by this one until they run by themselves.
     ingesters: Vec<Ingester>,
     stopping: bool,
@@ -120,6 +120,7 @@ impl Writer {
         let shared = Arc::new(Shared {
             commands: sender,
             ingest,
+            queue_places: Arc::new(Semaphore::new(limits::QUEUE_COMMANDS)),
             queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
             definitions,
             backfills,
@@ -322,11 +323,6 @@ impl Writer {
         false
     }
 
-    /// How many of `count` to take at a time: fewer where others keep being first.
-    pub(super) fn fewer(&self, count: usize) -> usize {
-        (count >> self.conflicts.min(12)).max(1)
-    }
-
     fn beat(&self) {
         self.shared.pulse.writer.store(self.shared.clock.now().millis(), Ordering::Relaxed);
     }
@@ -408,23 +404,6 @@ impl Writer {
         }
     }
 
-    /// Does that, and again by what is in force then as long as another node is first.
-    async fn until_first<T>(
-        &mut self,
-        mut work: impl AsyncFnMut(&mut Self) -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
-        let mut tries = 0;
-        loop {
-            match work(self).await {
-                Err(EngineError::Store(StoreError::Conflict(_))) if tries < limits::DECISIONS => {
-                    tries += 1;
-                    self.catch_up().await?;
-                }
-                done => return done,
-            }
-        }
-    }
-
     async fn handle_group(&mut self, group: Vec<(Input, Waiting)>) -> Result<(), StoreError> {
         let (inputs, waiting) = group.into_iter().unzip();
         if self.is_shared() {
@@ -479,97 +458,13 @@ impl Writer {
         }
     }
 
-    /// Where other nodes write, too: decided and written again and again until nobody was faster.
-    async fn handle_among_others(
-        &mut self,
-        inputs: Vec<Input>,
-        waiting: Vec<Waiting>,
-    ) -> Result<(), StoreError> {
-        let mut tries = 0;
-        let written = loop {
-            let mut faring = Faring { healths: Arc::clone(&self.healths), has_turned: false };
-            let (shared, in_force) = (Arc::clone(&self.shared), Arc::clone(&self.in_force));
-            match shared.write_group(&in_force, &mut self.ids, inputs.clone(), &mut faring).await {
-                Err(StoreError::Conflict(what)) if tries < limits::DECISIONS => {
-                    tries += 1;
-                    metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
-                    match self.catch_up().await {
-                        Ok(()) => {}
-                        Err(error) => break Err(error),
-                    }
-                }
-                written => break written.map(|outcomes| (outcomes, faring)),
-            }
-        };
-        match written {
-            Ok((outcomes, faring)) => {
-                let has_turned = faring.has_turned;
-                self.go_by_faring(faring);
-                self.look_for_changes |= has_turned;
-                for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
-                    waiting.answer(Ok(outcome));
-                }
-                Ok(())
-            }
-            Err(error) => {
-                waiting.into_iter().for_each(|waiting| waiting.answer(Err(refusal(&error))));
-                refused(error)
-            }
-        }
-    }
-
     /// Goes by how destinations fare after a group.
-    fn go_by_faring(&mut self, faring: Faring) {
+    pub(super) fn go_by_faring(&mut self, faring: Faring) {
         if faring.has_turned {
             self.go_by_healths(faring.healths);
         } else {
             self.healths = faring.healths;
         }
-    }
-
-    /// Whether other nodes write, too.
-    pub(super) fn is_shared(&self) -> bool {
-        self.shared.store.is_shared()
-    }
-
-    /// Goes by what is stored now.
-    pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
-        if self.is_shared() {
-            let shared = Arc::clone(&self.shared);
-            shared.present.catch_up(&*shared.store).await?;
-            self.go_by_present();
-        }
-        Ok(())
-    }
-
-    /// Goes by what this node last saw of what is stored, and tells whoever watches.
-    fn go_by_present(&mut self) {
-        let now = self.shared.present.get();
-        if Arc::ptr_eq(&now, &self.in_force) {
-            return;
-        }
-        let before = std::mem::replace(&mut self.in_force, Arc::clone(&now));
-        let is_new = !Arc::ptr_eq(&before.rules.definitions, &now.rules.definitions);
-        self.rules = Arc::clone(&now.rules);
-        now.start_after_past(&mut self.ids);
-        self.go_by_backfills(now.rules.backfills.clone());
-        if is_new {
-            self.published.send_replace(Arc::clone(&now.rules.definitions));
-        }
-        // What only this node counted so far stays, where the others did not write anything else down.
-        let mut healths = Arc::clone(&self.healths);
-        for key in before.healths.keys().chain(now.healths.keys()) {
-            let (was, is) = (before.healths.get(key), now.healths.get(key));
-            match is.filter(|_| was != is) {
-                Some(health) => drop(Arc::make_mut(&mut healths).insert(key.clone(), health.clone())),
-                None if is.is_none() => drop(Arc::make_mut(&mut healths).remove(key)),
-                None => {}
-            }
-        }
-        self.go_by_healths(healths);
-        self.replays = now.replays.clone();
-        self.published_replays.send_replace(Arc::new(self.replays.clone()));
-        self.jobs = true;
     }
 
     /// Writes a change set and tells whom it concerns, without waiting for the disk.
@@ -578,11 +473,6 @@ impl Writer {
         let aftermath = Aftermath::new(&self.shared, changes);
         let done: Done = Box::new(move |written| aftermath.happen(written));
         self.shared.store.begin_commit(changes, done).await
-    }
-
-    /// What is in force, as the store is to check it.
-    fn basis(&self) -> Option<Revisions> {
-        self.is_shared().then_some(self.in_force.revisions)
     }
 
     /// Goes by how far the past was read.
@@ -638,7 +528,7 @@ fn seed(mut seed: [u8; 32], place: u8) -> [u8; 32] {
 }
 
 /// A group that was not written, while the store goes on.
-fn refused(error: StoreError) -> Result<(), StoreError> {
+pub(super) fn refused(error: StoreError) -> Result<(), StoreError> {
     if error.is_fatal() {
         return Err(error);
     }

@@ -76,8 +76,8 @@ async fn process(text: &mut Exposition, state: &ApiState) {
     let uptime = state.started.elapsed().as_secs();
     text.single("stagepost_uptime_seconds", "Time since the start", uptime);
     let (waiting, most) = state.engine.queue();
-    text.single("stagepost_queue_depth", "Commands that wait for the writer", waiting);
-    text.single("stagepost_queue_capacity", "Commands that may wait for the writer", most);
+    text.single("stagepost_queue_depth", "Posts that are not answered yet", waiting);
+    text.single("stagepost_queue_capacity", "Posts that may wait for their answer", most);
     // Only Linux has it; elsewhere the figure is left out.
     let status = tokio::fs::read_to_string("/proc/self/status").await.unwrap_or_default();
     if let Some(bytes) = resident_bytes(&status) {
@@ -93,6 +93,17 @@ async fn store(text: &mut Exposition, engine: &Engine) {
         "1 while the store takes writes",
         u8::from(health.store_writable),
     );
+    if let Some(reached) = health.database_reached {
+        text.single(
+            "stagepost_database_reached",
+            "1 while the database answers this node",
+            u8::from(reached),
+        );
+        text.gauge("stagepost_lease_held", "1 for each thing that only one node does and this one does now");
+        for lease in engine.leases().held() {
+            text.sample("stagepost_lease_held", &[("lease", lease.as_str())], 1);
+        }
+    }
     match engine.store_stats().await {
         Ok(stats) => text.single("stagepost_store_bytes", "Bytes of the store on disk", stats.disk_bytes),
         Err(error) => tracing::warn!(%error, "no figures on the store"),

@@ -51,7 +51,8 @@ pub struct Machine {
     crash: Arc<CrashStore>,
     pub clock: Clock,
     pub engine: Engine,
-    writer: Writer,
+    /// Only between a break and the next start there is none.
+    writer: Option<Writer>,
     /// Whether each request is followed by work until there is nothing left to do; else a request is answered and what is
     /// begun goes on with the next ones.
     rests: bool,
@@ -82,7 +83,7 @@ impl Machine {
             crash,
             clock,
             engine,
-            writer,
+            writer: Some(writer),
             rests,
             pace,
             acknowledged: HashSet::new(),
@@ -131,7 +132,12 @@ impl Machine {
         let (writer, rests) = (&mut self.writer, self.rests);
         let working = async {
             loop {
-                let Ok(more) = writer.step().await else { return false };
+                let stepped = writer.as_mut().expect("a writer").step().await;
+                let Ok(more) = stepped else {
+                    // The process is gone: nobody answers what still waits in it.
+                    *writer = None;
+                    return false;
+                };
                 tokio::task::yield_now().await;
                 if answered.get() && !(rests && more) {
                     return true;
@@ -149,14 +155,14 @@ impl Machine {
     /// Lets time that passed have its effect, and the engine work until there is nothing left to do.
     pub async fn tick(&mut self) {
         self.engine.renew_leases().await;
-        self.writer.tick();
+        self.writer().tick();
         loop {
-            match self.writer.step().await {
+            match self.writer().step().await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {
                     self.restart().await;
-                    self.writer.tick();
+                    self.writer().tick();
                 }
             }
         }
@@ -165,17 +171,21 @@ impl Machine {
     /// Lets time that passed have its effect, and the engine work for so many steps.
     pub async fn work(&mut self, steps: u32) {
         self.engine.renew_leases().await;
-        self.writer.tick();
+        self.writer().tick();
         for _ in 0..steps {
-            match self.writer.step().await {
+            match self.writer().step().await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {
                     self.restart().await;
-                    self.writer.tick();
+                    self.writer().tick();
                 }
             }
         }
+    }
+
+    fn writer(&mut self) -> &mut Writer {
+        self.writer.as_mut().expect("a writer")
     }
 
     pub async fn restart(&mut self) {
@@ -183,7 +193,7 @@ impl Machine {
         // What follows happens when the leases of the one that broke have run out.
         self.engine.give_up_leases().await;
         let (engine, writer) = open(&self.crash, &self.clock, self.seed, self.restarts, self.pace).await;
-        (self.engine, self.writer) = (engine, writer);
+        (self.engine, self.writer) = (engine, Some(writer));
         self.engine.renew_leases().await;
     }
 

@@ -36,7 +36,7 @@ pub fn memory() -> Opened {
 
 /// The memory backend as several nodes would share it.
 pub fn shared_memory() -> Opened {
-    Opened::new(MemoryStore::shared(Clock::system()), ())
+    Opened::new(MemoryStore::shared(|| Clock::system().now()), ())
 }
 
 pub fn sled() -> Opened {

@@ -42,7 +42,10 @@ impl Place {
     pub fn new(backend: Backend, folder: &Path, clock: &Clock) -> Self {
         match backend {
             Backend::Memory => Self::Memory(MemoryStore::new()),
-            Backend::SharedMemory => Self::Memory(MemoryStore::shared(clock.clone())),
+            Backend::SharedMemory => {
+                let clock = clock.clone();
+                Self::Memory(MemoryStore::shared(move || clock.now()))
+            }
             Backend::Sled => Self::Sled(folder.join("store")),
             Backend::Postgres => Self::Postgres(postgres::schema()),
         }

@@ -77,7 +77,9 @@ pub struct Facts {
 impl Facts {
     /// Asks for all of it.
     pub async fn gather(api: &Api, receiver: &Receiver, mails: Vec<String>, users: Vec<User>) -> Self {
-        let events = api.rows("/api/events?", "events").await;
+        let mut events = api.rows("/api/events?", "events").await;
+        // What was put off while the database was away is shown, too.
+        events.retain(|event| event["rejected"] != true);
         let mut journeys = HashMap::<String, Vec<Value>>::new();
         let listed = api.rows("/api/journeys?", "journeys").await;
         let mut whole = stream::iter(listed)

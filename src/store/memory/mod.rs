@@ -13,7 +13,6 @@ use async_trait::async_trait;
 use super::{
     Counts, DeliveryPart, Done, EventFilter, Member, Result, Rulebook, Store, StoreStats, all_leases,
 };
-use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, Revisions};
 use crate::domain::definition::Definition;
@@ -31,12 +30,15 @@ use crate::domain::time::{Span, Timestamp};
 
 use state::State;
 
+/// Tells the time.
+type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// A store in memory. A clone is another handle to the same data: what was committed outlives an engine that "crashed".
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
-    /// The clock that leases go by, where several engines share it.
-    sharing: Option<Clock>,
+    /// What tells the time that leases go by, where several engines share it.
+    sharing: Option<Now>,
 }
 
 impl MemoryStore {
@@ -45,9 +47,9 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// An empty store that several engines may write to; leases go by `clock`.
-    pub fn shared(clock: Clock) -> Self {
-        Self { sharing: Some(clock), ..Self::default() }
+    /// An empty store that several engines may write to; leases go by what `now` tells.
+    pub fn shared(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self { sharing: Some(Arc::new(now)), ..Self::default() }
     }
 
     /// A store of its own that begins with what this one holds now.
@@ -93,7 +95,7 @@ impl Store for MemoryStore {
     async fn hold_leases(&self, node: &str, ask: &LeaseAsk, lasting: Span) -> Result<Vec<Lease>> {
         match &self.sharing {
             None => Ok(all_leases(node, ask, lasting)),
-            Some(clock) => Ok(self.state().hold_leases(node, ask, lasting, clock.now())),
+            Some(now) => Ok(self.state().hold_leases(node, ask, lasting, now())),
         }
     }
 
