@@ -93,9 +93,12 @@ impl<'a> Group<'a> {
 
     /// What is made for him from now on comes after what another node, whose clock may be ahead, made for him.
     pub fn rise_above(&mut self, profile: &Profile) {
-        if let Some(newest) = profile.newest_delivery {
-            self.decision.ids().start_after(newest.to_bytes());
+        if !self.store.is_shared() {
+            return;
         }
+        let (event, delivery) = (profile.recent.iter().max(), profile.newest_delivery);
+        let newest = event.map(|id| id.to_bytes()).into_iter().chain(delivery.map(|id| id.to_bytes()));
+        newest.for_each(|id| self.decision.ids().start_after(id));
     }
 
     /// Takes a profile that was just read from the store.

@@ -132,38 +132,17 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Busy`] when too much is waiting, [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn ingest(&self, events: Vec<Event>) -> Result<Vec<Accepted>, EngineError> {
-        let count = events.len();
-        let writers = self.shared.ingest.len();
-        let mut parts: BTreeMap<usize, (Vec<usize>, Vec<Event>)> = BTreeMap::new();
-        for (place, event) in events.into_iter().enumerate() {
-            let writer = if writers > 1 { writer_of(&event.user_key(), writers) } else { 0 };
-            let (places, part) = parts.entry(writer).or_default();
-            places.push(place);
-            part.push(event);
-        }
-        // All of it is handed in, or nothing.
-        let mut ready = Vec::with_capacity(parts.len());
-        for (writer, (places, events)) in parts {
-            let room = self.shared.ingest[writer].try_reserve().map_err(|error| match error {
-                mpsc::error::TrySendError::Full(()) => EngineError::Busy,
-                mpsc::error::TrySendError::Closed(()) => stopped(),
-            })?;
-            ready.push((room, places, self.share(&events)?, events));
-        }
-        let mut waiting = Vec::with_capacity(ready.len());
-        for (room, places, share, events) in ready {
-            let (reply, answer) = oneshot::channel();
-            room.send(Command::Together(Input::Ingest(events), Waiting::Ingest { reply, _share: share }));
-            waiting.push((places, answer));
-        }
-        let mut accepted: Vec<Option<Accepted>> = vec![None; count];
-        for (places, answer) in waiting {
-            let answers = answer.await.map_err(|_| stopped())??;
-            for (place, answer) in places.into_iter().zip(answers) {
-                accepted[place] = Some(answer);
-            }
-        }
-        Ok(accepted.into_iter().flatten().collect())
+        let writers = &self.shared.ingest;
+        // The same users to the same writer, as far as may be: they are in nobody's way then.
+        let writer = events.first().map_or(0, |event| writer_of(&event.user_key(), writers.len()));
+        let room = writers[writer].try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => EngineError::Busy,
+            mpsc::error::TrySendError::Closed(()) => stopped(),
+        })?;
+        let share = self.share(&events)?;
+        let (reply, answer) = oneshot::channel();
+        room.send(Command::Together(Input::Ingest(events), Waiting::Ingest { reply, _share: share }));
+        answer.await.map_err(|_| stopped())?
     }
 
     /// The share of the queue that these events take. Full means busy: the caller is told to come back, nothing grows.

@@ -1,7 +1,7 @@
 //! Taking in events where several nodes share the store: several writers per node, each for its share of the users.
 //!
-//! A user's events go to one of them, in the order they came. Other nodes may be faster all the same: then the store refuses
-//! what was decided, and it is decided again.
+//! What comes together goes to one of them, by its first user. Another one may be faster all the same: then the store refuses what was
+//! decided, and it is decided again, in smaller groups.
 
 use std::sync::Arc;
 use std::thread;
@@ -134,52 +134,62 @@ impl Ingester {
         records < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES
     }
 
+    /// Writes what goes together; says whether there was anything.
     async fn write(&mut self, group: Vec<(Input, Waiting)>) -> Result<bool, StoreError> {
-        if group.is_empty() {
-            return Ok(false);
-        }
-        let (inputs, waiting): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-        let written = self.write_until_first(inputs).await;
-        match &written {
-            Ok(_) => {}
-            Err(error) if error.is_passing() => {
-                self.shared.pulse.note(Err::<(), _>(error));
-                tracing::debug!(%error, "a group of inputs was refused");
-            }
-            Err(error) => tracing::error!(%error, "a group of inputs was refused"),
-        }
-        match written {
-            Ok(outcomes) => {
-                for (waiting, outcome) in waiting.into_iter().zip(outcomes) {
-                    waiting.answer(Ok(outcome));
+        let is_something = !group.is_empty();
+        let mut groups = vec![group];
+        let mut tries = 0;
+        while let Some(mut group) = groups.pop().filter(|group| !group.is_empty()) {
+            let inputs = group.iter().map(|(input, _)| input.clone()).collect();
+            match self.write_once(inputs).await {
+                Err(StoreError::Conflict(_)) if tries < limits::DECISIONS => {
+                    tries += 1;
+                    // Whoever writes less is in fewer people's way.
+                    let rest = group.split_off(group.len().div_ceil(2));
+                    groups.extend([rest, group].into_iter().filter(|group| !group.is_empty()));
                 }
-                Ok(true)
-            }
-            Err(error) => {
-                metrics::counter!("stagepost_groups_refused_total").increment(1);
-                waiting.into_iter().for_each(|waiting| waiting.answer(Err(refusal(&error))));
-                if error.is_fatal() { Err(error) } else { Ok(true) }
+                Ok(outcomes) => {
+                    tries = 0;
+                    for ((_, waiting), outcome) in group.into_iter().zip(outcomes) {
+                        waiting.answer(Ok(outcome));
+                    }
+                }
+                Err(error) => {
+                    tries = 0;
+                    self.refuse(group, &error);
+                    if error.is_fatal() {
+                        groups.drain(..).for_each(|group| self.refuse(group, &error));
+                        return Err(error);
+                    }
+                }
             }
         }
+        Ok(is_something)
     }
 
-    async fn write_until_first(&mut self, inputs: Vec<Input>) -> Result<Vec<Outcomes>, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let mut tries = 0;
-        loop {
-            self.go_by(shared.present.get());
-            let healths = Arc::clone(&self.in_force.healths);
-            let mut faring = Faring { healths, has_turned: false };
-            let in_force = Arc::clone(&self.in_force);
-            match shared.write_group(&in_force, &mut self.ids, inputs.clone(), &mut faring).await {
-                Err(StoreError::Conflict(what)) if tries < limits::DECISIONS => {
-                    tries += 1;
-                    metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
-                    shared.present.catch_up(&*shared.store).await?;
-                }
-                written => return written,
-            }
+    fn refuse(&self, group: Vec<(Input, Waiting)>, error: &StoreError) {
+        if error.is_passing() {
+            self.shared.pulse.note(Err::<(), _>(error));
+            tracing::debug!(%error, "a group of inputs was refused");
+        } else {
+            tracing::error!(%error, "a group of inputs was refused");
         }
+        metrics::counter!("stagepost_groups_refused_total").increment(1);
+        group.into_iter().for_each(|(_, waiting)| waiting.answer(Err(refusal(error))));
+    }
+
+    /// Decides by what is in force now, and writes. Where another one was first, what is in force is read again.
+    async fn write_once(&mut self, inputs: Vec<Input>) -> Result<Vec<Outcomes>, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        self.go_by(shared.present.get());
+        let in_force = Arc::clone(&self.in_force);
+        let mut faring = Faring { healths: Arc::clone(&in_force.healths), has_turned: false };
+        let written = shared.write_group(&in_force, &mut self.ids, inputs, &mut faring).await;
+        if let Err(StoreError::Conflict(what)) = written {
+            metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
+            shared.present.catch_up(&*shared.store).await?;
+        }
+        written
     }
 
     fn go_by(&mut self, in_force: Arc<InForce>) {

@@ -107,6 +107,8 @@ struct Running {
     writer: Option<JoinHandle<()>>,
     base: String,
     client: reqwest::Client,
+    /// Tells the debugger's listeners, where the store is shared.
+    feed: tokio::task::JoinHandle<()>,
     /// The writer, where it is not to run yet.
     idle: Option<(Writer, mpsc::Receiver<()>)>,
 }
@@ -168,7 +170,11 @@ impl TestApp {
         let server =
             Server::start(listener, None, engine.clone(), ingest, state, PATIENCE).expect("a server");
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("an HTTP client");
-        let running = Running { engine, store, dispatcher, ticks, server, writer, base, client, idle };
+        let feed = tokio::spawn({
+            let engine = engine.clone();
+            async move { engine.follow_log().await }
+        });
+        let running = Running { engine, store, dispatcher, ticks, server, writer, base, client, feed, idle };
         self.running = Some(running);
         if writing {
             self.rest().await;
@@ -178,6 +184,7 @@ impl TestApp {
     async fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
         drop(running.client);
+        running.feed.abort();
         running.server.stop().await;
         assert_eq!(running.dispatcher.shutdown(PATIENCE).await, 0, "attempts under way");
         if let Some(writer) = running.writer {

@@ -13,7 +13,7 @@ use crate::support::server::Server;
 /// How many nodes there are.
 const NODES: usize = 3;
 /// How long the faults go on, in seconds.
-const SECONDS: u64 = 30;
+const SECONDS: u64 = 45;
 
 /// Lets a node run for a while, then kills it or makes it hang for longer than it keeps a lease; and again, until then.
 async fn suffer(
@@ -25,9 +25,9 @@ async fn suffer(
     let mut random = StdRng::seed_from_u64(seed);
     let mut faults = [0; 2];
     while Instant::now() < until {
-        tokio::time::sleep(Duration::from_millis(random.random_range(300..4000))).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(500..6000))).await;
         let pause = Duration::from_millis(random.random_range(0..1500));
-        if random.random_bool(0.5) {
+        if random.random_bool(0.6) {
             node.kill9();
             tokio::time::sleep(pause).await;
             // Whoever is started while the database is away gives up; that is the business of another test.

@@ -23,7 +23,7 @@ pub fn lease() -> Duration {
 /// five more seconds.
 const GRACE: Duration = Duration::from_secs(10);
 /// Clients that post at the same time.
-const CLIENTS: u64 = 12;
+const CLIENTS: u64 = 40;
 /// How long a client waits for a node before it turns to another one.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -343,7 +343,7 @@ async fn same(model: &dyn Store, real: &dyn Store, cast: &Cast) {
     assert_eq!(model.len(), real.len());
 }
 
-/// Groups of what happens, each with whether the store is opened anew after it.
+/// Groups of what happens, each with whether the store is opened anew after it, or another node has its turn.
 type Groups = Vec<(Vec<Op>, bool)>;
 
 async fn compare_with_sled(groups: Groups) {
@@ -374,18 +374,20 @@ async fn compare_with_postgres(groups: Groups) {
     let drops = |(ops, _): &(Vec<Op>, bool)| ops.iter().any(|op| matches!(op, Op::Drop { .. }));
     let cast = cast(!groups.iter().any(drops));
     let schema = schema();
-    let (memory, mut postgres) = (MemoryStore::new(), open_postgres(&schema).await);
+    let memory = MemoryStore::new();
+    // One node writes, the other one reads, by turns.
+    let (mut writer, mut reader) = (open_postgres(&schema).await, open_postgres(&schema).await);
     let (mut engine, mut now) = (Engine::default(), at(1));
-    for (ops, reopen) in groups {
+    for (ops, turn) in groups {
         let mut set = engine.change_set(&ops);
         now = now.max(set.at);
         set.at = now;
         memory.commit(&set).await.unwrap();
-        commit(&postgres, &set).await;
-        if reopen {
-            postgres = open_postgres(&schema).await;
+        commit(&writer, &set).await;
+        same(&memory, &reader, &cast).await;
+        if turn {
+            std::mem::swap(&mut writer, &mut reader);
         }
-        same(&memory, &postgres, &cast).await;
     }
 }
 

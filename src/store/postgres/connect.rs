@@ -24,16 +24,19 @@ const GREET: Duration = Duration::from_secs(6);
 const ANSWER: Duration = Duration::from_secs(12);
 /// After how much silence the kernel asks whether the other side is there, and how long it believes in it.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How often it asks then.
+const PROBE: Duration = Duration::from_secs(2);
 /// How long it is not tried again to connect after that failed.
 const REST: Duration = Duration::from_secs(1);
 
 /// What every connection is set to. Statements are broken off before we give up on them, and so is a transaction of ours when
 /// this process is stopped in the middle of it and holds others up. No commit is told of before it is on the disk. All that is read
 /// often is found by an index, so the plans that a database without statistics might prefer are out of the question; compiling
-/// (jit) never pays. (Settings that a relative of PostgreSQL does not know are left out.)
+/// (jit) never pays. That a table is there already (several nodes start at once) is no news. (Settings that a relative of PostgreSQL does not know are left out.)
 const SETTINGS: &str = "\
     SET statement_timeout = '10s';\
     SET idle_in_transaction_session_timeout = '5s';\
+    SET client_min_messages = 'warning';\
     SELECT set_config('synchronous_commit', 'on', false) \
         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');\
     SELECT set_config(name, 'off', false) FROM pg_settings \
@@ -84,7 +87,11 @@ impl Link {
         let Address { place, mut config, trust } = address;
         let refused = |detail| StoreError::Refused { place: place.clone(), detail };
         let tls = MakeRustlsConnect::new(tls::client_config(&trust).map_err(refused)?);
-        config.connect_timeout(CONNECT).tcp_user_timeout(SILENCE).keepalives_idle(SILENCE);
+        config
+            .connect_timeout(CONNECT)
+            .tcp_user_timeout(SILENCE)
+            .keepalives_idle(SILENCE)
+            .keepalives_interval(PROBE);
         if config.get_application_name().is_none() {
             config.application_name("stagepost");
         }
@@ -127,7 +134,11 @@ impl Link {
             let _entered = self.handle.enter();
             tokio::time::timeout(ANSWER, answer)
         };
-        bounded.await.map_err(|_| self.away(format!("no answer within {} s", ANSWER.as_secs())))
+        bounded.await.map_err(|_| {
+            // Those that wait in the pool lead to the same server.
+            self.pool.retain(|_, _| false);
+            self.away(format!("no answer within {} s", ANSWER.as_secs()))
+        })
     }
 
     /// Sleeps, whatever runtime the caller is on.

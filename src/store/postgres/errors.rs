@@ -64,7 +64,9 @@ pub(super) fn of_call(place: &str, error: &Error) -> StoreError {
     let (place, detail) = (place.to_owned(), text(error));
     match failure(error) {
         Failure::Away | Failure::Again => StoreError::Away { place, detail },
-        Failure::TooLarge => StoreError::TooLarge { key: "a record".to_owned(), bytes: 0 },
+        Failure::TooLarge => {
+            StoreError::Unsound { place, detail: "the database takes no row as large as that" }
+        }
         Failure::Refused => StoreError::Refused { place, detail },
     }
 }

@@ -11,6 +11,9 @@ macro_rules! params {
 }
 pub(super) use params;
 
+/// Looks at an answer.
+type Look<'c> = dyn Fn(&Answer) -> Result<()> + Send + Sync + 'c;
+
 /// What an answer has to be.
 pub(super) enum Check<'c> {
     /// Anything.
@@ -18,7 +21,7 @@ pub(super) enum Check<'c> {
     /// About so many rows; else that is no longer so ([`StoreError::Conflict`]).
     Rows(u64, &'static str),
     /// What this says.
-    By(Box<dyn Fn(&Answer) -> Result<()> + Send + Sync + 'c>),
+    By(Box<Look<'c>>),
 }
 
 /// Statements in the order in which they are sent.

@@ -15,6 +15,9 @@ use crate::store::{Result, StoreError, codec};
 /// First byte of a body: the version of its form.
 const FORM: u8 = 1;
 
+/// Most bytes of a body: what sled keeps, so that one store can be copied to the other.
+const MAX_BODY: usize = 1024 * 1024;
+
 /// What most bodies fit into, in bytes.
 const BODY_ROOM: usize = 1024;
 
@@ -109,10 +112,14 @@ pub(super) fn name_of_event(id: EventId) -> String {
 }
 
 /// A record as a body. `name` names it in errors ([`codec::name`]).
-pub(super) fn body<T: Serialize>(name: impl FnOnce() -> String, record: &T) -> Result<Vec<u8>> {
+pub(super) fn body<T: Serialize>(name: impl Fn() -> String, record: &T) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(BODY_ROOM);
     bytes.push(FORM);
-    codec::encode_into(bytes, name, record)
+    let body = codec::encode_into(bytes, &name, record)?;
+    if body.len() > MAX_BODY {
+        return Err(StoreError::TooLarge { key: format!("the record `{}`", name()), bytes: body.len() });
+    }
+    Ok(body)
 }
 
 /// The inverse of [`body`].

@@ -229,8 +229,8 @@ async fn only_a_store_with_something_in_it_is_copied_and_only_into_an_empty_one(
 async fn a_store_that_a_node_is_alive_on_is_not_copied() {
     let machine = full_house(Backend::Memory).await;
     let clock = Clock::manual(Timestamp::from_millis(0));
-    let now = clock.clone();
-    let shared = MemoryStore::shared(move || now.now());
+    let told = clock.clone();
+    let shared = MemoryStore::shared(move || told.now());
     let ask = LeaseAsk { take: vec![format!("{NODE}one")], ..LeaseAsk::default() };
     shared.hold_leases("one", &ask, Span::from_millis(1000)).await.unwrap();
     let refused = copied(&*machine.store, &shared).await;

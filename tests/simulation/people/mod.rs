@@ -165,7 +165,6 @@ impl World {
         machine.apply(receivers.collect()).await;
         machine.define_flow(LEVELS).await;
         Self {
-            machine,
             generator,
             model: Model::default(),
             defined: BTreeMap::new(),
@@ -174,12 +173,14 @@ impl World {
             makings: BTreeMap::new(),
             reroutings: Vec::new(),
             truths: HashMap::new(),
-            notes_truths: crowd.burst == 0,
+            // Several writers do not take in what came under different ids in the order in which it came.
+            notes_truths: crowd.burst == 0 && !machine.engine.leases().are_shared(),
             looked_at: None,
             removed: BTreeMap::new(),
             disabled: BTreeMap::new(),
             merged: BTreeMap::new(),
             mergers: BTreeMap::new(),
+            machine,
         }
     }
 

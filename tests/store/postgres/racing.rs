@@ -52,7 +52,7 @@ async fn overlapping_commits_lose_nothing_and_block_nobody() {
     // Two nodes, with four writers each.
     let nodes = [Arc::new(open(schema.url()).await), Arc::new(open(schema.url()).await)];
     let write = |writer: u64| {
-        let store: Arc<PostgresStore> = Arc::clone(&nodes[usize::from(writer % 2 == 0)]);
+        let store: Arc<PostgresStore> = Arc::clone(&nodes[usize::from(writer.is_multiple_of(2))]);
         tokio::spawn(async move {
             let mut ids = IdSource::new([u8::try_from(writer).unwrap(); 32]);
             let mut written = 0;

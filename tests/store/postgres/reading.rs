@@ -216,3 +216,41 @@ async fn instants_may_be_as_far_away_as_there_are_any() {
     let part = store.deliveries_after(&pending, None, DeliveryId::from_bytes(EVERY_ID), 9).await.unwrap();
     assert_eq!(part.deliveries.len(), 3);
 }
+
+#[tokio::test]
+async fn what_two_nodes_count_into_an_hour_is_one_point() {
+    const HOUR: i64 = 3_600_000;
+    let schema = schema();
+    let nodes = [open_postgres(&schema).await, open_postgres(&schema).await];
+    let moves = |hour: i64, users: &[i64]| {
+        let write = |n: &i64| member("x", &user(&n.abs().to_string()), (*n > 0).then_some(hour));
+        ChangeSet { at: at(hour * HOUR), memberships: users.iter().map(write).collect(), ..changes() }
+    };
+    for n in 1..=6 {
+        commit(&nodes[usize::from(n % 2 == 0)], &moves(1 + n / 4, &[n, -n + 1])).await;
+    }
+    let points = async |per| {
+        let points = nodes[0].audience_sizes("x", per, at(0), at(99 * HOUR)).await.unwrap();
+        let plain = |point: &stagepost::domain::sizes::SizePoint| (point.entered, point.exited, point.size);
+        points.iter().map(plain).collect::<Vec<_>>()
+    };
+    assert_eq!(points(Per::Hour).await, [(3, 2, 1), (3, 3, 1)]);
+    assert_eq!(points(Per::Day).await, [(6, 5, 1)]);
+    let later = nodes[1].audience_sizes("x", Per::Hour, at(2 * HOUR), at(3 * HOUR)).await.unwrap();
+    assert_eq!((later.len(), later[0].size), (1, 1));
+    let earlier = nodes[1].audience_sizes("x", Per::Hour, at(0), at(2 * HOUR)).await.unwrap();
+    assert_eq!(
+        (earlier.len(), earlier[0].size),
+        (1, 1),
+        "what came after the end of what is asked counts, too"
+    );
+
+    let forget = ChangeSet { forget_sizes_before: Some((at(2 * HOUR), at(0))), ..changes() };
+    commit(&nodes[0], &forget).await;
+    assert_eq!(points(Per::Hour).await, [(3, 3, 1)], "all shares of a point go together");
+    let gone = ChangeSet { drop_members: vec!["x".into()], drop_members_limit: 1, ..changes() };
+    commit(&nodes[1], &gone).await;
+    assert_eq!((points(Per::Hour).await.len(), points(Per::Day).await.len()), (0, 1), "hours first");
+    commit(&nodes[0], &gone).await;
+    assert_eq!(nodes[1].audiences_with_members().await.unwrap(), [""; 0]);
+}

@@ -50,23 +50,6 @@ fn looked_at(row: &Row) -> Result<(Uuid, bool)> {
     Ok((column(row, "id")?, column::<Option<bool>>(row, "wanted")?.unwrap_or(false)))
 }
 
-/// Ids of sixteen bytes.
-trait From16 {
-    fn from_uuid(id: Uuid) -> Self;
-}
-
-macro_rules! from_16 {
-    ($($id:ty),*) => {$(
-        impl From16 for $id {
-            fn from_uuid(id: Uuid) -> Self {
-                Self::from_bytes(id.into_bytes())
-            }
-        }
-    )*};
-}
-
-from_16!(EventId, JourneyId, DeliveryId);
-
 /// Journeys of the given scope. With the profile of each that is not archived.
 macro_rules! journeys_of {
     ($scope:literal) => {
@@ -102,7 +85,9 @@ macro_rules! deliveries_of {
             " AND id >= $1 AND id < $2 ORDER BY id ",
             $order,
             " LIMIT $3
-            ) d"
+            ) d
+            ORDER BY id ",
+            $order
         )
     };
 }
@@ -126,39 +111,38 @@ macro_rules! deliveries_by {
 /// A value that a statement filters by.
 type Value<'v> = &'v (dyn ToSql + Sync);
 
+/// What is looked through: the statement takes two ids, how many rows, and what the filter says.
+struct Search<'f> {
+    sql: &'static str,
+    bounds: Bounds,
+    filter: &'f [Value<'f>],
+}
+
 impl PostgresStore {
-    /// What a statement finds within bounds, of which it takes the first two values and at most so many rows, the third. The
-    /// further values are the filter's.
-    async fn within(
-        &self,
-        sql: &'static str,
-        bounds: &Bounds,
-        most: usize,
-        filter: &[Value<'_>],
-    ) -> Result<Vec<Row>> {
+    /// The next rows of a search.
+    async fn look_through(&self, search: &Search<'_>, most: usize) -> Result<Vec<Row>> {
         let most = limit(most);
-        let of: [Value<'_>; 3] = [&bounds.from, &bounds.to, &most];
-        self.query(sql, &[&of, filter].concat()).await
+        let within: [Value<'_>; 3] = [&search.bounds.from, &search.bounds.to, &most];
+        self.query(search.sql, &[&within, search.filter].concat()).await
     }
 
-    /// Takes a page from what a statement finds within bounds, newest first.
-    async fn pages<P: Place + From16 + Send, T: Send>(
+    /// Takes a page from what a search finds, newest first. `place` makes the list's ids, `read` a record of a row that is wanted.
+    async fn pages<P: Place + Send, T: Send>(
         &self,
         request: &PageRequest,
-        sql: &'static str,
-        mut bounds: Bounds,
-        filter: &[Value<'_>],
+        mut search: Search<'_>,
+        place: impl Fn([u8; 16]) -> P + Send,
         read: impl Fn(&Row) -> Result<Option<T>> + Send,
     ) -> Result<Page<T>> {
         let mut paging = Paging::new(request);
         let mut size = request.limit.clamp(1, STEP - 1) + 1;
         loop {
-            let rows = self.within(sql, &bounds, size, filter).await?;
+            let rows = self.look_through(&search, size).await?;
             for row in &rows {
                 let (id, is_wanted) = looked_at(row)?;
-                bounds.to = id;
+                search.bounds.to = id;
                 let item = if is_wanted { read(row)? } else { None };
-                if let Some(page) = paging.look_at(P::from_uuid(id), item) {
+                if let Some(page) = paging.look_at(place(id.into_bytes()), item) {
                     return Ok(page);
                 }
             }
@@ -188,7 +172,8 @@ impl PostgresStore {
         let (user, status) = (filter.user.as_ref().map(key), filter.status.map(JourneyStatus::as_str));
         let (flow, stage) = (filter.flow.as_deref().map(text), filter.stage.as_deref().map(text));
         let read = |row: &Row| Ok(read_journey(row)?.filter(|journey| filter.accepts(journey)));
-        self.pages::<JourneyId, _>(page, sql, bounds, &[&user, &flow, &stage, &status], read).await
+        let search = Search { sql, bounds, filter: &[&user, &flow, &stage, &status] };
+        self.pages(page, search, JourneyId::from_bytes, read).await
     }
 
     pub(in super::super) async fn newest_events(
@@ -207,7 +192,8 @@ impl PostgresStore {
                     AND ($8::timestamptz IS NULL OR occurred_at >= $8)
                     AND ($9::timestamptz IS NULL OR occurred_at < $9) AS wanted
                 FROM events WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3
-            ) e";
+            ) e
+            ORDER BY id DESC";
         let start: Option<EventId> = cursor::read(page.cursor.as_deref())?;
         let oldest = filter.arrived_from.map(|from| EventId::floor(from).to_bytes());
         let bounds = Bounds::new(oldest, start.map(EventId::to_bytes));
@@ -217,8 +203,8 @@ impl PostgresStore {
         let (from, to) = (filter.from.map(instant), filter.to.map(instant));
         let kind = filter.type_name.as_deref().map(text);
         let read = |row: &Row| Ok(Some(read_event(row)?).filter(|event| filter.accepts(event)));
-        let values: [Value<'_>; 6] = [&kind, &users, &names, &others, &from, &to];
-        self.pages::<EventId, _>(page, SQL, bounds, &values, read).await
+        let search = Search { sql: SQL, bounds, filter: &[&kind, &users, &names, &others, &from, &to] };
+        self.pages(page, search, EventId::from_bytes, read).await
     }
 
     pub(in super::super) async fn members(
@@ -251,7 +237,8 @@ impl PostgresStore {
         let sql = deliveries_by!(filter.status, "DESC");
         let read = |row: &Row| Ok(Some(read_delivery(row)?).filter(|delivery| filter.accepts(delivery)));
         let columns = DeliveryColumns::of(filter);
-        self.pages::<DeliveryId, _>(page, sql, bounds, &columns.values(), read).await
+        let search = Search { sql, bounds, filter: &columns.values() };
+        self.pages(page, search, DeliveryId::from_bytes, read).await
     }
 
     pub(in super::super) async fn deliveries_after(
@@ -266,10 +253,11 @@ impl PostgresStore {
         let sql = deliveries_by!(filter.status, "ASC");
         let mut part = DeliveryPart::default();
         let columns = DeliveryColumns::of(filter);
-        for row in &self.within(sql, &bounds, most, &columns.values()).await? {
+        let search = Search { sql, bounds, filter: &columns.values() };
+        for row in &self.look_through(&search, most).await? {
             let (id, is_wanted) = looked_at(row)?;
             part.looked_at += 1;
-            part.last = Some(DeliveryId::from_uuid(id));
+            part.last = Some(DeliveryId::from_bytes(id.into_bytes()));
             if is_wanted {
                 part.deliveries.extend(Some(read_delivery(row)?).filter(|delivery| filter.accepts(delivery)));
             }

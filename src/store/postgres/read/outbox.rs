@@ -47,7 +47,7 @@ impl PostgresStore {
             SELECT l.head AS id, d.body
             FROM (
                 SELECT shard, head, due, user_key FROM lanes
-                WHERE destination = $1 AND due <= $2 AND user_key <> ALL ($3::text[])
+                WHERE destination = $1 AND due <= $2 AND user_key NOT IN (SELECT unnest($3::text[]))
                 ORDER BY due, user_key LIMIT $4
             ) l
             LEFT JOIN deliveries d ON d.shard = l.shard AND d.id = l.head
@@ -67,7 +67,7 @@ impl PostgresStore {
         busy: &HashSet<UserKey>,
     ) -> Result<Option<Timestamp>> {
         const SQL: &str = "\
-            SELECT due FROM lanes WHERE destination = $1 AND user_key <> ALL ($2::text[])
+            SELECT due FROM lanes WHERE destination = $1 AND user_key NOT IN (SELECT unnest($2::text[]))
             ORDER BY due, user_key LIMIT 1";
         let row = self.row(SQL, &[&text(destination), &passed_over(busy)]).await?;
         row.map(|row| read_instant(&row, "due")).transpose()
@@ -91,7 +91,7 @@ impl PostgresStore {
     ) -> Result<(usize, Option<Timestamp>)> {
         const HEADS: &str = "\
             SELECT count(*) AS n, min(due) AS oldest FROM (
-                SELECT due FROM lanes WHERE destination = $1 AND due <= $2 AND user_key <> ALL ($3::text[])
+                SELECT due FROM lanes WHERE destination = $1 AND due <= $2 AND user_key NOT IN (SELECT unnest($3::text[]))
                 ORDER BY due, user_key LIMIT $4
             ) heads";
         // Of each lane those before the first that is not due. Each of the limits bounds what is looked through.
@@ -100,7 +100,7 @@ impl PostgresStore {
                 SELECT l.due
                 FROM (
                     SELECT user_key, due FROM lanes
-                    WHERE destination = $1 AND due <= $2 AND user_key <> ALL ($3::text[])
+                    WHERE destination = $1 AND due <= $2 AND user_key NOT IN (SELECT unnest($3::text[]))
                     ORDER BY due, user_key LIMIT $4
                 ) l
                 CROSS JOIN LATERAL (

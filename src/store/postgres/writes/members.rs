@@ -32,7 +32,9 @@ pub(super) fn write<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> (Option<
     (seats, dropped)
 }
 
-/// Asks who is in of those concerned, then writes the last word on each.
+/// Asks who is in of those concerned, then writes the last word on each. Rows that are there are locked in their order as they are
+/// asked for: of those who leave and those who enter each have an order, but not both together, and a commit that is about to be
+/// refused has not waited for anybody's profile.
 fn write_memberships<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> usize {
     let words = changes.memberships.iter().map(|write| {
         ((rows::shard(&write.user), rows::text(&write.audience_id), rows::key(&write.user)), write.since)
@@ -40,7 +42,8 @@ fn write_memberships<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> usize {
     let words = last_words(words);
     let ask = "SELECT m.audience_id, m.user_key \
                FROM unnest($1::smallint[], $2::text[], $3::text[]) AS u(shard, audience_id, user_key) \
-               JOIN members AS m ON m.shard = u.shard AND m.audience_id = u.audience_id AND m.user_key = u.user_key";
+               JOIN members AS m ON m.shard = u.shard AND m.audience_id = u.audience_id AND m.user_key = u.user_key \
+               ORDER BY m.shard, m.audience_id, m.user_key FOR UPDATE OF m";
     let params = params![
         words.keys().map(|(shard, ..)| *shard).collect::<Vec<_>>(),
         words.keys().map(|(_, audience, _)| audience.clone()).collect::<Vec<_>>(),

@@ -21,7 +21,7 @@ pub(super) fn write<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> Result<(
 }
 
 /// In the order of the primary key.
-fn sorted<'c>(writes: Vec<&'c ProfileWrite>) -> Vec<(i16, &'c ProfileWrite)> {
+fn sorted(writes: Vec<&ProfileWrite>) -> Vec<(i16, &ProfileWrite)> {
     let mut sorted: Vec<_> =
         writes.into_iter().map(|write| (rows::shard(&write.profile.key), write)).collect();
     sorted.sort_unstable_by(|(a, one), (b, other)| (a, &one.profile.key).cmp(&(b, &other.profile.key)));
