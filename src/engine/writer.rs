@@ -1,8 +1,8 @@
 //! The one writer: takes what is waiting, lets the domain decide, commits once, and only then answers.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
@@ -127,6 +127,7 @@ impl Writer {
             healths,
             replays,
             present: Present::new(Arc::clone(&in_force)),
+            newest_id: Mutex::default(),
             leases: if is_shared { Leases::of_node(node) } else { Leases::everything() },
             store,
             clock: settings.clock,
