@@ -247,13 +247,14 @@ impl Writer {
     pub async fn step(&mut self) -> Result<bool, StoreError> {
         let done = match self.step_inner().await {
             Ok(more) => {
-                self.conflicts = 0;
+                self.conflicts = self.conflicts.saturating_sub(1);
                 Ok(more)
             }
             Err(StoreError::Conflict(what)) => {
                 self.conflicts = self.conflicts.saturating_add(1);
                 metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
                 self.look_for_changes = true;
+                self.stand_back().await;
                 Ok(true)
             }
             Err(error) if error.is_passing() => {
