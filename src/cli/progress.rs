@@ -1,9 +1,10 @@
 //! How far a copy got: a bar on a terminal, else a line now and then.
 
+use std::fmt;
 use std::io::{IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::domain::copying::RecordKind;
 use crate::store::copy::{Phase, Progress};
@@ -11,8 +12,8 @@ use crate::store::copy::{Phase, Progress};
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-const WITH_TOTAL: &str = "{prefix:30} {bar:30} {human_pos}/{human_len}  {per_sec}  {eta} left";
-const WITHOUT_TOTAL: &str = "{prefix:30} {spinner:30} {human_pos}  {per_sec}";
+const WITH_TOTAL: &str = "{prefix:30} {bar:30} {human_pos}/{human_len}  {rate}  {eta} left";
+const WITHOUT_TOTAL: &str = "{prefix:30} {spinner:30} {human_pos}  {rate}";
 
 /// Shows it on stderr.
 pub(super) struct Display {
@@ -34,6 +35,9 @@ impl Display {
     }
 
     pub(super) fn show(&mut self, progress: Progress) {
+        if progress.done == 0 && progress.total.unwrap_or(0) == 0 {
+            return;
+        }
         let is_other = |now: &Showing| (now.phase, now.kind) != (progress.phase, progress.kind);
         if self.now.as_ref().is_none_or(is_other) {
             self.end();
@@ -65,6 +69,10 @@ impl Display {
         let bar = if self.is_terminal { ProgressBar::no_length() } else { ProgressBar::hidden() };
         let template = if progress.total.is_some() { WITH_TOTAL } else { WITHOUT_TOTAL };
         let style = ProgressStyle::with_template(template).expect("the templates are sound");
+        let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A terminal that can't be written to shows nothing anyway.
+            let _ = write!(out, "{:.0}/s", state.per_sec());
+        });
         // What an earlier run did says nothing of how fast this one is.
         let bar = bar.with_style(style).with_position(progress.done);
         let Progress { phase, kind, .. } = progress;

@@ -44,8 +44,9 @@ fn texts(output: &Output) -> (String, String) {
 /// Asks a server to do something with a destination.
 async fn tell(server: &Server, what: &str) {
     let url = format!("{}/api/destinations/crm/{what}", server.api().base());
-    let request = reqwest::Client::builder().no_proxy().build().unwrap().post(url).bearer_auth(TOKEN);
-    let answer = request.header("content-type", "application/json").body("{}").send().await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    let request = client.post(url).bearer_auth(TOKEN).header("content-type", "application/json");
+    let answer = request.body("{}").send().await.expect("an answer");
     assert!(answer.status().is_success(), "{what}: {}", answer.status());
 }
 
@@ -73,8 +74,8 @@ fn in_order(receiver: &Receiver) -> bool {
     for request in receiver.requests() {
         let call = request.json();
         let Some(post) = call["properties"]["post"].as_u64() else { continue };
-        let user: usize = call["userId"].as_str().unwrap()[1..].parse().unwrap();
-        let post = usize::try_from(post).unwrap();
+        let user: usize = call["userId"].as_str().expect("a user")[1..].parse().expect("his number");
+        let post = usize::try_from(post).expect("a small number");
         assert!(post <= next[user], "u{user} had {} and gets {post}", next[user]);
         next[user] = next[user].max(post + 1);
     }

@@ -101,10 +101,10 @@ worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5);
 
 #[test]
 fn people_who_move_agree_with_the_model() {
-    run(Backend::Memory, "people_who_move", 40, people::history_of_moves);
+    run(Backend::Memory, "people_who_move", 12, people::history_of_moves);
 }
 
 #[test]
 fn people_who_move_to_postgres_and_back_agree_with_the_model() {
-    run(Backend::Postgres, "people_who_move_to_postgres", 4, people::history_of_moves);
+    run(Backend::Postgres, "people_who_move_to_postgres", 3, people::history_of_moves);
 }

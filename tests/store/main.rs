@@ -21,5 +21,6 @@ mod sql;
 mod suite;
 #[path = "../support/mod.rs"]
 mod support;
+mod unlisted;
 mod upgrade;
 mod writer;

@@ -34,7 +34,10 @@ pub enum CopyError {
         source_place: String,
     },
     /// The target has data of its own.
-    #[error("{place} is not empty; a store is copied into an empty one only, nothing was written")]
+    #[error(
+        "{place} is not empty; a store is copied into an empty one only, and nothing was written (if a copy into it was just finished, \
+         it is whole: a part of one would be gone on with)"
+    )]
     NotEmpty {
         /// The store.
         place: String,

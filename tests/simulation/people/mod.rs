@@ -107,7 +107,7 @@ pub async fn history_of_hot(backend: Backend, seed: u64, verbose: bool) {
 
 /// One history of people whose store is copied into another one again and again: sled's and that of `backend` by turns.
 pub async fn history_of_moves(backend: Backend, seed: u64, verbose: bool) {
-    let mut world = World::new(backend, seed, if seed % 4 == 0 { HOT } else { MANY }).await;
+    let mut world = World::new(backend, seed, if seed.is_multiple_of(4) { HOT } else { MANY }).await;
     for round in 0..6 {
         for _ in 0..10 {
             let action = world.generator.action();
