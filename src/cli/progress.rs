@@ -70,13 +70,13 @@ impl Display {
             // A terminal that can't be written to shows nothing anyway.
             let _ = write!(out, "{:.0}/s", state.per_sec());
         });
-        // What an earlier run did says nothing of how fast this one is.
         let Progress { phase, kind, .. } = progress;
         let bar = bar.with_style(style).with_prefix(format!("{} {}", verb(phase), kind.as_str()));
         if let Some(total) = progress.total {
             bar.set_length(total);
         }
         bar.set_position(progress.done);
+        // What an earlier run did says nothing of how fast this one is.
         bar.reset_eta();
         Showing { phase, kind, bar, said: Instant::now() }
     }

@@ -27,6 +27,11 @@ impl IdSource {
         self.last = self.last.max(u128::from_be_bytes(id));
     }
 
+    /// The newest id that was made, or that it started after.
+    pub fn newest(&self) -> [u8; 16] {
+        self.last.to_be_bytes()
+    }
+
     /// A fresh 128-bit id, greater than every id made before: 48 bits of milliseconds, then random bits.
     fn ordered(&mut self, now: Timestamp) -> u128 {
         let ms = u128::from(now.millis().max(0).unsigned_abs()) & 0xffff_ffff_ffff;

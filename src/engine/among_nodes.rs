@@ -1,6 +1,7 @@
 //! The writer where several nodes share the store: it decides anew where another was first, and goes by what others change.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::command::{Input, Waiting};
 use super::error::EngineError;
@@ -121,5 +122,13 @@ impl Writer {
     /// How many of `count` to take at a time: fewer where others keep being first.
     pub(super) fn fewer(&self, count: usize) -> usize {
         (count >> self.conflicts.min(12)).max(1)
+    }
+
+    /// Waits a moment where others keep being first, longer each time, and not as long as they.
+    pub(super) async fn stand_back(&mut self) {
+        if self.conflicts > 2 {
+            let most = Duration::from_millis(1_u64 << self.conflicts.min(8));
+            tokio::time::sleep(most.mul_f64(self.ids.fraction())).await;
+        }
     }
 }

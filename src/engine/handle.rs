@@ -46,6 +46,8 @@ pub(super) struct Shared {
     pub healths: watch::Receiver<Arc<BTreeMap<String, DestinationHealth>>>,
     pub replays: watch::Receiver<Arc<BTreeMap<ReplayId, Replay>>>,
     pub present: Present,
+    /// The newest id that any of several writers made: who posts after he was answered gets a higher one.
+    pub newest_id: Mutex<[u8; 16]>,
     pub leases: Leases,
     pub store: Arc<dyn Store>,
     pub clock: Clock,

@@ -3,7 +3,7 @@
 //! What comes together goes to one of them, by its first user. Another one may be faster all the same: then the store refuses what was
 //! decided, and it is decided again, in smaller groups.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
 
 use futures_util::StreamExt as _;
@@ -47,6 +47,7 @@ impl Shared {
         inputs: Vec<Input>,
         faring: &mut Faring,
     ) -> Result<Vec<Outcomes>, StoreError> {
+        ids.start_after(*self.newest_id());
         let mut group = Group::new(&*self.store, Arc::clone(&in_force.rules), self.clock.now(), ids);
         let outcomes = decide(&mut group, inputs, faring).await?;
         let mut changes = group.finish().await?;
@@ -54,7 +55,15 @@ impl Shared {
         let aftermath = Aftermath::new(self, &changes);
         let written = self.store.commit(&changes).await;
         aftermath.happen(written.as_ref().copied());
+        let mut newest = self.newest_id();
+        *newest = (*newest).max(ids.newest());
+        drop(newest);
         written.map(|()| outcomes)
+    }
+
+    fn newest_id(&self) -> MutexGuard<'_, [u8; 16]> {
+        // Nobody panics while holding it; if one did, the id would still be whole.
+        self.newest_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

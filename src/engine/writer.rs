@@ -1,8 +1,8 @@
 //! The one writer: takes what is waiting, lets the domain decide, commits once, and only then answers.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
@@ -127,6 +127,7 @@ impl Writer {
             healths,
             replays,
             present: Present::new(Arc::clone(&in_force)),
+            newest_id: Mutex::default(),
             leases: if is_shared { Leases::of_node(node) } else { Leases::everything() },
             store,
             clock: settings.clock,
@@ -246,13 +247,14 @@ impl Writer {
     pub async fn step(&mut self) -> Result<bool, StoreError> {
         let done = match self.step_inner().await {
             Ok(more) => {
-                self.conflicts = 0;
+                self.conflicts = self.conflicts.saturating_sub(1);
                 Ok(more)
             }
             Err(StoreError::Conflict(what)) => {
                 self.conflicts = self.conflicts.saturating_add(1);
                 metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
                 self.look_for_changes = true;
+                self.stand_back().await;
                 Ok(true)
             }
             Err(error) if error.is_passing() => {

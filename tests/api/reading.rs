@@ -450,6 +450,7 @@ async fn members_are_told_that_they_are_out_before_an_audience_goes() {
     };
     audience.status = Status::Leaving;
     let definitions = vec![DefinitionWrite::Put(Box::new(audience.into()))];
+    app.restart_without_writer().await;
     app.store().commit(&ChangeSet { definitions, ..ChangeSet::default() }).await.unwrap();
     app.restart_without_writer().await;
     let leaving = app.get("/api/audiences/buyers").await;

@@ -123,16 +123,19 @@ impl Machine {
         self.crash.arm(commits, if written { Crash::After } else { Crash::Before });
     }
 
+    /// Several writers make ids, whose order is that of time only: what comes now comes later than all before.
+    fn begin(&mut self) {
+        if self.engine.leases().are_shared() {
+            self.pass(1);
+        }
+    }
+
     /// Asks the engine for something and lets it work until it has answered; a break on the way is followed by a new start.
     pub async fn ask<T>(
         &mut self,
         ask: impl Future<Output = Result<T, EngineError>>,
     ) -> Result<T, EngineError> {
         self.engine.renew_leases().await;
-        if self.engine.leases().are_shared() {
-            // Several writers make ids, whose order is that of time only.
-            self.pass(1);
-        }
         let answered = Cell::new(false);
         let asking = async {
             let answer = ask.await;
@@ -164,6 +167,7 @@ impl Machine {
 
     /// Lets time that passed have its effect, and the engine work until there is nothing left to do.
     pub async fn tick(&mut self) {
+        self.begin();
         self.engine.renew_leases().await;
         self.writer().tick();
         loop {
@@ -180,6 +184,7 @@ impl Machine {
 
     /// Lets time that passed have its effect, and the engine work for so many steps.
     pub async fn work(&mut self, steps: u32) {
+        self.begin();
         self.engine.renew_leases().await;
         self.writer().tick();
         for _ in 0..steps {
@@ -249,6 +254,7 @@ impl Machine {
 
     /// Sends requests as clients do that call at the same moment: again, under the same ids, until they are acknowledged.
     pub async fn send(&mut self, requests: Vec<Vec<Event>>) {
+        self.begin();
         loop {
             let engine = self.engine.clone();
             let all = async {
@@ -285,6 +291,7 @@ impl Machine {
     }
 
     pub async fn apply(&mut self, wanted: Vec<Definition>) {
+        self.begin();
         loop {
             let engine = self.engine.clone();
             match self.ask(engine.apply(wanted.clone(), ApplyOptions::default())).await {
@@ -297,6 +304,7 @@ impl Machine {
 
     /// Removes a definition; `false` when another one needs it.
     pub async fn remove(&mut self, kind: Kind, key: &str, exit: bool) -> bool {
+        self.begin();
         loop {
             let engine = self.engine.clone();
             match self.ask(engine.remove(kind, key, exit)).await {

@@ -95,7 +95,7 @@ macro_rules! worlds {
 }
 
 worlds!(in_memory: Backend::Memory, 1000, 500, 60, 400);
-worlds!(in_shared_memory: Backend::SharedMemory, 300, 150, 20, 120);
+worlds!(in_shared_memory: Backend::SharedMemory, 200, 50, 5, 100);
 worlds!(over_sled: Backend::Sled, 40, 20, 3, 20);
 worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5);
 

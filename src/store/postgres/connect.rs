@@ -32,7 +32,8 @@ const REST: Duration = Duration::from_secs(1);
 /// What every connection is set to. Statements are broken off before we give up on them, and so is a transaction of ours when
 /// this process is stopped in the middle of it and holds others up. No commit is told of before it is on the disk. All that is read
 /// often is found by an index, so the plans that a database without statistics might prefer are out of the question; compiling
-/// (jit) never pays. That a table is there already (several nodes start at once) is no news. (Settings that a relative of PostgreSQL does not know are left out.)
+/// (jit) never pays, nor do parallel workers for a part of a list. That a table is there already (several nodes start at once) is no
+/// news. (Settings that a relative of PostgreSQL does not know are left out.)
 const SETTINGS: &str = "\
     SET statement_timeout = '10s';\
     SET idle_in_transaction_session_timeout = '5s';\
@@ -40,7 +41,8 @@ const SETTINGS: &str = "\
     SELECT set_config('synchronous_commit', 'on', false) \
         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');\
     SELECT set_config(name, 'off', false) FROM pg_settings \
-        WHERE name IN ('jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin')";
+        WHERE name IN ('jit', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin');\
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'max_parallel_workers_per_gather'";
 
 /// A connection from the pool; it goes back there.
 pub(super) type Connection = managed::Object<Maker>;

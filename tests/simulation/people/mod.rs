@@ -165,6 +165,7 @@ impl World {
         machine.apply(receivers.collect()).await;
         machine.define_flow(LEVELS).await;
         Self {
+            machine,
             generator,
             model: Model::default(),
             defined: BTreeMap::new(),
@@ -173,14 +174,12 @@ impl World {
             makings: BTreeMap::new(),
             reroutings: Vec::new(),
             truths: HashMap::new(),
-            // Several writers do not take in what came under different ids in the order in which it came.
-            notes_truths: crowd.burst == 0 && !machine.engine.leases().are_shared(),
+            notes_truths: crowd.burst == 0,
             looked_at: None,
             removed: BTreeMap::new(),
             disabled: BTreeMap::new(),
             merged: BTreeMap::new(),
             mergers: BTreeMap::new(),
-            machine,
         }
     }
 
@@ -226,6 +225,17 @@ impl World {
             .into_iter()
             .map(|posts| posts.into_iter().map(|post| self.event(post)).collect())
             .collect();
+        if self.engine.leases().are_shared() {
+            // Several writers take in what comes under different ids, in any order: only what was answered came before.
+            for event in requests.into_iter().flatten() {
+                self.send_requests(vec![vec![event]]).await;
+            }
+        } else {
+            self.send_requests(requests).await;
+        }
+    }
+
+    async fn send_requests(&mut self, requests: Vec<Vec<Event>>) {
         self.machine.send(requests.clone()).await;
         let mut merged = Vec::new();
         for event in requests.iter().flatten() {

@@ -8,10 +8,12 @@ use stagepost::domain::delivery::DeliveryStatus;
 use stagepost::domain::ids::{IdSource, UserKey};
 use stagepost::store::postgres::PostgresStore;
 use stagepost::store::{Store, StoreError};
+use tokio::task::JoinHandle;
+use tokio_postgres::{Client, NoTls};
 
 use super::{known, open};
 use crate::build::*;
-use crate::support::postgres::schema;
+use crate::support::postgres::{Schema, schema};
 
 const WRITERS: u64 = 8;
 const COMMITS: usize = 25;
@@ -26,7 +28,7 @@ fn picked(writer: u64, round: usize) -> Vec<UserKey> {
     users
 }
 
-/// What a writer does of a sudden: a profile's counter up by one for each user, an event, a delivery more, and the first one that is
+/// What a writer decides: a profile's counter up by one for each user, an event, a delivery more, and the first one that is
 /// pending delivered.
 async fn decide(store: &dyn Store, users: &[UserKey], ids: &mut IdSource) -> ChangeSet {
     let mut set = ChangeSet { at: at(3_600_000), ..changes() };
@@ -85,58 +87,107 @@ async fn overlapping_commits_lose_nothing_and_block_nobody() {
     // Totals are what the rows say, and so are the lanes.
     let members = counts.members.values().sum::<u64>();
     assert_eq!(schema.sql("SELECT count(*) FROM members"), members.to_string());
-    let heads = "SELECT count(*) FROM lanes AS l CROSS JOIN LATERAL ( \
-                     SELECT id, next_attempt_at FROM deliveries AS d WHERE d.user_key = l.user_key AND d.status = 'pending' \
-                     ORDER BY id LIMIT 1 \
-                 ) AS f WHERE (l.head, l.due) IS DISTINCT FROM (f.id, f.next_attempt_at)";
-    assert_eq!(schema.sql(heads), "0");
-    let lanes = "SELECT count(DISTINCT user_key) FROM deliveries WHERE status = 'pending'";
-    assert_eq!(schema.sql("SELECT count(*) FROM lanes"), schema.sql(lanes));
+    assert_lanes_are_led(&schema);
     let conflicts: u64 = nodes.iter().map(|node| node.figures().conflicts).sum();
     assert!(conflicts > 0, "nobody met anybody");
     let repeated: u64 = nodes.iter().map(|node| node.figures().repeated).sum();
     assert_eq!(repeated, 0, "a deadlock");
 }
 
+/// Each lane's row tells of the first delivery that is pending there, and there is one for each.
+fn assert_lanes_are_led(schema: &Schema) {
+    let wrong = "SELECT count(*) FROM lanes AS l CROSS JOIN LATERAL ( \
+                     SELECT id, next_attempt_at FROM deliveries AS d WHERE d.user_key = l.user_key AND d.status = 'pending' \
+                     ORDER BY id LIMIT 1 \
+                 ) AS f WHERE (l.head, l.due) IS DISTINCT FROM (f.id, f.next_attempt_at)";
+    assert_eq!(schema.sql(wrong), "0");
+    let pending = "SELECT count(DISTINCT user_key) FROM deliveries WHERE status = 'pending'";
+    assert_eq!(schema.sql("SELECT count(*) FROM lanes"), schema.sql(pending));
+}
+
+/// Deliveries are made by one node and settled by another one, and no profile is written that would keep the two apart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_was_decided_on_old_definitions_lands_after_new_ones() {
+async fn a_lane_is_led_rightly_however_many_write_to_it() {
     let schema = schema();
     let store = Arc::new(open(schema.url()).await);
-    let writers = (0..4_u64).map(|writer| {
-        let store = Arc::clone(&store);
+    let lanes: Vec<UserKey> = (0..3).map(|index| user(&format!("{index}"))).collect();
+    let write = |writer: u64| {
+        let (store, lanes) = (Arc::clone(&store), lanes.clone());
         tokio::spawn(async move {
-            for n in 0..30 {
-                loop {
-                    let basis = store.revisions().await.unwrap();
-                    // The number of definitions as it was when this was decided.
-                    let seen = user(&basis.definitions.to_string());
-                    let id = event_id(1000, writer * 1000 + n);
-                    let set =
-                        ChangeSet { basis: Some(basis), events: vec![track(id, &seen, 10)], ..changes() };
-                    match store.commit(&set).await {
-                        Ok(()) => break,
-                        Err(StoreError::Conflict(_)) => {}
-                        Err(other) => panic!("{other}"),
+            let mut ids = IdSource::new([u8::try_from(writer).unwrap(); 32]);
+            for _ in 0..40 {
+                let mut set = changes();
+                for user in &lanes {
+                    let waiting = store.pending_of("crm", user, None, 2).await.unwrap();
+                    if writer.is_multiple_of(2) {
+                        set.deliveries.push(new_delivery(delivery(ids.delivery(at(2000)), "crm", user, 5)));
+                    } else {
+                        let settled = waiting.iter().map(|it| changed(it, DeliveryStatus::Delivered, 5));
+                        set.deliveries.extend(settled);
                     }
+                }
+                match store.commit(&set).await {
+                    Ok(()) | Err(StoreError::Conflict("a delivery")) => {}
+                    Err(other) => panic!("{other}"),
                 }
             }
         })
-    });
-    let writers: Vec<_> = writers.collect();
-    for n in 0..10 {
-        // Its name is the number of events that it found, with nobody else in between.
-        let mut set = ChangeSet { basis: Some(store.revisions().await.unwrap()), ..changes() };
-        set.definitions.push(DefinitionWrite::Put(Box::new(source(&format!("s{n}")))));
-        store.commit(&set).await.unwrap();
-        let landed = schema.sql("SELECT definitions FROM fence WHERE slot = 0");
-        let later = format!(
-            "SELECT count(*) FROM events WHERE user_key > 'u:{landed}' AND length(user_key) >= length('u:{landed}')"
-        );
-        assert_eq!(schema.sql(&later), "0");
-    }
-    for writer in writers {
+    };
+    for writer in (0..6).map(write).collect::<Vec<_>>() {
         writer.await.unwrap();
     }
-    assert_eq!(store.counts().await.unwrap().events, 120);
-    assert_eq!(store.revisions().await.unwrap().definitions, 10);
+    assert_lanes_are_led(&schema);
+    assert_eq!(store.figures().repeated, 0, "a deadlock");
+}
+
+/// Another node in the middle of a transaction, in which it has done that.
+async fn in_the_middle(schema: &Schema, done: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(schema.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("BEGIN; {done}")).await.unwrap();
+    client
+}
+
+/// Commits on a task of its own; comes back when it waits for somebody.
+async fn waiting(
+    client: &Client,
+    store: &Arc<PostgresStore>,
+    set: ChangeSet,
+) -> JoinHandle<Result<(), StoreError>> {
+    let store = Arc::clone(store);
+    let committing = tokio::spawn(async move { store.commit(&set).await });
+    let waits =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    while client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        assert!(!committing.is_finished(), "it waits for nobody");
+        tokio::task::yield_now().await;
+    }
+    committing
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_definitions_wait_for_what_was_decided_on_the_old_ones() {
+    let schema = schema();
+    let store = Arc::new(open(schema.url()).await);
+    let other = in_the_middle(&schema, "SELECT * FROM fence WHERE slot = 7 FOR SHARE").await;
+    let mut set = ChangeSet { basis: Some(store.revisions().await.unwrap()), ..changes() };
+    set.definitions.push(DefinitionWrite::Put(Box::new(source("web"))));
+    let committing = waiting(&other, &store, set).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    committing.await.unwrap().unwrap();
+    assert_eq!(store.revisions().await.unwrap().definitions, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_decided_on_definitions_that_are_just_being_replaced_is_refused() {
+    let schema = schema();
+    let store = Arc::new(open(schema.url()).await);
+    let other = in_the_middle(&schema, "UPDATE fence SET definitions = definitions + 1").await;
+    let basis = Some(store.revisions().await.unwrap());
+    let set = ChangeSet { basis, events: vec![track(event_id(1, 1), &user("a"), 10)], ..changes() };
+    let committing = waiting(&other, &store, set).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    let refused = committing.await.unwrap().unwrap_err();
+    assert!(matches!(refused, StoreError::Conflict("the definitions")), "{refused}");
+    assert_eq!(store.last_event().await.unwrap(), None);
 }

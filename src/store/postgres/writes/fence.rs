@@ -4,10 +4,13 @@
 //! commit shares the lock of one of them until it ends; whoever writes definitions takes all 16 for himself, which waits for every
 //! commit that was decided on the older ones, and keeps newer ones waiting. Profiles that were swept are held still the same way.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::domain::change::{ChangeSet, Revisions, Swept};
+use crate::domain::ids::UserKey;
 use crate::store::postgres::pipeline::Answer;
 use crate::store::postgres::plan::{Check, Plan, params};
 use crate::store::postgres::rows;
@@ -92,9 +95,11 @@ fn stand_at<'c>(rules: Option<(u64, u64)>, slots: usize) -> Check<'c> {
 
 /// Looks whether the profiles are those that were there.
 fn check_swept<'c>(swept: &'c Swept, plan: &mut Plan<'c>) {
-    let sql = "SELECT user_key, revision FROM profiles \
-               WHERE ($1::text IS NULL OR user_key > $1) AND ($2::text IS NULL OR user_key <= $2) ORDER BY user_key";
-    let params = params![swept.after.as_ref().map(rows::key), swept.to.as_ref().map(rows::key)];
+    // Bounds on both sides, so that the index is read from one to the other: every key is between these two.
+    let sql =
+        "SELECT user_key, revision FROM profiles WHERE user_key > $1 AND user_key <= $2 ORDER BY user_key";
+    let key = |bound: &'c Option<UserKey>, other| bound.as_ref().map_or(Cow::Borrowed(other), rows::key);
+    let params = params![key(&swept.after, ""), key(&swept.to, "~")];
     let check = |answer: &Answer| {
         let mut same = answer.rows.len() == swept.profiles.len();
         for (row, (user, revision)) in answer.rows.iter().zip(&swept.profiles) {
