@@ -58,11 +58,8 @@ impl Display {
     /// Nothing more of what is shown now is to come.
     pub(super) fn end(&mut self) {
         let Some(now) = self.now.take() else { return };
-        if self.is_terminal {
-            now.bar.abandon();
-        } else {
-            eprintln!("{}", now.line());
-        }
+        now.bar.finish_and_clear();
+        eprintln!("{}", now.last_line());
     }
 
     fn begin(&self, progress: Progress) -> Showing {
@@ -73,10 +70,13 @@ impl Display {
             // A terminal that can't be written to shows nothing anyway.
             let _ = write!(out, "{:.0}/s", state.per_sec());
         });
-        // What an earlier run did says nothing of how fast this one is.
-        let bar = bar.with_style(style).with_position(progress.done);
         let Progress { phase, kind, .. } = progress;
-        bar.set_prefix(format!("{} {}", verb(phase), kind.as_str()));
+        let bar = bar.with_style(style).with_prefix(format!("{} {}", verb(phase), kind.as_str()));
+        if let Some(total) = progress.total {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.done);
+        // What an earlier run did says nothing of how fast this one is.
         bar.reset_eta();
         Showing { phase, kind, bar, said: Instant::now() }
     }
@@ -89,6 +89,11 @@ impl Showing {
             self.bar.length().map_or(String::new(), |_| format!(", {} s left", self.bar.eta().as_secs()));
         let (prefix, done, rate) = (self.bar.prefix(), self.bar.position(), self.bar.per_sec());
         format!("{prefix}: {done}{of}, {rate:.0} a second{left}")
+    }
+
+    fn last_line(&self) -> String {
+        let (prefix, done, took) = (self.bar.prefix(), self.bar.position(), self.bar.elapsed().as_secs_f64());
+        format!("{prefix}: {done} in {took:.1} s")
     }
 }
 

@@ -68,14 +68,13 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     let surroundings =
         Surroundings { public_url: Some(base_url.clone()), operators: config.ops_email.clone() };
     let address_policy = AddressPolicy::parse(&config.allow_private_destinations)?;
-    let settings = Settings {
+    let settings = || Settings {
         clock: clock.clone(),
         seed: clock::entropy(),
-        surroundings,
+        surroundings: surroundings.clone(),
         address_policy: address_policy.clone(),
     };
-    let (engine, writer) =
-        Writer::open(Arc::clone(&store), settings).await.map_err(|error| error.to_string())?;
+    let (engine, writer) = until_there(async || Writer::open(Arc::clone(&store), settings()).await).await?;
     let (nudge, ticks) = Ticker::channel();
     let mut writer = start_writer(writer, ticks)?;
     let beside = [
@@ -158,11 +157,15 @@ async fn refuse_half_copied(store: &dyn Store) -> Result<(), String> {
     }
 }
 
-/// Waits for a database that is not there yet: it may be starting, too.
 async fn open_postgres(url: &Secret, sealer: Sealer) -> Result<PostgresStore, String> {
+    until_there(async || PostgresStore::open(url.expose(), sealer.clone(), Handle::current()).await).await
+}
+
+/// Waits for a database that is not there yet: it may be starting, too.
+async fn until_there<T>(mut open: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, String> {
     let begun = Instant::now();
     loop {
-        match PostgresStore::open(url.expose(), sealer.clone(), Handle::current()).await {
+        match open().await {
             Err(error) if error.is_passing() && begun.elapsed() < DATABASE_WAIT => {
                 tracing::warn!(%error, "waiting for the database");
                 tokio::time::sleep(Duration::from_secs(1)).await;

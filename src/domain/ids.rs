@@ -41,8 +41,9 @@ impl IdSource {
         self.last = if candidate > self.last {
             candidate
         } else {
-            // Same millisecond (or a clock that went back): a small random step keeps ids ordered and hard to guess.
-            self.last + 1 + u128::from(self.rng.next_u32())
+            // Same millisecond (or a clock that went back): a small random step keeps ids ordered and hard to guess, and apart
+            // from those of others who start after the same one.
+            self.last + 1 + u128::from(self.rng.next_u64() >> 16)
         };
         self.last
     }

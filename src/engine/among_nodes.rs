@@ -1,11 +1,10 @@
 //! The writer where several nodes share the store: it decides anew where another was first, and goes by what others change.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::command::{Input, Waiting};
 use super::error::EngineError;
-use super::ingest::{REFUSED_TIMES, refusal};
+use super::ingest::{REFUSED_TIMES, refusal, stand_back};
 use super::settle::Faring;
 use super::writer::{Writer, refused};
 use crate::domain::change::Revisions;
@@ -27,6 +26,7 @@ impl Writer {
                 Err(StoreError::Conflict(what)) if tries < limits::DECISIONS => {
                     tries += 1;
                     metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
+                    stand_back(tries, &mut self.ids).await;
                     match self.catch_up().await {
                         Ok(()) => {}
                         Err(error) => break Err(error),
@@ -62,6 +62,7 @@ impl Writer {
             match work(self).await {
                 Err(EngineError::Store(StoreError::Conflict(_))) if tries < limits::DECISIONS => {
                     tries += 1;
+                    stand_back(tries, &mut self.ids).await;
                     self.catch_up().await?;
                 }
                 done => return done,
@@ -122,13 +123,5 @@ impl Writer {
     /// How many of `count` to take at a time: fewer where others keep being first.
     pub(super) fn fewer(&self, count: usize) -> usize {
         (count >> self.conflicts.min(12)).max(1)
-    }
-
-    /// Waits a moment where others keep being first, longer each time, and not as long as they.
-    pub(super) async fn stand_back(&mut self) {
-        if self.conflicts > 2 {
-            let most = Duration::from_millis(1_u64 << self.conflicts.min(8));
-            tokio::time::sleep(most.mul_f64(self.ids.fraction())).await;
-        }
     }
 }

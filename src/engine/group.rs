@@ -207,7 +207,8 @@ impl<'a> Group<'a> {
             }
             let found = self.store.leaf_pages(&wanted).await?;
             for ((owner, leaf, number), bytes) in wanted.into_iter().zip(found) {
-                if bytes.is_none() {
+                // Where others write, too, it may have gone between two reads: then this is refused, and decided again.
+                if bytes.is_none() && !self.store.is_shared() {
                     tracing::error!(
                         number,
                         "a page of a leaf's state is not in the store; it counts as empty"
@@ -476,7 +477,8 @@ impl<'a> Group<'a> {
 /// Notes on the profiles what is made for them, so that other nodes make what comes later.
 fn note_newest(made: &[DeliveryWrite], slots: &mut HashMap<UserKey, Slot>) {
     for DeliveryWrite { delivery, .. } in made {
-        if let Some(slot) = slots.get_mut(&delivery.user) {
+        // Somebody who is not known does not become so by what others are told of him.
+        if let Some(slot) = slots.get_mut(&delivery.user).filter(|slot| !slot.is_new || slot.changed) {
             slot.profile.newest_delivery = slot.profile.newest_delivery.max(Some(delivery.id));
             slot.changed = true;
         }

@@ -57,6 +57,13 @@ pub(super) struct Shared {
     pub deliveries_made: DeliveriesMade,
 }
 
+impl Shared {
+    /// Posts that are not answered yet.
+    pub fn posts_waiting(&self) -> usize {
+        limits::QUEUE_COMMANDS.saturating_sub(self.queue_places.available_permits())
+    }
+}
+
 /// For which destinations deliveries were made that nobody has looked for yet.
 #[derive(Debug, Default)]
 pub(super) struct DeliveriesMade {
@@ -377,8 +384,7 @@ impl Engine {
 
     /// Posts that are not answered yet, and how many may be.
     pub fn queue(&self) -> (usize, usize) {
-        let most = limits::QUEUE_COMMANDS;
-        (most.saturating_sub(self.shared.queue_places.available_permits()), most)
+        (self.shared.posts_waiting(), limits::QUEUE_COMMANDS)
     }
 
     /// Whether the engine does its work: each loop gave a sign of life within the last ten seconds.

@@ -12,11 +12,13 @@ use super::settle::Healths;
 use crate::domain::change::Revisions;
 use crate::domain::decide::{Rules, Surroundings};
 use crate::domain::definition::Definitions;
+use crate::domain::health::Health;
 use crate::domain::ids::{IdSource, ReplayId};
 use crate::domain::replay::Replay;
 use crate::store::{Rulebook, Store, StoreError};
 
 /// What writers go by, as it was stored.
+#[derive(Clone)]
 pub(super) struct InForce {
     pub rules: Arc<Rules>,
     pub healths: Healths,
@@ -32,8 +34,8 @@ impl InForce {
         definitions.into_iter().for_each(|definition| known.put(definition));
         Ok(Self {
             rules: Arc::new(Rules::new(Arc::new(known), surroundings, backfills)),
-            healths: Arc::new(healths.into_iter().map(|it| (it.destination.clone(), it)).collect()),
-            replays: replays.into_iter().map(|it| (it.id, it)).collect(),
+            healths: by_destination(healths),
+            replays: by_id(replays),
             revisions,
         })
     }
@@ -44,18 +46,37 @@ impl InForce {
         ends.for_each(|until| ids.start_after(until.to_bytes()));
     }
 
-    /// Reads it again if it is not what is stored any more.
+    /// Reads again what is not what is stored any more. How often it was written is read first: what is read then may be newer than
+    /// that, never older, and the store refuses what is decided by it.
     async fn newer(&self, store: &dyn Store) -> Result<Option<Self>, StoreError> {
-        if store.revisions().await? == self.revisions {
+        let (was, revisions) = (self.revisions, store.revisions().await?);
+        if revisions == was {
             return Ok(None);
         }
-        let mut newer = Self::read(store, self.rules.surroundings.clone()).await?;
-        if newer.revisions.definitions == self.revisions.definitions {
-            // What was prepared of the definitions is worth keeping: a backfill moves on many times a second.
-            newer.rules = Arc::new(self.rules.with_backfills(newer.rules.backfills.clone()));
+        if revisions.definitions != was.definitions {
+            return Self::read(store, self.rules.surroundings.clone()).await.map(Some);
+        }
+        // What was prepared of the definitions is worth keeping: a backfill moves on many times a second.
+        let mut newer = Self { revisions, ..self.clone() };
+        if revisions.backfills != was.backfills {
+            newer.rules = Arc::new(self.rules.with_backfills(store.backfills().await?));
+        }
+        if revisions.healths != was.healths {
+            newer.healths = by_destination(store.healths().await?);
+        }
+        if revisions.replays != was.replays {
+            newer.replays = by_id(store.replays().await?);
         }
         Ok(Some(newer))
     }
+}
+
+fn by_destination(healths: Vec<Health>) -> Healths {
+    Arc::new(healths.into_iter().map(|health| (health.destination.clone(), health)).collect())
+}
+
+fn by_id(replays: Vec<Replay>) -> BTreeMap<ReplayId, Replay> {
+    replays.into_iter().map(|replay| (replay.id, replay)).collect()
 }
 
 /// What all writers of this node go by.

@@ -1,10 +1,11 @@
-//! Taking in events where several nodes share the store: several writers per node, each for its share of the users.
+//! Taking in events where several nodes share the store: by several writers per node.
 //!
 //! What comes together goes to one of them, by its first user. Another one may be faster all the same: then the store refuses what was
 //! decided, and it is decided again, in smaller groups.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -34,6 +35,14 @@ pub(super) fn refusal(error: &StoreError) -> &'static str {
         StoreError::Conflict(_) => "too many change the same at the same time",
         error if error.is_fatal() => "the store failed; see the server's log",
         _ => "what this would write is larger than the store keeps; see the server's log",
+    }
+}
+
+/// Waits a moment where others were first that often in a row: longer each time, and not as long as they.
+pub(super) async fn stand_back(times: u32, ids: &mut IdSource) {
+    if times > 2 {
+        let most = Duration::from_millis(1_u64 << times.min(6));
+        tokio::time::sleep(most.mul_f64(ids.fraction())).await;
     }
 }
 
@@ -88,12 +97,7 @@ impl Ingester {
     /// # Errors
     /// When the store is of no use any more; whoever waited was told.
     pub async fn step(&mut self) -> Result<bool, StoreError> {
-        let mut group = Vec::new();
-        while let Ok(command) = self.commands.try_recv() {
-            if !self.take(command, &mut group) {
-                break;
-            }
-        }
+        let group = self.gather(None);
         let more = self.write(group).await?;
         if self.commands.is_empty() {
             self.say_that_it_stopped();
@@ -104,18 +108,36 @@ impl Ingester {
     /// Works until it is told to stop.
     async fn run(mut self) -> Result<(), StoreError> {
         while let Some(command) = self.commands.recv().await {
-            let mut group = Vec::new();
-            if self.take(command, &mut group) {
-                while let Ok(command) = self.commands.try_recv() {
-                    if !self.take(command, &mut group) {
-                        break;
-                    }
-                }
-            }
+            let group = self.gather(Some(command));
             self.write(group).await?;
         }
         self.say_that_it_stopped();
         Ok(())
+    }
+
+    /// What goes into one group: that command, and those that wait, as far as there is room.
+    fn gather(&mut self, first: Option<Command>) -> Vec<(Input, Waiting)> {
+        let copies = self.in_force.rules.copies();
+        let (mut group, mut records, mut bytes) = (Vec::new(), 0, 0);
+        let mut next = first;
+        while records < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES {
+            let Some(command) = next.take().or_else(|| self.commands.try_recv().ok()) else { break };
+            match command {
+                Command::Together(input, waiting) => {
+                    let (more, heavier) = input.weight(copies);
+                    (records, bytes) = (records + more, bytes + heavier);
+                    group.push((input, waiting));
+                }
+                Command::Stop { reply } => {
+                    // What is in the channel by now is still taken in.
+                    self.commands.close();
+                    self.stopping = Some(reply);
+                }
+                // The engine sends them to the writer; dropping the reply says that nothing came of it.
+                _ => tracing::error!("a command came to a writer that only takes in events; this is a bug"),
+            }
+        }
+        group
     }
 
     fn say_that_it_stopped(&mut self) {
@@ -123,24 +145,6 @@ impl Ingester {
             // A caller that went away is no error.
             drop(reply.send(Ok(())));
         }
-    }
-
-    /// Takes one command; says whether the group has room for more.
-    fn take(&mut self, command: Command, group: &mut Vec<(Input, Waiting)>) -> bool {
-        match command {
-            Command::Together(input, waiting) => group.push((input, waiting)),
-            Command::Stop { reply } => {
-                // What is in the channel by now is still taken in.
-                self.commands.close();
-                self.stopping = Some(reply);
-            }
-            // The engine sends them to the writer; dropping the reply says that nothing came of it.
-            _ => tracing::error!("a command came to a writer that only takes in events; this is a bug"),
-        }
-        let copies = self.in_force.rules.copies();
-        let weights = group.iter().map(|(input, _)| input.weight(copies));
-        let (records, bytes) = weights.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-        records < limits::COMMIT_EVENTS && bytes < limits::COMMIT_BYTES
     }
 
     /// Writes what goes together; says whether there was anything.
@@ -156,6 +160,7 @@ impl Ingester {
                     // Whoever writes less is in fewer people's way.
                     let rest = group.split_off(group.len().div_ceil(2));
                     groups.extend([rest, group].into_iter().filter(|group| !group.is_empty()));
+                    stand_back(tries, &mut self.ids).await;
                 }
                 Ok(outcomes) => {
                     tries = 0;

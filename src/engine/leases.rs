@@ -129,8 +129,13 @@ impl Leases {
 
     /// Begins something under that lease; `None` where it is not held.
     pub fn begin(&self, name: &str) -> Option<LeaseUse> {
+        self.begin_in(name, self.term(name)?)
+    }
+
+    /// Begins something that was taken under that term of the lease; `None` where that is over.
+    pub fn begin_in(&self, name: &str, term: u64) -> Option<LeaseUse> {
         let Some(inner) = &self.0 else { return Some(LeaseUse { inner: None }) };
-        let term = self.term(name)?;
+        self.term(name).filter(|now| *now == term)?;
         let mut all = inner.held();
         let held = all.get_mut(name).filter(|held| held.term == term)?;
         held.uses += 1;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use futures_util::FutureExt as _;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::aftermath::Aftermath;
@@ -14,7 +15,7 @@ use super::error::EngineError;
 use super::group::Group;
 use super::handle::{DeliveriesMade, Engine, Pulse, Shared};
 use super::in_force::{InForce, Present};
-use super::ingest::{Ingester, REFUSED_TIMES, refusal};
+use super::ingest::{Ingester, REFUSED_TIMES, refusal, stand_back};
 use super::inputs::decide;
 use super::leases::{Leases, TIMERS, WORK};
 use super::settle::{Faring, Healths};
@@ -171,13 +172,12 @@ impl Writer {
         for ingester in &mut writer.ingesters {
             start_after_newest(&mut ingester.ids, &*writer.shared.store).await?;
         }
-        while let Err(error) = writer.renew_old_forms().await {
-            // Another node that starts just now may have done it.
-            match error {
-                StoreError::Conflict(_) => writer.catch_up().await?,
-                error => return Err(error),
-            }
-        }
+        // Another node that starts just now may do the same.
+        let renewed = writer.until_first(async |it| Ok(it.renew_old_forms().await?)).await;
+        renewed.map_err(|error| match error {
+            EngineError::Store(error) => error,
+            other => StoreError::Stopped(other.to_string()),
+        })?;
         writer.beat();
         // Nothing is late before the first tick.
         writer.shared.pulse.sweeper.store(writer.shared.clock.now().millis(), Ordering::Relaxed);
@@ -201,6 +201,9 @@ impl Writer {
         let mut ingesters = Ingester::start_all(std::mem::take(&mut self.ingesters))?;
         loop {
             let more = self.step().await?;
+            if let Some(error) = ingesters.failed().now_or_never() {
+                return Err(error);
+            }
             if self.stopping && self.waiting.is_empty() && self.commands.is_empty() {
                 return ingesters.stopped().await;
             }
@@ -254,7 +257,7 @@ impl Writer {
                 self.conflicts = self.conflicts.saturating_add(1);
                 metrics::counter!(REFUSED_TIMES, "what" => what).increment(1);
                 self.look_for_changes = true;
-                self.stand_back().await;
+                stand_back(self.conflicts, &mut self.ids).await;
                 Ok(true)
             }
             Err(error) if error.is_passing() => {
@@ -352,7 +355,8 @@ impl Writer {
                 }
             }
         }
-        self.is_busy = !group.is_empty();
+        // Where others take the events in, what is not answered yet tells.
+        self.is_busy = !group.is_empty() || (self.is_shared() && self.shared.posts_waiting() > 0);
         if group.is_empty() { Ok(()) } else { self.handle_group(group).await }
     }
 

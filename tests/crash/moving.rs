@@ -124,7 +124,7 @@ async fn everything_goes_on_over_the_store_that_it_was_copied_to() {
     assert_eq!(again.status.code(), Some(1));
     assert!(texts(&again).1.contains("is not empty"), "{}", texts(&again).1);
 
-    let target = over_target().started().await;
+    let mut target = over_target().started().await;
     let deliveries = target.api().get("/api/deliveries?status=pending&limit=1").await;
     assert_eq!(deliveries["deliveries"].as_array().map(Vec::len), Some(1), "{deliveries}");
     // A repetition is known, and what is new comes after what waits.
@@ -137,5 +137,18 @@ async fn everything_goes_on_over_the_store_that_it_was_copied_to() {
     assert_eq!(
         schema.sql("SELECT count(*) FROM audience_members WHERE audience_key = 'buyers'"),
         USERS.to_string()
+    );
+
+    // And back.
+    let back = || copy(&folder, schema.url(), "sled:back/store").output().expect("stagepost copy");
+    let (_, refused) = texts(&back());
+    assert!(refused.contains("is in use by the node"), "{refused}");
+    target.terminate().await;
+    let output = back();
+    let (table, said) = texts(&output);
+    assert!(output.status.success(), "{table}\n{said}");
+    assert!(
+        !said.contains("postgres://stagepost:") && table.contains("Everything is there"),
+        "{table}\n{said}"
     );
 }

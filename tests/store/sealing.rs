@@ -197,3 +197,21 @@ async fn a_record_that_was_moved_changed_or_put_in_plain_is_damage() {
         assert!(!error.to_string().contains("web"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_copy_is_sealed_under_the_key_of_its_own_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let (there, here) = (dir.path().join("there"), dir.path().join("here"));
+    let from = open(&there, sealer(OLD)).unwrap();
+    let definitions = definitions(1).into_iter().map(|it| DefinitionWrite::Put(Box::new(it))).collect();
+    from.commit(&ChangeSet { definitions, ..changes() }).await.unwrap();
+    let to = open(&here, sealer(NEW)).unwrap();
+    let compared = stagepost::store::copy::copy(&from, &to, &mut |_| {}).await.unwrap();
+    assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:?}");
+    drop(to);
+    assert!(matches!(open(&here, sealer(OLD)), Err(StoreError::WrongKey { .. })));
+    let to = open(&here, sealer(NEW)).unwrap();
+    assert_eq!(to.definitions().await.unwrap(), from.definitions().await.unwrap());
+    drop((from, to));
+    assert_eq!(holding(&here, MARK), [""; 0]);
+}

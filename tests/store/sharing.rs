@@ -5,11 +5,13 @@ use stagepost::domain::change::{
     BackfillWrite, ChangeSet, DefinitionWrite, DeliveryWrite, HealthWrite, ReplayWrite, Revisions, Swept,
 };
 use stagepost::domain::delivery::{Delivery, DeliveryStatus};
-use stagepost::domain::ids::UserKey;
+use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::profile::Profile;
 use stagepost::domain::replay::ReplayStatus;
+use stagepost::store::copy::copy;
 use stagepost::store::{Store, StoreError};
 
+use crate::backends::sled;
 use crate::build::*;
 use crate::writer::commit;
 
@@ -24,6 +26,7 @@ on_every_shared_backend!(
     what_is_refused_leaves_nothing_behind,
     a_backfill_that_begins_has_the_whole_log_as_its_past,
     a_rulebook_is_all_of_it,
+    commits_whose_ids_lie_between_each_other_are_found_in_a_copy,
 );
 
 /// Commits, and says what was no longer so.
@@ -295,4 +298,20 @@ async fn a_rulebook_is_all_of_it(store: &dyn Store) {
     assert_eq!(book.backfills, [backfill(1, None), backfill(2, None)]);
     assert_eq!(book.healths, [health("d", 1), health("e", 1)]);
     assert_eq!(book.replays, [replay(1, ReplayStatus::Running), replay(2, ReplayStatus::Running)]);
+}
+
+/// In sled a commit's events are stored side by side, and found by the ids around them.
+async fn commits_whose_ids_lie_between_each_other_are_found_in_a_copy(store: &dyn Store) {
+    let ids: Vec<EventId> = (0..1_200).map(|n| event_id(7, n)).collect();
+    for first in 0..2 {
+        let mut set = changes();
+        set.events = ids.iter().skip(first).step_by(2).map(|id| track(*id, &user("a"), 1)).collect();
+        store.commit(&set).await.unwrap();
+    }
+    let sled = sled();
+    let compared = copy(store, &*sled.store, &mut |_| {}).await.unwrap();
+    assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:?}");
+    let found = sled.store.events(&ids).await.unwrap();
+    assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), ids);
+    assert_eq!(sled.store.last_event().await.unwrap(), ids.last().copied());
 }

@@ -48,7 +48,7 @@ async fn unlisted_records_come_in_parts_of_any_length(store: &dyn Store) {
     }
     let users = ["", "\0", "a", "a\0b", "ÿ\u{1}\u{10ffff}", "longer than the others"].map(user);
     let mut expected: [Vec<String>; 5] = Default::default();
-    for (round, which) in (0_u32..).zip(&users) {
+    for (round, which) in (0_u8..).zip(&users) {
         let mut set = changes();
         // Ids of several commits lie between each other where nodes share a store; here they do not.
         let ids = [0, 1].map(|n| event_id(10 + i64::from(round), n));

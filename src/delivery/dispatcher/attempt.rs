@@ -1,6 +1,7 @@
 //! An attempt, and having its outcome written down before the next one of the same users.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -21,6 +22,7 @@ impl Inner {
     /// given up instead.
     pub(super) async fn attempt(&self, lane: &Lane, deliveries: Vec<Delivery>) {
         let users = users_of(&deliveries);
+        let term = lane.state().term;
         let (late, deliveries) = self.late(lane, deliveries);
         if !late.is_empty()
             && let Err(why) = self.outbox.expire(late).await
@@ -36,8 +38,7 @@ impl Inner {
         let begun = Instant::now();
         let under_way = metrics::gauge!("stagepost_requests_in_flight", "destination" => lane.key.clone());
         under_way.increment(1.0);
-        // Nobody else sends to it before the outcome is on disk.
-        let (sent, _lease) = self.send(lane, &deliveries).await;
+        let (sent, lease) = self.send(lane, &deliveries, term).await;
         under_way.decrement(1.0);
         let now = self.clock.now();
         {
@@ -53,7 +54,7 @@ impl Inner {
             .record(begun.elapsed().as_secs_f64());
         let settlements =
             deliveries.iter().zip(sent).filter_map(|(delivery, sent)| settlement(lane, delivery, sent));
-        let unsettled = Unsettled { users, settlements: settlements.collect() };
+        let unsettled = Unsettled { users, settlements: settlements.collect(), _lease: lease };
         self.settle(lane, unsettled).await;
     }
 
@@ -71,10 +72,16 @@ impl Inner {
     }
 
     /// Sends while the claim holds; whatever happens, there is one answer for each. What is returned beside them keeps the lease.
-    async fn send(&self, lane: &Lane, deliveries: &[Delivery]) -> (Vec<Sent>, Option<LeaseUse>) {
+    async fn send(
+        &self,
+        lane: &Lane,
+        deliveries: &[Delivery],
+        term: Option<u64>,
+    ) -> (Vec<Sent>, Option<Arc<LeaseUse>>) {
         let at = self.clock.now();
         // Looked at once more, right before anything leaves.
-        let Some(lease) = self.leases.begin(&self.lease(lane)) else { return (held(deliveries.len()), None) };
+        let lease = term.and_then(|term| self.leases.begin_in(&self.lease(lane), term));
+        let Some(lease) = lease else { return (held(deliveries.len()), None) };
         let time = self.pace(lane).map_or(Duration::from_secs(60), |pace| pace.lease);
         let sent = tokio::select! {
             sent = within(time, deliveries.len(), self.sender.send(deliveries)) => sent,
@@ -88,7 +95,7 @@ impl Inner {
             let text = format!("an internal error: {why}; the server's log has more");
             deliveries.iter().map(|_| Verdict::retry(None, text.clone()).into_sent(at, 0)).collect()
         });
-        (sent, Some(lease))
+        (sent, Some(Arc::new(lease)))
     }
 
     async fn settle(&self, lane: &Lane, unsettled: Unsettled) {

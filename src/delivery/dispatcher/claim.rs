@@ -23,8 +23,10 @@ impl Inner {
     /// Whether this node may send to the lane's destination. What it claimed under an earlier lease is given back: another node
     /// may have sent it since.
     fn holds(&self, lane: &Lane) -> bool {
-        let term = self.leases.term(&self.lease(lane));
+        let name = self.lease(lane);
+        let term = self.leases.term(&name);
         let mut state = lane.state();
+        let term = term.filter(|_| !self.leases.are_shared() || state.has_long_had(name));
         if state.term != term {
             state.release();
             state.term = term;

@@ -2,15 +2,17 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::circuit::Circuit;
 use crate::domain::delivery::Delivery;
 use crate::domain::ids::UserKey;
+use crate::domain::limits::LEASE;
 use crate::domain::time::Timestamp;
-use crate::engine::Settlement;
+use crate::engine::{LeaseUse, Settlement};
 
 /// One destination's lanes: at most one attempt per user, and a bound over all.
 pub(super) struct Lane {
@@ -26,6 +28,8 @@ pub(super) struct Lane {
 
 #[derive(Default)]
 pub(super) struct State {
+    /// The name of the lease on sending to the destination, and when it came to be that one.
+    pub lease: Option<(String, Option<Instant>)>,
     /// The term of the lease under which it was claimed.
     pub term: Option<u64>,
     /// Users of whom something is claimed: read ahead, under way, or ended and not on disk yet.
@@ -48,9 +52,22 @@ pub(super) struct State {
 pub(super) struct Unsettled {
     pub users: HashSet<UserKey>,
     pub settlements: Vec<Settlement>,
+    /// Nobody else sends there before the outcome is on disk.
+    pub _lease: Option<Arc<LeaseUse>>,
 }
 
 impl State {
+    /// Whether the lane's lease has had that name for long enough: where it was another just now (the destination's rate is shared
+    /// with others, or no more), a node that does not know yet, or is still at it, may be sending under the old one.
+    pub fn has_long_had(&mut self, lease: String) -> bool {
+        let has_changed = self.lease.as_ref().is_some_and(|(known, _)| *known != lease);
+        if has_changed || self.lease.is_none() {
+            self.lease = Some((lease, has_changed.then(Instant::now)));
+        }
+        let changed_at = self.lease.as_ref().and_then(|(_, at)| *at);
+        changed_at.is_none_or(|at| at.elapsed() >= LEASE.to_std())
+    }
+
     /// Takes in what was claimed.
     pub fn hold(&mut self, together: Vec<Delivery>) {
         self.busy.extend(together.iter().map(|delivery| delivery.user.clone()));

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -23,6 +24,9 @@ use crate::domain::leaf::{LeafState, Pages};
 use crate::domain::profile::Profile;
 use crate::domain::time::Timestamp;
 use crate::store::{Store, StoreError, Wanted};
+
+/// How long a reading waits for a database that is away.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The past of the profiles that are next.
 pub(in crate::engine) enum Past {
@@ -236,8 +240,14 @@ impl Aside {
         let has_ended = Arc::clone(&ended);
         let task = spawn_blocking(move || {
             let read = runtime.block_on(async {
-                while !stopped.load(Ordering::Relaxed) && reading.read_on(&*store, pace, clock.now()).await? {
-                    seen.store(reading.events, Ordering::Relaxed);
+                while !stopped.load(Ordering::Relaxed) {
+                    match reading.read_on(&*store, pace, clock.now()).await {
+                        Ok(true) => seen.store(reading.events, Ordering::Relaxed),
+                        Ok(false) => break,
+                        // What was read so far is worth keeping.
+                        Err(error) if error.is_passing() => tokio::time::sleep(AGAIN).await,
+                        Err(error) => return Err(error),
+                    }
                 }
                 Ok(reading)
             });
