@@ -12,7 +12,7 @@ use stagepost::domain::time::Timestamp;
 use super::api::Api;
 use super::load::{Load, Says, User};
 use super::receiver::{Receiver, Request};
-use super::wait::eventually;
+use super::wait::{POLL, eventually};
 
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
@@ -42,8 +42,23 @@ pub async fn settled(api: &Api, users: &[User], limit: Duration) {
         (members(api, "hot").await == hot).then_some(())
     })
     .await;
-    eventually("everything was sent", left(), async || {
-        empty("/api/deliveries?status=pending", "deliveries").await
+    while let Some(waiting) = api.rows("/api/deliveries?status=pending", "deliveries").await.first() {
+        let delivery = api.get(&format!("/api/deliveries/{}", text(&waiting["id"]))).await;
+        assert!(!left().is_zero(), "not sent within {limit:?}: {delivery:#}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Waits until everything defined is computed: changes are told of from then on.
+pub async fn computed(api: &Api, limit: Duration) {
+    eventually("all is computed", limit, async || {
+        for (path, rows) in [("/api/audiences", "audiences"), ("/api/traits", "traits")] {
+            let listed = api.get(path).await;
+            if array(&listed[rows]).iter().any(|it| it["status"] != "live") {
+                return None;
+            }
+        }
+        Some(())
     })
     .await;
 }
