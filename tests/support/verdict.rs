@@ -42,9 +42,18 @@ pub async fn settled(api: &Api, users: &[User], limit: Duration) {
         (members(api, "hot").await == hot).then_some(())
     })
     .await;
-    while let Some(waiting) = api.rows("/api/deliveries?status=pending", "deliveries").await.first() {
-        let delivery = api.get(&format!("/api/deliveries/{}", text(&waiting["id"]))).await;
-        assert!(!left().is_zero(), "not sent within {limit:?}: {delivery:#}");
+    loop {
+        let waiting = api.rows("/api/deliveries?status=pending", "deliveries").await;
+        let Some(newest) = waiting.first() else { return };
+        if left().is_zero() {
+            let newest = api.get(&format!("/api/deliveries/{}", text(&newest["id"]))).await;
+            let health = api.get("/api/destinations/crm").await;
+            let created = |row: &Value| format!("{} {} {}", row["userId"], row["createdAt"], row["tries"]);
+            let all: Vec<String> = waiting.iter().map(created).collect();
+            panic!(
+                "not sent within {limit:?}: {all:#?}\nthe newest: {newest:#}\nits destination: {health:#}"
+            );
+        }
         tokio::time::sleep(POLL).await;
     }
 }
