@@ -138,7 +138,8 @@ async fn readers_who_wait_keep_nobody_from_writing() {
         tokio::spawn(async move { store.unknown_flows().await })
     };
     let readers: Vec<_> = (0..40).map(|_| read()).collect();
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
     while client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) < 10 {
         tokio::task::yield_now().await;
     }
@@ -163,7 +164,7 @@ async fn what_takes_too_long_is_not_asked_again() {
     let before = store.figures().reads;
     let asked = store.unknown_flows();
     // As the server does it when its time is over.
-    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))";
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
     let cancelled = async {
         while client.query(cancel, &[]).await.unwrap().is_empty() {
             tokio::task::yield_now().await;

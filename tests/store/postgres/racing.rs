@@ -211,8 +211,8 @@ async fn alike(schema: &Schema) -> [Arc<PostgresStore>; 2] {
 async fn queued(client: &Client, others: usize, committing: &JoinHandle<Result<(), StoreError>>) {
     let waits = "WITH RECURSIVE queue AS ( \
                      SELECT pg_backend_pid() AS pid, 0 AS place \
-                     UNION SELECT a.pid, q.place + 1 FROM queue AS q, pg_stat_activity AS a \
-                     WHERE q.pid = ANY(pg_blocking_pids(a.pid)) AND q.place < 9 \
+                     UNION SELECT a.pid, q.place + 1 FROM queue AS q, pg_locks AS a \
+                     WHERE NOT a.granted AND q.pid = ANY(pg_blocking_pids(a.pid)) AND q.place < 9 \
                  ) SELECT max(place) FROM queue";
     let others = i32::try_from(others).unwrap();
     while client.query_one(waits, &[]).await.unwrap().get::<_, i32>(0) < others {
