@@ -148,6 +148,13 @@ impl Cluster {
         self.launch();
     }
 
+    /// Stops it, and starts it as a standby of nobody: it can be read.
+    pub fn become_standby(&self) {
+        self.stop();
+        std::fs::write(self.data().join("standby.signal"), "").expect("standby.signal");
+        self.launch();
+    }
+
     /// Makes the primary of a standby.
     pub fn promote(&self) {
         run(&mut self.control("promote"));
