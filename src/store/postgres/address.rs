@@ -30,6 +30,10 @@ pub(super) fn read(url: &str) -> Result<Address, String> {
     let host = url.find('@').map_or(0, |at| at + 1);
     let query_at = url[host..].find('?').map_or(url.len(), |at| host + at);
     let (start, query) = (&url[..query_at], url[query_at..].trim_start_matches('?'));
+    // What would be taken for a host's name, and be logged, is the end of a password.
+    if start[host..].contains('@') {
+        return Err("there is more than one @ in it: in user and password, write @ as %40, and likewise : / ? # and %".to_owned());
+    }
     let mut mode = None;
     let mut roots = None;
     let mut others = Vec::new();
@@ -155,6 +159,7 @@ mod tests {
             "postgres://h/d?sslmode=verify-full&password=secret&application_name=a@b",
             "postgres://u:secret@h/d?application_name=x?sslmode=verify-full",
             "postgres://u:secret@h/d?sslmode=maybe",
+            "postgres://u:p@secret@h/d",
             "secret",
             "postgres://u:secret@h:port/d",
             "postgres:///d",

@@ -190,7 +190,7 @@ impl PostgresStore {
             Failure::Away | Failure::Refused => Broken::Lost(told),
             Failure::Again => Broken::Again(told),
             Failure::Overloaded => Broken::Slow(told),
-            Failure::TooLarge => Broken::Refused(told),
+            Failure::TooLarge | Failure::Unfit => Broken::Refused(told),
         }
     }
 

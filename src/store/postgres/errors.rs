@@ -19,6 +19,8 @@ pub(super) enum Failure {
     Overloaded,
     /// Something is larger than the database takes.
     TooLarge,
+    /// Something is of a form that the database does not take.
+    Unfit,
     /// It is refused, and would be again.
     Refused,
 }
@@ -43,6 +45,8 @@ pub(super) fn failure(error: &Error) -> Failure {
             Some("08" | "53" | "57" | "58") => Failure::Away,
             // program limit exceeded
             Some("54") => Failure::TooLarge,
+            // data exception, integrity constraint violation: about these values, and no other's
+            Some("22" | "23") => Failure::Unfit,
             _ => Failure::Refused,
         },
     }
@@ -77,6 +81,16 @@ pub(super) fn of_call(place: &str, error: &Error) -> StoreError {
         Failure::Again | Failure::Overloaded => StoreError::Overloaded { place, detail },
         Failure::TooLarge => {
             StoreError::Unsound { place, detail: "the database takes no row as large as that" }
+        }
+        Failure::Unfit => {
+            // Its words may hold the value.
+            let code = error.code().map_or("", |code| code.code());
+            tracing::error!(
+                place,
+                code,
+                "the database takes no value like that; this is a bug, please report it"
+            );
+            StoreError::Unsound { place, detail: "the database takes no value like that" }
         }
         Failure::Refused => StoreError::Refused { place, detail },
     }
