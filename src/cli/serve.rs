@@ -211,6 +211,11 @@ async fn until_there<T>(
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
+            Err(error) if lacks_tls(&error) => {
+                return Err(format!(
+                    "{error}; switch TLS on there, or take sslmode and sslrootcert out of its URL"
+                ));
+            }
             opened => return opened.map_err(|error| error.to_string()),
         }
     }

@@ -37,7 +37,8 @@ pub enum CopyError {
     },
     /// The target has data of its own.
     #[error(
-        "{place} is not empty, and nothing was written to it. If a copy into it was finished before, `--compare-only` tells whether          the two stores still hold the same; else empty it first"
+        "{place} is not empty, and nothing was written to it. If a copy into it was finished before, `--compare-only` tells whether \
+         the two stores still hold the same; else empty it first"
     )]
     NotEmpty {
         /// The store.
@@ -45,7 +46,8 @@ pub enum CopyError {
     },
     /// The target is filled from something else.
     #[error(
-        "{place} holds a part of a copy of {copied}, not of {source_place}, and nothing was written to it; go on with that copy, or          empty {place} first"
+        "{place} holds a part of a copy of {copied}, not of {source_place}, and nothing was written to it; go on with that copy, or \
+         empty {place} first"
     )]
     OtherSource {
         /// The target.
@@ -82,7 +84,7 @@ pub enum CopyError {
         place: String,
     },
     /// Somebody else fills the target.
-    #[error("another copy into {place} is under way; nothing of it is disturbed by this one, which ends")]
+    #[error("another copy into {place} is under way; this one wrote nothing more")]
     OtherCopy {
         /// The target.
         place: String,
