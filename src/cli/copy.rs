@@ -41,7 +41,8 @@ pub(super) fn run(arguments: &CopyArguments, environment: &[(String, String)]) -
             ExitCode::from(FAILED)
         }
         Err(Ended::Stopped(code)) => {
-            eprintln!("stopped; the same command goes on from here");
+            let goes_on = if arguments.compare_only { "begins anew" } else { "goes on from here" };
+            eprintln!("stopped; the same command {goes_on}");
             ExitCode::from(code)
         }
     }

@@ -1,5 +1,7 @@
 //! `stagepost copy` as people run it: stop, copy, start on the target; cut short by SIGKILL in between.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -43,6 +45,20 @@ fn stagepost(folder: &Path) -> Command {
 fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
+}
+
+/// The URL of a database that is asked for TLS, and answers that it has none.
+fn without_tls() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            connection.read_exact(&mut [0; 8]).unwrap();
+            connection.write_all(b"N").unwrap();
+        }
+    });
+    format!("postgres://stagepost@{address}/stagepost?sslmode=require")
 }
 
 /// Asks a server to do something with a destination.
@@ -107,6 +123,9 @@ async fn everything_goes_on_over_the_store_that_it_was_copied_to() {
     let keyless = stagepost(&folder).args(["copy", "--from", "sled:data", "--to", schema.url()]).output();
     let (_, refused) = texts(&keyless.unwrap());
     assert!(refused.contains("STAGEPOST_SECRET_KEY_FILE=data/secret.key"), "{refused}");
+
+    let (_, refused) = texts(&copy(&folder, "sled:data", &without_tls()).output().unwrap());
+    assert!(refused.contains("switch TLS on"), "it does not wait for that: {refused}");
 
     // Killed as soon as something of it is there.
     let mut killed =
