@@ -18,7 +18,7 @@
 //! Without a name all of them run. `STAGEPOST_BENCH_SECONDS` (default 10) is the length of one measurement;
 //! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the last three fewer.
 
-#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 mod backfill;
 mod bare;

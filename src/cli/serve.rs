@@ -103,6 +103,9 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     let dispatcher = Dispatcher::new(outbox, Arc::clone(&sender) as Arc<dyn Sender>, clock.clone());
     settle_admin_token(&engine, config.admin_token.as_ref()).await?;
     dispatcher.start();
+    if let Some(node) = engine.leases().node() {
+        tracing::info!(node, "this is what the node is called in leases");
+    }
 
     let state = ApiState::new(engine.clone(), metrics, base_url.clone()).with_tester(sender);
     let ingest =
@@ -299,6 +302,11 @@ async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Res
     };
     let hash = token_hash(token.expose());
     if known.as_deref() != Some(hash.as_str()) {
+        if known.is_some() {
+            tracing::warn!(
+                "the admin token that is set here takes the place of the one before, on every server over this store"
+            );
+        }
         engine.set_admin_token_hash(hash).await.map_err(|error| error.to_string())?;
     }
     if is_new {

@@ -119,6 +119,8 @@ pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 pub const INGEST_WRITERS: usize = 4;
 /// How often something is decided anew because another writer was faster, before whoever asked is told to come back.
 pub const DECISIONS: u32 = 100;
+/// How long a post waits for a database; Studio's widget gives up after ten seconds.
+pub const POST_WAITS: Span = Span::from_secs(8);
 /// How long a node that is not heard of keeps what only one node does.
 pub const LEASE: Span = Span::from_secs(10);
 /// How often leases are prolonged.

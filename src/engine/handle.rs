@@ -151,7 +151,16 @@ impl Engine {
         let share = self.share(&events)?;
         let (reply, answer) = oneshot::channel();
         room.send(Command::Together(Input::Ingest(events), Waiting::Ingest { reply, _share: share }));
-        answer.await.map_err(|_| stopped())?
+        if !self.shared.store.is_shared() {
+            return answer.await.map_err(|_| stopped())?;
+        }
+        // Senders don't wait for a database that hangs, and should hear from us that they are to come back.
+        match tokio::time::timeout(limits::POST_WAITS.to_std(), answer).await {
+            Ok(answer) => answer.map_err(|_| stopped())?,
+            Err(_) => Err(EngineError::Unavailable(
+                "the database takes too long; whether this is stored is not known, sending it again does no harm".to_owned(),
+            )),
+        }
     }
 
     /// The share of the queue that these events take. Full means busy: the caller is told to come back, nothing grows.

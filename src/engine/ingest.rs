@@ -32,6 +32,7 @@ pub(super) fn refusal(error: &StoreError) -> &'static str {
             "what is stored of somebody whom this, or what came with it, concerns can't be read; see the server's log"
         }
         StoreError::Away { .. } => "the database can't be reached just now",
+        StoreError::Overloaded { .. } => "the database takes too long just now",
         StoreError::Conflict(_) => "too many change the same at the same time",
         error if error.is_fatal() => "the store failed; see the server's log",
         _ => "what this would write is larger than the store keeps; see the server's log",

@@ -116,6 +116,11 @@ impl Leases {
         held.get(name).filter(|held| !held.is_leaving && held.until > Instant::now()).map(|held| held.term)
     }
 
+    /// What this node is called; nothing where the store is this process's own.
+    pub fn node(&self) -> Option<&str> {
+        self.0.as_ref().map(|inner| inner.node.as_str())
+    }
+
     /// The names of those that are held now, in order; of a store that is this process's own, none.
     pub fn held(&self) -> Vec<String> {
         let Some(inner) = &self.0 else { return Vec::new() };
@@ -165,7 +170,7 @@ impl Leases {
             let is_last = known.is_some() && ask.take.is_empty();
             let asked = Instant::now();
             let leases = store.hold_leases(&inner.node, &ask, limits::LEASE).await?;
-            inner.note(&leases, asked);
+            inner.note(&leases, known.as_deref().unwrap_or_default(), asked);
             if is_last {
                 break;
             }
@@ -234,23 +239,25 @@ impl Inner {
         ask
     }
 
-    /// Notes what the store answered to a question that was `asked` then.
-    fn note(&self, leases: &[Lease], asked: Instant) {
+    /// Notes what the store answered to a question that was `asked` then; `before` are the leases that there were just before.
+    fn note(&self, leases: &[Lease], before: &[Lease], asked: Instant) {
         let mut held = self.held();
         let own = |lease: &&Lease| {
             lease.holder == self.node && lease.left.millis() > 0 && !lease.name.starts_with(NODE)
         };
         let own: HashMap<&str, &Lease> =
             leases.iter().filter(own).map(|lease| (lease.name.as_str(), lease)).collect();
-        let before = held.len();
-        held.retain(|name, _| {
+        let count = held.len();
+        held.retain(|name, it| {
             let stays = own.contains_key(name.as_str());
-            if !stays {
-                tracing::info!(lease = name, "this node does no more what the lease is for");
+            match (stays, it.is_leaving) {
+                (true, _) => {}
+                (false, true) => tracing::info!(lease = name, "given up: it is another node's share"),
+                (false, false) => tracing::warn!(lease = name, "lost: it was not prolonged in time"),
             }
             stays
         });
-        let mut has_changed = held.len() != before;
+        let mut has_changed = held.len() != count;
         for (name, lease) in own {
             // Counted from before the question: the store counted from later on, so it ends here first.
             let until = asked + lease.left.to_std();
@@ -261,7 +268,14 @@ impl Inner {
             // What was begun under one that ran out meanwhile has been let go of: this is another term.
             let term = self.terms.fetch_add(1, Ordering::Relaxed);
             held.insert(name.to_owned(), Held { until, term, is_leaving: false, uses: 0 });
-            tracing::info!(lease = name, "this node does what the lease is for from now on");
+            match before.iter().find(|lease| lease.name == name && lease.holder != self.node) {
+                Some(from) => tracing::warn!(
+                    lease = name,
+                    from = from.holder,
+                    "taken over from a node that was not heard of for as long as a lease lasts"
+                ),
+                None => tracing::info!(lease = name, "taken: nobody else had it"),
+            }
             has_changed = true;
         }
         drop(held);

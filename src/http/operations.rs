@@ -99,6 +99,10 @@ async fn store(text: &mut Exposition, engine: &Engine) {
             "1 while the database answers this node",
             u8::from(reached),
         );
+        if let Some(node) = engine.leases().node() {
+            text.gauge("stagepost_node_info", "Always 1; what this node is called in leases is its label");
+            text.sample("stagepost_node_info", &[("node", node)], 1);
+        }
         text.gauge("stagepost_lease_held", "1 for each thing that only one node does and this one does now");
         for lease in engine.leases().held() {
             text.sample("stagepost_lease_held", &[("lease", lease.as_str())], 1);

@@ -263,6 +263,10 @@ impl From<StoreError> for ApiProblem {
                 tracing::debug!(%error, "a request found no database");
                 Self::new(Code::Unavailable, "the database can't be reached just now; try again in a moment")
             }
+            StoreError::Overloaded { .. } => {
+                tracing::warn!(%error, "a request took the database too long");
+                Self::new(Code::Unavailable, "the database takes too long just now; try again in a moment")
+            }
             StoreError::Locked { .. }
             | StoreError::Unreadable { .. }
             | StoreError::Newer { .. }
@@ -298,6 +302,12 @@ mod tests {
             (StoreError::Conflict("a profile").into(), 503, "unavailable"),
             (
                 StoreError::Away { place: "postgres://db".to_owned(), detail: "refused".to_owned() }.into(),
+                503,
+                "unavailable",
+            ),
+            (
+                StoreError::Overloaded { place: "postgres://db".to_owned(), detail: "slow".to_owned() }
+                    .into(),
                 503,
                 "unavailable",
             ),

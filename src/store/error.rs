@@ -108,7 +108,15 @@ pub enum StoreError {
         /// What was said.
         detail: String,
     },
-    /// The database refuses what is asked of it: its URL is no URL, the password is wrong, a right or a table is missing.
+    /// The database is there, and was too busy for this: it took too long, or found no order for it among others at the same time.
+    #[error("the database {place} takes too long: {detail}; try again in a moment")]
+    Overloaded {
+        /// Where, without user and password.
+        place: String,
+        /// What was said.
+        detail: String,
+    },
+    /// The database refuses what is asked of it at the start: its URL is no URL, the password is wrong, a right or a table is missing.
     #[error("can't use the database {place}: {detail}")]
     Refused {
         /// Where, without user and password.
@@ -131,13 +139,16 @@ impl StoreError {
             }
             Self::Conflict(what) => Self::Conflict(what),
             Self::Away { place, detail } => Self::Away { place: place.clone(), detail: detail.clone() },
+            Self::Overloaded { place, detail } => {
+                Self::Overloaded { place: place.clone(), detail: detail.clone() }
+            }
             other => Self::Stopped(other.to_string()),
         }
     }
 
     /// Whether the same call may well succeed in a moment, though nothing about it is changed.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::Away { .. })
+        matches!(self, Self::Conflict(_) | Self::Away { .. } | Self::Overloaded { .. })
     }
 
     /// Whether it is about this one change set, and would be as it is however often it was tried.
@@ -153,7 +164,8 @@ impl StoreError {
             | Self::Unsound { .. }
             | Self::Cursor(_)
             | Self::Conflict(_)
-            | Self::Away { .. } => false,
+            | Self::Away { .. }
+            | Self::Overloaded { .. } => false,
             Self::Locked { .. }
             | Self::Unreadable { .. }
             | Self::Newer { .. }

@@ -260,6 +260,11 @@ impl TestApp {
         self.folder.path()
     }
 
+    /// Writes what is stored elsewhere to a file there.
+    pub fn dump_store(&self) {
+        self.place.dump(self.folder());
+    }
+
     pub fn mail_folder(&self) -> PathBuf {
         self.folder.path().join("mail")
     }

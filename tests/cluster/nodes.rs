@@ -68,6 +68,7 @@ impl World {
         };
         let nodes = join_all((0..count).map(|_| node())).await;
         let apis = nodes.iter().map(|node| Api::with_timeout(node.api().base(), CLIENT_TIMEOUT)).collect();
+        verdict::computed(nodes[0].api(), GRACE).await;
         let load = Arc::new(Load::new(apis, seed));
         load.servers_are_up(true);
         let clients =

@@ -1,7 +1,7 @@
 //! PostgreSQL: a schema for one test in the cluster that `tests/run` started, and clusters that a test may kill.
 
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,15 @@ impl Schema {
     /// What a statement gives: a line for each row, `|` between its columns.
     pub fn sql(&self, statement: &str) -> String {
         sql(self.url(), statement)
+    }
+}
+
+impl Schema {
+    /// Writes all that is in it to a file, as SQL; bytes are in hexadecimal digits.
+    pub fn dump(&self, file: &Path) {
+        let dump =
+            run(Command::new(programs().join("pg_dump")).args(["--schema", &self.name, "-d", self.url()]));
+        std::fs::write(file, dump).expect("a file");
     }
 }
 
@@ -136,6 +145,13 @@ impl Cluster {
     /// The same, and starts it again.
     pub fn restart(&self) {
         self.stop();
+        self.launch();
+    }
+
+    /// Stops it, and starts it as a standby of nobody: it can be read.
+    pub fn become_standby(&self) {
+        self.stop();
+        std::fs::write(self.data().join("standby.signal"), "").expect("standby.signal");
         self.launch();
     }
 

@@ -51,6 +51,14 @@ impl Place {
         }
     }
 
+    /// Writes what it keeps elsewhere to a file in `folder`.
+    pub fn dump(&self, folder: &Path) {
+        match self {
+            Self::Memory(_) | Self::Sled(_) => {}
+            Self::Postgres(schema) => schema.dump(&folder.join("dump.sql")),
+        }
+    }
+
     /// Opens the store that is there.
     pub async fn open(&self) -> Arc<dyn Store> {
         match self {

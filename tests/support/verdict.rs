@@ -12,7 +12,7 @@ use stagepost::domain::time::Timestamp;
 use super::api::Api;
 use super::load::{Load, Says, User};
 use super::receiver::{Receiver, Request};
-use super::wait::eventually;
+use super::wait::{POLL, eventually};
 
 /// Requests under way at once.
 const AT_ONCE: usize = 8;
@@ -42,8 +42,32 @@ pub async fn settled(api: &Api, users: &[User], limit: Duration) {
         (members(api, "hot").await == hot).then_some(())
     })
     .await;
-    eventually("everything was sent", left(), async || {
-        empty("/api/deliveries?status=pending", "deliveries").await
+    loop {
+        let waiting = api.rows("/api/deliveries?status=pending", "deliveries").await;
+        let Some(newest) = waiting.first() else { return };
+        if left().is_zero() {
+            let newest = api.get(&format!("/api/deliveries/{}", text(&newest["id"]))).await;
+            let health = api.get("/api/destinations/crm").await;
+            let created = |row: &Value| format!("{} {} {}", row["userId"], row["createdAt"], row["tries"]);
+            let all: Vec<String> = waiting.iter().map(created).collect();
+            panic!(
+                "not sent within {limit:?}: {all:#?}\nthe newest: {newest:#}\nits destination: {health:#}"
+            );
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Waits until everything defined is computed: changes are told of from then on.
+pub async fn computed(api: &Api, limit: Duration) {
+    eventually("all is computed", limit, async || {
+        for (path, rows) in [("/api/audiences", "audiences"), ("/api/traits", "traits")] {
+            let listed = api.get(path).await;
+            if array(&listed[rows]).iter().any(|it| it["status"] != "live") {
+                return None;
+            }
+        }
+        Some(())
     })
     .await;
 }

@@ -83,12 +83,14 @@ impl Inner {
         let lease = term.and_then(|term| self.leases.begin_in(&self.lease(lane), term));
         let Some(lease) = lease else { return (held(deliveries.len()), None) };
         let time = self.pace(lane).map_or(Duration::from_secs(60), |pace| pace.lease);
+        // First the lease: after this process hung, both may be over, and the receiver is not to blame.
         let sent = tokio::select! {
-            sent = within(time, deliveries.len(), self.sender.send(deliveries)) => sent,
+            biased;
             () = lease.lost() => {
-                warn!(destination = %lane.key, "another node sends to it from now on; an attempt is broken off");
+                warn!(destination = %lane.key, "the lease on sending there was lost; an attempt is broken off");
                 return (held(deliveries.len()), None);
             }
+            sent = within(time, deliveries.len(), self.sender.send(deliveries)) => sent,
         };
         let sent = sent.unwrap_or_else(|why| {
             error!(destination = %lane.key, first = ?deliveries.first().map(|it| it.id), "{why}");

@@ -1,7 +1,7 @@
 //! The URL of a database: what tokio-postgres reads of it, and what it does not know.
 
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::tls::{Check, Trust};
 
@@ -22,11 +22,14 @@ pub fn check(url: &str) -> Result<(), String> {
     read(url).map(drop)
 }
 
-/// Reads `postgres://user:password@host:port/database?sslmode=…`. Hosts may be several, separated by commas
-/// (`h1:5432,h2:5432`, with `target_session_attrs=read-write`). Says what is wrong, and quotes nothing of it: there may be a
-/// password in it.
+/// Reads `postgres://user:password@host:port/database?sslmode=…`. Hosts may be several, separated by commas (`h1:5432,h2:5432`):
+/// the one that takes writes is looked for, unless `target_session_attrs` says otherwise. Says what is wrong, and quotes nothing of
+/// it: there may be a password in it.
 pub(super) fn read(url: &str) -> Result<Address, String> {
-    let (start, query) = url.split_once('?').unwrap_or((url, ""));
+    // As tokio-postgres reads it: user and password end at the first `@`, and may have a `?` in them.
+    let host = url.find('@').map_or(0, |at| at + 1);
+    let query_at = url[host..].find('?').map_or(url.len(), |at| host + at);
+    let (start, query) = (&url[..query_at], url[query_at..].trim_start_matches('?'));
     let mut mode = None;
     let mut roots = None;
     let mut others = Vec::new();
@@ -49,11 +52,20 @@ pub(super) fn read(url: &str) -> Result<Address, String> {
     };
     // libpq's name for the system's own roots.
     let roots = roots.filter(|file| file != "system");
+    // Whatever else is amiss: what was asked for is never passed over.
+    if start.contains("sslmode=") || others.iter().any(|other| other.contains("sslmode=")) {
+        return Err("sslmode stands where it is not read; in user, password and parameters, write @ as %40 and ? as %3F"
+            .to_owned());
+    }
+    let names_session = others.iter().any(|other| other.starts_with("target_session_attrs="));
     let rest = if others.is_empty() { start.to_owned() } else { format!("{start}?{}", others.join("&")) };
     let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| why(&error))?;
     config.ssl_mode(ssl_mode);
     if config.get_hosts().is_empty() {
         return Err("it names no host: postgres://user:password@host:5432/database".to_owned());
+    }
+    if config.get_hosts().len() > 1 && !names_session {
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     }
     Ok(Address { place: place(&config), config, trust: Trust { check, roots } })
 }
@@ -118,8 +130,30 @@ mod tests {
     }
 
     #[test]
+    fn a_password_may_have_a_question_mark() {
+        let address = read("postgres://u:wh?t&sslmode@h/d?sslmode=verify-full").unwrap();
+        assert_eq!(address.config.get_password(), Some(&b"wh?t&sslmode"[..]));
+        assert_eq!(address.place, "postgres://h:5432/d");
+        let trust = (address.config.get_ssl_mode(), address.trust.check);
+        assert_eq!(trust, (SslMode::Require, Check::IssuerAndHost));
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_that_takes_writes_is_looked_for() {
+        for (url, looked_for) in [
+            ("postgres://u@h1,h2/d", TargetSessionAttrs::ReadWrite),
+            ("postgres://u@h1,h2/d?target_session_attrs=any", TargetSessionAttrs::Any),
+            ("postgres://u@h1/d", TargetSessionAttrs::Any),
+        ] {
+            assert_eq!(read(url).unwrap().config.get_target_session_attrs(), looked_for, "{url}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_without_the_url() {
         for url in [
+            "postgres://h/d?sslmode=verify-full&password=secret&application_name=a@b",
+            "postgres://u:secret@h/d?application_name=x?sslmode=verify-full",
             "postgres://u:secret@h/d?sslmode=maybe",
             "secret",
             "postgres://u:secret@h:port/d",

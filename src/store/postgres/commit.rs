@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio_postgres::Error;
 
-use super::connect::InTransaction;
+use super::connect::{InTransaction, Use};
 use super::errors::{self, Failure};
 use super::writes::{Commit, First};
 use super::{PostgresStore, pipeline};
@@ -36,12 +36,21 @@ const SWEEP: Duration = Duration::from_secs(60);
 enum Broken {
     /// It did not take place, and may when it is sent again.
     Again(StoreError),
-    /// The connection was lost before `COMMIT` was sent: it did not take place.
+    /// The connection was lost before `COMMIT` was sent, or is no use (a standby): it did not take place.
     Lost(StoreError),
+    /// It took too long, or no connection was free: this time it did not take place, and to send it again makes that worse.
+    Slow(StoreError),
     /// The connection was lost after that.
     Doubtful(StoreError),
     /// It did not take place, and that is that.
     Refused(StoreError),
+}
+
+impl Broken {
+    /// No connection was to be had.
+    fn unreached(error: StoreError) -> Self {
+        if matches!(error, StoreError::Overloaded { .. }) { Self::Slow(error) } else { Self::Lost(error) }
+    }
 }
 
 impl PostgresStore {
@@ -82,7 +91,9 @@ impl PostgresStore {
                     repeats += 1;
                     None
                 }
-                Err(Broken::Lost(error)) => Some(error),
+                // In doubt it goes on: it may have taken place before.
+                Err(Broken::Slow(error)) if in_doubt_since.is_none() => return Err(error),
+                Err(Broken::Lost(error) | Broken::Slow(error)) => Some(error),
                 Err(Broken::Doubtful(error)) => {
                     in_doubt_since.get_or_insert_with(Instant::now);
                     Some(error)
@@ -104,7 +115,7 @@ impl PostgresStore {
     }
 
     async fn try_commit(&self, commit: Commit<'_>, first: &First<'_>) -> std::result::Result<(), Broken> {
-        let connection = self.link.connection().await.map_err(Broken::Lost)?;
+        let connection = self.link.connection(Use::Writing).await.map_err(Broken::unreached)?;
         let transaction = InTransaction::new(connection);
         let (plan, counted) = (&first.plan, &self.counted);
         counted.trip(1 + plan.steps.len());
@@ -145,7 +156,7 @@ impl PostgresStore {
                 Ok(())
             }
             Err(error) => Err(match errors::failure(&error) {
-                Failure::Away => Broken::Doubtful(errors::of_call(&self.link.place, &error)),
+                Failure::Away | Failure::Overloaded => Broken::Doubtful(self.link.failed(&error)),
                 _ => self.broken(&error),
             }),
         }
@@ -154,13 +165,13 @@ impl PostgresStore {
     /// Makes sure that a commit whose name was found survives whatever this one would have: its own wait for a standby may have been
     /// broken off, and one that comes after it waits for both.
     async fn confirm(&self, commit: Commit<'_>) -> std::result::Result<(), Broken> {
-        let connection = self.link.connection().await.map_err(Broken::Doubtful)?;
+        let connection = self.link.connection(Use::Writing).await.map_err(Broken::Doubtful)?;
         self.counted.trip(1);
         let touch =
             async { connection.execute("UPDATE commits SET at = now() WHERE id = $1", &[&commit.id]).await };
         match self.link.bounded(touch).await.map_err(Broken::Doubtful)? {
             Ok(_) => Ok(()),
-            Err(error) => Err(Broken::Doubtful(errors::of_call(&self.link.place, &error))),
+            Err(error) => Err(Broken::Doubtful(self.link.failed(&error))),
         }
     }
 
@@ -174,11 +185,12 @@ impl PostgresStore {
     }
 
     fn broken(&self, error: &Error) -> Broken {
-        let told = errors::of_call(&self.link.place, error);
+        let told = self.link.failed(error);
         match errors::failure(error) {
-            Failure::Away => Broken::Lost(told),
+            Failure::Away | Failure::Refused => Broken::Lost(told),
             Failure::Again => Broken::Again(told),
-            Failure::TooLarge | Failure::Refused => Broken::Refused(told),
+            Failure::Overloaded => Broken::Slow(told),
+            Failure::TooLarge => Broken::Refused(told),
         }
     }
 
@@ -199,6 +211,7 @@ impl PostgresStore {
 
     /// Removes the names of old commits, in the background: nobody is in doubt about one for so long.
     fn sweep_commits_now_and_then(&self) {
+        const MOST: u64 = 50_000;
         const DELETE: &str = "DELETE FROM commits WHERE id IN ( \
             SELECT id FROM commits WHERE at < now() - interval '1 hour' ORDER BY at LIMIT 50000 FOR UPDATE SKIP LOCKED)";
         if !self.sweep_is_due(SWEEP) {
@@ -207,10 +220,18 @@ impl PostgresStore {
         let link = std::sync::Arc::clone(&self.link);
         self.link.handle().spawn(async move {
             // Whatever goes wrong, it is tried again in a minute.
-            if let Ok(connection) = link.connection().await
-                && let Ok(Err(error)) = link.bounded(connection.batch_execute(DELETE)).await
-            {
-                tracing::debug!(error = errors::text(&error), "old names of commits stay for now");
+            let Ok(connection) = link.connection(Use::Reading).await else { return };
+            loop {
+                match link.bounded(async { connection.execute(DELETE, &[]).await }).await {
+                    Ok(Ok(MOST)) => {}
+                    Ok(Err(error)) => {
+                        return tracing::debug!(
+                            error = errors::text(&error),
+                            "old names of commits stay for now"
+                        );
+                    }
+                    Ok(Ok(_)) | Err(_) => return,
+                }
             }
         });
     }

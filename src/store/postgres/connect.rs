@@ -7,15 +7,19 @@ use std::time::{Duration, Instant};
 use deadpool::managed::{self, Metrics, PoolError};
 use deadpool_postgres::ClientWrapper;
 use tokio::runtime::Handle;
-use tokio_postgres::Config;
+use tokio_postgres::{Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
 use super::{errors, tls};
 use crate::store::{Result, StoreError};
 
-/// Most connections of one store.
-const CONNECTIONS: usize = 16;
+/// Most connections for calls that others wait for.
+const FOR_WRITERS: usize = 6;
+/// Most connections for all other calls.
+const FOR_READERS: usize = 10;
+/// How often at most it is logged that the database refuses something.
+const QUIET: Duration = Duration::from_secs(60);
 /// How long a host may take to answer at all.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection may take until it can be used: its handshakes, and its settings.
@@ -69,18 +73,30 @@ impl InTransaction {
 impl Drop for InTransaction {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            drop(Connection::take(connection));
+            close(connection);
         }
     }
 }
 
-/// Connections to one database.
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Commits, leases, what is in force: short, and whoever waits for them holds up the node.
+    Writing,
+    /// All else, however long it takes.
+    Reading,
+}
+
+/// Connections to one database: some are kept for writing, so that no crowd of readers keeps a node from it.
 pub(super) struct Link {
     pub place: String,
-    pool: managed::Pool<Maker>,
+    writers: managed::Pool<Maker>,
+    readers: managed::Pool<Maker>,
     handle: Handle,
     /// When connecting failed last, if it has not succeeded since.
     failed: Arc<Mutex<Option<Instant>>>,
+    /// When it was logged last that the database refuses something.
+    complained: Mutex<Option<Instant>>,
 }
 
 impl Link {
@@ -101,17 +117,29 @@ impl Link {
         let (place, made_on) = (place.clone(), handle.clone());
         let maker = Maker { place, config, tls, handle: made_on, failed: Arc::clone(&failed) };
         let place = maker.place.clone();
-        let pool = managed::Pool::builder(maker).max_size(CONNECTIONS).build();
-        let pool = pool.expect("without time limits, nothing is wrong with a pool");
-        Ok(Self { place, pool, handle, failed })
+        let pool = |maker, size| {
+            let pool = managed::Pool::builder(maker).max_size(size).build();
+            pool.expect("without time limits, nothing is wrong with a pool")
+        };
+        let (writers, readers) = (pool(maker.clone(), FOR_WRITERS), pool(maker, FOR_READERS));
+        Ok(Self { place, writers, readers, handle, failed, complained: Mutex::new(None) })
     }
 
     /// A connection. Fails at once while connecting has just failed.
-    pub(super) async fn connection(&self) -> Result<Connection> {
-        if self.has_just_failed() {
+    pub(super) async fn connection(&self, purpose: Use) -> Result<Connection> {
+        let pool = match purpose {
+            Use::Writing => &self.writers,
+            Use::Reading => &self.readers,
+        };
+        if self.has_just_failed(pool) {
             return Err(self.away("connecting failed a moment ago".to_owned()));
         }
-        match self.bounded(self.pool.get()).await? {
+        // To connect takes less (`GREET`): whoever waits as long waits for others.
+        let Some(got) = self.within(ANSWER, pool.get()).await else {
+            let detail = format!("no connection was free within {} s", ANSWER.as_secs());
+            return Err(StoreError::Overloaded { place: self.place.clone(), detail });
+        };
+        match got {
             Ok(connection) => Ok(connection),
             // Only the first one of all is refused for good (`open`): later on a password may be put right again.
             Err(PoolError::Backend(StoreError::Refused { detail, .. })) => Err(self.away(detail)),
@@ -122,7 +150,7 @@ impl Link {
 
     /// The first connection of all: what can't become better by itself is told apart ([`StoreError::Refused`]).
     pub(super) async fn first_connection(&self) -> Result<Connection> {
-        match self.bounded(self.pool.get()).await? {
+        match self.bounded(self.writers.get()).await? {
             Ok(connection) => Ok(connection),
             Err(PoolError::Backend(error)) => Err(error),
             Err(other) => Err(self.away(other.to_string())),
@@ -131,16 +159,38 @@ impl Link {
 
     /// Waits for an answer as long as one may take.
     pub(super) async fn bounded<F: Future>(&self, answer: F) -> Result<F::Output> {
+        self.within(ANSWER, answer).await.ok_or_else(|| {
+            // Those that wait in the pools lead to the same server.
+            self.writers.retain(|_, _| false);
+            self.readers.retain(|_, _| false);
+            self.away(format!("no answer within {} s", ANSWER.as_secs()))
+        })
+    }
+
+    /// Waits so long at most.
+    async fn within<F: Future>(&self, time: Duration, answer: F) -> Option<F::Output> {
         // Timers are those of the store's own runtime; that of the caller may have none.
         let bounded = {
             let _entered = self.handle.enter();
-            tokio::time::timeout(ANSWER, answer)
+            tokio::time::timeout(time, answer)
         };
-        bounded.await.map_err(|_| {
-            // Those that wait in the pool lead to the same server.
-            self.pool.retain(|_, _| false);
-            self.away(format!("no answer within {} s", ANSWER.as_secs()))
-        })
+        bounded.await.ok()
+    }
+
+    /// The error of a call that failed. What the database refuses is put right by somebody in time (a right, a table, a standby that
+    /// was taken for the primary): it is logged, and no reason for a node to end.
+    pub(super) fn failed(&self, error: &Error) -> StoreError {
+        match errors::of_call(&self.place, error) {
+            StoreError::Refused { place, detail } => {
+                let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+                if complained.is_none_or(|at| at.elapsed() >= QUIET) {
+                    tracing::error!(place, error = detail, "the database refuses what is asked of it");
+                    *complained = Some(Instant::now());
+                }
+                StoreError::Away { place, detail }
+            }
+            other => other,
+        }
     }
 
     /// Sleeps, whatever runtime the caller is on.
@@ -161,13 +211,19 @@ impl Link {
         StoreError::Away { place: self.place.clone(), detail }
     }
 
-    fn has_just_failed(&self) -> bool {
+    fn has_just_failed(&self, pool: &managed::Pool<Maker>) -> bool {
         let failed = *self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.is_some_and(|at| at.elapsed() < REST) && self.pool.status().available == 0
+        failed.is_some_and(|at| at.elapsed() < REST) && pool.status().available == 0
     }
 }
 
+/// Closes a connection that is no use any more.
+pub(super) fn close(connection: Connection) {
+    drop(Connection::take(connection));
+}
+
 /// Makes connections on a runtime that outlives whoever asks for one: writers have runtimes of their own.
+#[derive(Clone)]
 pub(super) struct Maker {
     place: String,
     config: Config,
@@ -203,7 +259,7 @@ async fn greet(
     config: Config,
     tls: MakeRustlsConnect,
     handle: Handle,
-) -> std::result::Result<ClientWrapper, tokio_postgres::Error> {
+) -> std::result::Result<ClientWrapper, Error> {
     let (client, connection) = config.connect(tls).await?;
     let task = handle.spawn(async move {
         if let Err(error) = connection.await {

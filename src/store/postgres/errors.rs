@@ -15,6 +15,8 @@ pub(super) enum Failure {
     /// Nothing of the transaction took place, and it may well when it is done again: a deadlock, or another transaction that
     /// can't be put in an order with it.
     Again,
+    /// It took too long, or waited too long for others, and was broken off: to do it again at once would make that worse.
+    Overloaded,
     /// Something is larger than the database takes.
     TooLarge,
     /// It is refused, and would be again.
@@ -30,9 +32,10 @@ pub(super) fn failure(error: &Error) -> Failure {
     match code.code() {
         // serialization_failure, deadlock_detected
         "40001" | "40P01" => Failure::Again,
-        // read_only_sql_transaction: a standby, or what was the primary until just now; query_canceled: took too long;
-        // lock_not_available
-        "25006" | "57014" | "55P03" => Failure::Away,
+        // query_canceled: took too long; lock_not_available
+        "57014" | "55P03" => Failure::Overloaded,
+        // read_only_sql_transaction: a standby, or what was the primary until just now
+        "25006" => Failure::Away,
         // idle_in_transaction_session_timeout: we stood still for too long
         "25P03" => Failure::Away,
         other => match other.get(..2) {
@@ -43,6 +46,13 @@ pub(super) fn failure(error: &Error) -> Failure {
             _ => Failure::Refused,
         },
     }
+}
+
+/// Whether the same is worth asking once more, of another connection: this one is lost, or no use. A server that is short of
+/// something is left in peace.
+pub(super) fn is_worth_another(error: &Error) -> bool {
+    let is_short = error.code().is_some_and(|code| code.code().starts_with("53"));
+    matches!(failure(error), Failure::Away | Failure::Again) && !is_short
 }
 
 /// What `error` says, without the values that PostgreSQL puts into its details.
@@ -59,11 +69,12 @@ pub(super) fn text(error: &Error) -> String {
     text
 }
 
-/// The error of a call to the database at `place`.
+/// The error of a call to the database at `place`, while a node starts; later it is [`super::connect::Link::failed`].
 pub(super) fn of_call(place: &str, error: &Error) -> StoreError {
     let (place, detail) = (place.to_owned(), text(error));
     match failure(error) {
-        Failure::Away | Failure::Again => StoreError::Away { place, detail },
+        Failure::Away => StoreError::Away { place, detail },
+        Failure::Again | Failure::Overloaded => StoreError::Overloaded { place, detail },
         Failure::TooLarge => {
             StoreError::Unsound { place, detail: "the database takes no row as large as that" }
         }

@@ -34,7 +34,7 @@ use uuid::Uuid;
 
 use super::seal::Sealer;
 use super::{Result, StoreError};
-use connect::{Connection, InTransaction, Link};
+use connect::{Connection, InTransaction, Link, Use};
 use errors::Failure;
 use pipeline::{Answer, Counted, Step};
 use slots::Slots;
@@ -95,23 +95,33 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError::Away`] where it does not.
     pub async fn ping(&self) -> Result<()> {
-        self.query("SELECT 1", &[]).await.map(drop)
+        self.ask(Use::Writing, "SELECT 1", &[]).await.map(drop)
     }
 
     /// The rows that a statement which only reads finds. One that was asked of a lost connection is asked once more.
     async fn query(&self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
+        self.ask(Use::Reading, sql, params).await
+    }
+
+    /// The same, for that use.
+    async fn ask(&self, purpose: Use, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
         let ask = async |connection: Connection| {
             self.counted.read_trip();
-            let statement = connection.prepare_cached(sql).await?;
-            connection.query(&statement, params).await
+            let asked = match connection.prepare_cached(sql).await {
+                Ok(statement) => connection.query(&statement, params).await,
+                Err(error) => Err(error),
+            };
+            if asked.as_ref().is_err_and(|error| errors::failure(error) == Failure::Refused) {
+                // A server that has changed its part, or a table that has changed: the next one knows better.
+                connect::close(connection);
+            }
+            asked
         };
-        let asked = self.link.bounded(ask(self.link.connection().await?)).await?;
-        let again = match &asked {
-            Err(error) => matches!(errors::failure(error), Failure::Away | Failure::Again),
-            Ok(_) => false,
-        };
-        let asked = if again { self.link.bounded(ask(self.link.connection().await?)).await? } else { asked };
-        asked.map_err(|error| errors::of_call(&self.link.place, &error))
+        let asked = self.link.bounded(ask(self.link.connection(purpose).await?)).await?;
+        let again = asked.as_ref().is_err_and(errors::is_worth_another);
+        let asked =
+            if again { self.link.bounded(ask(self.link.connection(purpose).await?)).await? } else { asked };
+        asked.map_err(|error| self.link.failed(&error))
     }
 
     /// What statements that only read find, all as of one instant; in one round trip.
@@ -127,13 +137,16 @@ impl PostgresStore {
         begin: &str,
         steps: &[Step<'_>],
     ) -> std::result::Result<Vec<Answer>, (StoreError, bool)> {
-        let transaction = InTransaction::new(self.link.connection().await.map_err(|error| (error, false))?);
+        let connection = self.link.connection(Use::Writing).await.map_err(|error| (error, false))?;
+        let transaction = InTransaction::new(connection);
         let asked = pipeline::run(transaction.connection(), Some(begin), steps, Some("COMMIT"));
         let asked = self.link.bounded(asked).await.map_err(|error| (error, false))?;
-        // Whatever came of it, `COMMIT` was sent.
-        transaction.end();
-        let again = |error: &_| matches!(errors::failure(error), Failure::Again);
-        asked.map_err(|error| (errors::of_call(&self.link.place, &error), again(&error)))
+        let failure = asked.as_ref().err().map(errors::failure);
+        // Whatever came of it, `COMMIT` was sent; but a server that refuses this may have become a standby.
+        if failure != Some(Failure::Refused) {
+            transaction.end();
+        }
+        asked.map_err(|error| (self.link.failed(&error), failure == Some(Failure::Again)))
     }
 
     /// An id that nobody else makes.

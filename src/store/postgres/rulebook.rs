@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
 
+use super::connect::Use;
 use super::pipeline::{Answer, Step};
 use super::writes::{REVISIONS, read_revisions};
 use super::{PostgresStore, rows, secrets};
@@ -21,7 +22,7 @@ const ALL: [&str; 5] = [
 impl PostgresStore {
     /// How often definitions and their like were written.
     pub(super) async fn revisions(&self) -> Result<Revisions> {
-        read_revisions(&self.query(REVISIONS, &[]).await?)
+        read_revisions(&self.ask(Use::Writing, REVISIONS, &[]).await?)
     }
 
     /// All of it as of one instant. One round trip.

@@ -21,6 +21,17 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
 const META: &str =
     "CREATE TABLE IF NOT EXISTS meta (key text COLLATE \"C\" PRIMARY KEY, value text NOT NULL)";
 
+/// What may go without: how often tables are swept and measured, and room in pages of rows that are rewritten. What is measured while
+/// it holds one row makes plans that read all of it. Relatives of PostgreSQL know not all of these.
+const TUNING: [&str; 6] = [
+    "ALTER TABLE lanes SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, fillfactor = 70)",
+    "ALTER TABLE profiles SET (fillfactor = 70, autovacuum_analyze_threshold = 5000)",
+    "ALTER TABLE counters SET (fillfactor = 70)",
+    "ALTER TABLE deliveries SET (autovacuum_analyze_threshold = 5000)",
+    "ALTER TABLE members SET (autovacuum_analyze_threshold = 5000)",
+    "ALTER TABLE leaf_pages SET (autovacuum_analyze_threshold = 5000)",
+];
+
 /// How often making the first table is tried while other nodes make it, too.
 const TRIES: u32 = 10;
 
@@ -34,7 +45,13 @@ pub(super) async fn prepare(connection: &Connection, place: &str, sealer: &Seale
     connection.batch_execute("BEGIN; SET LOCAL statement_timeout = 0").await.map_err(failed)?;
     let prepared = in_transaction(connection, place, sealer).await;
     let end = if prepared.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    connection.batch_execute(end).await.map_err(failed).and(prepared)
+    let is_new = connection.batch_execute(end).await.map_err(failed).and(prepared)?;
+    for statement in TUNING.iter().filter(|_| is_new) {
+        if let Err(error) = connection.batch_execute(statement).await {
+            tracing::debug!(error = errors::text(&error), statement, "tables are tuned less");
+        }
+    }
+    Ok(())
 }
 
 async fn make_meta(connection: &Connection) -> std::result::Result<(), Error> {
@@ -55,7 +72,8 @@ async fn make_meta(connection: &Connection) -> std::result::Result<(), Error> {
     connection.batch_execute(first).await
 }
 
-async fn in_transaction(connection: &Connection, place: &str, sealer: &Sealer) -> Result<()> {
+/// Answers whether tables were made or changed.
+async fn in_transaction(connection: &Connection, place: &str, sealer: &Sealer) -> Result<bool> {
     let failed = |error: Error| errors::of_call(place, &error);
     let lock = "SELECT value FROM meta WHERE key = 'data_version' FOR UPDATE";
     let row = connection.query_one(lock, &[]).await.map_err(failed)?;
@@ -74,5 +92,6 @@ async fn in_transaction(connection: &Connection, place: &str, sealer: &Sealer) -
         connection.batch_execute(&done).await.map_err(failed)?;
         tracing::info!(version, place, "tables brought up to date");
     }
-    super::secrets::prepare(connection, place, sealer).await
+    super::secrets::prepare(connection, place, sealer).await?;
+    Ok(found < known)
 }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom as _;
 
-/// How many there are.
-const SLOTS: i16 = 64;
+/// How many there are; the fence has a row for each.
+pub(super) const SLOTS: i16 = 64;
 
 /// The slots that nobody in this process has just now. Which come first differs from node to node; that two nodes have the same one
 /// now and then does no harm.

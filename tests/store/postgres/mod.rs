@@ -2,6 +2,7 @@
 
 mod cost;
 mod failing;
+mod plans;
 mod proxy;
 mod racing;
 mod reading;

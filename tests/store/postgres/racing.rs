@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use stagepost::domain::change::{ChangeSet, DefinitionWrite};
+use stagepost::domain::change::{ChangeSet, DefinitionWrite, HealthWrite};
 use stagepost::domain::delivery::DeliveryStatus;
 use stagepost::domain::ids::{IdSource, UserKey};
 use stagepost::store::postgres::PostgresStore;
+use stagepost::store::seal::Sealer;
 use stagepost::store::{Store, StoreError};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
 
-use super::{known, open};
+use super::{known, open, posts};
 use crate::build::*;
 use crate::support::postgres::{Schema, schema};
 
@@ -190,4 +192,55 @@ async fn what_was_decided_on_definitions_that_are_just_being_replaced_is_refused
     let refused = committing.await.unwrap().unwrap_err();
     assert!(matches!(refused, StoreError::Conflict("the definitions")), "{refused}");
     assert_eq!(store.last_event().await.unwrap(), None);
+}
+
+/// Two nodes whose commits have the same slot as long as each makes one at a time.
+async fn alike(schema: &Schema) -> [Arc<PostgresStore>; 2] {
+    let node = async || {
+        let sealer = Sealer::new("the key of the tests of the store", || [7; 32]);
+        Arc::new(PostgresStore::open(schema.url(), sealer, Handle::current()).await.unwrap())
+    };
+    let nodes = [node().await, node().await];
+    // The first is one name of a commit ahead.
+    nodes[0].commit(&posts(1, 1)).await.unwrap();
+    schema.sql("DELETE FROM commits");
+    nodes
+}
+
+/// Comes back when somebody waits behind so many others, the first of whom is that one.
+async fn queued(client: &Client, others: usize, committing: &JoinHandle<Result<(), StoreError>>) {
+    let waits = "WITH RECURSIVE queue AS ( \
+                     SELECT pg_backend_pid() AS pid, 0 AS place \
+                     UNION SELECT a.pid, q.place + 1 FROM queue AS q, pg_locks AS a \
+                     WHERE NOT a.granted AND q.pid = ANY(pg_blocking_pids(a.pid)) AND q.place < 9 \
+                 ) SELECT max(place) FROM queue";
+    let others = i32::try_from(others).unwrap();
+    while client.query_one(waits, &[]).await.unwrap().get::<_, i32>(0) < others {
+        assert!(!committing.is_finished(), "it passed those who wait");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_queue_up_behind_new_definitions() {
+    let schema = schema();
+    let [first, second] = alike(&schema).await;
+    let third = Arc::new(open(schema.url()).await);
+    let other = in_the_middle(&schema, "SELECT * FROM heads FOR UPDATE").await;
+    let commit = |store: &Arc<PostgresStore>, set: ChangeSet| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move { store.commit(&set).await })
+    };
+    // Has its row of the fence, and stands still.
+    let slow = commit(&first, ChangeSet { healths: vec![HealthWrite::Put(health("crm", 1))], ..changes() });
+    queued(&other, 1, &slow).await;
+    let definitions = vec![DefinitionWrite::Put(Box::new(source("web")))];
+    let defining = commit(&third, ChangeSet { definitions, ..changes() });
+    queued(&other, 2, &defining).await;
+    let late = commit(&second, posts(2, 1));
+    queued(&other, 3, &late).await;
+    other.batch_execute("COMMIT").await.unwrap();
+    for committing in [slow, defining, late] {
+        committing.await.unwrap().unwrap();
+    }
 }

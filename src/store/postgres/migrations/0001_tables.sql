@@ -7,15 +7,16 @@
 
 -- What there is one of: data_version, sealing_key, admin_token_hash, copy_mark. (Made by schema.rs, before this.)
 
--- The fence: how often definitions and backfills were written, in 16 equal rows. A commit shares the lock of one of them; one that
--- writes definitions or backfills takes them all, and thereby waits for everybody who decided on the older ones.
+-- The fence: how often definitions and backfills were written, in 64 equal rows, one for each slot (see below). A commit locks
+-- that of its slot; one that writes definitions or backfills locks them all, and thereby waits for everybody who decided on the
+-- older ones.
 CREATE TABLE IF NOT EXISTS fence (
     slot smallint PRIMARY KEY,
     definitions bigint NOT NULL,
     backfills bigint NOT NULL
 );
 INSERT INTO fence (slot, definitions, backfills)
-    SELECT slot, 0, 0 FROM generate_series(0, 15) AS slot ON CONFLICT DO NOTHING;
+    SELECT slot, 0, 0 FROM generate_series(0, 63) AS slot ON CONFLICT DO NOTHING;
 
 -- How often records of other sorts were written: healths, replays.
 CREATE TABLE IF NOT EXISTS heads (

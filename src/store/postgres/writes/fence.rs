@@ -1,8 +1,9 @@
 //! What keeps a commit from resting on what is no longer so.
 //!
-//! Definitions and backfills are what everything is decided by. How often they were written stands in 16 equal rows, the fence. A
-//! commit shares the lock of one of them until it ends; whoever writes definitions takes all 16 for himself, which waits for every
+//! Definitions and backfills are what everything is decided by. How often they were written stands in 64 equal rows, the fence, one
+//! for each slot. A commit locks that of its slot until it ends; whoever writes definitions locks all of them, which waits for every
 //! commit that was decided on the older ones, and keeps newer ones waiting. Profiles that were swept are held still the same way.
+//! No lock is shared: those who share one pass whoever waits for it alone, for as long as they come.
 
 use std::borrow::Cow;
 
@@ -14,10 +15,8 @@ use crate::domain::ids::UserKey;
 use crate::store::postgres::pipeline::Answer;
 use crate::store::postgres::plan::{Check, Plan, params};
 use crate::store::postgres::rows;
+use crate::store::postgres::slots::SLOTS;
 use crate::store::{Result, StoreError};
-
-/// Rows of the fence.
-const SLOTS: i16 = 16;
 
 /// How often what was written, in one row.
 pub(in crate::store::postgres) const REVISIONS: &str = "\
@@ -55,8 +54,8 @@ pub(super) fn take<'c>(changes: &'c ChangeSet, slot: i16, plan: &mut Plan<'c>) {
         let lock = "SELECT definitions, backfills FROM fence ORDER BY slot FOR UPDATE";
         plan.add_checked(lock, params![], stand_at(rules, usize::from(SLOTS.unsigned_abs())));
     } else {
-        let lock = "SELECT definitions, backfills FROM fence WHERE slot = $1 FOR SHARE";
-        plan.add_checked(lock, params![slot % SLOTS], stand_at(rules, 1));
+        let lock = "SELECT definitions, backfills FROM fence WHERE slot = $1 FOR UPDATE";
+        plan.add_checked(lock, params![slot], stand_at(rules, 1));
     }
     if definitions || backfills {
         let raise = "UPDATE fence SET definitions = definitions + $1, backfills = backfills + $2";

@@ -18,22 +18,24 @@ pub(super) fn write<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> Result<O
 }
 
 fn append<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> Result<()> {
-    let events = &changes.events;
-    let Some(last) = events.last() else { return Ok(()) };
+    let Some(last) = changes.events.last() else { return Ok(()) };
+    // In the order of the primary key.
+    let mut events: Vec<_> = changes.events.iter().collect();
+    events.sort_by_cached_key(|event| (rows::shard(&event.user_key()), event.id));
     let sql = "INSERT INTO events (commit, shard, id, user_key, type, name, occurred_at, arrived_at, body) \
                SELECT $1, u.* FROM unnest($2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], \
                    $8::timestamptz[], $9::bytea[]) AS u \
                ON CONFLICT DO NOTHING";
     let users: Vec<_> = events.iter().map(|event| event.user_key()).collect();
     let name = |event: &'c crate::domain::event::Event| event.behaviour_name().map(rows::text);
-    let bodies = events.iter().map(|event| rows::body(|| rows::name_of_event(event.id), event));
+    let bodies = events.iter().map(|event| rows::body(|| rows::name_of_event(event.id), *event));
     let params = params![
         rows::uuid(last.id.to_bytes()),
         users.iter().map(rows::shard).collect::<Vec<_>>(),
         events.iter().map(|event| rows::uuid(event.id.to_bytes())).collect::<Vec<_>>(),
         users.iter().map(|user| rows::key(user).into_owned()).collect::<Vec<_>>(),
         events.iter().map(|event| event.call.type_name()).collect::<Vec<_>>(),
-        events.iter().map(name).collect::<Vec<_>>(),
+        events.iter().copied().map(name).collect::<Vec<_>>(),
         events.iter().map(|event| rows::instant(event.timestamp)).collect::<Vec<_>>(),
         events.iter().map(|event| rows::instant(event.received_at)).collect::<Vec<_>>(),
         bodies.collect::<Result<Vec<_>>>()?,

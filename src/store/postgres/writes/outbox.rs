@@ -100,23 +100,28 @@ fn lead_lanes<'c>(lanes: &BTreeMap<Place<'c>, Touched>, plan: &mut Plan<'c>) {
     if changed.is_empty() {
         return;
     }
-    // The first pending delivery from the lane's beginning on is looked for, and belongs to the lane or not: said like this, only
-    // the index of pending ones gives that order, whatever the planner knows of the table.
+    // Both look into the index once for each lane, whatever the planner believes to know of the tables: LIMIT, OFFSET 0 and
+    // MATERIALIZED keep it from joining the lanes with all that is pending, or from looking again for each row of `lanes`, which is
+    // dear where its figures are of a time at which nothing was pending.
     let lead = "UPDATE lanes AS l SET head = f.id, due = f.next_attempt_at \
                 FROM unnest($1::smallint[], $2::text[], $3::text[]) AS u(shard, destination, user_key) CROSS JOIN LATERAL ( \
-                    SELECT d.destination, d.user_key, d.id, d.next_attempt_at FROM deliveries AS d \
-                    WHERE d.status = 'pending' AND (d.destination, d.user_key) >= (u.destination, u.user_key) \
-                    ORDER BY d.destination, d.user_key, d.id LIMIT 1 \
+                    SELECT d.id, d.next_attempt_at FROM deliveries AS d \
+                    WHERE d.status = 'pending' AND d.destination = u.destination AND d.user_key = u.user_key \
+                    ORDER BY d.id LIMIT 1 \
                 ) AS f \
-                WHERE f.destination = u.destination AND f.user_key = u.user_key \
-                    AND l.shard = u.shard AND l.destination = u.destination AND l.user_key = u.user_key \
+                WHERE l.shard = u.shard AND l.destination = u.destination AND l.user_key = u.user_key \
                     AND (l.head, l.due) IS DISTINCT FROM (f.id, f.next_attempt_at)";
     plan.add(lead, places(changed.iter()));
-    let clear = "DELETE FROM lanes AS l USING unnest($1::smallint[], $2::text[], $3::text[]) AS u(shard, destination, user_key) \
-                 WHERE l.shard = u.shard AND l.destination = u.destination AND l.user_key = u.user_key AND NOT EXISTS ( \
-                     SELECT 1 FROM deliveries AS d \
-                     WHERE d.status = 'pending' AND d.destination = u.destination AND d.user_key = u.user_key \
-                 )";
+    let clear = "WITH u AS MATERIALIZED ( \
+                     SELECT u.shard, u.destination, u.user_key \
+                     FROM unnest($1::smallint[], $2::text[], $3::text[]) AS u(shard, destination, user_key) \
+                     WHERE NOT EXISTS ( \
+                         SELECT 1 FROM deliveries AS d \
+                         WHERE d.status = 'pending' AND d.destination = u.destination AND d.user_key = u.user_key OFFSET 0 \
+                     ) \
+                 ) \
+                 DELETE FROM lanes AS l USING u \
+                 WHERE l.shard = u.shard AND l.destination = u.destination AND l.user_key = u.user_key";
     plan.add(clear, places(changed.iter()));
 }
 
