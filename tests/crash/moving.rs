@@ -49,13 +49,13 @@ fn texts(output: &Output) -> (String, String) {
 
 /// The URL of a database that is asked for TLS, and answers that it has none.
 fn without_tls() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
     std::thread::spawn(move || {
         for connection in listener.incoming() {
-            let mut connection = connection.unwrap();
-            connection.read_exact(&mut [0; 8]).unwrap();
-            connection.write_all(b"N").unwrap();
+            let mut connection = connection.expect("a connection");
+            connection.read_exact(&mut [0; 8]).expect("the question");
+            connection.write_all(b"N").expect("the answer");
         }
     });
     format!("postgres://stagepost@{address}/stagepost?sslmode=require")
