@@ -114,12 +114,15 @@ pub(super) struct ApplyArguments {
     one is brought up to date as a start of the server would do it). Every record is copied as it is, ids and queues too; then all \
     of both stores is read once more, and counts and checksums are compared. A copy that was cut short goes on where it was when \
     the same command is run again. No server starts on a target before the copy is whole.\n\
-    Ends with 0 if the target holds what the source holds, else with 1. docs/MOVING.md has the procedure step by step.\n\n\
+    Ends with 0 if the target holds what the source holds, else with 1; stopped by a signal, with 130 or 143. docs/MOVING.md has the \
+    procedure step by step.\n\n\
+    `sled:PATH` is a data directory, whose store is in `store` under it; a PATH that holds a store itself, or whose name is `store`, \
+    is taken as that store.\n\n\
     Secrets are opened under the key that a server would use (secret_key, secret_key_file, or secret.key in the data directory) \
     and sealed under it again, unless --from-key-file or --to-key-file name another one.\n\n\
     Examples:\n  \
-    STAGEPOST_SECRET_KEY_FILE=data/secret.key stagepost copy --from sled:./data/store --to postgres://stagepost@db/stagepost\n  \
-    stagepost copy --from postgres://stagepost@db/stagepost --from-key-file key --to sled:./data/store"
+    STAGEPOST_SECRET_KEY_FILE=data/secret.key stagepost copy --from sled:./data --to postgres://stagepost@db/stagepost\n  \
+    stagepost copy --from postgres://stagepost@db/stagepost --from-key-file key --to sled:./data2"
 )]
 pub(super) struct CopyArguments {
     /// Store that is copied: `sled:PATH` or `postgres://user:password@host/database`
@@ -128,6 +131,9 @@ pub(super) struct CopyArguments {
     /// Empty store that it is copied into
     #[arg(long, value_name = "STORE", env = "STAGEPOST_COPY_TO", hide_env_values = true)]
     pub to: String,
+    /// Copy nothing; compare two stores that should hold the same
+    #[arg(long)]
+    pub compare_only: bool,
     /// File with the key that the source's secrets are sealed under
     #[arg(long, value_name = "FILE")]
     pub from_key_file: Option<PathBuf>,

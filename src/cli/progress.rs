@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use crate::domain::copying::RecordKind;
 use crate::store::copy::{Phase, Progress};
@@ -12,7 +12,7 @@ use crate::store::copy::{Phase, Progress};
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
-const WITH_TOTAL: &str = "{prefix:30} {bar:30} {human_pos}/{human_len}  {rate}  {eta} left";
+const WITH_TOTAL: &str = "{prefix:30} {bar:30} {human_pos}/{human_len}  {rate}  {left}";
 const WITHOUT_TOTAL: &str = "{prefix:30} {spinner:30} {human_pos}  {rate}";
 
 /// Shows it on stderr.
@@ -70,6 +70,12 @@ impl Display {
             // A terminal that can't be written to shows nothing anyway.
             let _ = write!(out, "{:.0}/s", state.per_sec());
         });
+        let style = style.with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let secs = state.eta().as_secs();
+            if secs > 0 {
+                let _ = write!(out, "{} left", HumanDuration(Duration::from_secs(secs)));
+            }
+        });
         let Progress { phase, kind, .. } = progress;
         let bar = bar.with_style(style).with_prefix(format!("{} {}", verb(phase), kind.as_str()));
         if let Some(total) = progress.total {
@@ -85,8 +91,8 @@ impl Display {
 impl Showing {
     fn line(&self) -> String {
         let of = self.bar.length().map_or(String::new(), |total| format!(" of {total}"));
-        let left =
-            self.bar.length().map_or(String::new(), |_| format!(", {} s left", self.bar.eta().as_secs()));
+        let secs = self.bar.length().map_or(0, |_| self.bar.eta().as_secs());
+        let left = if secs == 0 { String::new() } else { format!(", {secs} s left") };
         let (prefix, done, rate) = (self.bar.prefix(), self.bar.position(), self.bar.per_sec());
         format!("{prefix}: {done}{of}, {rate:.0} a second{left}")
     }

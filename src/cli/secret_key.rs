@@ -12,7 +12,7 @@ use crate::store::seal::Sealer;
 use crate::store::sled::SledStore;
 
 /// The name of the key's file in the data directory.
-const OWN_FILE: &str = "secret.key";
+pub(super) const OWN_FILE: &str = "secret.key";
 
 /// The sealer for the store in the directory `store`.
 ///

@@ -1,6 +1,7 @@
 //! `stagepost serve`: wires the floors together and runs until it is told to stop.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use url::Url;
 use super::{secret_key, tls};
 
 use crate::clock::{self, Clock};
-use crate::config::{Config, Secret, StoreChoice};
+use crate::config::{Config, OWN_STORE, Secret, StoreChoice};
 use crate::delivery::dispatcher::{Dispatcher, EngineOutbox};
 use crate::delivery::email::templates::Templates;
 use crate::delivery::email::{MailSettings, Mailer, SmtpSettings};
@@ -47,6 +48,8 @@ pub fn run(config: Config, definitions: Option<Vec<Definition>>) -> Result<(), S
 
 /// How long a start waits for the database.
 const DATABASE_WAIT: Duration = Duration::from_secs(60);
+/// How often it says so meanwhile.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 
 /// The writer on its thread.
 struct WriterThread {
@@ -62,7 +65,8 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     let metrics = metrics::install().map_err(|error| format!("can't set up metrics: {error}"))?;
     tokio::spawn(metrics.clone().upkeep());
 
-    let store = open_store(&config).await?;
+    refuse_misplaced(&config)?;
+    let store = open_store(&config, DATABASE_WAIT).await?;
     refuse_half_copied(&*store).await?;
     let clock = Clock::system();
     let surroundings =
@@ -74,7 +78,8 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         surroundings: surroundings.clone(),
         address_policy: address_policy.clone(),
     };
-    let (engine, writer) = until_there(async || Writer::open(Arc::clone(&store), settings()).await).await?;
+    let (engine, writer) =
+        until_there(DATABASE_WAIT, async || Writer::open(Arc::clone(&store), settings()).await).await?;
     let (nudge, ticks) = Ticker::channel();
     let mut writer = start_writer(writer, ticks)?;
     let beside = [
@@ -124,11 +129,31 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     failure.map_or(Ok(()), Err)
 }
 
-/// Opens the store that the settings name.
+/// Refuses to make a new store where there is one next door: in the data directory itself, or in `store` under the one that is set.
+fn refuse_misplaced(config: &Config) -> Result<(), String> {
+    let StoreChoice::Sled(path) = &config.store else { return Ok(()) };
+    let is_there = |path: &Path| SledStore::is_there(path).map_err(|error| error.to_string());
+    if is_there(path)? {
+        return Ok(());
+    }
+    let is_own = *path == config.data_dir.join(OWN_STORE);
+    let next_door = if is_own { config.data_dir.clone() } else { path.join(OWN_STORE) };
+    if !is_there(&next_door)? {
+        return Ok(());
+    }
+    Err(format!(
+        "there is no store in {path}, but one in {next_door}: to serve that one, set STAGEPOST_STORE=sled:{next_door}, or move its \
+         files to {path}; nothing was changed",
+        path = path.display(),
+        next_door = next_door.display()
+    ))
+}
+
+/// Opens the store that the settings name; waits as long as that for a database.
 ///
 /// # Errors
 /// Why it could not.
-pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String> {
+pub(super) async fn open_store(config: &Config, patience: Duration) -> Result<Arc<dyn Store>, String> {
     let begun = Instant::now();
     let store: Arc<dyn Store> = match &config.store {
         StoreChoice::Memory => {
@@ -140,7 +165,10 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String
             let sealer = secret_key::sealer(config, path)?;
             Arc::new(SledStore::open(path, cache_bytes, sealer).map_err(|error| error.to_string())?)
         }
-        StoreChoice::Postgres(url) => Arc::new(open_postgres(url, secret_key::shared_sealer(config)?).await?),
+        StoreChoice::Postgres(url) => {
+            let sealer = secret_key::shared_sealer(config)?;
+            Arc::new(open_postgres(url, sealer, patience).await?)
+        }
     };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(store = store.describe(), took_ms, "store opened");
@@ -151,6 +179,11 @@ pub(super) async fn open_store(config: &Config) -> Result<Arc<dyn Store>, String
 async fn refuse_half_copied(store: &dyn Store) -> Result<(), String> {
     match store.copy_mark().await.map_err(|error| error.to_string())? {
         None => Ok(()),
+        Some(mark) if mark.differs => Err(format!(
+            "{to} holds a copy of {from} that is not the same as what it was copied from: empty it, and copy anew; nothing was changed",
+            to = store.describe(),
+            from = mark.source
+        )),
         Some(mark) => Err(format!(
             "{to} holds only a part of a copy of {from}, or one that was not compared with it: run `stagepost copy --from … --to …` \
              again, which goes on where it was; nothing was changed",
@@ -160,22 +193,41 @@ async fn refuse_half_copied(store: &dyn Store) -> Result<(), String> {
     }
 }
 
-async fn open_postgres(url: &Secret, sealer: Sealer) -> Result<PostgresStore, String> {
-    until_there(async || PostgresStore::open(url.expose(), sealer.clone(), Handle::current()).await).await
+async fn open_postgres(url: &Secret, sealer: Sealer, patience: Duration) -> Result<PostgresStore, String> {
+    let open = async || PostgresStore::open(url.expose(), sealer.clone(), Handle::current()).await;
+    until_there(patience, open).await
 }
 
 /// Waits for a database that is not there yet: it may be starting, too.
-async fn until_there<T>(mut open: impl AsyncFnMut() -> Result<T, StoreError>) -> Result<T, String> {
+async fn until_there<T>(
+    patience: Duration,
+    mut open: impl AsyncFnMut() -> Result<T, StoreError>,
+) -> Result<T, String> {
     let begun = Instant::now();
+    let mut said: Option<Instant> = None;
     loop {
         match open().await {
-            Err(error) if error.is_passing() && begun.elapsed() < DATABASE_WAIT => {
-                tracing::warn!(%error, "waiting for the database");
+            Err(error) if error.is_passing() && !lacks_tls(&error) && begun.elapsed() < patience => {
+                if said.is_none_or(|said| said.elapsed() >= SAY_AGAIN) {
+                    said = Some(Instant::now());
+                    tracing::warn!(%error, "waiting for the database");
+                }
                 tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) if lacks_tls(&error) => {
+                return Err(format!(
+                    "{error}; switch TLS on there, or take sslmode and sslrootcert out of its URL"
+                ));
             }
             opened => return opened.map_err(|error| error.to_string()),
         }
     }
+}
+
+/// Whether the database was reached and speaks no TLS, though its URL asks for it: that does not pass. (The client has no error of
+/// its own for that, only this text.)
+fn lacks_tls(error: &StoreError) -> bool {
+    matches!(error, StoreError::Away { detail, .. } if detail.contains("server does not support TLS"))
 }
 
 /// The writer has a thread of its own: it reads and syncs the disk, and nobody else waits for that.
@@ -304,7 +356,7 @@ fn greet(config: &Config, engine: &Engine, base_url: &str, is_first_start: bool)
     }
 }
 
-async fn stop_signal() -> &'static str {
+pub(super) async fn stop_signal() -> &'static str {
     use tokio::signal::unix::{SignalKind, signal};
     let wait = async |kind| match signal(kind) {
         Ok(mut signals) => {

@@ -93,6 +93,9 @@ pub struct CopyMark {
     pub after: Option<Vec<u8>>,
     /// How many records of that kind were copied.
     pub done: u64,
+    /// It was compared with the source, and is not the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub differs: bool,
 }
 
 /// The mark is set or taken away.

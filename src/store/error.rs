@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has it open.
-    #[error("{path} is in use by another process; stop that one, or give this one its own --data-dir")]
+    #[error("{path} is in use by another process; stop that one first (two servers need a --data-dir each)")]
     Locked {
         /// The data directory.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum StoreError {
     #[error("another node was first: {0} changed meanwhile; nothing was written")]
     Conflict(&'static str),
     /// The database can't be reached, or went away before it answered. It is tried again by itself.
-    #[error("the database {place} can't be reached: {detail}; it is tried again by itself")]
+    #[error("the database {place} can't be reached: {detail}")]
     Away {
         /// Where, without user and password.
         place: String,

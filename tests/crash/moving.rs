@@ -1,5 +1,7 @@
 //! `stagepost copy` as people run it: stop, copy, start on the target; cut short by SIGKILL in between.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -27,18 +29,36 @@ fn definitions(receiver: &Receiver) -> String {
 
 /// `stagepost copy` beside the source's data directory, under its key.
 fn copy(folder: &Path, from: &str, to: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_stagepost"));
+    let mut command = stagepost(folder);
     command
         .args(["copy", "--from", from, "--to", to, "--from-key-file", "data/secret.key"])
-        .args(["--to-key-file", "data/secret.key"])
-        .current_dir(folder)
-        .stdin(Stdio::null());
+        .args(["--to-key-file", "data/secret.key"]);
+    command
+}
+
+fn stagepost(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stagepost"));
+    command.current_dir(folder).stdin(Stdio::null());
     command
 }
 
 fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
+}
+
+/// The URL of a database that is asked for TLS, and answers that it has none.
+fn without_tls() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.expect("a connection");
+            connection.read_exact(&mut [0; 8]).expect("the question");
+            connection.write_all(b"N").expect("the answer");
+        }
+    });
+    format!("postgres://stagepost@{address}/stagepost?sslmode=require")
 }
 
 /// Asks a server to do something with a destination.
@@ -96,6 +116,16 @@ async fn everything_goes_on_over_the_store_that_it_was_copied_to() {
     assert_eq!(wrong.status.code(), Some(1));
     assert!(texts(&wrong).1.contains("no store in nowhere") && !folder.join("nowhere").exists());
     source.terminate().await;
+    let same = copy(&folder, "sled:data", "sled:data/store").output().unwrap();
+    assert!(texts(&same).1.contains("source and target are the same store"), "{}", texts(&same).1);
+    let same = copy(&folder, schema.url(), schema.url()).output().unwrap();
+    assert!(texts(&same).1.contains("source and target are the same store"), "{}", texts(&same).1);
+    let keyless = stagepost(&folder).args(["copy", "--from", "sled:data", "--to", schema.url()]).output();
+    let (_, refused) = texts(&keyless.unwrap());
+    assert!(refused.contains("STAGEPOST_SECRET_KEY_FILE=data/secret.key"), "{refused}");
+
+    let (_, refused) = texts(&copy(&folder, "sled:data", &without_tls()).output().unwrap());
+    assert!(refused.contains("switch TLS on"), "it does not wait for that: {refused}");
 
     // Killed as soon as something of it is there.
     let mut killed =
@@ -122,7 +152,9 @@ async fn everything_goes_on_over_the_store_that_it_was_copied_to() {
     assert!(said.contains("comparing events"), "{said}");
     let again = copy(&folder, "sled:data", schema.url()).output().unwrap();
     assert_eq!(again.status.code(), Some(1));
-    assert!(texts(&again).1.contains("is not empty"), "{}", texts(&again).1);
+    assert!(texts(&again).1.contains("--compare-only"), "{}", texts(&again).1);
+    let output = copy(&folder, "sled:data", schema.url()).arg("--compare-only").output().unwrap();
+    assert!(output.status.success() && texts(&output).0.contains("hold the same"), "{}", texts(&output).0);
 
     let mut target = over_target().started().await;
     let deliveries = target.api().get("/api/deliveries?status=pending&limit=1").await;
@@ -140,7 +172,7 @@ async fn everything_goes_on_over_the_store_that_it_was_copied_to() {
     );
 
     // And back.
-    let back = || copy(&folder, schema.url(), "sled:back/store").output().expect("stagepost copy");
+    let back = || copy(&folder, schema.url(), "sled:back").output().expect("stagepost copy");
     let (_, refused) = texts(&back());
     assert!(refused.contains("is in use by the node"), "{refused}");
     target.terminate().await;
@@ -151,4 +183,9 @@ async fn everything_goes_on_over_the_store_that_it_was_copied_to() {
         !said.contains("postgres://stagepost:") && table.contains("Everything is there"),
         "{table}\n{said}"
     );
+    assert!(folder.join("back/store").is_dir(), "where a server looks for it");
+    let mut beside = stagepost(&folder);
+    beside.args(["--listen", "127.0.0.1:0"]).env("STAGEPOST_STORE", "sled:back");
+    let (_, refused) = texts(&beside.output().unwrap());
+    assert!(refused.contains("there is no store in back, but one in back/store"), "{refused}");
 }

@@ -220,7 +220,7 @@ impl Machine {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::new(backend, folder.path(), &self.clock);
         let store = place.open().await;
-        let compared = copy(&*self.store, &*store, &mut |_| {}).await.unwrap();
+        let compared = copy(&*self.store, &*store, "the copy", &mut |_| {}).await.unwrap();
         assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:#?}");
         self.crash = Arc::new(CrashStore::new(Arc::clone(&store)));
         self.store = store;

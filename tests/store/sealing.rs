@@ -206,7 +206,7 @@ async fn a_copy_is_sealed_under_the_key_of_its_own_store() {
     let definitions = definitions(1).into_iter().map(|it| DefinitionWrite::Put(Box::new(it))).collect();
     from.commit(&ChangeSet { definitions, ..changes() }).await.unwrap();
     let to = open(&here, sealer(NEW)).unwrap();
-    let compared = stagepost::store::copy::copy(&from, &to, &mut |_| {}).await.unwrap();
+    let compared = stagepost::store::copy::copy(&from, &to, "the copy", &mut |_| {}).await.unwrap();
     assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:?}");
     drop(to);
     assert!(matches!(open(&here, sealer(OLD)), Err(StoreError::WrongKey { .. })));

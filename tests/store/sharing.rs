@@ -309,7 +309,7 @@ async fn commits_whose_ids_lie_between_each_other_are_found_in_a_copy(store: &dy
         store.commit(&set).await.unwrap();
     }
     let sled = sled();
-    let compared = copy(store, &*sled.store, &mut |_| {}).await.unwrap();
+    let compared = copy(store, &*sled.store, "the copy", &mut |_| {}).await.unwrap();
     assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:?}");
     let found = sled.store.events(&ids).await.unwrap();
     assert_eq!(found.iter().map(|event| event.id).collect::<Vec<_>>(), ids);

@@ -19,17 +19,50 @@ use crate::writer::commit;
 const SQL: &str = include_str!("../../docs/SQL.md");
 const DAY: i64 = 86_400_000;
 
-/// The statements that the page shows, in their order, without the one that makes a role.
-fn queries() -> Vec<&'static str> {
-    let blocks = SQL.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.filter(|block| !block.starts_with("--")).collect()
+fn blocks() -> impl Iterator<Item = &'static str> {
+    SQL.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap())
 }
 
-/// What the query of which this is a part answers.
-fn answer(schema: &Schema, part: &str) -> Vec<String> {
-    let found: Vec<_> = queries().into_iter().filter(|query| query.contains(part)).collect();
-    assert_eq!(found.len(), 1, "{part}: {found:?}");
-    schema.sql(found[0]).lines().map(str::to_owned).collect()
+/// The statements that the page shows, in their order, without those that make a role.
+fn queries() -> Vec<&'static str> {
+    blocks().filter(|block| !block.starts_with("--")).collect()
+}
+
+/// The role that the page makes, for one test; it goes when this does.
+struct Reader<'s> {
+    schema: &'s Schema,
+    name: String,
+}
+
+impl<'s> Reader<'s> {
+    fn new(schema: &'s Schema) -> Self {
+        let schema_name = schema.sql("SELECT current_schema()");
+        let name = format!("reader_of_{schema_name}");
+        let made: Vec<_> = blocks().filter(|block| block.starts_with("--")).collect();
+        assert_eq!(made.len(), 1, "{made:?}");
+        let made = made[0].replace("SCHEMA public", &format!("SCHEMA {schema_name}"));
+        schema.sql(&made.replace("stagepost_reader", &name));
+        Self { schema, name }
+    }
+
+    fn sql(&self, statement: &str) -> String {
+        self.schema.sql(&format!("SET ROLE {}; {statement}", self.name))
+    }
+
+    /// What the query of which this is a part answers.
+    fn answer(&self, part: &str) -> Vec<String> {
+        let found: Vec<_> = queries().into_iter().filter(|query| query.contains(part)).collect();
+        assert_eq!(found.len(), 1, "{part}: {found:?}");
+        self.sql(found[0]).lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.schema.sql(&format!("DROP OWNED BY {0}; DROP ROLE {0}", self.name));
+        }
+    }
 }
 
 fn audience(key: &str) -> DefinitionWrite {
@@ -101,21 +134,19 @@ async fn the_documented_queries_answer() {
     let store = open_postgres(&schema).await;
     write_audiences(&store).await;
     write_journeys_and_deliveries(&store, Clock::system().now()).await;
+    let reader = Reader::new(&schema);
 
-    assert_eq!(
-        answer(&schema, "ORDER BY user_key"),
-        ["a|1970-01-02 00:00:00+00", "b|1970-01-02 00:00:00+00"]
-    );
-    assert_eq!(answer(&schema, "EXCEPT"), ["b"]);
-    assert_eq!(answer(&schema, "GROUP BY audience_key"), ["lapsed|1", "vips|2"]);
-    let days = answer(&schema, "WITH days");
+    assert_eq!(reader.answer("ORDER BY user_key"), ["a|1970-01-02 00:00:00+00", "b|1970-01-02 00:00:00+00"]);
+    assert_eq!(reader.answer("EXCEPT"), ["b"]);
+    assert_eq!(reader.answer("GROUP BY audience_key"), ["lapsed|1", "vips|2"]);
+    let days = reader.answer("WITH days");
     assert_eq!(days, ["1970-01-02 00:00:00|3|0|3", "1970-01-03 00:00:00|0|1|2"]);
-    assert_eq!(answer(&schema, "GROUP BY flow"), ["order|completed|1", "order|stalled|1"]);
-    let stalled = answer(&schema, "'stalled'");
+    assert_eq!(reader.answer("GROUP BY flow"), ["order|completed|1", "order|stalled|1"]);
+    let stalled = reader.answer("'stalled'");
     assert_eq!(stalled, ["u:a|order|initiation|1970-01-01 00:00:00.005+00"]);
-    assert_eq!(answer(&schema, "reason, count"), ["crm|dead|503|2", "crm|failed|503|1"]);
-    assert_eq!(answer(&schema, "FROM lanes"), ["crm|1|1970-01-01 00:00:00.009+00"]);
-    assert_eq!(answer(&schema, "FROM events"), ["Bought|2", "Page Viewed|1"]);
+    assert_eq!(reader.answer("reason, count"), ["crm|dead|503|2", "crm|failed|503|1"]);
+    assert_eq!(reader.answer("FROM lanes"), ["crm|1|1970-01-01 00:00:00.009+00"]);
+    assert_eq!(reader.answer("FROM events"), ["Bought|2", "Page Viewed|1"]);
     assert_eq!(queries().len(), 9, "each of them is looked at here");
     drop(store);
 }
@@ -125,6 +156,7 @@ async fn the_documented_queries_answer() {
 async fn the_documented_columns_are_there() {
     let schema = schema();
     drop(open_postgres(&schema).await);
+    let reader = Reader::new(&schema);
     let table = SQL.split("| table | a row is | columns |\n|---|---|---|\n").nth(1).unwrap();
     let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
     assert_eq!(rows.len(), 8);
@@ -135,6 +167,6 @@ async fn the_documented_columns_are_there() {
         let plain: String = cells[2].split('(').map(|part| part.rsplit(')').next().unwrap()).collect();
         let columns: Vec<&str> = plain.split('`').skip(1).step_by(2).collect();
         assert!(columns.len() >= 3, "{row}");
-        schema.sql(&format!("SELECT {} FROM {name}", columns.join(", ")));
+        reader.sql(&format!("SELECT {} FROM {name}", columns.join(", ")));
     }
 }

@@ -96,6 +96,7 @@ async fn the_mark_of_a_copy_moves_with_its_steps(store: &dyn Store) {
         kind: Some(RecordKind::Members),
         after: Some(vec![0, 255]),
         done,
+        differs: false,
     };
     assert_eq!(store.copy_mark().await.unwrap(), None);
     let mut was = None;

@@ -25,8 +25,10 @@ pub enum CopyError {
         /// The store.
         place: String,
     },
-    /// The source is itself half a copy.
-    #[error("{place} holds only a part of a copy of {source_place}; copy from there")]
+    /// One of the stores is a part of a copy.
+    #[error(
+        "{place} is not whole: it holds a part of a copy of {source_place}, which the copy from there completes"
+    )]
     Part {
         /// The store.
         place: String,
@@ -35,8 +37,8 @@ pub enum CopyError {
     },
     /// The target has data of its own.
     #[error(
-        "{place} is not empty; a store is copied into an empty one only, and nothing was written (if a copy into it was just finished, \
-         it is whole: a part of one would be gone on with)"
+        "{place} is not empty, and nothing was written to it. If a copy into it was finished before, `--compare-only` tells whether \
+         the two stores still hold the same; else empty it first"
     )]
     NotEmpty {
         /// The store.
@@ -44,21 +46,47 @@ pub enum CopyError {
     },
     /// The target is filled from something else.
     #[error(
-        "{place} holds a part of a copy of {source_place}, of another source or of what this one held before it was written to \
-         again; empty {place} and begin anew, nothing was written"
+        "{place} holds a part of a copy of {copied}, not of {source_place}, and nothing was written to it; go on with that copy, or \
+         empty {place} first"
     )]
     OtherSource {
-        /// The store.
+        /// The target.
         place: String,
         /// What it is copied from.
+        copied: String,
+        /// What was to be copied into it.
         source_place: String,
     },
     /// The source was written to meanwhile.
     #[error(
-        "{place} was written to while it was copied; empty the target, and begin anew with every server stopped"
+        "{source_place} was written to after the copy into {place} began; empty {place}, and copy anew with every server stopped"
     )]
     Changed {
+        /// The target.
+        place: String,
+        /// The source.
+        source_place: String,
+    },
+    /// An earlier comparison found that the target is not what the source is.
+    #[error(
+        "{place} holds a copy of {source_place} that is not the same as what it was copied from; empty {place}, and copy anew"
+    )]
+    Differs {
+        /// The target.
+        place: String,
+        /// What it is copied from.
+        source_place: String,
+    },
+    /// Both are one.
+    #[error("source and target are the same store, {place}")]
+    SameStore {
         /// The store.
+        place: String,
+    },
+    /// Somebody else fills the target.
+    #[error("another copy into {place} is under way; this one wrote nothing more")]
+    OtherCopy {
+        /// The target.
         place: String,
     },
 }

@@ -45,12 +45,12 @@ pub(super) async fn compare(
     watch: &mut Watch<'_>,
 ) -> Result<Compared> {
     let (mut source, mut target) = (Digest::new(), Digest::new());
-    let mut done = 0;
+    let mut read = 0;
     for (store, digest) in [(from, &mut source), (to, &mut target)] {
         each(store, kind, |found| {
             found.iter().for_each(|entry| digest.add(entry));
-            done += u64::try_from(found.len()).unwrap_or(u64::MAX);
-            watch(Progress { phase: Phase::Comparing, kind, done, total: total.map(|total| 2 * total) });
+            read += u64::try_from(found.len()).unwrap_or(u64::MAX);
+            watch(Progress { phase: Phase::Comparing, kind, done: read / 2, total });
         })
         .await?;
     }

@@ -84,11 +84,12 @@ impl SledStore {
         Ok(marker::read(path)?.and_then(|marker| marker.key))
     }
 
-    /// Whether there is a store in the directory `path`. Opens nothing.
+    /// Whether there is a store in the directory `path`, or what may be left of one. Opens nothing.
     ///
     /// Fails with [`StoreError::Unreadable`] or [`StoreError::Corrupt`].
     pub fn is_there(path: &Path) -> Result<bool> {
-        Ok(marker::read(path)?.is_some())
+        let is_sled = || ["conf", "db"].iter().all(|name| path.join(name).is_file());
+        Ok(marker::read(path)?.is_some() || is_sled())
     }
 
     /// Runs a reader's call on a thread that may block.

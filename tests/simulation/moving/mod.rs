@@ -13,7 +13,7 @@ use stagepost::domain::lease::{LeaseAsk, NODE};
 use stagepost::domain::profile::Profile;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::store::Store;
-use stagepost::store::copy::{Compared, CopyError, copy};
+use stagepost::store::copy::{Compared, CopyError, compare, copy};
 use stagepost::store::memory::MemoryStore;
 
 use crate::crash_store::{Crash, CrashStore};
@@ -22,7 +22,7 @@ use crate::support::stores::{Backend, Place};
 use house::{BUSY, answers, deliveries, full_house};
 
 async fn copied(from: &dyn Store, to: &dyn Store) -> Result<Vec<Compared>, CopyError> {
-    copy(from, to, &mut |_| {}).await
+    copy(from, to, "the copy", &mut |_| {}).await
 }
 
 fn are_equal(compared: &[Compared]) -> bool {
@@ -191,7 +191,9 @@ async fn what_is_not_the_same_is_noticed() {
                 assert!(difference.contains(what) && !difference.contains("u005"), "{difference}");
             }
         }
-        assert!(to.copy_mark().await.unwrap().is_some(), "it is none to be served");
+        assert!(to.copy_mark().await.unwrap().is_some_and(|mark| mark.differs), "it is none to be served");
+        let refused = copied(from, &to).await;
+        assert!(matches!(refused, Err(CopyError::Differs { .. })), "{refused:?}");
     }
     assert!(are_equal(&copied(from, &whole).await.unwrap()));
 }
@@ -212,7 +214,7 @@ async fn only_a_store_with_something_in_it_is_copied_and_only_into_an_empty_one(
     let refused = copied(&half, &empty).await;
     assert!(matches!(refused, Err(CopyError::Part { .. })), "{refused:?}");
     let refused = copied(&used, &half).await;
-    assert!(matches!(refused, Err(CopyError::OtherSource { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(CopyError::Changed { .. })), "{refused:?}");
     assert!(half.copy_mark().await.unwrap().is_some());
 
     // The same source, but somebody posted to it meanwhile.
@@ -220,7 +222,7 @@ async fn only_a_store_with_something_in_it_is_copied_and_only_into_an_empty_one(
     let event = machine.event((Some(BUSY.into()), None), 0, call);
     machine.send(vec![vec![event]]).await;
     let refused = copied(&*machine.store, &half).await;
-    assert!(matches!(refused, Err(CopyError::OtherSource { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(CopyError::Changed { .. })), "{refused:?}");
     machine.pass(HOUR);
     assert!(are_equal(&copied(&*machine.store, &empty).await.unwrap()));
 }
@@ -239,4 +241,55 @@ async fn a_store_that_a_node_is_alive_on_is_not_copied() {
     assert!(matches!(refused, Err(CopyError::InUse { .. })), "{refused:?}");
     clock.set(Timestamp::from_millis(1000));
     assert!(are_equal(&copied(&*machine.store, &shared).await.unwrap()));
+}
+
+#[tokio::test]
+async fn a_whole_copy_is_compared_again() {
+    let machine = full_house(Backend::Memory).await;
+    let (from, to) = (&*machine.store, MemoryStore::new());
+    let whole = copied(from, &to).await.unwrap();
+    let refused = copied(from, &to).await;
+    assert!(matches!(refused, Err(CopyError::NotEmpty { .. })), "{refused:?}");
+    assert_eq!(compare(from, &to, "the copy", &mut |_| {}).await.unwrap(), whole);
+    to.commit(&ChangeSet { unknown_flows: vec!["more".into()], ..Default::default() }).await.unwrap();
+    assert!(!are_equal(&compare(from, &to, "the copy", &mut |_| {}).await.unwrap()));
+    assert_eq!(to.copy_mark().await.unwrap(), None, "nothing is written");
+    let refused = compare(from, &unfinished(from).await, "the copy", &mut |_| {}).await;
+    assert!(matches!(refused, Err(CopyError::Part { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_shared_store_is_filled_by_one_copy_at_a_time_and_not_from_itself() {
+    let machine = full_house(Backend::Memory).await;
+    let clock = Clock::manual(Timestamp::from_millis(0));
+    let told = clock.clone();
+    let shared = MemoryStore::shared(move || told.now());
+    let refused = copied(&shared, &shared).await;
+    assert!(matches!(refused, Err(CopyError::SameStore { .. })), "{refused:?}");
+
+    // Another one prolongs its lease whenever it is looked at.
+    let ask = LeaseAsk { take: vec!["copy".into()], keep: vec!["copy".into()], ..LeaseAsk::default() };
+    let span = std::sync::atomic::AtomicI64::new(1000);
+    let prolong = async || {
+        let span = Span::from_millis(span.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        shared.hold_leases("another", &ask, span).await.unwrap();
+    };
+    prolong().await;
+    let other = async {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            prolong().await;
+        }
+    };
+    let refused = tokio::select! {
+        refused = copied(&*machine.store, &shared) => refused,
+        () = other => unreachable!("it goes on for ever"),
+    };
+    assert!(matches!(refused, Err(CopyError::OtherCopy { .. })), "{refused:?}");
+
+    // It died.
+    clock.set(Timestamp::from_millis(60_000));
+    assert!(are_equal(&copied(&*machine.store, &shared).await.unwrap()));
+    let left = shared.hold_leases("one", &LeaseAsk::default(), Span::default()).await.unwrap();
+    assert!(left.is_empty(), "given up: {left:?}");
 }
