@@ -224,7 +224,10 @@ impl Inner {
                     .filter(|lease| lease.left.millis() > 0)
                     .map(|lease| lease.name.as_str())
                     .collect();
-                let nodes = alive.iter().filter(|name| name.starts_with(NODE)).count().max(1);
+                // One that was not heard of for half a lease is no more counted on: what it would leave has to have takers.
+                let is_heard_of = |lease: &&Lease| lease.left.millis() > limits::LEASE.millis() / 2;
+                let nodes = known.iter().filter(|lease| lease.name.starts_with(NODE)).filter(is_heard_of);
+                let nodes = nodes.count().max(1);
                 let share = wanted.len().div_ceil(nodes);
                 keep_only(&mut held, wanted, share);
                 let room = share.saturating_sub(held.values().filter(|it| !it.is_leaving).count());
@@ -381,6 +384,22 @@ mod tests {
         lease.lost().await;
         assert!(one.begin(TIMERS).is_none());
         assert!(one.held().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_was_killed_just_now_keeps_nothing_from_being_taken() {
+        let (world, one) = (World::new(), node("one"));
+        let definitions = definitions(&[]);
+        // Several that were started and killed, one after the other.
+        for name in ["a", "b", "c", "d"] {
+            node(name).renew(&world.store, &definitions).await.unwrap();
+        }
+        for _ in 0..4 {
+            world.renew(&[&one], &definitions).await;
+            world.pass(limits::LEASE_BEAT);
+        }
+        world.renew(&[&one], &definitions).await;
+        assert_eq!(one.held(), ["outbox/email", "timers", "work"]);
     }
 
     #[tokio::test]

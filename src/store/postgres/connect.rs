@@ -137,6 +137,7 @@ impl Link {
         // To connect takes less (`GREET`): whoever waits as long waits for others.
         let Some(got) = self.within(ANSWER, pool.get()).await else {
             let detail = format!("no connection was free within {} s", ANSWER.as_secs());
+            self.complain(&detail);
             return Err(StoreError::Overloaded { place: self.place.clone(), detail });
         };
         match got {
@@ -182,14 +183,27 @@ impl Link {
     pub(super) fn failed(&self, error: &Error) -> StoreError {
         match errors::of_call(&self.place, error) {
             StoreError::Refused { place, detail } => {
-                let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
-                if complained.is_none_or(|at| at.elapsed() >= QUIET) {
-                    tracing::error!(place, error = detail, "the database refuses what is asked of it");
-                    *complained = Some(Instant::now());
-                }
+                self.complain(&detail);
                 StoreError::Away { place, detail }
             }
+            StoreError::Overloaded { place, detail } => {
+                self.complain(&detail);
+                StoreError::Overloaded { place, detail }
+            }
             other => other,
+        }
+    }
+
+    /// Says what the database does not do, now and then.
+    fn complain(&self, detail: &str) {
+        let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
+        if complained.is_none_or(|at| at.elapsed() >= QUIET) {
+            tracing::error!(
+                place = self.place,
+                error = detail,
+                "the database does not do what is asked of it"
+            );
+            *complained = Some(Instant::now());
         }
     }
 
