@@ -7,8 +7,10 @@ use super::error::EngineError;
 use super::ingest::{REFUSED_TIMES, refusal, stand_back};
 use super::settle::Faring;
 use super::writer::{Writer, refused};
-use crate::domain::change::Revisions;
+use crate::domain::change::{Revisions, Swept};
+use crate::domain::ids::UserKey;
 use crate::domain::limits;
+use crate::domain::profile::Profile;
 use crate::store::StoreError;
 
 impl Writer {
@@ -118,6 +120,16 @@ impl Writer {
     /// What is in force, as the store is to check it.
     pub(super) fn basis(&self) -> Option<Revisions> {
         self.is_shared().then_some(self.in_force.revisions)
+    }
+
+    /// The part of the profiles that a step of long work looked at, as the store is to check it.
+    pub(super) fn swept(
+        &self,
+        after: Option<&UserKey>,
+        to: Option<&UserKey>,
+        profiles: &[Profile],
+    ) -> Option<Swept> {
+        self.is_shared().then(|| Swept::of(after, to, profiles))
     }
 
     /// How many of `count` to take at a time: fewer where others keep being first.

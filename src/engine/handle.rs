@@ -35,7 +35,7 @@ pub struct Engine {
 /// What handles, the writer and the sweeper share.
 pub(super) struct Shared {
     pub commands: mpsc::Sender<Command>,
-    /// Where events go: to the writer, or to one of several, by their user.
+    /// Where events go: to the writer, or to one of several, by their first user.
     pub ingest: Vec<mpsc::Sender<Command>>,
     /// How many more posts may wait, of `limits::QUEUE_COMMANDS`.
     pub queue_places: Arc<Semaphore>,

@@ -39,6 +39,16 @@ pub(super) fn refusal(error: &StoreError) -> &'static str {
     }
 }
 
+/// Tells whoever runs the server of a group that was not written. What passes is told of elsewhere, once.
+pub(super) fn tell_of_refusal(error: &StoreError) {
+    if error.is_passing() {
+        tracing::debug!(%error, "a group of inputs was refused");
+    } else {
+        tracing::error!(%error, "a group of inputs was refused");
+    }
+    metrics::counter!("stagepost_groups_refused_total").increment(1);
+}
+
 /// Waits a moment where others were first that often in a row: longer each time, and not as long as they.
 pub(super) async fn stand_back(times: u32, ids: &mut IdSource) {
     if times > 2 {
@@ -80,7 +90,7 @@ impl Shared {
 /// One of several writers that take in events.
 pub(super) struct Ingester {
     shared: Arc<Shared>,
-    pub ids: IdSource,
+    ids: IdSource,
     commands: mpsc::Receiver<Command>,
     in_force: Arc<InForce>,
     /// Who waits for its stop.
@@ -185,11 +195,8 @@ impl Ingester {
     fn refuse(&self, group: Vec<(Input, Waiting)>, error: &StoreError) {
         if error.is_passing() {
             self.shared.pulse.note(Err::<(), _>(error));
-            tracing::debug!(%error, "a group of inputs was refused");
-        } else {
-            tracing::error!(%error, "a group of inputs was refused");
         }
-        metrics::counter!("stagepost_groups_refused_total").increment(1);
+        tell_of_refusal(error);
         group.into_iter().for_each(|(_, waiting)| waiting.answer(Err(refusal(error))));
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::group::Group;
 use super::writer::Writer;
 use crate::domain::backfill::Backfill;
-use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite, Swept};
+use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite};
 use crate::domain::definition::{Announcement, Computation, Flow, Status};
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::domain::limits;
@@ -78,7 +78,7 @@ impl Writer {
         };
         let step = self.fewer(self.pace.step);
         let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), step).await?;
-        let swept = Swept::of(after.as_ref(), last.as_ref(), &profiles);
+        let swept = self.swept(after.as_ref(), last.as_ref(), &profiles);
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
@@ -88,7 +88,7 @@ impl Writer {
             group.hold(profile);
         }
         let mut changes = group.finish().await?;
-        changes.swept = Some(swept);
+        changes.swept = swept;
         let mut computation = (**computation).clone();
         match last {
             Some(last) => computation.announcements[0].after = Some(last),

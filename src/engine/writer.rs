@@ -15,7 +15,7 @@ use super::error::EngineError;
 use super::group::Group;
 use super::handle::{DeliveriesMade, Engine, Pulse, Shared};
 use super::in_force::{InForce, Present};
-use super::ingest::{Ingester, REFUSED_TIMES, refusal, stand_back};
+use super::ingest::{Ingester, REFUSED_TIMES, refusal, stand_back, tell_of_refusal};
 use super::inputs::decide;
 use super::leases::{Leases, TIMERS, WORK};
 use super::settle::{Faring, Healths};
@@ -128,7 +128,7 @@ impl Writer {
             healths,
             replays,
             present: Present::new(Arc::clone(&in_force)),
-            newest_id: Mutex::default(),
+            newest_id: Mutex::new(ids.newest()),
             leases: if is_shared { Leases::of_node(node) } else { Leases::everything() },
             store,
             clock: settings.clock,
@@ -169,9 +169,6 @@ impl Writer {
             jobs: false,
             stopping: false,
         };
-        for ingester in &mut writer.ingesters {
-            start_after_newest(&mut ingester.ids, &*writer.shared.store).await?;
-        }
         // Another node that starts just now may do the same.
         let renewed = writer.until_first(async |it| Ok(it.renew_old_forms().await?)).await;
         renewed.map_err(|error| match error {
@@ -538,12 +535,7 @@ pub(super) fn refused(error: StoreError) -> Result<(), StoreError> {
     if error.is_fatal() {
         return Err(error);
     }
-    if error.is_passing() {
-        tracing::debug!(%error, "a group of inputs was refused");
-    } else {
-        tracing::error!(%error, "a group of inputs was refused");
-    }
-    metrics::counter!("stagepost_groups_refused_total").increment(1);
+    tell_of_refusal(&error);
     Ok(())
 }
 

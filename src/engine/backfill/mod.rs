@@ -39,7 +39,7 @@ struct Turn {
     given: Vec<(UserKey, Vec<PastState>)>,
     /// How much of it found no room.
     left_out: usize,
-    swept: Swept,
+    swept: Option<Swept>,
     /// The last one of them.
     last: UserKey,
 }
@@ -137,7 +137,7 @@ impl Writer {
         let turn = Turn {
             given: past.as_mut().map(|past| past.take(&profiles, &last)).unwrap_or_default(),
             left_out: past.as_mut().map(Reading::take_left_out).unwrap_or_default(),
-            swept: Swept::of(after, Some(&last), &profiles),
+            swept: self.swept(after, Some(&last), &profiles),
             profiles,
             last: last.clone(),
         };
@@ -157,7 +157,7 @@ impl Writer {
 
     /// No profile is left after that one: accounts are next, or all is done.
     async fn end_profiles(&mut self, backfill: &Backfill, after: Option<&UserKey>) -> Result<(), StoreError> {
-        let changes = ChangeSet { swept: Some(Swept::of(after, None, &[])), ..ChangeSet::default() };
+        let changes = ChangeSet { swept: self.swept(after, None, &[]), ..ChangeSet::default() };
         if self.computations_of(backfill).any(|it| it.target == Target::Accounts) {
             return self.advance(backfill, changes, BackfillPhase::Accounts { after: None }).await;
         }
@@ -179,7 +179,7 @@ impl Writer {
         backfill.profiles_done +=
             u64::try_from(profiles.iter().filter(is_somebody).count()).unwrap_or(u64::MAX);
         let mut changes = self.changes_of_turn(&backfill, profiles, given, &last, left_out).await?;
-        changes.swept = Some(swept);
+        changes.swept = swept;
         self.advance(&backfill, changes, BackfillPhase::Profiles { after: Some(last) }).await
     }
 
@@ -238,11 +238,11 @@ impl Writer {
         let after = after.unwrap_or(&first);
         let step = self.fewer(self.pace.step);
         let (mut profiles, last) = self.shared.store.profiles_after(Some(after), step).await?;
-        let swept = Swept::of(Some(after), last.as_ref(), &profiles);
+        let swept = self.swept(Some(after), last.as_ref(), &profiles);
         let is_end = last.as_ref().is_none_or(|last| last.group_id().is_none());
         profiles.retain(|profile| profile.key.group_id().is_some());
         let mut changes = self.evaluate_accounts(backfill, profiles).await?;
-        changes.swept = Some(swept);
+        changes.swept = swept;
         match last.filter(|_| !is_end) {
             Some(last) => {
                 self.advance(backfill, changes, BackfillPhase::Accounts { after: Some(last) }).await
@@ -338,7 +338,7 @@ impl Writer {
         let Some(Revisit { after }) = &flow.revisit else { return Ok(()) };
         let step = self.fewer(self.pace.step);
         let (profiles, last) = self.shared.store.profiles_after(after.as_ref(), step).await?;
-        let swept = Swept::of(after.as_ref(), last.as_ref(), &profiles);
+        let swept = self.swept(after.as_ref(), last.as_ref(), &profiles);
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
@@ -354,7 +354,7 @@ impl Writer {
             }
         }
         let mut changes = group.finish().await?;
-        changes.swept = Some(swept);
+        changes.swept = swept;
         let revisit = last.map(|last| Revisit { after: Some(last) });
         let definition = Definition::Flow(Flow { revisit, ..(**flow).clone() });
         changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
