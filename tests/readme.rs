@@ -48,9 +48,11 @@ fn the_destinations_in_the_docs_are_right() {
         .iter()
         .filter_map(|it| match it {
             Definition::Destination(destination) => Some(destination.kind.as_str()),
-            Definition::Source(_) | Definition::Flow(_) | Definition::Audience(_) | Definition::Trait(_) => {
-                None
-            }
+            Definition::Source(_)
+            | Definition::Team(_)
+            | Definition::Flow(_)
+            | Definition::Audience(_)
+            | Definition::Trait(_) => None,
         })
         .collect();
     assert_eq!(kinds, ["webhook", "webhook_action", "webhook", "pendo", "hello_customer"]);

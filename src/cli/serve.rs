@@ -283,8 +283,8 @@ fn in_lines<T: std::fmt::Display>(problems: &[T]) -> String {
 
 fn check_templates(definition: &Definition, templates: &Templates) -> Result<(), String> {
     let Definition::Flow(flow) = definition else { return Ok(()) };
-    for level in &flow.escalation {
-        let Channel::Email { template, .. } = &level.channel;
+    for action in flow.escalation.iter().flat_map(|level| &level.actions) {
+        let Channel::Email { template, .. } = action else { continue };
         templates
             .check(template)
             .map_err(|error| format!("flow {}: template `{template}` can't be used: {error}", flow.name))?;

@@ -106,6 +106,24 @@ pub const MAX_EVENT_DESTINATIONS: usize = 20;
 /// Largest definitions document, in bytes.
 pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 
+// --- escalation -------------------------------------------------------------------------------------------------
+/// Mails that one digest takes the place of; with more, it leaves before its time and the next one begins.
+pub const MAX_GATHERED: usize = 1000;
+/// What one level of an escalation may do at once.
+pub const MAX_ACTIONS: usize = 10;
+/// How often a level may repeat itself.
+pub const MAX_REPEATS: u32 = 100;
+/// Shifts of a team, and its opening hours.
+pub const MAX_SHIFTS: usize = 200;
+/// Holidays of a team.
+pub const MAX_HOLIDAYS: usize = 1000;
+/// Snoozes that a journey keeps.
+pub const MAX_SNOOZES: usize = 20;
+/// How far ahead a journey may be snoozed.
+pub const MAX_SNOOZE: Span = Span::from_days(30);
+/// How long the links of a mail work.
+pub const LINK_LIFE: Span = Span::from_days(7);
+
 // --- the engine -------------------------------------------------------------------------------------------------
 /// Commands that may wait for the writer; beyond it callers are told to come back.
 pub const QUEUE_COMMANDS: usize = 8192;

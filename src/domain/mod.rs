@@ -9,6 +9,7 @@ pub mod copying;
 pub mod decide;
 pub mod definition;
 pub mod delivery;
+pub mod desk;
 pub mod event;
 pub mod external_ids;
 pub mod fql;

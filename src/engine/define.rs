@@ -58,6 +58,7 @@ impl Writer {
             match &mut definition {
                 Definition::Flow(flow) if has_journeys => flow.revisit = Some(Revisit::default()),
                 Definition::Flow(_)
+                | Definition::Team(_)
                 | Definition::Audience(_)
                 | Definition::Trait(_)
                 | Definition::Source(_)

@@ -33,7 +33,7 @@ pub(super) async fn decide(
                 Outcomes::Done
             }
             Input::Operate { id, operation, by, reason } => {
-                let note = Note { by, reason, at: group.now };
+                let note = Note { by, reason, at: group.now, via: None };
                 Outcomes::Operated(operate(group, users.get(&id), id, operation, note).map(Box::new))
             }
         });

@@ -12,8 +12,8 @@ use serde_json::{Map, json};
 use stagepost::clock::Clock;
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::{
-    Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, Signing, WebhookUrl,
-    document,
+    Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, OutsideHours,
+    Recipient, Signing, WebhookUrl, document,
 };
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event};
@@ -323,11 +323,20 @@ impl Machine {
             .map(|(stage, hours)| Level {
                 stage: (*stage).to_owned(),
                 after: Span::from_hours(*hours),
-                channel: Channel::Email { to: vec!["ops@example.com".into()], template: "no_reply".into() },
+                actions: vec![Channel::Email {
+                    to: vec![Recipient::Address("ops@example.com".into())],
+                    template: "no_reply".into(),
+                }],
+                outside_hours: OutsideHours::default(),
+                repeat: None,
             })
             .collect();
         self.apply(vec![Definition::Flow(Flow {
             name: "appointment".into(),
+            sid: None,
+            widgets: BTreeMap::new(),
+            team: None,
+            digest: None,
             initial: Some("initiation".into()),
             terminal: vec!["confirmed".into(), "cancelled".into()],
             expire_after: Span::from_hours(EXPIRE_HOURS),

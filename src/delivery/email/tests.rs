@@ -94,6 +94,7 @@ fn delivery() -> Delivery {
         replays: 0,
         reason: None,
         superseded_by: None,
+        receipt: None,
         attempts: Vec::new(),
     }
 }

@@ -30,10 +30,16 @@ impl Decision<'_> {
 
     fn fire(&mut self, journey: &mut Journey, flow: &Flow, due: DueLevel<'_>) {
         journey.stall(self.now, &mut self.changes.journeys);
-        let Channel::Email { to, template } = &due.level.channel;
+        for action in &due.level.actions {
+            self.act(journey, flow, due, action);
+        }
+    }
+
+    fn act(&mut self, journey: &mut Journey, flow: &Flow, due: DueLevel<'_>, action: &Channel) {
+        let Channel::Email { to, template } = action else { return };
         let payload = Payload::Email {
             template: template.clone(),
-            to: to.clone(),
+            to: to.iter().cloned().map(String::from).collect(),
             context: self.mail_context(journey, flow, due),
         };
         let message_id = format!("{}.{}.{}.{}", journey.id, due.level.stage, due.key.after, due.key.twin);
@@ -43,9 +49,11 @@ impl Decision<'_> {
             stage: due.level.stage.clone(),
             level: due.number,
             key: due.key,
-            channel: due.level.channel.as_str().to_owned(),
+            channel: action.as_str().to_owned(),
             at: self.now,
             delivery_id,
+            again: 0,
+            receipt: None,
         });
     }
 

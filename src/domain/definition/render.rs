@@ -5,7 +5,7 @@ mod destination;
 use serde_json::{Map, Value, json};
 
 use super::secrets::marked;
-use super::{Class, Computation, Definition, Flow, Level, Source, Status};
+use super::{Class, Computation, Definition, Flow, Level, Source, Status, Team};
 use crate::domain::time::Timestamp;
 
 pub use super::secrets::{REDACTED, is_secret_header};
@@ -24,6 +24,7 @@ pub struct Shown {
 pub fn definition(definition: &Definition, shown: &Shown) -> Value {
     match definition {
         Definition::Source(it) => source(it),
+        Definition::Team(it) => team(it),
         Definition::Flow(it) => flow(it),
         Definition::Destination(it) => destination(it),
         Definition::Audience(it) | Definition::Trait(it) => computation(it, shown),
@@ -46,6 +47,14 @@ pub fn source(source: &Source) -> Value {
     with_times(shown, source.created_at, source.updated_at)
 }
 
+/// A team.
+pub fn team(team: &Team) -> Value {
+    let mut shown = Map::new();
+    shown.insert("key".into(), team.key.as_str().into());
+    shown.insert("time_zone".into(), team.time_zone.name().into());
+    with_times(shown, team.created_at, team.updated_at)
+}
+
 /// A flow that is configured.
 pub fn flow(flow: &Flow) -> Value {
     let mut shown = Map::new();
@@ -65,11 +74,9 @@ fn level(level: &Level) -> Value {
     let mut shown = Map::new();
     shown.insert("stage".into(), level.stage.as_str().into());
     shown.insert("after".into(), level.after.to_string().into());
-    shown.insert("channel".into(), level.channel.as_str().into());
-    match &level.channel {
-        super::Channel::Email { to, template } => {
-            shown.insert("to".into(), json!(to));
-            shown.insert("template".into(), template.as_str().into());
+    for action in &level.actions {
+        if let Ok(Value::Object(action)) = serde_json::to_value(action) {
+            shown.extend(action);
         }
     }
     Value::Object(shown)

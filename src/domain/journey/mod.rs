@@ -93,7 +93,7 @@ pub struct Escalation {
     /// Which level it was.
     #[serde(rename = "k")]
     pub key: LevelKey,
-    /// How it was sent: `email`.
+    /// How it was sent: `email`, `call`.
     #[serde(rename = "c")]
     pub channel: String,
     /// When it fired.
@@ -102,6 +102,26 @@ pub struct Escalation {
     /// What was sent.
     #[serde(rename = "d")]
     pub delivery_id: DeliveryId,
+    /// 0 where the level fired for the first time; it counts its repetitions, and what reminds after a snooze.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub again: u32,
+    /// What became of it, where the receiver tells: a call that nobody answered lets the next level fire at once.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<EscalationReceipt>,
+}
+
+/// What became of an escalation at its receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EscalationReceipt {
+    /// The receiver's word: `answered`, `no-answer`, `delivered`.
+    #[serde(rename = "s")]
+    pub status: String,
+    /// Whether it reached somebody; `None` while that is open.
+    #[serde(rename = "r")]
+    pub reached: Option<bool>,
+    /// When that was told.
+    #[serde(rename = "a")]
+    pub at: Timestamp,
 }
 
 /// An operator's word on a journey.
@@ -113,6 +133,26 @@ pub struct Note {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// By what: `api`, `mail`, `call`; absent in what was written before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+}
+
+/// An operator wants to hear of a stall again later: its ladder rests until then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snooze {
+    /// The stage that the journey was in.
+    #[serde(rename = "s")]
+    pub stage: String,
+    /// Since when it was in that stage.
+    #[serde(rename = "a")]
+    pub stage_at: Timestamp,
+    /// Until when.
+    #[serde(rename = "u")]
+    pub until: Timestamp,
+    /// Who, why and when.
+    #[serde(rename = "n")]
+    pub note: Note,
 }
 
 /// An operator took notice of a stall: its ladder stops.
@@ -177,9 +217,26 @@ pub struct Journey {
     /// What operators took notice of, oldest first.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledged: Vec<Acknowledgement>,
+    /// Snoozes, oldest first; the newest of the present stage counts.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    pub snoozes: Vec<Snooze>,
+    /// When its Studio execution ended without a terminal stage, and how (`ended_reason`), where that was told: it stalls at once.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub died: Option<Death>,
     /// Set when an operator resolved the journey.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Note>,
+}
+
+/// A Studio execution that ended without a terminal stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// When.
+    #[serde(rename = "a")]
+    pub at: Timestamp,
+    /// Twilio's word for how: `FLOW_END`, …; may be empty.
+    #[serde(rename = "w", default)]
+    pub reason: String,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

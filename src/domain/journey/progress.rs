@@ -105,6 +105,8 @@ impl Journeys<'_> {
             steps_left_out: 0,
             escalations: Vec::new(),
             acknowledged: Vec::new(),
+            snoozes: Vec::new(),
+            died: None,
             resolved: None,
         });
         self.list.len() - 1

@@ -50,6 +50,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 fn paths(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Source => ("/api/sources", "/api/sources/{key}"),
+        Kind::Team => ("/api/teams", "/api/teams/{key}"),
         Kind::Flow => ("/api/flows", "/api/flows/{name}"),
         Kind::Destination => ("/api/destinations", "/api/destinations/{key}"),
         Kind::Audience => ("/api/audiences", "/api/audiences/{key}"),
@@ -62,6 +63,7 @@ async fn list(state: &ApiState, kind: Kind) -> Answer {
     let (definitions, counts) = (engine.definitions(), counts(engine, kind).await?);
     let rows: Vec<Value> = match kind {
         Kind::Source => definitions.sources.values().map(|source| render::source(source)).collect(),
+        Kind::Team => definitions.teams.values().map(|team| render::team(team)).collect(),
         Kind::Flow => {
             let unknown = engine.unknown_flows().await?;
             let unknown = unknown.iter().map(|name| json!({ "name": name, "configured": false }));
@@ -225,7 +227,7 @@ fn beside(engine: &Engine, computation: &Computation, counts: &Counts) -> Shown 
 async fn counts(engine: &Engine, kind: Kind) -> Result<Counts, EngineError> {
     match kind {
         Kind::Audience | Kind::Destination => engine.counts().await,
-        Kind::Source | Kind::Flow | Kind::Trait => Ok(Counts::default()),
+        Kind::Source | Kind::Team | Kind::Flow | Kind::Trait => Ok(Counts::default()),
     }
 }
 
@@ -233,6 +235,7 @@ async fn counts(engine: &Engine, kind: Kind) -> Result<Counts, EngineError> {
 fn plural(kind: Kind) -> &'static str {
     match kind {
         Kind::Source => "sources",
+        Kind::Team => "teams",
         Kind::Flow => "flows",
         Kind::Destination => "destinations",
         Kind::Audience => "audiences",

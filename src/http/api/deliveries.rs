@@ -92,6 +92,7 @@ fn whole(delivery: &Delivery) -> Value {
         Payload::Email { template, to, context } => {
             json!({ "template": template, "to": to, "context": context })
         }
+        Payload::Twilio { request, context } => json!({ "request": request, "context": context }),
     };
     shown
 }
@@ -99,6 +100,7 @@ fn whole(delivery: &Delivery) -> Value {
 /// What sort of thing is sent.
 fn kind(payload: &Payload) -> &'static str {
     match payload {
+        Payload::Twilio { .. } => "twilio",
         Payload::Call(_) => "call",
         Payload::Email { .. } => "email",
     }
@@ -144,6 +146,7 @@ mod tests {
             replays: 0,
             reason: None,
             superseded_by: None,
+            receipt: None,
             attempts: vec![Attempt {
                 at,
                 status: "retry".to_owned(),

@@ -173,6 +173,8 @@ mod tests {
             }],
             steps_left_out: 0,
             escalations: vec![Escalation {
+                again: 0,
+                receipt: None,
                 key: crate::domain::definition::LevelKey {
                     after: crate::domain::time::Span::from_secs(1800),
                     twin: 0,
@@ -183,6 +185,8 @@ mod tests {
                 at,
                 delivery_id,
             }],
+            snoozes: Vec::new(),
+            died: None,
             acknowledged: Vec::new(),
             resolved: None,
         };

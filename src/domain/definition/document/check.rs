@@ -77,6 +77,11 @@ pub fn email(text: &str) -> Result<&str, String> {
     if domain.split('.').all(label) { Ok(text) } else { no_address() }
 }
 
+/// A time zone by its name in the IANA database.
+pub(super) fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
+    text.parse().map_err(|_| "is not the name of a time zone such as Europe/Brussels or UTC".to_owned())
+}
+
 /// An address that can be called. It is never shown: its query may hold a token.
 pub fn http_url(text: &str) -> Result<&str, String> {
     if text.len() > MAX_URL_BYTES {

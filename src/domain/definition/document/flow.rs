@@ -1,8 +1,10 @@
 //! `[[flow]]` and its levels.
 
+use std::collections::BTreeMap;
+
 use super::check;
 use super::reader::{Field, Table};
-use crate::domain::definition::{Channel, Flow, Level};
+use crate::domain::definition::{Channel, Flow, Level, OutsideHours, Recipient};
 use crate::domain::limits::{DEFAULT_EXPIRE_AFTER, MAX_LEVELS, MAX_RECIPIENTS, MAX_STAGES};
 use crate::domain::time::{MAX_SPAN, Span, Timestamp};
 
@@ -39,6 +41,10 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Option<Flow> {
         terminal,
         expire_after,
         escalation,
+        sid: None,
+        widgets: BTreeMap::new(),
+        team: None,
+        digest: None,
         revisit: None,
         created_at: Timestamp::default(),
         updated_at: Timestamp::default(),
@@ -64,7 +70,13 @@ fn level(field: &Field<'_, '_>, terminal: &[String], expire_after: Span) -> Opti
         ));
     }
     let channel = channel(table);
-    Some(Level { stage: stage?.to_owned(), after: after?, channel: channel? })
+    Some(Level {
+        stage: stage?.to_owned(),
+        after: after?,
+        actions: vec![channel?],
+        outside_hours: OutsideHours::default(),
+        repeat: None,
+    })
 }
 
 /// The rest of a level: whom it tells, and how.
@@ -80,5 +92,6 @@ fn channel(mut table: Table<'_, '_>) -> Option<Channel> {
     }
     let template = table.required("template").and_then(|field| field.parse(check::key));
     table.close(&[]);
-    Some(Channel::Email { to: to?, template: template?.to_owned() })
+    let to = to?.into_iter().map(Recipient::Address).collect();
+    Some(Channel::Email { to, template: template?.to_owned() })
 }

@@ -12,6 +12,7 @@ mod reader;
 mod source;
 mod substitute;
 mod suggest;
+mod team;
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +31,7 @@ pub use substitute::{substitute, unreplaced};
 pub use suggest::did_you_mean;
 
 /// The tables of a document that hold definitions of this version.
-pub const TABLES: [&str; 5] = ["source", "flow", "destination", "audience", "trait"];
+pub const TABLES: [&str; 6] = ["source", "team", "flow", "destination", "audience", "trait"];
 /// The tables that a later version will have.
 pub const LATER_TABLES: [&str; 1] = ["twilio"];
 
@@ -100,7 +101,7 @@ pub fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definitio
 fn complete(kind: Kind, key: Option<&str>, body: &Value, problems: &Problems) -> Option<Value> {
     let key = key?;
     let field = match kind {
-        Kind::Source | Kind::Destination => "key",
+        Kind::Source | Kind::Team | Kind::Destination => "key",
         Kind::Flow => "name",
         Kind::Audience | Kind::Trait => {
             if let Err(message) = check::computation_key(key) {
@@ -128,6 +129,11 @@ fn read_definition(kind: Kind, key: Option<&str>, mut table: Table<'_, '_>) -> O
             let source = source::read(&mut table);
             table.close(&[]);
             source.map(Definition::Source)
+        }
+        Kind::Team => {
+            let team = team::read(&mut table);
+            table.close(&[]);
+            team.map(Definition::Team)
         }
         Kind::Flow => {
             let flow = flow::read(&mut table);
@@ -159,7 +165,9 @@ pub(super) fn twice<'a>(kind: Kind, keys: impl Iterator<Item = (usize, &'a str)>
         };
         let table = kind.as_str();
         let (field, message) = match kind {
-            Kind::Source | Kind::Destination => ("key", format!("{table} `{key}` is defined twice")),
+            Kind::Source | Kind::Team | Kind::Destination => {
+                ("key", format!("{table} `{key}` is defined twice"))
+            }
             Kind::Flow => ("name", format!("flow `{key}` is defined twice")),
             Kind::Audience | Kind::Trait => {
                 ("name", format!("another {table}'s name makes the same key, `{key}`"))

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::definition::{Channel, DestinationKind, Emit, EventsWanted, SourceKind};
+use crate::domain::definition::{Channel, DestinationKind, Emit, EventsWanted, Recipient, SourceKind};
 
 /// The fields and messages of everything wrong with `document`.
 fn problems(document: Value) -> Vec<(String, String)> {
@@ -50,8 +50,8 @@ fn a_whole_document_with_its_defaults() {
     assert_eq!(flow.expire_after.to_string(), "30d");
     let after: Vec<String> = flow.escalation.iter().map(|level| level.after.to_string()).collect();
     assert_eq!(after, ["30m", "2h"], "levels run in rising order");
-    let Channel::Email { to, .. } = &flow.escalation[0].channel;
-    assert_eq!(to, &["a@example.com"]);
+    let Channel::Email { to, .. } = &flow.escalation[0].actions[0] else { panic!() };
+    assert_eq!(*to, [Recipient::Address("a@example.com".into())]);
     let DestinationKind::Webhook { urls, signing, .. } = &destination.kind else { panic!("{destination:?}") };
     assert_eq!((urls.len(), signing.shared_secret.as_deref()), (1, Some("s3cret")));
     assert_eq!((destination.events, destination.rate_limit), (EventsWanted::All, Some(5)));

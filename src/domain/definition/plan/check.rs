@@ -58,7 +58,7 @@ pub(super) fn references(
                     problems.push(Problem::new(format!("{at}.sources[{index}]"), message));
                 }
             }
-            Definition::Flow(_) => {}
+            Definition::Team(_) | Definition::Flow(_) => {}
         }
     }
     problems
@@ -118,6 +118,11 @@ pub fn needed_by(existing: &Definitions, kind: Kind, key: &str) -> Option<String
                 existing.destinations.values().filter(|it| it.routing.sources.as_ref().is_some_and(names_it));
             let names: Vec<String> = connected.map(|it| format!("`{}`", it.key)).collect();
             (!names.is_empty()).then(|| format!("source `{key}` is still named by {}", names.join(", ")))
+        }
+        Kind::Team => {
+            let uses = existing.flows.values().filter(|flow| flow.team.as_deref() == Some(key));
+            let names: Vec<String> = uses.map(|flow| format!("`{}`", flow.name)).collect();
+            (!names.is_empty()).then(|| format!("team `{key}` is still named by {}", names.join(", ")))
         }
         Kind::Flow => None,
     }
