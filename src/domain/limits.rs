@@ -135,8 +135,10 @@ pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
 pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
-/// Writers that take events in on one node, where several nodes share the store.
-pub const INGEST_WRITERS: usize = 2;
+/// Most writers that take events in on one node, where several nodes share the store.
+pub const MAX_WRITERS: usize = 16;
+/// Most of them unless asked otherwise.
+pub const MAX_DEFAULT_WRITERS: usize = 8;
 /// How often something is decided anew because another writer was faster, before whoever asked is told to come back.
 pub const DECISIONS: u32 = 100;
 /// How long a post waits for a database; Studio's widget gives up after ten seconds.
