@@ -323,6 +323,12 @@ pub const MAX_FQL_STEPS: usize = 4 * 1024 * 1024;
 /// Longest text that a function of a filter may make, in bytes.
 pub const MAX_FQL_TEXT_BYTES: usize = 128 * 1024;
 
+// --- Studio flows -----------------------------------------------------------------------------------------------
+/// Most states of a flow (Studio: 2000 widgets).
+pub const MAX_STUDIO_STATES: usize = 2000;
+/// Largest flow definition that is read, in bytes.
+pub const MAX_STUDIO_FLOW_BYTES: usize = 8 * 1024 * 1024;
+
 // --- secrets at rest --------------------------------------------------------------------------------------------
 /// Shortest key that secrets are sealed under, in characters: 16 random bytes as hexadecimal digits.
 pub const MIN_SECRET_KEY_CHARS: usize = 32;
