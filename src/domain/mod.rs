@@ -24,6 +24,7 @@ pub mod key;
 pub mod leaf;
 pub mod lease;
 pub mod limits;
+pub mod link;
 pub mod mapping;
 pub mod own_headers;
 pub mod packed;
