@@ -24,6 +24,7 @@ mod population;
 mod preview;
 mod read;
 mod replay;
+mod runs;
 mod scan;
 mod scheduler;
 mod settle;
