@@ -3,11 +3,18 @@
 use super::Decision;
 use super::compute::earliest;
 use crate::domain::delivery::Cause;
+use crate::domain::ids::Desk;
 use crate::domain::profile::Profile;
 
 impl Decision<'_> {
     /// Looks at everything that time can change for this user, and sets his timer anew.
     pub fn wake(&mut self, profile: &mut Profile) {
+        if let Some(desk) = profile.key.desk_of() {
+            return match desk {
+                Desk::Flow(_) => self.set_desk_timer(profile),
+                Desk::Team(_) => profile.wake_at = None,
+            };
+        }
         profile.updated_at = self.now;
         self.escalate(profile);
         self.forget_during_backfill(profile);

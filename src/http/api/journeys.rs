@@ -175,6 +175,7 @@ mod tests {
             steps_left_out: 0,
             escalations: vec![Escalation {
                 again: 0,
+                moved_by: 0,
                 receipt: None,
                 key: crate::domain::definition::LevelKey {
                     after: crate::domain::time::Span::from_secs(1800),
