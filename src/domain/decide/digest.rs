@@ -37,14 +37,18 @@ impl Decision<'_> {
     /// `mails` are those of them that are still there; answers them as they are then.
     pub fn end_gathering(&mut self, desk: &mut Profile, mails: Vec<DeliveryWrite>) -> Vec<DeliveryWrite> {
         let gathering = desk.desk.as_mut().and_then(|state| state.gathering.take());
-        let Some((gathering, Desk::Flow(name))) = gathering.zip(desk.key.desk_of()) else { return Vec::new() };
+        let Some((gathering, Desk::Flow(name))) = gathering.zip(desk.key.desk_of()) else {
+            return Vec::new();
+        };
         desk.updated_at = self.now;
         // One that left already, or is not wanted any more, is none of them.
         let mut mails: Vec<_> = mails.into_iter().filter(|mail| is_waiting(&mail.delivery)).collect();
         let flow = self.rules.definitions.flows.get(name).cloned();
         let more_than = flow.as_ref().and_then(|flow| flow.digest).map(|digest| digest.more_than);
-        let journeys: BTreeSet<JourneyId> = mails.iter().filter_map(|mail| journey_of(&mail.delivery)).collect();
-        let is_many = more_than.is_some_and(|most| journeys.len() > usize::try_from(most).unwrap_or(usize::MAX));
+        let journeys: BTreeSet<JourneyId> =
+            mails.iter().filter_map(|mail| journey_of(&mail.delivery)).collect();
+        let is_many =
+            more_than.is_some_and(|most| journeys.len() > usize::try_from(most).unwrap_or(usize::MAX));
         for (index, same) in by_recipients(&mut mails).into_iter().enumerate() {
             let rows: BTreeSet<_> = same.iter().filter_map(|mail| journey_of(&mail.delivery)).collect();
             match &flow {
@@ -61,14 +65,10 @@ impl Decision<'_> {
     }
 
     /// Makes one mail of those, which are for the same people.
-    fn digest(
-        &mut self,
-        flow: &Flow,
-        gathering: &Gathering,
-        index: usize,
-        mails: Vec<&mut DeliveryWrite>,
-    ) {
-        let Some(Payload::Email { to, .. }) = mails.first().map(|mail| mail.delivery.payload.clone()) else { return };
+    fn digest(&mut self, flow: &Flow, gathering: &Gathering, index: usize, mails: Vec<&mut DeliveryWrite>) {
+        let Some(Payload::Email { to, .. }) = mails.first().map(|mail| mail.delivery.payload.clone()) else {
+            return;
+        };
         let context = self.digest_context(flow, gathering, &mails);
         let stalls = mails.iter().filter_map(|mail| Some((journey_of(&mail.delivery)?, mail.delivery.id)));
         let (id, cause) = (self.ids.delivery(self.now), Cause::Digest(stalls.collect()));
@@ -91,7 +91,9 @@ impl Decision<'_> {
         let mut rows: BTreeMap<JourneyId, (DeliveryId, Value)> = BTreeMap::new();
         let mut stages: BTreeSet<String> = BTreeSet::new();
         for mail in mails {
-            let Some((journey, row)) = journey_of(&mail.delivery).zip(self.row(&mail.delivery)) else { continue };
+            let Some((journey, row)) = journey_of(&mail.delivery).zip(self.row(&mail.delivery)) else {
+                continue;
+            };
             stages.extend(row["stage"].as_str().map(str::to_owned));
             rows.insert(journey, (mail.delivery.id, row));
         }

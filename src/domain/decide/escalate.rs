@@ -65,7 +65,11 @@ impl Decision<'_> {
             let stall = Stall { profile, journey, flow, team, due };
             let mut parcels = self.parcels(&stall, action, place);
             if parcels.len() > room {
-                tracing::warn!(flow = flow.name, level = due.number, "a level reaches too many; some are left out");
+                tracing::warn!(
+                    flow = flow.name,
+                    level = due.number,
+                    "a level reaches too many; some are left out"
+                );
                 parcels.truncate(room);
             }
             room -= parcels.len();
@@ -116,14 +120,12 @@ impl Decision<'_> {
             Channel::Webhook { to } => {
                 to.iter().enumerate().map(|(index, key)| self.webhook(stall, key, place, index)).collect()
             }
-            Channel::Call { to, text, via } => self.to_each(stall, to, via, |to| TwilioRequest::Call {
-                to,
-                text: text.clone(),
-            }),
-            Channel::Sms { to, text, via } => self.to_each(stall, to, via, |to| TwilioRequest::Sms {
-                to,
-                text: text.clone(),
-            }),
+            Channel::Call { to, text, via } => {
+                self.to_each(stall, to, via, |to| TwilioRequest::Call { to, text: text.clone() })
+            }
+            Channel::Sms { to, text, via } => {
+                self.to_each(stall, to, via, |to| TwilioRequest::Sms { to, text: text.clone() })
+            }
             Channel::StudioExecution { to, flow_sid, parameters, via } => {
                 self.to_each(stall, to, via, |to| TwilioRequest::StudioExecution {
                     flow_sid: flow_sid.clone(),

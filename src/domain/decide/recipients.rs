@@ -31,12 +31,7 @@ pub(super) struct Recipients {
 }
 
 impl Decision<'_> {
-    pub(super) fn recipients(
-        &self,
-        stall: &Stall<'_>,
-        wanted: &[Recipient],
-        address: Address,
-    ) -> Recipients {
+    pub(super) fn recipients(&self, stall: &Stall<'_>, wanted: &[Recipient], address: Address) -> Recipients {
         let mut found = Recipients { to: Vec::new(), on_call: OnCall::Somebody, missing: None };
         for recipient in wanted {
             match recipient {

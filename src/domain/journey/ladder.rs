@@ -108,7 +108,8 @@ impl<'j, 'a> Ladder<'j, 'a> {
             Some(newest) => newest.moved_by,
             // The first level of a run that died is due then, unless it was before.
             None => {
-                let first = self.unfired().map(|(_, _, level)| self.journey.stage_at.plus(level.after)).next();
+                let first =
+                    self.unfired().map(|(_, _, level)| self.journey.stage_at.plus(level.after)).next();
                 let death = self.journey.death().map(|death| death.at);
                 death.zip(first).map_or(0, |(death, first)| death.millis_since(first).min(0))
             }
@@ -154,7 +155,8 @@ impl<'j, 'a> Ladder<'j, 'a> {
         self.unfired().map(move |(number, key, level)| {
             let planned = self.planned(level);
             let early = hastened.filter(|(next, _)| *next == number).map(|(_, at)| at);
-            let wanted = early.map_or(planned, |early| early.min(planned)).max(rest_until.unwrap_or_default());
+            let wanted =
+                early.map_or(planned, |early| early.min(planned)).max(rest_until.unwrap_or_default());
             self.rung((number, key, level), 0, planned, wanted)
         })
     }

@@ -41,14 +41,14 @@ impl Journey {
                 Some(*place) != first_mail && (&old.stage, old.key, old.again) != newest
             };
             let later = |place: usize| self.escalations[place + 1..].iter().chain([&mark]);
-            let same = |old: &Escalation, other: &Escalation| old.stage == other.stage && old.key == other.key;
+            let same =
+                |old: &Escalation, other: &Escalation| old.stage == other.stage && old.key == other.key;
             let mut idle = self.escalations.iter().enumerate().filter(is_idle);
-            let fired_again = idle.clone().find(|(place, old)| {
-                later(*place).any(|other| same(old, other) && other.again > old.again)
-            });
-            let gone = fired_again.or_else(|| {
-                idle.find(|(place, old)| later(*place).any(|other| same(old, other)))
-            });
+            let fired_again = idle
+                .clone()
+                .find(|(place, old)| later(*place).any(|other| same(old, other) && other.again > old.again));
+            let gone =
+                fired_again.or_else(|| idle.find(|(place, old)| later(*place).any(|other| same(old, other))));
             if let Some((place, _)) = gone {
                 self.escalations.remove(place);
             }
