@@ -26,6 +26,7 @@ mod preview;
 mod read;
 mod receipts;
 mod replay;
+mod runs;
 mod scan;
 mod scheduler;
 mod settle;

@@ -30,7 +30,7 @@ impl Decision<'_> {
             let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
             // First, so that last year's posts, imported today, alarm nobody.
             journey.expire(flow, self.now, &mut self.changes.journeys);
-            if journey.status == JourneyStatus::Active && journey.death().is_some() {
+            if journey.status == JourneyStatus::Active && journey.died.is_some() {
                 journey.stall(self.now, &mut self.changes.journeys);
             }
             let Some(flow) = flow else { continue };

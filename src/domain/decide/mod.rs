@@ -17,6 +17,7 @@ mod operate;
 mod operators;
 mod recipients;
 mod rules;
+mod runs;
 mod stall;
 mod wake;
 

@@ -84,7 +84,7 @@ impl Decision<'_> {
                 "executionSid": journey.execution_sid,
                 "startedAt": journey.started_at,
                 "stageAt": journey.stage_at,
-                "died": journey.death(),
+                "died": journey.died.as_ref().map(|death| json!({ "at": death.at, "reason": death.reason })),
                 "steps": steps,
             },
             "user": stall.traits(),

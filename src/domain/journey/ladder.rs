@@ -110,7 +110,7 @@ impl<'j, 'a> Ladder<'j, 'a> {
             None => {
                 let first =
                     self.unfired().map(|(_, _, level)| self.journey.stage_at.plus(level.after)).next();
-                let death = self.journey.death().map(|death| death.at);
+                let death = self.journey.died.as_ref().map(|death| death.at);
                 death.zip(first).map_or(0, |(death, first)| death.millis_since(first).min(0))
             }
         }

@@ -400,9 +400,13 @@ fn a_run_that_died_is_due_at_once() {
     assert_eq!(dead.next_wake(None, None, begin), Some(minutes(begin, 5)), "it stalls without a level, too");
     let fired = all(&mut dead, &flow, Some(&team));
     assert_eq!(fired, [(1, 0, minutes(begin, 5)), (2, 0, minutes(begin, 125))]);
-    let before = Some(Death { at: minutes(begin, -5), reason: String::new() });
-    let mut alive = Journey { died: before, ..journey(begin) };
-    assert_eq!(all(&mut alive, &flow, None)[0], (1, 0, minutes(begin, 60)), "it went on after that");
+    // Told of a stage that it reached before, by another clock.
+    let earlier = Some(Death { at: minutes(begin, -5), reason: String::new() });
+    let mut dead = Journey { died: earlier, ..journey(begin) };
+    assert_eq!(all(&mut dead, &flow, None), [(1, 0, begin), (2, 0, minutes(begin, 115))]);
+    let late = Some(Death { at: minutes(begin, 90), reason: String::new() });
+    let mut stalled = Journey { died: late, ..journey(begin) };
+    assert_eq!(all(&mut stalled, &flow, None), [(1, 0, minutes(begin, 60)), (2, 0, minutes(begin, 180))]);
 }
 
 #[test]

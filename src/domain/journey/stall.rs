@@ -2,7 +2,7 @@
 
 use super::progress::close;
 use super::{
-    Acknowledgement, Death, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder, Note, Snooze,
+    Acknowledgement, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder, Note, Snooze,
 };
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::{Flow, Team};
@@ -22,11 +22,6 @@ impl Journey {
     /// The newest snooze of the present stall.
     pub fn snooze_of_stall(&self) -> Option<&Snooze> {
         self.snoozes.iter().rev().find(|known| known.stage == self.stage && known.stage_at == self.stage_at)
-    }
-
-    /// The end of its Studio execution, where that came after the stage it is in.
-    pub fn death(&self) -> Option<&Death> {
-        self.died.as_ref().filter(|death| death.at >= self.stage_at)
     }
 
     /// Keeps the mark of a level that fired.
@@ -74,7 +69,7 @@ impl Journey {
         if !self.status.is_open() {
             return None;
         }
-        let death = self.death().filter(|_| self.status == JourneyStatus::Active).map(|death| death.at);
+        let death = self.died.as_ref().filter(|_| self.status == JourneyStatus::Active).map(|death| death.at);
         let level = flow.and_then(|flow| Ladder::new(self, flow, team, now).wakes_at());
         [Some(self.expires_at(flow)), death, level].into_iter().flatten().min()
     }
