@@ -10,6 +10,7 @@ mod coalesce;
 mod command;
 mod debugger;
 mod define;
+mod desks;
 mod error;
 mod follow;
 mod group;
