@@ -4,6 +4,7 @@
 
 pub mod address_policy;
 pub mod backfill;
+pub mod calendar;
 pub mod change;
 pub mod copying;
 pub mod decide;
