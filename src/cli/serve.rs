@@ -16,7 +16,7 @@ use super::{secret_key, tls};
 use crate::clock::{self, Clock};
 use crate::config::{Config, OWN_STORE, Secret, StoreChoice};
 use crate::delivery::dispatcher::{Dispatcher, EngineOutbox};
-use crate::delivery::email::templates::Templates;
+use crate::delivery::templates::Templates;
 use crate::delivery::email::{MailSettings, Mailer, SmtpSettings};
 use crate::delivery::http_client::HttpClient;
 use crate::delivery::sender::{RealSender, Sender};

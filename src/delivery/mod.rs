@@ -8,6 +8,7 @@ pub mod dispatcher;
 pub mod email;
 pub mod http_client;
 pub mod json;
+pub mod links;
 mod masking;
 mod resolver;
 pub mod sample;
@@ -19,6 +20,7 @@ pub mod standard_webhooks;
 mod test_deliveries;
 #[cfg(test)]
 mod test_server;
+pub mod templates;
 mod tls;
 pub mod trial;
 mod turns;

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::Clock;
-use crate::delivery::email::templates::Templates;
+use crate::delivery::templates::Templates;
 use crate::delivery::email::{MailSettings, Mailer};
 use crate::delivery::http_client::HttpClient;
 use crate::delivery::sample;

@@ -12,7 +12,7 @@ use url::Url;
 
 use stagepost::clock::{self, Clock};
 use stagepost::delivery::dispatcher::{Dispatcher, EngineOutbox};
-use stagepost::delivery::email::templates::Templates;
+use stagepost::delivery::templates::Templates;
 use stagepost::delivery::email::{MailSettings, Mailer};
 use stagepost::delivery::http_client::HttpClient;
 use stagepost::delivery::sender::{RealSender, Sender};

@@ -1,21 +1,42 @@
-//! What mail templates can do with times, durations and numbers to call.
+//! What templates can do with times, durations, numbers to call and columns.
 
+use chrono_tz::Tz;
 use minijinja::{Environment, Value};
 
+use super::cut;
 use crate::domain::time::{Span, Timestamp};
 
-/// Adds the filters `time`, `duration`, `tel` and `column`. Each lets an absent value through as nothing.
-pub(super) fn add_to(env: &mut Environment<'_>) {
-    env.add_filter("time", |value: Value| value.as_str().map(time).unwrap_or_default());
+/// Adds the filters `time` and `clock` (both by the clock of `zone`), `duration`, `tel`, `column`, `right` and `cut`. Each lets an
+/// absent value through as nothing.
+pub(super) fn add_to(env: &mut Environment<'_>, zone: Tz) {
+    env.add_filter("time", move |value: Value| value.as_str().map(|text| time(text, zone)).unwrap_or_default());
+    env.add_filter("clock", move |value: Value| value.as_str().map(|text| clock(text, zone)).unwrap_or_default());
     env.add_filter("duration", |value: Value| value.as_str().map(duration).unwrap_or_default());
     env.add_filter("tel", |value: Value| value.as_str().map(tel).unwrap_or_default());
-    env.add_filter("column", |value: Value, width: usize| column(value.as_str().unwrap_or_default(), width));
+    env.add_filter("column", |value: Value, width: usize| column(&plain(&value), width));
+    env.add_filter("right", |value: Value, width: usize| format!("{:>1$}", plain(&value), width.min(100)));
+    env.add_filter("cut", |value: Value, most: usize| cut(plain(&value), most));
+}
+
+/// As it would be written; nothing for what is absent.
+fn plain(value: &Value) -> String {
+    if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() }
 }
 
 /// `21 Nov 2026, 10:00 UTC`; what is no instant stays as it is.
-fn time(text: &str) -> String {
-    Timestamp::parse_lenient(text)
-        .map_or_else(|| text.to_owned(), |at| at.to_chrono().format("%-d %b %Y, %H:%M UTC").to_string())
+fn time(text: &str, zone: Tz) -> String {
+    let Some(at) = Timestamp::parse_lenient(text) else { return text.to_owned() };
+    let at = at.to_chrono().with_timezone(&zone);
+    let name = at.format("%Z").to_string();
+    // Zones without a name of their own are called by what they are ahead.
+    let name = if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name };
+    format!("{} {name}", at.format("%-d %b %Y, %H:%M"))
+}
+
+/// `10:00`; what is no instant stays as it is.
+fn clock(text: &str, zone: Tz) -> String {
+    let at = Timestamp::parse_lenient(text);
+    at.map_or_else(|| text.to_owned(), |at| at.to_chrono().with_timezone(&zone).format("%H:%M").to_string())
 }
 
 /// `31 minutes` for `31m`, in the largest unit or two; what is no duration stays as it is.
@@ -54,9 +75,19 @@ mod tests {
 
     #[test]
     fn times_and_durations_read_like_words() {
-        assert_eq!(time("2026-11-21T10:00:59.999Z"), "21 Nov 2026, 10:00 UTC");
-        assert_eq!(time("2026-11-01T01:30:00+02:00"), "31 Oct 2026, 23:30 UTC");
-        assert_eq!(time("at noon"), "at noon");
+        let utc = |text| time(text, Tz::UTC);
+        assert_eq!(utc("2026-11-21T10:00:59.999Z"), "21 Nov 2026, 10:00 UTC");
+        assert_eq!(utc("2026-11-01T01:30:00+02:00"), "31 Oct 2026, 23:30 UTC");
+        assert_eq!(utc("at noon"), "at noon");
+        for (zone, at, shown) in [
+            (Tz::Europe__Brussels, "2026-07-21T10:00:00Z", "21 Jul 2026, 12:00 CEST"),
+            (Tz::Europe__Brussels, "2026-11-21T23:30:00Z", "22 Nov 2026, 00:30 CET"),
+            (Tz::America__Sao_Paulo, "2026-11-21T10:00:00Z", "21 Nov 2026, 07:00 UTC-03"),
+            (Tz::Asia__Kathmandu, "2026-11-21T10:00:00Z", "21 Nov 2026, 15:45 UTC+0545"),
+        ] {
+            assert_eq!(time(at, zone), shown);
+        }
+        assert_eq!(clock("2026-11-21T23:30:00Z", Tz::Europe__Brussels), "00:30");
         for (given, words) in [
             ("31m", "31 minutes"),
             ("1m", "1 minute"),
