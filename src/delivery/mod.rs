@@ -16,11 +16,11 @@ pub mod secrets;
 pub mod sender;
 pub mod signature;
 pub mod standard_webhooks;
+pub mod templates;
 #[cfg(test)]
 mod test_deliveries;
 #[cfg(test)]
 mod test_server;
-pub mod templates;
 mod tls;
 pub mod trial;
 mod turns;

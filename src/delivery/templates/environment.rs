@@ -54,9 +54,11 @@ pub(super) fn new(folder: Option<&Path>, kind: Kind, zone: Tz) -> Environment<'s
         env.set_syntax(syntax);
     }
     env.set_formatter(write_value);
-    env.set_auto_escape_callback(|file| {
-        if file.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
-    });
+    env.set_auto_escape_callback(
+        |file| {
+            if file.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        },
+    );
     filters::add_to(&mut env, zone);
     let folder = folder.filter(|_| kind != Kind::Act).map(|folder| folder.join(kind.folder()));
     env.set_loader(move |path| load(folder.as_ref(), kind, path));
@@ -103,7 +105,10 @@ fn load(folder: Option<&PathBuf>, kind: Kind, path: &str) -> Result<Option<Strin
             Err(error) => return Err(unreadable(path, error)),
         }
     }
-    Ok(BUILT_IN.get_file(format!("{}/{path}", kind.folder())).and_then(|file| file.contents_utf8()).map(str::to_owned))
+    Ok(BUILT_IN
+        .get_file(format!("{}/{path}", kind.folder()))
+        .and_then(|file| file.contents_utf8())
+        .map(str::to_owned))
 }
 
 fn unreadable(path: &str, why: impl std::fmt::Display) -> Error {

@@ -6,11 +6,18 @@ use minijinja::{Environment, Value};
 use super::cut;
 use crate::domain::time::{Span, Timestamp};
 
-/// Adds the filters `time` and `clock` (both by the clock of `zone`), `duration`, `tel`, `column`, `right` and `cut`. Each lets an
+/// Adds the filters `time`, `date` and `clock` (by the clock of `zone`), `duration`, `tel`, `column`, `right` and `cut`. Each lets an
 /// absent value through as nothing.
 pub(super) fn add_to(env: &mut Environment<'_>, zone: Tz) {
-    env.add_filter("time", move |value: Value| value.as_str().map(|text| time(text, zone)).unwrap_or_default());
-    env.add_filter("clock", move |value: Value| value.as_str().map(|text| clock(text, zone)).unwrap_or_default());
+    env.add_filter("time", move |value: Value| {
+        value.as_str().map(|text| time(text, zone)).unwrap_or_default()
+    });
+    env.add_filter("clock", move |value: Value| {
+        value.as_str().map(|text| clock(text, zone)).unwrap_or_default()
+    });
+    env.add_filter("date", move |value: Value| {
+        value.as_str().map(|text| date(text, zone)).unwrap_or_default()
+    });
     env.add_filter("duration", |value: Value| value.as_str().map(duration).unwrap_or_default());
     env.add_filter("tel", |value: Value| value.as_str().map(tel).unwrap_or_default());
     env.add_filter("column", |value: Value, width: usize| column(&plain(&value), width));
@@ -31,6 +38,15 @@ fn time(text: &str, zone: Tz) -> String {
     // Zones without a name of their own are called by what they are ahead.
     let name = if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name };
     format!("{} {name}", at.format("%-d %b %Y, %H:%M"))
+}
+
+/// `21 Nov 2026`; what is no instant stays as it is.
+fn date(text: &str, zone: Tz) -> String {
+    let at = Timestamp::parse_lenient(text);
+    at.map_or_else(
+        || text.to_owned(),
+        |at| at.to_chrono().with_timezone(&zone).format("%-d %b %Y").to_string(),
+    )
 }
 
 /// `10:00`; what is no instant stays as it is.

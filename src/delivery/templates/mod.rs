@@ -6,7 +6,7 @@
 
 mod environment;
 mod filters;
-mod samples;
+pub(in crate::delivery) mod samples;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -80,7 +80,11 @@ impl Templates {
         if subject.is_empty() {
             return Err(format!("{name}/subject.txt: the subject came out empty"));
         }
-        Ok(Mail { subject: cut(subject, MAIL_SUBJECT_CHARS), text: part("body.txt")?, html: part("body.html")? })
+        Ok(Mail {
+            subject: cut(subject, MAIL_SUBJECT_CHARS),
+            text: part("body.txt")?,
+            html: part("body.html")?,
+        })
     }
 
     /// What takes the place of a mail whose template failed: the built-in one of that name, or else the one that fits every stall.
@@ -156,7 +160,19 @@ fn cut(text: String, most: usize) -> String {
 /// `context` with everything that templates may count on; what is not known is null.
 fn complete(context: &Map<String, Value>) -> Map<String, Value> {
     let mut whole = context.clone();
-    for key in ["level", "levels", "after", "stalledFor", "again", "thread", "link", "now", "digest", "summary", "chart"] {
+    for key in [
+        "level",
+        "levels",
+        "after",
+        "stalledFor",
+        "again",
+        "thread",
+        "link",
+        "now",
+        "digest",
+        "summary",
+        "chart",
+    ] {
         whole.entry(key).or_insert(Value::Null);
     }
     whole.entry("timeZone").or_insert_with(|| "UTC".into());

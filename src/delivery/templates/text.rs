@@ -36,7 +36,10 @@ pub fn render_text(
     context: &Map<String, Value>,
 ) -> Result<String, String> {
     attempt(templates, kind, text, context).or_else(|problem| {
-        tracing::warn!(kind = kind.kind().folder(), "a text template failed, the built-in one is used: {problem}");
+        tracing::warn!(
+            kind = kind.kind().folder(),
+            "a text template failed, the built-in one is used: {problem}"
+        );
         attempt(&Templates::built_in(), kind, None, context)
     })
 }
