@@ -28,6 +28,7 @@ mod replay;
 mod scan;
 mod scheduler;
 mod settle;
+mod summaries;
 mod sweep;
 mod writer;
 

@@ -15,6 +15,7 @@ mod messages;
 mod operate;
 mod operators;
 mod rules;
+mod summary;
 mod wake;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use accounts::{Effect, Told};
 pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
+pub use messages::in_words;
 pub use operate::OperateError;
 pub use operators::Queue;
 pub use rules::{Rules, Surroundings};
