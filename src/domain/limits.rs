@@ -153,6 +153,10 @@ pub const MAX_SNOOZES: usize = 20;
 pub const MAX_SNOOZE: Span = Span::from_days(30);
 /// How long the links of a mail work.
 pub const LINK_LIFE: Span = Span::from_days(7);
+/// How long the link works that ends a daily mail.
+pub const UNSUBSCRIBE_LIFE: Span = Span::from_days(90);
+/// Largest body of a form behind such a link, in bytes.
+pub const MAX_FORM_BYTES: usize = 16 * 1024;
 
 // --- the engine -------------------------------------------------------------------------------------------------
 /// Commands that may wait for the writer; beyond it callers are told to come back.
