@@ -37,4 +37,5 @@ pub mod replay;
 pub mod retry;
 pub mod route;
 pub mod sizes;
+pub mod studio_flow;
 pub mod time;

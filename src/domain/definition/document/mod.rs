@@ -3,6 +3,7 @@
 //! A document is a JSON value; TOML files are converted to the same shape:
 //! `{"source": […], "flow": […], "destination": […], "audience": […], "trait": […]}`.
 
+mod channel;
 mod check;
 mod computation;
 mod destination;
