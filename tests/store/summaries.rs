@@ -127,6 +127,7 @@ async fn open(store: &Arc<dyn Store>, clock: &Clock, start: u8) -> (Engine, Writ
         seed: [start; 32],
         surroundings: Surroundings::default(),
         address_policy: AddressPolicy::public_only(),
+        writers: 2,
     };
     let running = Writer::open(Arc::clone(store), settings).await.unwrap();
     running.0.renew_leases().await;

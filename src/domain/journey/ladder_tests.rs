@@ -448,7 +448,7 @@ fn a_journey_keeps_a_bounded_number_of_marks_and_those_that_count() {
     let begin = brussels("2026-11-20 10:00");
     let actions = vec![mail("ops@example.com"); 10];
     let mut escalation: Vec<Level> =
-        (1..=20).map(|hour| Level { actions: actions.clone(), ..repeating("1h", "7m", 50) }).collect();
+        (0..20).map(|_| Level { actions: actions.clone(), ..repeating("1h", "7m", 50) }).collect();
     for (hour, level) in escalation.iter_mut().enumerate() {
         level.after = Span::from_hours(i64::try_from(hour).unwrap() + 1);
     }
