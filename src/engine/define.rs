@@ -11,8 +11,8 @@ use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
 use crate::domain::definition::{
-    Announcement, Computation, Definition, Definitions, EventsWanted, History, Kind, LEAF_FORM, Problem,
-    Revisit, Status,
+    Announcement, Computation, Definition, Definitions, EventsWanted, Flow, History, Kind, LEAF_FORM,
+    Problem, Revisit, Status,
 };
 use crate::domain::limits;
 use crate::store::StoreError;
@@ -44,8 +44,7 @@ impl Writer {
         let mut changes = ChangeSet::default();
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
         // Teams whose hours, or rota, are others now.
-        let teams: Vec<String> =
-            plan.puts.iter().filter_map(|put| team_of(&put.definition)).collect();
+        let teams: Vec<String> = plan.puts.iter().filter_map(|put| team_of(&put.definition)).collect();
         // Computations that nothing is read for any more.
         let mut gone = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
