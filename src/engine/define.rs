@@ -47,6 +47,7 @@ impl Writer {
         let teams: Vec<String> = plan.puts.iter().filter_map(|put| team_of(&put.definition)).collect();
         // Computations that nothing is read for any more.
         let mut gone = Vec::new();
+        let mut teams = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
                 let before =
@@ -59,8 +60,8 @@ impl Writer {
             }
             match &mut definition {
                 Definition::Flow(flow) if has_journeys => flow.revisit = Some(Revisit::default()),
+                Definition::Team(team) => teams.push((team.key.clone(), Some(team.clone()))),
                 Definition::Flow(_)
-                | Definition::Team(_)
                 | Definition::Audience(_)
                 | Definition::Trait(_)
                 | Definition::Source(_)
@@ -72,12 +73,16 @@ impl Writer {
             gone.extend(
                 existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()),
             );
+            if kind == Kind::Team {
+                teams.push((key.clone(), None));
+            }
             changes.definitions.push(DefinitionWrite::Delete { kind, key });
         }
         if has_journeys {
             revisit_flows_of(&existing, &teams, &mut changes);
         }
         self.put_backfill(start, gone, &mut changes);
+        self.arm_summaries(&teams, &mut changes).await?;
         self.commit_definitions(changes).await?;
         tracing::info!(
             created = report.created.len(),
@@ -178,6 +183,9 @@ impl Writer {
                 return Err(EngineError::Invalid(vec![Problem::new("exit", message)]));
             }
             definition => {
+                if kind == Kind::Team {
+                    self.arm_summaries(&[(key.to_owned(), None)], &mut changes).await?;
+                }
                 if let Some(computation) = definition.computation() {
                     self.forget(&computation.id, &mut changes).await?;
                 }

@@ -403,16 +403,17 @@ impl<'a> Group<'a> {
         Some(answer)
     }
 
-    /// Lets `decide` work on a profile that is loaded, also one that is not there yet: it begins to be if that changes it. `None`
-    /// when it is not loaded.
+    /// Lets `decide` work on a profile that is loaded, also one that is not there yet: it begins to be if that changes it. Says whether it
+    /// did; `None` when it is not loaded.
     pub fn with_slot(
         &mut self,
         user: &UserKey,
         decide: impl FnOnce(&mut Decision<'a>, &mut Profile) -> bool,
-    ) -> Option<()> {
+    ) -> Option<bool> {
         let slot = self.slots.get_mut(user)?;
-        slot.changed |= decide(&mut self.decision, &mut slot.profile);
-        Some(())
+        let changed = decide(&mut self.decision, &mut slot.profile);
+        slot.changed |= changed;
+        Some(changed)
     }
 
     /// All profiles that are loaded.

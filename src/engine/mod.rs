@@ -30,6 +30,7 @@ mod runs;
 mod scan;
 mod scheduler;
 mod settle;
+mod summaries;
 mod sweep;
 mod writer;
 
@@ -39,7 +40,7 @@ pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};
 pub use history::Order;
-pub use leases::{LeaseUse, Leases, outbox_lease};
+pub use leases::{LeaseUse, Leases, WORK, outbox_lease};
 pub use preview::{Preview, Question, Sample};
 pub use scan::Among;
 pub use scheduler::Ticker;

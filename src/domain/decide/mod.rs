@@ -19,6 +19,7 @@ mod recipients;
 mod rules;
 mod runs;
 mod stall;
+mod summary;
 mod wake;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ pub use accounts::{Effect, Told};
 pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
+pub use messages::in_words;
 pub use operate::OperateError;
 pub use operators::Queue;
 pub use rules::{Rules, Surroundings};
