@@ -187,7 +187,9 @@ impl Writer {
         let mut group =
             Group::new(&*shared.store, Arc::clone(&self.rules), shared.clock.now(), &mut self.ids);
         group.load([desk.clone()]).await?;
-        let is_new = group.with_slot(&desk, |decision, profile| decision.unsubscribe(profile, team, address)).unwrap_or(false);
+        let is_new = group
+            .with_slot(&desk, |decision, profile| decision.unsubscribe(profile, team, address))
+            .unwrap_or(false);
         let mut changes = group.finish().await?;
         if is_new {
             self.commit(&mut changes).await?;

@@ -401,7 +401,7 @@ fn a_run_that_died_is_due_at_once() {
     let fired = all(&mut dead, &flow, Some(&team));
     assert_eq!(fired, [(1, 0, minutes(begin, 5)), (2, 0, minutes(begin, 125))]);
     // Told of a stage that it reached before, by another clock.
-    let earlier = Some(Death { at: minutes(begin, -5), reason: String::new() });
+    let earlier = Some(Death { at: begin.minus(Span::from_secs(300)), reason: String::new() });
     let mut dead = Journey { died: earlier, ..journey(begin) };
     assert_eq!(all(&mut dead, &flow, None), [(1, 0, begin), (2, 0, minutes(begin, 115))]);
     let late = Some(Death { at: minutes(begin, 90), reason: String::new() });
