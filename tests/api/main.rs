@@ -24,6 +24,7 @@ mod escalation;
 mod fuzz;
 mod hostile;
 mod journeys;
+mod ladders;
 mod management;
 mod operations;
 mod outbox;
