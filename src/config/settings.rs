@@ -132,7 +132,7 @@ pub const SETTINGS: [Setting; 19] = [
         "STAGEPOST_TEMPLATES_DIR",
         "",
         "/etc/stagepost/templates",
-        "Directory whose `email/<name>/` templates go before those built in",
+        "Directory whose `email/`, `call/` and `sms/` templates go before those built in (docs/MAILS.md)",
     ),
     text(
         "tls_cert",
