@@ -109,6 +109,16 @@ pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 // --- escalation -------------------------------------------------------------------------------------------------
 /// Mails that one digest takes the place of; with more, it leaves before its time and the next one begins.
 pub const MAX_GATHERED: usize = 1000;
+/// Marks of levels that fired which a journey keeps, one for each delivery; beyond it the oldest go that are not asked for any more.
+pub const MAX_ESCALATIONS: usize = 300;
+/// Deliveries that one level makes when it fires; what is more is left out, and logged.
+pub const MAX_FIRED: usize = 100;
+/// Bytes of a user's traits that a mail about his journey sees; those that are too much are left out.
+pub const MAX_MAIL_TRAIT_BYTES: usize = 8 * 1024;
+/// Journeys that a digest lists; it says how many more there are.
+pub const MAX_DIGEST_ROWS: usize = 100;
+/// How much longer than its digest's window a mail is held back: should nobody end the window, it goes by itself.
+pub const DIGEST_GRACE: Span = Span::from_secs(60);
 /// What one level of an escalation may do at once.
 pub const MAX_ACTIONS: usize = 10;
 /// Longest template of what a call or message says, in characters.
@@ -157,8 +167,10 @@ pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
 pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
-/// Writers that take events in on one node, where several nodes share the store.
-pub const INGEST_WRITERS: usize = 2;
+/// Most writers that take events in on one node, where several nodes share the store.
+pub const MAX_WRITERS: usize = 16;
+/// Most of them unless asked otherwise.
+pub const MAX_DEFAULT_WRITERS: usize = 8;
 /// How often something is decided anew because another writer was faster, before whoever asked is told to come back.
 pub const DECISIONS: u32 = 100;
 /// How long a post waits for a database; Studio's widget gives up after ten seconds.
@@ -342,6 +354,12 @@ pub const MAX_FQL_PATTERN: usize = 256;
 pub const MAX_FQL_STEPS: usize = 4 * 1024 * 1024;
 /// Longest text that a function of a filter may make, in bytes.
 pub const MAX_FQL_TEXT_BYTES: usize = 128 * 1024;
+
+// --- Studio flows -----------------------------------------------------------------------------------------------
+/// Most states of a flow (Studio: 2000 widgets).
+pub const MAX_STUDIO_STATES: usize = 2000;
+/// Largest flow definition that is read, in bytes.
+pub const MAX_STUDIO_FLOW_BYTES: usize = 8 * 1024 * 1024;
 
 // --- secrets at rest --------------------------------------------------------------------------------------------
 /// Shortest key that secrets are sealed under, in characters: 16 random bytes as hexadecimal digits.
