@@ -12,6 +12,7 @@ pub(crate) mod http;
 #[path = "../support/mod.rs"]
 pub(crate) mod support;
 
+mod act;
 mod addresses;
 mod audiences;
 mod backpressure;
