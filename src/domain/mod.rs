@@ -38,4 +38,5 @@ pub mod retry;
 pub mod route;
 pub mod sizes;
 pub mod studio_flow;
+pub mod summary;
 pub mod time;

@@ -10,6 +10,7 @@ mod coalesce;
 mod command;
 mod debugger;
 mod define;
+mod desks;
 mod error;
 mod follow;
 mod group;
@@ -29,6 +30,7 @@ mod runs;
 mod scan;
 mod scheduler;
 mod settle;
+mod summaries;
 mod sweep;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! Reads definitions from what was written, and says everything that is wrong with it.
 //!
 //! A document is a JSON value; TOML files are converted to the same shape:
-//! `{"source": […], "flow": […], "destination": […], "audience": […], "trait": […]}`.
+//! `{"source": […], "team": […], "flow": […], "destination": […], "audience": […], "trait": […]}`.
 
 mod channel;
 mod check;
@@ -15,6 +15,8 @@ mod substitute;
 mod suggest;
 mod team;
 
+#[cfg(test)]
+mod people_tests;
 #[cfg(test)]
 mod tests;
 
@@ -37,7 +39,7 @@ pub const TABLES: [&str; 6] = ["source", "team", "flow", "destination", "audienc
 pub const LATER_TABLES: [&str; 1] = ["twilio"];
 
 /// What the API shows beside a definition; it says nothing about what is wanted.
-const SHOWN_ONLY: [&str; 12] = [
+const SHOWN_ONLY: [&str; 14] = [
     "id",
     "status",
     "size",
@@ -48,6 +50,8 @@ const SHOWN_ONLY: [&str; 12] = [
     "configured",
     "health",
     "queue",
+    "nextSummaryAt",
+    "unsubscribed",
     "createdAt",
     "updatedAt",
 ];
