@@ -9,10 +9,10 @@ use crate::domain::profile::Profile;
 impl Decision<'_> {
     /// Looks at everything that time can change for this user, and sets his timer anew.
     pub fn wake(&mut self, profile: &mut Profile) {
-        profile.updated_at = self.now;
         if let Some(desk) = profile.key.clone().desk_of() {
             return self.wake_desk(profile, &desk);
         }
+        profile.updated_at = self.now;
         self.escalate(profile);
         self.forget_during_backfill(profile);
         let touched = self.all_with_state(profile);
