@@ -231,10 +231,7 @@ mod tests {
                 again: 0,
                 moved_by: 0,
                 receipt: None,
-                key: crate::domain::definition::LevelKey {
-                    after: crate::domain::time::Span::from_secs(1800),
-                    twin: 0,
-                },
+                key: crate::domain::definition::LevelKey { after: Span::from_secs(1800), twin: 0 },
                 stage: "no_reply".to_owned(),
                 level: 1,
                 channel: "email".to_owned(),
