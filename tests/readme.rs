@@ -10,6 +10,7 @@ use stagepost::file::{Bundle, File};
 
 const README: &str = include_str!("../README.md");
 const AUDIENCES: &str = include_str!("../docs/AUDIENCES.md");
+const TEAMS: &str = include_str!("../docs/TEAMS.md");
 const DESTINATIONS: &str = include_str!("../docs/DESTINATIONS.md");
 const STUDIO: &str = include_str!("../docs/STUDIO.md");
 
@@ -38,6 +39,19 @@ fn the_definitions_in_readme_are_right() {
 }
 
 #[test]
+fn the_teams_and_flows_in_the_docs_are_right() {
+    let file = definitions_in("docs/TEAMS.md", TEAMS, &|name| format!("{name}-for-the-test"));
+    let [Definition::Team(team), Definition::Flow(flow)] = file.definitions.as_slice() else {
+        panic!("a team and a flow: {:?}", file.definitions)
+    };
+    assert_eq!((team.on_call.len(), flow.escalation.len()), (2, 2));
+    let missing = Bundle::new(vec![file]).loose_ends(&AddressPolicy::public_only());
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    assert_eq!(missing.len(), 1, "the Twilio destination, and nothing else: {missing:?}");
+    assert!(missing[0].ends_with("there is no destination `twilio`"), "{missing:?}");
+}
+
+#[test]
 fn the_destinations_in_the_docs_are_right() {
     let variable = |name: &str| match name {
         "PENDO_API_KEY" => "0123456789abcdef0123456789abcdef".to_owned(),
@@ -50,9 +64,11 @@ fn the_destinations_in_the_docs_are_right() {
         .iter()
         .filter_map(|it| match it {
             Definition::Destination(destination) => Some(destination.kind.as_str()),
-            Definition::Source(_) | Definition::Flow(_) | Definition::Audience(_) | Definition::Trait(_) => {
-                None
-            }
+            Definition::Source(_)
+            | Definition::Team(_)
+            | Definition::Flow(_)
+            | Definition::Audience(_)
+            | Definition::Trait(_) => None,
         })
         .collect();
     assert_eq!(kinds, ["webhook", "webhook_action", "webhook", "pendo", "hello_customer"]);

@@ -135,7 +135,9 @@ impl Requests for Mails<'_> {
                 Payload::Email { template, to, context } => {
                     self.mailer.send(delivery, template, to, context).await
                 }
-                Payload::Call(_) => Verdict::failed("it is a call, and this queue is for mails"),
+                Payload::Call(_) | Payload::Twilio { .. } => {
+                    Verdict::failed("it is no mail, and this queue is for mails")
+                }
             };
         }
         last

@@ -6,10 +6,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::Clock;
-use crate::delivery::email::templates::Templates;
 use crate::delivery::email::{MailSettings, Mailer};
 use crate::delivery::http_client::HttpClient;
 use crate::delivery::sample;
+use crate::delivery::templates::Templates;
 use crate::delivery::test_deliveries::NOW;
 use crate::delivery::test_server::{Reply, TestServer};
 use crate::domain::address_policy::AddressPolicy;
@@ -27,6 +27,7 @@ fn sender(kind: DestinationKind) -> RealSender {
         smtp: None,
         from: "stagepost@example.com".to_owned(),
         folder: std::env::temp_dir().join("stagepost-no-mails"),
+        links: None,
     };
     let mailer = Mailer::new(mails, Arc::new(Templates::new(None))).unwrap();
     let http = HttpClient::new(AddressPolicy::allow_all()).unwrap();

@@ -57,10 +57,12 @@ impl DeliveryStatus {
 pub enum Cause {
     /// This event.
     Event(EventId),
-    /// Time that passed: a window that ended.
+    /// Time that passed: a window that ended, a summary that is due.
     Time,
     /// A stage that lasted too long.
     Stall(JourneyId),
+    /// Many of those at once: of each journey, the mail that this takes the place of.
+    Digest(Vec<(JourneyId, DeliveryId)>),
     /// A computation that was made or changed.
     Backfill,
     /// A computation that is being deleted.
@@ -88,6 +90,69 @@ pub enum Payload {
         /// What the template sees: `{journey, user, level, stalledFor, …}`.
         context: Map<String, Value>,
     },
+    /// A request to Twilio.
+    Twilio {
+        /// What is asked for.
+        request: TwilioRequest,
+        /// What the template of a text sees: the same as a mail's.
+        context: Map<String, Value>,
+    },
+}
+
+/// What Twilio can be asked for. The account, the sender and the addresses are its destination's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum TwilioRequest {
+    /// A call that speaks a text and takes a key as an acknowledgement.
+    Call {
+        /// Whom.
+        to: String,
+        /// What it says, as a template; `None` for `templates/call/stalled.txt`.
+        text: Option<String>,
+    },
+    /// A message.
+    Sms {
+        /// To whom.
+        to: String,
+        /// What it says, as a template; `None` for `templates/sms/stalled.txt`.
+        text: Option<String>,
+    },
+    /// A run of another flow.
+    StudioExecution {
+        /// The flow (`FW…`).
+        flow_sid: String,
+        /// The contact.
+        to: String,
+        /// `Parameters` beside those that stagepost adds.
+        parameters: Map<String, Value>,
+    },
+    /// A task for an agent.
+    Task {
+        /// The workspace (`WS…`).
+        workspace_sid: String,
+        /// The workflow (`WW…`); may be left out where there is only one.
+        workflow_sid: Option<String>,
+        /// `Attributes` beside those that stagepost adds.
+        attributes: Map<String, Value>,
+        /// `Priority`.
+        priority: Option<u32>,
+    },
+}
+
+/// What became of a thing after its receiver took it: told by a status callback, or looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The receiver's name for it: `CA…`, `SM…`, `FN…`, `WT…`.
+    pub sid: Option<String>,
+    /// The receiver's word: `answered`, `completed`, `no-answer`, `delivered`, `undelivered`, …
+    pub status: String,
+    /// Whether that reached somebody; `None` while that is open.
+    pub reached: Option<bool>,
+    /// The receiver's error code, if there is one.
+    #[serde(default)]
+    pub error_code: Option<u32>,
+    /// When it was told.
+    pub at: Timestamp,
 }
 
 /// One try.
@@ -96,7 +161,7 @@ pub enum Payload {
 pub struct Attempt {
     /// When it began.
     pub at: Timestamp,
-    /// What came of it: `delivered`, `retry`, `failed` or `ambiguous`.
+    /// What came of it: `delivered`, `retry`, `failed`, `unsure` or `ambiguous`.
     pub status: String,
     /// The receiver's HTTP (or SMTP) status code, where it answered.
     #[serde(default)]
@@ -123,6 +188,8 @@ pub enum Outcome {
     },
     /// Never going to work.
     Failed,
+    /// It may have arrived, and the receiver can be asked: the next attempt looks it up before anything is sent.
+    Unsure,
     /// Nobody can tell whether it arrived.
     Ambiguous,
 }
@@ -134,6 +201,7 @@ impl Outcome {
             Self::Delivered => "delivered",
             Self::Retry { .. } => "retry",
             Self::Failed => "failed",
+            Self::Unsure => "unsure",
             Self::Ambiguous => "ambiguous",
         }
     }
@@ -177,6 +245,9 @@ pub struct Delivery {
     /// The delivery that took its place.
     #[serde(default)]
     pub superseded_by: Option<DeliveryId>,
+    /// What became of it at the receiver, as far as that was told.
+    #[serde(default)]
+    pub receipt: Option<Receipt>,
     /// The tries, oldest first; past `limits::MAX_ATTEMPTS_KEPT` those in the middle are left out.
     pub attempts: Vec<Attempt>,
 }
@@ -208,6 +279,7 @@ impl Delivery {
             replays: 0,
             reason: None,
             superseded_by: None,
+            receipt: None,
             attempts: Vec::new(),
         }
     }
@@ -220,11 +292,34 @@ impl Delivery {
         self.updated_at = now;
     }
 
+    /// Notes what became of it at its receiver; says whether that was news. Nothing leads back from a final word, and who tells of
+    /// a thing by its name has it.
+    pub fn receive(&mut self, receipt: Receipt, now: Timestamp) -> bool {
+        let is_stale = self.receipt.as_ref().is_some_and(|known| match known.reached {
+            Some(_) => receipt.reached != known.reached,
+            None => receipt.reached.is_none() && receipt.at < known.at,
+        });
+        let was_taken = matches!(self.status, DeliveryStatus::Pending | DeliveryStatus::Ambiguous)
+            && receipt.sid.is_some();
+        if is_stale && !was_taken {
+            return false;
+        }
+        if was_taken {
+            (self.status, self.reason) = (DeliveryStatus::Delivered, None);
+        }
+        if !is_stale {
+            let known_sid = self.receipt.take().and_then(|known| known.sid);
+            self.receipt = Some(Receipt { sid: receipt.sid.or(known_sid), ..receipt });
+        }
+        self.updated_at = now;
+        true
+    }
+
     /// About how many bytes it takes.
     pub fn weight(&self) -> usize {
         let map = match &self.payload {
             Payload::Call(call) => call,
-            Payload::Email { context, .. } => context,
+            Payload::Email { context, .. } | Payload::Twilio { context, .. } => context,
         };
         map.iter().map(|(key, value)| key.len() + weight(value)).sum()
     }

@@ -172,6 +172,8 @@ mod tests {
             steps,
             steps_left_out: 0,
             escalations: Vec::new(),
+            snoozes: Vec::new(),
+            died: None,
             acknowledged: Vec::new(),
             resolved: None,
         }

@@ -242,7 +242,8 @@ impl LeafId {
 /// Whose journey, profile and order it is: a user id, an anonymous id where there is no user id yet, a group of users, or
 /// nobody: what is told of a destination itself.
 ///
-/// Its text (`u:<userId>`, `a:<anonymousId>`, `g:<groupId>`) is the profile's key in the store; `d:<destination>` has no profile.
+/// Its text (`u:<userId>`, `a:<anonymousId>`, `g:<groupId>`) is the profile's key in the store; `d:<destination>` has no profile,
+/// `o:flow:<name>` and `o:team:<key>` have one that is nobody's.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct UserKey(Box<str>);
 
@@ -263,13 +264,21 @@ impl UserKey {
     pub fn destination(key: &str) -> Self {
         Self(format!("d:{key}").into())
     }
+    /// The key under which is kept what is known of a flow, or of a team, as a whole: what a digest gathers, and when a summary is
+    /// next. It is nobody's profile, and not counted as one.
+    pub fn desk(desk: &Desk<'_>) -> Self {
+        match desk {
+            Desk::Flow(name) => Self(format!("o:flow:{name}").into()),
+            Desk::Team(key) => Self(format!("o:team:{key}").into()),
+        }
+    }
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
-    /// From the key's text, if it has one of the four prefixes.
+    /// From the key's text, if it has one of the five prefixes.
     pub fn from_key_text(text: &str) -> Option<Self> {
-        ["u:", "a:", "g:", "d:"].iter().any(|kind| text.starts_with(kind)).then(|| Self(text.into()))
+        ["u:", "a:", "g:", "d:", "o:"].iter().any(|kind| text.starts_with(kind)).then(|| Self(text.into()))
     }
     /// The user id, when it is a known user.
     pub fn user_id(&self) -> Option<&str> {
@@ -283,6 +292,28 @@ impl UserKey {
     pub fn group_id(&self) -> Option<&str> {
         self.0.strip_prefix("g:")
     }
+    /// Whether it is a desk's: nobody's, and not to be shown or counted as somebody.
+    pub fn is_desk(&self) -> bool {
+        self.0.starts_with("o:")
+    }
+    /// What it is the desk of, when it is one.
+    pub fn desk_of(&self) -> Option<Desk<'_>> {
+        let (kind, name) = self.0.strip_prefix("o:")?.split_once(':')?;
+        match kind {
+            "flow" => Some(Desk::Flow(name)),
+            "team" => Some(Desk::Team(name)),
+            _ => None,
+        }
+    }
+}
+
+/// What a desk is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Desk<'a> {
+    /// The flow with that name.
+    Flow(&'a str),
+    /// The team with that key.
+    Team(&'a str),
 }
 
 impl fmt::Display for UserKey {

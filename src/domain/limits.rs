@@ -106,6 +106,58 @@ pub const MAX_EVENT_DESTINATIONS: usize = 20;
 /// Largest definitions document, in bytes.
 pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 
+// --- escalation -------------------------------------------------------------------------------------------------
+/// Mails that one digest takes the place of; with more, it leaves before its time and the next one begins.
+pub const MAX_GATHERED: usize = 1000;
+/// Marks of levels that fired which a journey keeps, one for each delivery; beyond it the oldest go that are not asked for any more.
+pub const MAX_ESCALATIONS: usize = 300;
+/// Deliveries that one level makes when it fires; what is more is left out, and logged.
+pub const MAX_FIRED: usize = 100;
+/// Bytes of a user's traits that a mail about his journey sees; those that are too much are left out.
+pub const MAX_MAIL_TRAIT_BYTES: usize = 8 * 1024;
+/// Journeys that a digest lists; it says how many more there are.
+pub const MAX_DIGEST_ROWS: usize = 100;
+/// How much longer than its digest's window a mail is held back: should nobody end the window, it goes by itself.
+pub const DIGEST_GRACE: Span = Span::from_secs(60);
+/// What one level of an escalation may do at once.
+pub const MAX_ACTIONS: usize = 10;
+/// Longest template of what a call or message says, in characters.
+pub const MAX_MESSAGE_TEMPLATE: usize = 4000;
+/// Largest `parameters` or `attributes` that a level hands on, in bytes of JSON.
+pub const MAX_CHANNEL_VALUES_BYTES: usize = 8 * 1024;
+/// Highest priority of a task.
+pub const MAX_TASK_PRIORITY: u32 = 2_147_483_647;
+/// Widgets of one flow that are stages.
+pub const MAX_WIDGETS: usize = 1000;
+/// How long mails are held back for a digest, at most.
+pub const MAX_DIGEST_WINDOW: Span = Span::from_hours(24);
+/// How often a level may repeat itself.
+pub const MAX_REPEATS: u32 = 100;
+/// Shifts of a team, and its opening hours.
+pub const MAX_SHIFTS: usize = 200;
+/// Mail addresses, and telephone numbers, of one shift.
+pub const MAX_SHIFT_ADDRESSES: usize = 20;
+/// Holidays of a team.
+pub const MAX_HOLIDAYS: usize = 1000;
+/// Flows that a summary lists; the others are only in its total.
+pub const SUMMARY_FLOWS: usize = 50;
+/// Waiting journeys that a summary lists.
+pub const SUMMARY_OLDEST: usize = 10;
+/// Journeys that one summary looks at: so many that are stalled, then so many of all, the newest first; with more, it says so.
+pub const SUMMARY_JOURNEYS: usize = 500_000;
+/// Journeys counted in one step.
+pub const SUMMARY_STEP: usize = 200;
+/// Snoozes that a journey keeps.
+pub const MAX_SNOOZES: usize = 20;
+/// How far ahead a journey may be snoozed.
+pub const MAX_SNOOZE: Span = Span::from_days(30);
+/// How long the links of a mail work.
+pub const LINK_LIFE: Span = Span::from_days(7);
+/// How long the link works that ends a daily mail.
+pub const UNSUBSCRIBE_LIFE: Span = Span::from_days(90);
+/// Largest body of a form behind such a link, in bytes.
+pub const MAX_FORM_BYTES: usize = 16 * 1024;
+
 // --- the engine -------------------------------------------------------------------------------------------------
 /// Commands that may wait for the writer; beyond it callers are told to come back.
 pub const QUEUE_COMMANDS: usize = 8192;
@@ -115,8 +167,10 @@ pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
 pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
-/// Writers that take events in on one node, where several nodes share the store.
-pub const INGEST_WRITERS: usize = 2;
+/// Most writers that take events in on one node, where several nodes share the store.
+pub const MAX_WRITERS: usize = 16;
+/// Most of them unless asked otherwise.
+pub const MAX_DEFAULT_WRITERS: usize = 8;
 /// How often something is decided anew because another writer was faster, before whoever asked is told to come back.
 pub const DECISIONS: u32 = 100;
 /// How long a post waits for a database; Studio's widget gives up after ten seconds.

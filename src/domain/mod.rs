@@ -4,11 +4,13 @@
 
 pub mod address_policy;
 pub mod backfill;
+pub mod calendar;
 pub mod change;
 pub mod copying;
 pub mod decide;
 pub mod definition;
 pub mod delivery;
+pub mod desk;
 pub mod event;
 pub mod external_ids;
 pub mod fql;
@@ -22,6 +24,7 @@ pub mod key;
 pub mod leaf;
 pub mod lease;
 pub mod limits;
+pub mod link;
 pub mod mapping;
 pub mod own_headers;
 pub mod packed;
@@ -35,4 +38,5 @@ pub mod retry;
 pub mod route;
 pub mod sizes;
 pub mod studio_flow;
+pub mod summary;
 pub mod time;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::desk::DeskState;
 use super::ids::{DeliveryId, EventId, LeafId, UserKey};
 use super::journey::Journey;
 use super::leaf::{LeafState, Pages};
@@ -263,6 +264,9 @@ pub struct Profile {
     /// deliveries go in the order of their ids.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub newest_delivery: Option<DeliveryId>,
+    /// What a desk keeps; `None` for people and accounts.
+    #[serde(rename = "dk", default, skip_serializing_if = "Option::is_none")]
+    pub desk: Option<Box<DeskState>>,
     /// How often it was written, in a store that several nodes share; 0 in any other, and in one that is not stored yet.
     #[serde(skip)]
     pub revision: u64,
@@ -292,6 +296,7 @@ impl Profile {
             seen: Seen::default(),
             wake_at: None,
             newest_delivery: None,
+            desk: None,
             revision: 0,
         }
     }

@@ -54,6 +54,17 @@ pub fn settle(
         Outcome::Delivered => (DeliveryStatus::Delivered, None),
         Outcome::Failed => (DeliveryStatus::Failed, Some(error)),
         Outcome::Ambiguous => (DeliveryStatus::Ambiguous, Some(error)),
+        // Asked again until it is known; when time is up, an operator has to look.
+        Outcome::Unsure => {
+            let next = now.plus(wait(delivery.tries, None, terms.jitter));
+            match out_of_time(&settled, next, terms) {
+                Some(why) => (DeliveryStatus::Ambiguous, Some(format!("{why}; the last attempt: {error}"))),
+                None => {
+                    settled.next_attempt_at = next;
+                    (DeliveryStatus::Pending, None)
+                }
+            }
+        }
         Outcome::Retry { after } => {
             let next = now.plus(wait(delivery.tries, *after, terms.jitter));
             match out_of_time(&settled, next, terms) {

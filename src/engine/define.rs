@@ -11,8 +11,8 @@ use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
 use crate::domain::definition::{
-    Announcement, Computation, Definition, Definitions, EventsWanted, History, Kind, LEAF_FORM, Problem,
-    Revisit, Status,
+    Announcement, Computation, Definition, Definitions, EventsWanted, Flow, History, Kind, LEAF_FORM,
+    Problem, Revisit, Status, Team,
 };
 use crate::domain::limits;
 use crate::store::StoreError;
@@ -45,6 +45,8 @@ impl Writer {
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
         // Computations that nothing is read for any more.
         let mut gone = Vec::new();
+        // Teams whose hours, or rota, are others now; `None` for those that go.
+        let mut teams = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
                 let before =
@@ -57,6 +59,7 @@ impl Writer {
             }
             match &mut definition {
                 Definition::Flow(flow) if has_journeys => flow.revisit = Some(Revisit::default()),
+                Definition::Team(team) => teams.push((team.key.clone(), Some(team.clone()))),
                 Definition::Flow(_)
                 | Definition::Audience(_)
                 | Definition::Trait(_)
@@ -69,9 +72,16 @@ impl Writer {
             gone.extend(
                 existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()),
             );
+            if kind == Kind::Team {
+                teams.push((key.clone(), None));
+            }
             changes.definitions.push(DefinitionWrite::Delete { kind, key });
         }
+        if has_journeys {
+            revisit_flows_of(&existing, &teams, &mut changes);
+        }
         self.put_backfill(start, gone, &mut changes);
+        self.arm_summaries(&teams, &mut changes).await?;
         self.commit_definitions(changes).await?;
         tracing::info!(
             created = report.created.len(),
@@ -172,6 +182,9 @@ impl Writer {
                 return Err(EngineError::Invalid(vec![Problem::new("exit", message)]));
             }
             definition => {
+                if kind == Kind::Team {
+                    self.arm_summaries(&[(key.to_owned(), None)], &mut changes).await?;
+                }
                 if let Some(computation) = definition.computation() {
                     self.forget(&computation.id, &mut changes).await?;
                 }
@@ -254,4 +267,23 @@ fn announce_later(computation: &mut Computation, before: Option<&Computation>) {
     let added = destinations.iter().filter(|key| !before.destinations.contains(key));
     let added = added.map(|key| Announcement { destination: key.clone(), after: None });
     computation.announcements.extend(added);
+}
+
+/// The open journeys of flows whose team changed are looked at anew, too.
+fn revisit_flows_of(existing: &Definitions, teams: &[(String, Option<Team>)], changes: &mut ChangeSet) {
+    let is_put = |flow: &Flow, changes: &ChangeSet| {
+        changes.definitions.iter().any(|write| match write {
+            DefinitionWrite::Put(definition) => {
+                matches!(&**definition, Definition::Flow(put) if put.name == flow.name)
+            }
+            DefinitionWrite::Delete { kind, key } => *kind == Kind::Flow && *key == flow.name,
+        })
+    };
+    for flow in existing.flows.values() {
+        let is_concerned = flow.team.as_ref().is_some_and(|team| teams.iter().any(|(key, _)| key == team));
+        if is_concerned && !is_put(flow, changes) {
+            let flow = Flow { revisit: Some(Revisit::default()), ..(**flow).clone() };
+            changes.definitions.push(DefinitionWrite::Put(Box::new(Definition::Flow(flow))));
+        }
+    }
 }

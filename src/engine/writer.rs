@@ -19,6 +19,7 @@ use super::ingest::{Ingester, REFUSED_TIMES, refusal, stand_back, tell_of_refusa
 use super::inputs::decide;
 use super::leases::{Leases, TIMERS, WORK};
 use super::settle::{Faring, Healths};
+use super::summaries::SummingUp;
 use crate::clock::Clock;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub surroundings: Surroundings,
     /// Which addresses destinations may have.
     pub address_policy: AddressPolicy,
+    /// How many writers take events in where nodes share the store, 1 at least; elsewhere it has no meaning.
+    pub writers: usize,
 }
 
 /// The one writer. [`Writer::step`] does what there is to do now; [`Writer::run`] only waits in between.
@@ -81,6 +84,10 @@ pub struct Writer {
     pub(super) published_replays: watch::Sender<Arc<BTreeMap<ReplayId, Replay>>>,
     /// There may be something to compute, to put back or to tidy up.
     pub(super) jobs: bool,
+    /// A team's summary may be due.
+    pub(super) summaries_due: bool,
+    /// The one that is being put together.
+    pub(super) summing_up: Option<SummingUp>,
     /// What all this was taken from, as it was stored.
     pub(super) in_force: Arc<InForce>,
     /// The definitions may have been changed by another node.
@@ -112,7 +119,7 @@ impl Writer {
         let is_shared = store.is_shared();
         let node = ids.ksuid("node_", settings.clock.now());
         // In one process, the writer takes the events in, too.
-        let writers = if is_shared { limits::INGEST_WRITERS } else { 0 };
+        let writers = if is_shared { settings.writers } else { 0 };
         let lanes: Vec<_> = (0..writers).map(|_| mpsc::channel(limits::QUEUE_COMMANDS)).collect();
         let (mut ingest, events): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
         if ingest.is_empty() {
@@ -167,6 +174,8 @@ impl Writer {
             replay_has_turn: false,
             published_replays,
             jobs: false,
+            summaries_due: false,
+            summing_up: None,
             stopping: false,
         };
         // Another node that starts just now may do the same.
@@ -236,6 +245,7 @@ impl Writer {
     pub fn tick(&mut self) {
         self.timers_due = true;
         self.jobs = true;
+        self.summaries_due = true;
         self.look_for_changes = self.is_shared();
     }
 
@@ -321,7 +331,7 @@ impl Writer {
 
     /// Another node does the long work; answers that there is nothing to do.
     fn leave_work(&mut self) -> bool {
-        self.past = None;
+        (self.past, self.summing_up) = (None, None);
         false
     }
 
@@ -375,6 +385,10 @@ impl Writer {
             Command::NotifyDeletion { user_id, reply } => {
                 let notified = self.until_first(async |it| it.notify_deletion(&user_id).await).await;
                 answer_alone(reply, notified)
+            }
+            Command::Unsubscribe { team, address, reply } => {
+                let unsubscribed = self.until_first(async |it| it.unsubscribe(&team, &address).await).await;
+                answer_alone(reply, unsubscribed)
             }
             Command::ReplayOne { id, reply } => {
                 let replayed = self.until_first(async |it| it.replay_one(id).await).await;

@@ -32,7 +32,7 @@ const ID_CONTEXT: &[u8] = b"stagepost secrets at rest: key id\0";
 pub(super) fn is_secret(kind: Kind) -> bool {
     match kind {
         Kind::Source | Kind::Destination => true,
-        Kind::Flow | Kind::Audience | Kind::Trait => false,
+        Kind::Team | Kind::Flow | Kind::Audience | Kind::Trait => false,
     }
 }
 

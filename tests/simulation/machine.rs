@@ -12,8 +12,8 @@ use serde_json::{Map, json};
 use stagepost::clock::Clock;
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::{
-    Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, Signing, WebhookUrl,
-    document,
+    Channel, Definition, Destination, DestinationKind, EventsWanted, Flow, Kind, Level, OutsideHours,
+    Recipient, Signing, WebhookUrl, document,
 };
 use stagepost::domain::delivery::{Attempt, DeliveryFilter, DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event};
@@ -22,7 +22,8 @@ use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{
-    ApplyOptions, BackfillPace, Engine, EngineError, Operation, Settings, Settlement, Surroundings, Writer,
+    ApplyOptions, BackfillPace, By, Engine, EngineError, Operation, Settings, Settlement, Surroundings,
+    Writer,
 };
 use stagepost::store::Store;
 use stagepost::store::copy::{Compared, copy};
@@ -32,6 +33,8 @@ use crate::support::stores::{Backend, Place};
 
 pub const START: i64 = 1_790_000_000_000;
 pub const HOUR: i64 = 3_600_000;
+/// Writers of an engine where the store is shared.
+const WRITERS: usize = 2;
 /// When an open run of the flow that worlds define is given up.
 pub const EXPIRE_HOURS: i64 = 120;
 
@@ -323,11 +326,20 @@ impl Machine {
             .map(|(stage, hours)| Level {
                 stage: (*stage).to_owned(),
                 after: Span::from_hours(*hours),
-                channel: Channel::Email { to: vec!["ops@example.com".into()], template: "no_reply".into() },
+                actions: vec![Channel::Email {
+                    to: vec![Recipient::Address("ops@example.com".into())],
+                    template: "no_reply".into(),
+                }],
+                outside_hours: OutsideHours::default(),
+                repeat: None,
             })
             .collect();
         self.apply(vec![Definition::Flow(Flow {
             name: "appointment".into(),
+            sid: None,
+            widgets: BTreeMap::new(),
+            team: None,
+            digest: None,
             initial: Some("initiation".into()),
             terminal: vec!["confirmed".into(), "cancelled".into()],
             expire_after: Span::from_hours(EXPIRE_HOURS),
@@ -394,7 +406,7 @@ impl Machine {
         let id: JourneyId = journeys[which % journeys.len()].id;
         let operation = if resolve { Operation::Resolve } else { Operation::Acknowledge };
         let engine = self.engine.clone();
-        match self.ask(engine.operate(id, operation, "ops", "simulated")).await {
+        match self.ask(engine.operate(id, operation, by_ops("simulated"))).await {
             Ok(_) | Err(EngineError::Conflict(_) | EngineError::Unavailable(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -444,6 +456,7 @@ async fn open(
         seed: bytes,
         surroundings,
         address_policy: AddressPolicy::public_only(),
+        writers: WRITERS,
     };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     (engine, writer.with_pace(pace))
@@ -470,6 +483,11 @@ pub fn computation(table: &str, name: &str, query: &str) -> Definition {
 /// The definition that a document with this one would make.
 pub fn definition(table: &str, fields: serde_json::Value) -> Definition {
     document::read(&json!({ table: [fields] })).unwrap().remove(0)
+}
+
+/// The word of the operators.
+pub fn by_ops(reason: &str) -> By {
+    By { who: "ops".to_owned(), reason: reason.to_owned(), via: "api" }
 }
 
 /// For messages of failed checks.

@@ -109,6 +109,8 @@ pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey 
         steps: Vec::new(),
         steps_left_out: 0,
         escalations: Vec::new(),
+        snoozes: Vec::new(),
+        died: None,
         acknowledged: Vec::new(),
         resolved: None,
     }
@@ -135,6 +137,7 @@ pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) ->
         replays: 0,
         reason: None,
         superseded_by: None,
+        receipt: None,
         attempts: Vec::new(),
     }
 }

@@ -25,6 +25,7 @@ fn the_template_is_the_flow_of_the_starter_definitions() {
     let known = starter.iter().find_map(|definition| match definition {
         Definition::Flow(flow) => Some(flow),
         Definition::Source(_)
+        | Definition::Team(_)
         | Definition::Destination(_)
         | Definition::Audience(_)
         | Definition::Trait(_) => None,

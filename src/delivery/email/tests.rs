@@ -4,8 +4,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::delivery::templates::samples;
 use crate::domain::delivery::{Cause, DeliveryStatus, Payload};
-use crate::domain::ids::{IdSource, UserKey};
+use crate::domain::ids::{Desk, IdSource, UserKey};
+use crate::domain::link::{LinkKey, Purpose};
 use crate::domain::time::Timestamp;
 
 /// What the server answers, by the beginning of the command (`.` is the end of the mail).
@@ -71,7 +73,8 @@ async fn converse(stream: TcpStream, script: Script, lines: Arc<Mutex<Vec<String
 
 fn mailer(url: Option<&str>, folder: PathBuf) -> Mailer {
     let smtp = url.map(|url| SmtpSettings::parse(url).unwrap());
-    let settings = MailSettings { smtp, from: "Stagepost <alarm@example.com>".to_owned(), folder };
+    let settings =
+        MailSettings { smtp, from: "Stagepost <alarm@example.com>".to_owned(), folder, links: None };
     Mailer::new(settings, Arc::new(Templates::built_in())).unwrap()
 }
 
@@ -94,13 +97,14 @@ fn delivery() -> Delivery {
         replays: 0,
         reason: None,
         superseded_by: None,
+        receipt: None,
         attempts: Vec::new(),
     }
 }
 
 async fn send(mailer: &Mailer, to: &[&str]) -> Verdict {
     let to: Vec<String> = to.iter().map(|&to| to.to_owned()).collect();
-    mailer.send(&delivery(), "no_reply", &to, &templates::samples()[0]).await
+    mailer.send(&delivery(), "no_reply", &to, &samples::of_journeys()[0]).await
 }
 
 #[tokio::test]
@@ -118,7 +122,7 @@ async fn a_mail_is_handed_in_with_everything_a_mail_needs() {
         "RCPT TO:<lead@example.com>".to_owned(),
         format!("Message-ID: <{id}@example.com>"),
         "Date: Sat, 21 Nov 2026 10:00:00 +0000".to_owned(),
-        "Subject: No reply from 019mr8mf4r for 31 minutes: appointment_confirmation".to_owned(),
+        "Subject: 019mr8mf4r is stuck in appointment_confirmation".to_owned(),
         "Auto-Submitted: auto-generated".to_owned(),
         "X-Stagepost-Journey: jny_01m8x3q4r5s6t7v8w9x0y1z2a3".to_owned(),
         "Content-Type: multipart/alternative".to_owned(),
@@ -265,118 +269,99 @@ async fn without_a_server_mails_become_files() {
 #[tokio::test]
 async fn a_broken_template_still_lets_the_alarm_out() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("no_reply")).unwrap();
-    std::fs::write(folder.path().join("no_reply/body.txt"), "{{ journey.nonsense }}").unwrap();
+    std::fs::create_dir_all(folder.path().join("email/no_reply")).unwrap();
+    std::fs::write(folder.path().join("email/no_reply/body.txt"), "{{ journey.nonsense }}").unwrap();
     let templates = Templates::new(Some(folder.path().to_owned()));
     assert!(templates.check("no_reply").unwrap_err().starts_with("no_reply/body.txt:1: "));
-    let settings =
-        MailSettings { smtp: None, from: "a@example.com".to_owned(), folder: folder.path().join("mail") };
+    let settings = MailSettings {
+        smtp: None,
+        from: "a@example.com".to_owned(),
+        folder: folder.path().join("mail"),
+        links: None,
+    };
     let verdict = send(&Mailer::new(settings, Arc::new(templates)).unwrap(), &["ops@example.com"]).await;
     assert_eq!(verdict.outcome, Outcome::Delivered);
     assert!(verdict.error.unwrap().contains("the template `no_reply` failed"));
 }
 
-#[test]
-fn the_built_in_templates_come_out() {
-    let templates = Templates::built_in();
-    for name in ["no_reply", FALLBACK] {
-        templates.check(name).unwrap();
-        for (number, context) in templates::samples().iter().enumerate() {
-            let mail = templates.render(name, context).unwrap();
-            assert!(!mail.subject.contains('\n') && mail.subject.contains("019mr8mf4r"), "{}", mail.subject);
-            if let Some(folder) = option_env!("STAGEPOST_KEEP_MAILS") {
-                std::fs::write(
-                    format!("{folder}/{name}-{number}.txt"),
-                    format!("{}\n\n{}", mail.subject, mail.text),
-                )
-                .unwrap();
-                std::fs::write(format!("{folder}/{name}-{number}.html"), &mail.html).unwrap();
-            }
-        }
-        let full = templates.render(name, &templates::samples()[0]).unwrap();
-        for part in [
-            "21 Nov 2026, 09:29 UTC",
-            "31 minutes",
-            "$TOKEN\" https://stagepost.example.com/api/journeys/jny_01m8x3q4r5s6t7v8w9x0y1z2a3/acknowledge",
-        ] {
-            assert!(full.text.contains(part), "{part}:\n{}", full.text);
-            assert!(full.html.contains(part), "{part}:\n{}", full.html);
-        }
-        assert!(full.html.contains("href=\"tel:+15550001111\""));
-        let bare = templates.render(name, &templates::samples()[1]).unwrap();
-        assert!(!bare.html.contains("tel:") && !bare.text.contains("none"), "{}", bare.text);
-    }
-    templates.render(FALLBACK, &Map::new()).unwrap();
+/// A mailer that writes files, and makes links.
+fn linking(folder: &std::path::Path, base_url: &str) -> Mailer {
+    let links = Links { key: LinkKey::new("the tests' key"), base_url: base_url.to_owned() };
+    let from = "alarm@example.com".to_owned();
+    let settings = MailSettings { smtp: None, from, folder: folder.to_owned(), links: Some(links) };
+    Mailer::new(settings, Arc::new(Templates::built_in())).unwrap()
 }
 
-use super::templates::FALLBACK;
-
-#[test]
-fn the_mails_on_destinations_come_out() {
-    let context = serde_json::json!({
-        "destination": { "key": "crm", "kind": "webhook" }, "failingSince": "2026-11-21T09:00:00.000Z",
-        "failingFor": "60 minutes", "failures": 42, "lastError": "answered 503 <b>", "probeEvery": "60 seconds",
-        "waiting": 1207, "failed": 3, "link": "https://stagepost.example.com/api/destinations/crm", "now": "2026-11-21T10:00:00.000Z",
-    });
-    for name in ["destination_paused", "destination_resumed"] {
-        let templates = Templates::built_in();
-        let mail = templates.render(name, context.as_object().unwrap()).unwrap();
-        assert!(mail.subject.starts_with("Destination crm "), "{}", mail.subject);
-        for part in ["crm (webhook)", "60 minutes", "42", "1207", "21 Nov 2026, 09:00 UTC"] {
-            assert!(mail.text.contains(part) && mail.html.contains(part), "{name}, {part}:\n{}", mail.text);
-        }
-        assert!(mail.html.contains("answered 503 &lt;b&gt;") && !mail.html.contains("<b>"));
-        assert!(
-            name == "destination_resumed" || mail.text.contains("/api/destinations/crm/resume\n"),
-            "{}",
-            mail.text
-        );
-        let mut bare = context.as_object().unwrap().clone();
-        for key in ["failingSince", "lastError", "link"] {
-            bare.insert(key.to_owned(), serde_json::json!(null));
-        }
-        templates.render(name, &bare).unwrap();
-    }
+/// The mail as it was written, with the lines of its headers and of quoted-printable joined.
+async fn written(mailer: &Mailer, folder: &std::path::Path, delivery: &Delivery) -> String {
+    let Payload::Email { template, to, context } = &delivery.payload else { panic!("a mail") };
+    let verdict = mailer.send(delivery, template, to, context).await;
+    assert_eq!((&verdict.outcome, &verdict.error), (&Outcome::Delivered, &None));
+    let mail = std::fs::read_to_string(folder.join(format!("{}.eml", delivery.id))).unwrap();
+    mail.replace("=\r\n", "").replace("\r\n ", " ").replace("=3D", "=")
 }
 
-#[test]
-fn html_is_escaped_and_subjects_stay_one_line() {
-    let mut context = templates::samples()[0].clone();
-    context["journey"]["userId"] = "<script>\"x\"\r\nBcc: a@b".into();
-    let mail = Templates::built_in().render("no_reply", &context).unwrap();
-    assert!(mail.html.contains("&lt;script&gt;&quot;x&quot;") && !mail.html.contains("<script>"));
-    assert!(
-        mail.subject.starts_with("No reply from <script>\"x\" Bcc: a@b for 31 minutes"),
-        "{}",
-        mail.subject
-    );
-    context["journey"]["userId"] = "x".repeat(500).into();
-    assert_eq!(Templates::built_in().render("no_reply", &context).unwrap().subject.chars().count(), 250);
+fn mail_of(template: &str, user: UserKey, context: &Map<String, Value>) -> Delivery {
+    let to = vec!["ops@example.com".to_owned()];
+    let payload = Payload::Email { template: template.to_owned(), to, context: context.clone() };
+    Delivery { user, payload, ..delivery() }
 }
 
-#[test]
-fn an_own_folder_wins_file_by_file() {
+#[tokio::test]
+async fn a_summary_carries_its_chart_and_a_way_out() {
     let folder = tempfile::tempdir().unwrap();
-    for (file, text) in [
-        ("no_reply/subject.txt", "Ours: {{ journey.userId }}"),
-        ("mine/subject.txt", "s"),
-        (
-            "mine/body.txt",
-            "{% for i in range(1000) %}{% for j in range(1000) %}{{ j }}{% endfor %}{% endfor %}",
-        ),
-        ("mine/body.html", "x"),
-        ("part/subject.txt", "s"),
-    ] {
-        std::fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
-        std::fs::write(folder.path().join(file), text).unwrap();
+    let desk = UserKey::desk(&Desk::Team("front_desk"));
+    let mail = mail_of("summary", desk, &samples::of_summaries()[0]);
+    for (base_url, one_click) in [("https://stagepost.example.com", true), ("http://127.0.0.1:8080", false)] {
+        let mailer = linking(folder.path(), base_url);
+        let text = written(&mailer, folder.path(), &mail).await;
+        let url =
+            text.split("List-Unsubscribe: <").nth(1).and_then(|rest| rest.split(">\r\n").next()).unwrap();
+        let token = url.strip_prefix(&format!("{base_url}/act/")).unwrap();
+        let now = delivery().created_at;
+        let link = mailer.links.as_ref().unwrap().key.open(token, now).unwrap();
+        let purpose =
+            Purpose::Unsubscribe { team: "front_desk".to_owned(), address: "ops@example.com".to_owned() };
+        assert_eq!((link.purpose, link.delivery), (purpose, mail.id));
+        assert_eq!(
+            text.contains("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
+            one_click,
+            "{text}"
+        );
+        let id = format!("chart.{}@example.com", mail.id);
+        for part in [
+            "multipart/alternative".to_owned(),
+            "multipart/related".to_owned(),
+            "Content-Type: image/png".to_owned(),
+            format!("Content-ID: <{id}>"),
+            format!("src=\"cid:{id}\" alt=\"Stalls in each hour, the oldest first: 2, 5, 9,"),
+        ] {
+            assert!(text.contains(&part), "{part} is not in\n{text}");
+        }
     }
-    let templates = Templates::new(Some(folder.path().to_owned()));
-    let mail = templates.render("no_reply", &templates::samples()[0]).unwrap();
-    assert_eq!(mail.subject, "Ours: 019mr8mf4r");
-    assert!(mail.text.contains("has not replied"));
-    assert!(templates.check("mine").unwrap_err().contains("fuel"), "{:?}", templates.check("mine"));
-    assert!(templates.check("part").unwrap_err().contains("part/body.txt"));
-    for name in ["absent", "../../etc", "No_Reply", ""] {
-        assert!(templates.check(name).is_err(), "{name}");
+}
+
+#[tokio::test]
+async fn an_alarm_has_links_of_its_own_and_no_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mailer = linking(folder.path(), "https://stagepost.example.com");
+    let [mut context, _] = samples::of_journeys();
+    context.remove("links");
+    context["thread"] = "dlv_01m8x3q4r5s6t7v8w9x0y1z2a3".into();
+    let mail = mail_of("no_reply", UserKey::user("019mr8mf4r"), &context);
+    let text = written(&mailer, folder.path(), &mail).await;
+    assert_eq!(text.matches("https://stagepost.example.com/act/").count(), 8, "four in each part:\n{text}");
+    assert!(!text.contains("List-Unsubscribe") && !text.contains("image/png"), "{text}");
+    for header in ["In-Reply-To", "References"] {
+        assert!(
+            text.contains(&format!("\r\n{header}: <dlv_01m8x3q4r5s6t7v8w9x0y1z2a3@example.com>\r\n")),
+            "{text}"
+        );
     }
+    // A repetition has the same links.
+    assert_eq!(links_in(&written(&mailer, folder.path(), &mail).await), links_in(&text));
+}
+
+fn links_in(text: &str) -> Vec<&str> {
+    text.split("https://").skip(1).filter_map(|rest| rest.split(['"', '\r', ' ']).next()).collect()
 }

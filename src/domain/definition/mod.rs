@@ -11,6 +11,7 @@ mod problem;
 pub mod render;
 mod secrets;
 mod source;
+mod team;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,10 +26,13 @@ pub use destination::{
     ALLOWED_SECTIONS, Action, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted, Filter,
     Routing, Signing, WebhookUrl, cut_path, signing_key,
 };
-pub use flow::{Channel, Flow, Level, LevelKey, Revisit};
+pub use flow::{
+    Channel, Digest, Flow, JourneyField, Level, LevelKey, OutsideHours, Recipient, Repeat, Revisit,
+};
 pub use problem::Problem;
 pub use secrets::REDACTED;
 pub use source::{Source, SourceKind};
+pub use team::{Shift, Summary, Team, WeekHours};
 
 /// The kinds of definitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -36,6 +40,8 @@ pub use source::{Source, SourceKind};
 pub enum Kind {
     /// Where events come from.
     Source,
+    /// Whom escalations reach.
+    Team,
     /// What to do about journeys.
     Flow,
     /// Where calls go.
@@ -48,12 +54,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Source, Self::Flow, Self::Destination, Self::Audience, Self::Trait];
+    pub const ALL: [Self; 6] =
+        [Self::Source, Self::Team, Self::Flow, Self::Destination, Self::Audience, Self::Trait];
 
-    /// The name of the table in a definitions document: `source`, `flow`, `destination`, `audience`, `trait`.
+    /// The name of the table in a definitions document: `source`, `team`, `flow`, `destination`, `audience`, `trait`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Source => "source",
+            Self::Team => "team",
             Self::Flow => "flow",
             Self::Destination => "destination",
             Self::Audience => "audience",
@@ -69,6 +77,8 @@ impl Kind {
 pub enum Definition {
     /// Where events come from.
     Source(Source),
+    /// Whom escalations reach.
+    Team(Team),
     /// What to do about journeys.
     Flow(Flow),
     /// Where calls go.
@@ -84,6 +94,7 @@ impl Definition {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Source(_) => Kind::Source,
+            Self::Team(_) => Kind::Team,
             Self::Flow(_) => Kind::Flow,
             Self::Destination(_) => Kind::Destination,
             Self::Audience(_) => Kind::Audience,
@@ -95,7 +106,7 @@ impl Definition {
     pub fn computation(&self) -> Option<&Computation> {
         match self {
             Self::Audience(computation) | Self::Trait(computation) => Some(computation),
-            Self::Source(_) | Self::Flow(_) | Self::Destination(_) => None,
+            Self::Source(_) | Self::Team(_) | Self::Flow(_) | Self::Destination(_) => None,
         }
     }
 
@@ -103,7 +114,7 @@ impl Definition {
     pub fn computation_mut(&mut self) -> Option<&mut Computation> {
         match self {
             Self::Audience(computation) | Self::Trait(computation) => Some(computation),
-            Self::Source(_) | Self::Flow(_) | Self::Destination(_) => None,
+            Self::Source(_) | Self::Team(_) | Self::Flow(_) | Self::Destination(_) => None,
         }
     }
 
@@ -111,6 +122,7 @@ impl Definition {
     pub fn key(&self) -> &str {
         match self {
             Self::Source(source) => &source.key,
+            Self::Team(team) => &team.key,
             Self::Flow(flow) => &flow.name,
             Self::Destination(destination) => &destination.key,
             Self::Audience(computation) | Self::Trait(computation) => &computation.key,
@@ -121,6 +133,7 @@ impl Definition {
     pub fn created_at(&self) -> Timestamp {
         match self {
             Self::Source(source) => source.created_at,
+            Self::Team(team) => team.created_at,
             Self::Flow(flow) => flow.created_at,
             Self::Destination(destination) => destination.created_at,
             Self::Audience(computation) | Self::Trait(computation) => computation.created_at,
@@ -131,6 +144,7 @@ impl Definition {
     pub fn updated_at(&self) -> Timestamp {
         match self {
             Self::Source(source) => source.updated_at,
+            Self::Team(team) => team.updated_at,
             Self::Flow(flow) => flow.updated_at,
             Self::Destination(destination) => destination.updated_at,
             Self::Audience(computation) | Self::Trait(computation) => computation.updated_at,
@@ -140,6 +154,7 @@ impl Definition {
     fn set_created_at(&mut self, at: Timestamp) {
         match self {
             Self::Source(source) => source.created_at = at,
+            Self::Team(team) => team.created_at = at,
             Self::Flow(flow) => flow.created_at = at,
             Self::Destination(destination) => destination.created_at = at,
             Self::Audience(computation) | Self::Trait(computation) => computation.created_at = at,
@@ -149,6 +164,7 @@ impl Definition {
     fn set_updated_at(&mut self, at: Timestamp) {
         match self {
             Self::Source(source) => source.updated_at = at,
+            Self::Team(team) => team.updated_at = at,
             Self::Flow(flow) => flow.updated_at = at,
             Self::Destination(destination) => destination.updated_at = at,
             Self::Audience(computation) | Self::Trait(computation) => computation.updated_at = at,
@@ -161,6 +177,8 @@ impl Definition {
 pub struct Definitions {
     /// By key.
     pub sources: BTreeMap<String, Arc<Source>>,
+    /// By key.
+    pub teams: BTreeMap<String, Arc<Team>>,
     /// By name.
     pub flows: BTreeMap<String, Arc<Flow>>,
     /// By key.
@@ -177,6 +195,9 @@ impl Definitions {
         match definition {
             Definition::Source(source) => {
                 self.sources.insert(source.key.clone(), Arc::new(source));
+            }
+            Definition::Team(team) => {
+                self.teams.insert(team.key.clone(), Arc::new(team));
             }
             Definition::Flow(flow) => {
                 self.flows.insert(flow.name.clone(), Arc::new(flow));
@@ -197,6 +218,7 @@ impl Definitions {
     pub fn remove(&mut self, kind: Kind, key: &str) -> bool {
         match kind {
             Kind::Source => self.sources.remove(key).is_some(),
+            Kind::Team => self.teams.remove(key).is_some(),
             Kind::Flow => self.flows.remove(key).is_some(),
             Kind::Destination => self.destinations.remove(key).is_some(),
             Kind::Audience => self.audiences.remove(key).is_some(),
@@ -208,6 +230,7 @@ impl Definitions {
     pub fn get(&self, kind: Kind, key: &str) -> Option<Definition> {
         match kind {
             Kind::Source => self.sources.get(key).map(|source| Definition::Source((**source).clone())),
+            Kind::Team => self.teams.get(key).map(|team| Definition::Team((**team).clone())),
             Kind::Flow => self.flows.get(key).map(|flow| Definition::Flow((**flow).clone())),
             Kind::Destination => {
                 self.destinations.get(key).map(|destination| Definition::Destination((**destination).clone()))
@@ -223,6 +246,7 @@ impl Definitions {
     pub fn keys(&self, kind: Kind) -> Box<dyn Iterator<Item = &str> + '_> {
         match kind {
             Kind::Source => Box::new(self.sources.keys().map(String::as_str)),
+            Kind::Team => Box::new(self.teams.keys().map(String::as_str)),
             Kind::Flow => Box::new(self.flows.keys().map(String::as_str)),
             Kind::Destination => Box::new(self.destinations.keys().map(String::as_str)),
             Kind::Audience => Box::new(self.audiences.keys().map(String::as_str)),

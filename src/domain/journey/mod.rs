@@ -3,17 +3,19 @@
 //! Stored names are short: a profile is written whole with each of its posts, and its size is what a post costs. The API
 //! has names of its own.
 
+mod ladder;
 mod progress;
 mod stall;
 
 use serde::{Deserialize, Serialize};
 
 use super::definition::LevelKey;
+use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, JourneyId, UserKey};
 use super::time::Timestamp;
 
+pub use ladder::{DueLevel, Ladder};
 pub use progress::{Journeys, Post};
-pub use stall::DueLevel;
 
 /// Where a journey stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,7 +83,8 @@ pub struct Step {
     pub message_id: String,
 }
 
-/// One level of the escalation that fired. A level fires once per journey, ever: this is its mark.
+/// One level of the escalation that fired: its mark, one for each delivery that it made. A level fires once per journey, ever,
+/// but for its repetitions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Escalation {
     /// The stage whose rule it was.
@@ -93,7 +96,7 @@ pub struct Escalation {
     /// Which level it was.
     #[serde(rename = "k")]
     pub key: LevelKey,
-    /// How it was sent: `email`.
+    /// How it was sent: `email`, `call`.
     #[serde(rename = "c")]
     pub channel: String,
     /// When it fired.
@@ -102,6 +105,50 @@ pub struct Escalation {
     /// What was sent.
     #[serde(rename = "d")]
     pub delivery_id: DeliveryId,
+    /// 0 where the level fired for the first time; it counts its repetitions, and what reminds after a snooze.
+    #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
+    pub again: u32,
+    /// By how many milliseconds hours and snoozes have put the ladder of this stall off so far, or what came early has hastened it
+    /// (below 0): the next levels keep their distances from this one.
+    #[serde(rename = "m", default, skip_serializing_if = "is_none_at_all")]
+    pub moved_by: i64,
+    /// What became of it, where the receiver tells: a call that nobody answered lets the next level fire at once.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<EscalationReceipt>,
+}
+
+/// What became of an escalation at its receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EscalationReceipt {
+    /// The receiver's word: `answered`, `no-answer`, `delivered`.
+    #[serde(rename = "s")]
+    pub status: String,
+    /// Whether it reached somebody; `None` while that is open.
+    #[serde(rename = "r")]
+    pub reached: Option<bool>,
+    /// When that was told.
+    #[serde(rename = "a")]
+    pub at: Timestamp,
+}
+
+impl EscalationReceipt {
+    /// What a delivery's end, or its receiver, says; `None` where nothing was told.
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        match delivery.status {
+            DeliveryStatus::Failed | DeliveryStatus::Dead => Some(Self {
+                status: delivery.status.as_str().to_owned(),
+                reached: Some(false),
+                at: delivery.updated_at,
+            }),
+            DeliveryStatus::Pending
+            | DeliveryStatus::Delivered
+            | DeliveryStatus::Ambiguous
+            | DeliveryStatus::Superseded => {
+                let receipt = delivery.receipt.as_ref()?;
+                Some(Self { status: receipt.status.clone(), reached: receipt.reached, at: receipt.at })
+            }
+        }
+    }
 }
 
 /// An operator's word on a journey.
@@ -113,6 +160,26 @@ pub struct Note {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// By what: `api`, `mail`, `call`; absent in what was written before that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+}
+
+/// An operator wants to hear of a stall again later: its ladder rests until then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snooze {
+    /// The stage that the journey was in.
+    #[serde(rename = "s")]
+    pub stage: String,
+    /// Since when it was in that stage.
+    #[serde(rename = "a")]
+    pub stage_at: Timestamp,
+    /// Until when.
+    #[serde(rename = "u")]
+    pub until: Timestamp,
+    /// Who, why and when.
+    #[serde(rename = "n")]
+    pub note: Note,
 }
 
 /// An operator took notice of a stall: its ladder stops.
@@ -177,14 +244,36 @@ pub struct Journey {
     /// What operators took notice of, oldest first.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub acknowledged: Vec<Acknowledgement>,
+    /// Snoozes, oldest first; the newest of the present stage counts.
+    #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
+    pub snoozes: Vec<Snooze>,
+    /// When its Studio execution ended without a terminal stage, and how (`ended_reason`), where that was told: it stalls at once.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub died: Option<Death>,
     /// Set when an operator resolved the journey.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Note>,
 }
 
+/// A Studio execution that ended without a terminal stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// When.
+    #[serde(rename = "a")]
+    pub at: Timestamp,
+    /// Twilio's word for how: `FLOW_END`, …; may be empty.
+    #[serde(rename = "w", default)]
+    pub reason: String,
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none_at_all(millis: &i64) -> bool {
+    *millis == 0
 }
 
 /// Which journeys are wanted; an absent field means any.

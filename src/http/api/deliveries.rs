@@ -92,6 +92,7 @@ fn whole(delivery: &Delivery) -> Value {
         Payload::Email { template, to, context } => {
             json!({ "template": template, "to": to, "context": context })
         }
+        Payload::Twilio { request, context } => json!({ "request": request, "context": context }),
     };
     shown
 }
@@ -99,6 +100,7 @@ fn whole(delivery: &Delivery) -> Value {
 /// What sort of thing is sent.
 fn kind(payload: &Payload) -> &'static str {
     match payload {
+        Payload::Twilio { .. } => "twilio",
         Payload::Call(_) => "call",
         Payload::Email { .. } => "email",
     }
@@ -110,6 +112,10 @@ fn cause(cause: &Cause) -> Value {
         Cause::Event(id) => json!({ "type": "event", "eventId": id }),
         Cause::Time => json!({ "type": "time" }),
         Cause::Stall(id) => json!({ "type": "stall", "journeyId": id }),
+        Cause::Digest(stalls) => {
+            let journeys: Vec<_> = stalls.iter().map(|(journey, _)| journey).collect();
+            json!({ "type": "digest", "journeyIds": journeys })
+        }
         Cause::Backfill => json!({ "type": "backfill" }),
         Cause::Deletion => json!({ "type": "deletion" }),
         Cause::Merge => json!({ "type": "merge" }),
@@ -144,6 +150,7 @@ mod tests {
             replays: 0,
             reason: None,
             superseded_by: None,
+            receipt: None,
             attempts: vec![Attempt {
                 at,
                 status: "retry".to_owned(),

@@ -231,6 +231,7 @@ pub(super) fn seen_by_age(at: Timestamp, user: &UserKey, message: &MessageHash) 
 pub(super) fn definition(kind: Kind, key: &str) -> Vec<u8> {
     let letter = match kind {
         Kind::Source => b's',
+        Kind::Team => b'g',
         Kind::Flow => b'f',
         Kind::Destination => b'd',
         Kind::Audience => b'a',

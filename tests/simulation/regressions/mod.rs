@@ -107,7 +107,7 @@ impl Machine {
     async fn said(&self) -> Vec<Value> {
         let calls = self.deliveries("crm").await.into_iter().map(|delivery| match delivery.payload {
             Payload::Call(call) => call["traits"].clone(),
-            Payload::Email { .. } => panic!("a mail to crm"),
+            Payload::Email { .. } | Payload::Twilio { .. } => panic!("a mail to crm"),
         });
         calls.collect()
     }
@@ -119,7 +119,7 @@ impl Machine {
                 let key = call["context"]["personas"]["computation_key"].as_str().unwrap();
                 format!("{} {key}={}", delivery.user, call["traits"][key])
             }
-            Payload::Email { .. } => panic!("a mail to crm"),
+            Payload::Email { .. } | Payload::Twilio { .. } => panic!("a mail to crm"),
         });
         calls.collect()
     }

@@ -121,7 +121,7 @@ fn combine(results: Vec<(String, Verdict)>) -> Verdict {
     let rank = |verdict: &Verdict| match verdict.outcome {
         Outcome::Delivered => 0,
         Outcome::Retry { .. } => 1,
-        Outcome::Ambiguous => 2,
+        Outcome::Unsure | Outcome::Ambiguous => 2,
         Outcome::Failed => 3,
     };
     let chosen = results.into_iter().map(|(_, verdict)| verdict).min_by_key(rank);
@@ -144,6 +144,6 @@ fn combine(results: Vec<(String, Verdict)>) -> Verdict {
 fn wish(outcome: &Outcome) -> Option<Span> {
     match outcome {
         Outcome::Retry { after } => *after,
-        Outcome::Delivered | Outcome::Failed | Outcome::Ambiguous => None,
+        Outcome::Delivered | Outcome::Failed | Outcome::Unsure | Outcome::Ambiguous => None,
     }
 }

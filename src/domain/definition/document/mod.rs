@@ -1,8 +1,9 @@
 //! Reads definitions from what was written, and says everything that is wrong with it.
 //!
 //! A document is a JSON value; TOML files are converted to the same shape:
-//! `{"source": […], "flow": […], "destination": […], "audience": […], "trait": […]}`.
+//! `{"source": […], "team": […], "flow": […], "destination": […], "audience": […], "trait": […]}`.
 
+mod channel;
 mod check;
 mod computation;
 mod destination;
@@ -12,7 +13,10 @@ mod reader;
 mod source;
 mod substitute;
 mod suggest;
+mod team;
 
+#[cfg(test)]
+mod people_tests;
 #[cfg(test)]
 mod tests;
 
@@ -30,12 +34,12 @@ pub use substitute::{substitute, unreplaced};
 pub use suggest::did_you_mean;
 
 /// The tables of a document that hold definitions of this version.
-pub const TABLES: [&str; 5] = ["source", "flow", "destination", "audience", "trait"];
+pub const TABLES: [&str; 6] = ["source", "team", "flow", "destination", "audience", "trait"];
 /// The tables that a later version will have.
 pub const LATER_TABLES: [&str; 1] = ["twilio"];
 
 /// What the API shows beside a definition; it says nothing about what is wanted.
-const SHOWN_ONLY: [&str; 12] = [
+const SHOWN_ONLY: [&str; 14] = [
     "id",
     "status",
     "size",
@@ -46,6 +50,8 @@ const SHOWN_ONLY: [&str; 12] = [
     "configured",
     "health",
     "queue",
+    "nextSummaryAt",
+    "unsubscribed",
     "createdAt",
     "updatedAt",
 ];
@@ -100,7 +106,7 @@ pub fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definitio
 fn complete(kind: Kind, key: Option<&str>, body: &Value, problems: &Problems) -> Option<Value> {
     let key = key?;
     let field = match kind {
-        Kind::Source | Kind::Destination => "key",
+        Kind::Source | Kind::Team | Kind::Destination => "key",
         Kind::Flow => "name",
         Kind::Audience | Kind::Trait => {
             if let Err(message) = check::computation_key(key) {
@@ -128,6 +134,11 @@ fn read_definition(kind: Kind, key: Option<&str>, mut table: Table<'_, '_>) -> O
             let source = source::read(&mut table);
             table.close(&[]);
             source.map(Definition::Source)
+        }
+        Kind::Team => {
+            let team = team::read(&mut table);
+            table.close(&[]);
+            team.map(Definition::Team)
         }
         Kind::Flow => {
             let flow = flow::read(&mut table);
@@ -159,7 +170,9 @@ pub(super) fn twice<'a>(kind: Kind, keys: impl Iterator<Item = (usize, &'a str)>
         };
         let table = kind.as_str();
         let (field, message) = match kind {
-            Kind::Source | Kind::Destination => ("key", format!("{table} `{key}` is defined twice")),
+            Kind::Source | Kind::Team | Kind::Destination => {
+                ("key", format!("{table} `{key}` is defined twice"))
+            }
             Kind::Flow => ("name", format!("flow `{key}` is defined twice")),
             Kind::Audience | Kind::Trait => {
                 ("name", format!("another {table}'s name makes the same key, `{key}`"))

@@ -36,7 +36,7 @@ pub(super) fn complete(
             computation.id = ids.ksuid(computation.class.id_prefix(), now);
         }
         (Definition::Flow(flow), Some(Definition::Flow(before))) => flow.revisit.clone_from(&before.revisit),
-        (Definition::Flow(_), _) => {}
+        (Definition::Team(_) | Definition::Flow(_), _) => {}
     }
     wanted.set_created_at(before.map_or(now, Definition::created_at));
     wanted.set_updated_at(before.map_or(now, Definition::updated_at));
