@@ -12,6 +12,7 @@ pub(crate) mod http;
 #[path = "../support/mod.rs"]
 pub(crate) mod support;
 
+mod act;
 mod addresses;
 mod audiences;
 mod backpressure;
@@ -25,6 +26,7 @@ pub(crate) mod event_streams;
 mod fuzz;
 mod hostile;
 mod journeys;
+mod ladders;
 mod management;
 mod operations;
 mod outbox;
