@@ -36,3 +36,4 @@ pub mod retry;
 pub mod route;
 pub mod sizes;
 pub mod time;
+pub mod twilio;

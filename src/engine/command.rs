@@ -5,7 +5,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::error::EngineError;
 use crate::domain::definition::{Definition, Kind};
-use crate::domain::delivery::{Attempt, DeliveryFilter, Outcome};
+use crate::domain::delivery::{Attempt, DeliveryFilter, Outcome, Receipt};
 use crate::domain::event::Event;
 use crate::domain::health::Health;
 use crate::domain::health::Signal;
@@ -66,6 +66,8 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// What it says of the destination.
     pub signal: Signal,
+    /// What the receiver calls it, and its first word on it, where it gave one.
+    pub receipt: Option<Receipt>,
     /// About how many bytes the delivery takes.
     pub weight: usize,
 }

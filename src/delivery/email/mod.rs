@@ -178,7 +178,7 @@ impl Mailer {
             Outcome::Delivered
         };
         let snippet = Some(format!("{} {}", taken.code, taken.answer).trim_end().to_owned());
-        Verdict { outcome, signal: Signal::Good, status: Some(taken.code), snippet, error }
+        Verdict { outcome, signal: Signal::Good, status: Some(taken.code), snippet, error, receipt: None }
     }
 
     fn partly_sent(&self) -> std::sync::MutexGuard<'_, PartlySent> {
@@ -189,7 +189,7 @@ impl Mailer {
 fn verdict(refusal: Refusal) -> Verdict {
     let outcome = if refusal.permanent { Outcome::Failed } else { Outcome::Retry { after: None } };
     let signal = Signal::Bad;
-    Verdict { outcome, signal, status: refusal.code, snippet: None, error: Some(refusal.error) }
+    Verdict { outcome, signal, status: refusal.code, snippet: None, error: Some(refusal.error), receipt: None }
 }
 
 /// The recipients that are addresses, and a note for each that is none.

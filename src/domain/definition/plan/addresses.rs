@@ -38,6 +38,9 @@ fn constant_urls(destination: &Destination) -> Vec<(String, &str)> {
         DestinationKind::WebhookAction(action) => of_action(action, "mapping.url"),
         // A preset's address is its own, or the one that was given in its place.
         DestinationKind::Preset { action, preset: _, settings: _, only: _ } => of_action(action, "base_url"),
+        DestinationKind::Twilio(twilio) => {
+            twilio.urls.named().into_iter().map(|(field, url)| (field.to_owned(), url)).collect()
+        }
     }
 }
 
