@@ -6,8 +6,9 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt};
 use std::path::Path;
 
 use crate::clock;
-use crate::config::{Config, Secret, read_secret_key};
+use crate::config::{Config, Secret, StoreChoice, read_secret_key};
 use crate::domain::limits::MAX_SECRET_KEY_BYTES;
+use crate::domain::link::LinkKey;
 use crate::store::seal::Sealer;
 use crate::store::sled::SledStore;
 
@@ -36,6 +37,24 @@ pub(super) fn shared_sealer(config: &Config) -> Result<Sealer, String> {
          (STAGEPOST_SECRET_KEY) or secret_key_file (STAGEPOST_SECRET_KEY_FILE); `openssl rand -hex 32` prints one",
     )?;
     Ok(sealer_of(config, &secret))
+}
+
+/// The key of the links in mails. It follows from the same secret, so that a link works on every server over one store and after a
+/// restart; with a store in memory nothing that a link could be about outlives the process.
+///
+/// # Errors
+/// As [`sealer`] and [`shared_sealer`], which is to be asked first: it makes the key where there is none.
+pub(super) fn link_key(config: &Config) -> Result<LinkKey, String> {
+    let secret = match (given(config)?, &config.store) {
+        (Some(secret), _) => secret,
+        (None, StoreChoice::Sled(store)) => own(&config.data_dir, store)?,
+        (None, StoreChoice::Memory | StoreChoice::Postgres(_)) => Secret::new(hex::encode(clock::entropy())),
+    };
+    let key = LinkKey::new(secret.expose());
+    Ok(match &config.secret_key_previous {
+        Some(previous) => key.with_previous(previous.expose()),
+        None => key,
+    })
 }
 
 /// The key that the settings name.
@@ -137,6 +156,9 @@ mod tests {
 
     use super::*;
     use crate::config::Said;
+    use crate::domain::ids::DeliveryId;
+    use crate::domain::link::{Link, Purpose};
+    use crate::domain::time::{Span, Timestamp};
 
     const CACHE: u64 = 1 << 20;
 
@@ -237,6 +259,37 @@ mod tests {
         assert!(error.contains("STAGEPOST_SECRET_KEY") && error.contains("openssl rand -hex 32"), "{error}");
         let one = load(&[("STAGEPOST_SECRET_KEY", ONE)]).unwrap();
         assert_eq!(one.key_id(), load(&[("STAGEPOST_SECRET_KEY", ONE)]).unwrap().key_id());
+    }
+
+    #[test]
+    fn links_are_signed_under_a_key_that_follows_from_the_same_secret() {
+        let load = |environment: &[(&str, &str)]| {
+            let environment: Vec<(String, String)> =
+                environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let (config, _) = Config::load(Said { environment: &environment, ..Said::default() }).unwrap();
+            link_key(&config).unwrap()
+        };
+        let now = Timestamp::from_millis(1_790_000_000_000);
+        let link = Link {
+            purpose: Purpose::Status,
+            delivery: DeliveryId::from_bytes([1; 16]),
+            expires_at: now.plus(Span::from_secs(1)),
+        };
+        let signed = load(&[("STAGEPOST_SECRET_KEY", ONE)]).sign(&link);
+        for (settings, opened) in [
+            (&[("STAGEPOST_SECRET_KEY", ONE)][..], true),
+            (&[("STAGEPOST_SECRET_KEY", OTHER), ("STAGEPOST_SECRET_KEY_PREVIOUS", ONE)], true),
+            (&[("STAGEPOST_SECRET_KEY", OTHER)], false),
+            (&[("STAGEPOST_STORE", "memory:")], false),
+        ] {
+            assert_eq!(load(settings).open(&signed, now).is_ok(), opened, "{settings:?}");
+        }
+        // Without a setting: the one that was made for the store.
+        let place = Place::new();
+        place.sealer(&[]).unwrap();
+        let data_dir = place.file("").display().to_string();
+        let own = || load(&[("STAGEPOST_DATA_DIR", &data_dir)]);
+        assert!(own().open(&own().sign(&link), now).is_ok());
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::delivery::sender::{RealSender, Sender};
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::{Channel, Definition, SourceKind};
 use crate::domain::ids::IdSource;
+use crate::domain::link::Links;
 use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
 use crate::http::api::{ApiState, token_hash};
 use crate::http::ingest::IngestConfig;
@@ -98,7 +99,8 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     // Time begins to act only now: by the definitions of this start, not by those of the last one.
     let ticker = Ticker::start(nudge).await.map_err(|error| format!("can't start the scheduler: {error}"))?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
-    let sender = Arc::new(sender(&config, address_policy, &engine, templates, &clock)?);
+    let links = Links { key: secret_key::link_key(&config)?, base_url: base_url.clone() };
+    let sender = Arc::new(sender(&config, address_policy, &engine, templates, &links, &clock)?);
     let outbox = Arc::new(EngineOutbox::new(engine.clone(), Arc::clone(&store)));
     let dispatcher = Dispatcher::new(outbox, Arc::clone(&sender) as Arc<dyn Sender>, clock.clone());
     settle_admin_token(&engine, config.admin_token.as_ref()).await?;
@@ -107,7 +109,8 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         tracing::info!(node, "this is what the node is called in leases");
     }
 
-    let state = ApiState::new(engine.clone(), metrics, base_url.clone()).with_tester(sender);
+    let state =
+        ApiState::new(engine.clone(), metrics, base_url.clone()).with_tester(sender).with_links(links);
     let ingest =
         IngestConfig { public_url: config.public_url.as_deref().and_then(|url| Url::parse(url).ok()) };
     let grace = Duration::from_secs(config.shutdown_secs);
@@ -320,6 +323,7 @@ fn sender(
     address_policy: AddressPolicy,
     engine: &Engine,
     templates: Arc<Templates>,
+    links: &Links,
     clock: &Clock,
 ) -> Result<RealSender, String> {
     let smtp = config.smtp_url.as_ref().map(|url| SmtpSettings::parse(url.expose())).transpose()?;
@@ -327,7 +331,8 @@ fn sender(
     if smtp.is_none() {
         tracing::info!(folder = %folder.display(), "no mail server is set: mails are written as files");
     }
-    let mailer = Mailer::new(MailSettings { smtp, from: config.mail_from.clone(), folder }, templates)?;
+    let settings = MailSettings { smtp, from: config.mail_from.clone(), folder, links: Some(links.clone()) };
+    let mailer = Mailer::new(settings, templates)?;
     let http = HttpClient::new(address_policy)?;
     Ok(RealSender::new(engine.watch_definitions(), http, Arc::new(mailer), clock.clone()))
 }

@@ -27,6 +27,7 @@ fn sender(kind: DestinationKind) -> RealSender {
         smtp: None,
         from: "stagepost@example.com".to_owned(),
         folder: std::env::temp_dir().join("stagepost-no-mails"),
+        links: None,
     };
     let mailer = Mailer::new(mails, Arc::new(Templates::new(None))).unwrap();
     let http = HttpClient::new(AddressPolicy::allow_all()).unwrap();

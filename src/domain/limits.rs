@@ -115,6 +115,8 @@ pub const MAX_ACTIONS: usize = 10;
 pub const MAX_REPEATS: u32 = 100;
 /// Shifts of a team, and its opening hours.
 pub const MAX_SHIFTS: usize = 200;
+/// Mail addresses, and telephone numbers, of one shift.
+pub const MAX_SHIFT_ADDRESSES: usize = 20;
 /// Holidays of a team.
 pub const MAX_HOLIDAYS: usize = 1000;
 /// Snoozes that a journey keeps.

@@ -4,6 +4,7 @@
 
 pub mod address_policy;
 pub mod backfill;
+pub mod calendar;
 pub mod change;
 pub mod copying;
 pub mod decide;
@@ -23,6 +24,7 @@ pub mod key;
 pub mod leaf;
 pub mod lease;
 pub mod limits;
+pub mod link;
 pub mod mapping;
 pub mod own_headers;
 pub mod packed;

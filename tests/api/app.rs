@@ -19,6 +19,7 @@ use stagepost::delivery::sender::{RealSender, Sender};
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Status;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
+use stagepost::domain::link::{LinkKey, Links};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{Engine, Settings, Surroundings, Writer};
@@ -156,8 +157,13 @@ impl TestApp {
             engine.set_admin_token_hash(token_hash(TOKEN)).await.expect("the token");
         }
         let templates = Arc::new(Templates::new(None));
-        let mails =
-            MailSettings { smtp: None, from: "stagepost@example.com".to_owned(), folder: self.mail_folder() };
+        let links = Links { key: LinkKey::new("the key of the tests' links"), base_url: shown.clone() };
+        let mails = MailSettings {
+            smtp: None,
+            from: "stagepost@example.com".to_owned(),
+            folder: self.mail_folder(),
+            links: Some(links.clone()),
+        };
         let mailer = Arc::new(Mailer::new(mails, templates).expect("a mailer"));
         let http = HttpClient::new(policy).expect("an HTTP client");
         let sender = Arc::new(RealSender::new(engine.watch_definitions(), http, mailer, self.clock.clone()));
@@ -165,7 +171,7 @@ impl TestApp {
         let sending = Arc::clone(&sender) as Arc<dyn Sender>;
         let dispatcher = Dispatcher::new(Arc::new(outbox), sending, self.clock.clone());
         dispatcher.start();
-        let state = ApiState::new(engine.clone(), measured(), shown).with_tester(sender);
+        let state = ApiState::new(engine.clone(), measured(), shown).with_tester(sender).with_links(links);
         let ingest = IngestConfig { public_url };
         let server =
             Server::start(listener, None, engine.clone(), ingest, state, PATIENCE).expect("a server");

@@ -25,6 +25,7 @@ use super::sender::Verdict;
 use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::health::Signal;
 use crate::domain::ids::DeliveryId;
+use crate::domain::link::Links;
 
 /// Mails that went to some of their recipients and are remembered as such; beyond it the oldest is forgotten, and would go to
 /// all again.
@@ -39,6 +40,8 @@ pub struct MailSettings {
     pub from: String,
     /// Where the files go: `<data-dir>/mail`.
     pub folder: PathBuf,
+    /// Makes the links by which a reader acts; without it, mails show calls of the API in their place.
+    pub links: Option<Links>,
 }
 
 /// Sends mails.
@@ -46,6 +49,7 @@ pub struct Mailer {
     way: Way,
     from: Mailbox,
     templates: Arc<Templates>,
+    links: Option<Links>,
     /// Who has a mail already of which another recipient was refused for now.
     partly_sent: Mutex<PartlySent>,
 }
@@ -82,7 +86,7 @@ impl Mailer {
             Some(smtp) => Way::Server(Box::new(Smtp::new(smtp)?)),
             None => Way::Files(settings.folder),
         };
-        Ok(Self { way, from, templates, partly_sent: Mutex::default() })
+        Ok(Self { way, from, templates, links: settings.links, partly_sent: Mutex::default() })
     }
 
     /// Makes the mail of `delivery` and sends it to `to`.

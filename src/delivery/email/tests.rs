@@ -71,7 +71,8 @@ async fn converse(stream: TcpStream, script: Script, lines: Arc<Mutex<Vec<String
 
 fn mailer(url: Option<&str>, folder: PathBuf) -> Mailer {
     let smtp = url.map(|url| SmtpSettings::parse(url).unwrap());
-    let settings = MailSettings { smtp, from: "Stagepost <alarm@example.com>".to_owned(), folder };
+    let settings =
+        MailSettings { smtp, from: "Stagepost <alarm@example.com>".to_owned(), folder, links: None };
     Mailer::new(settings, Arc::new(Templates::built_in())).unwrap()
 }
 
@@ -270,8 +271,12 @@ async fn a_broken_template_still_lets_the_alarm_out() {
     std::fs::write(folder.path().join("no_reply/body.txt"), "{{ journey.nonsense }}").unwrap();
     let templates = Templates::new(Some(folder.path().to_owned()));
     assert!(templates.check("no_reply").unwrap_err().starts_with("no_reply/body.txt:1: "));
-    let settings =
-        MailSettings { smtp: None, from: "a@example.com".to_owned(), folder: folder.path().join("mail") };
+    let settings = MailSettings {
+        smtp: None,
+        from: "a@example.com".to_owned(),
+        folder: folder.path().join("mail"),
+        links: None,
+    };
     let verdict = send(&Mailer::new(settings, Arc::new(templates)).unwrap(), &["ops@example.com"]).await;
     assert_eq!(verdict.outcome, Outcome::Delivered);
     assert!(verdict.error.unwrap().contains("the template `no_reply` failed"));

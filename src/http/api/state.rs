@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use super::guard::Guard;
 use crate::delivery::sender::RealSender;
 use crate::domain::limits;
+use crate::domain::link::Links;
 use crate::engine::{Engine, EngineError};
 use crate::http::profiles::Bucket;
 use crate::metrics;
@@ -26,6 +27,8 @@ pub struct ApiState {
     pub public_url: String,
     /// When the server started.
     pub started: Instant,
+    /// Opens the links of mails; without it there are none.
+    pub(in crate::http) links: Option<Links>,
     /// Sends samples; `None` where nothing is sent.
     pub(super) tester: Option<Arc<RealSender>>,
     /// Further checks of `/readyz`, by name.
@@ -50,6 +53,7 @@ impl ApiState {
             metrics,
             public_url: public_url.into(),
             started: Instant::now(),
+            links: None,
             tester: None,
             checks: Vec::new(),
             guard: Guard::default(),
@@ -64,6 +68,11 @@ impl ApiState {
     /// The same, with who sends samples.
     pub fn with_tester(self, tester: Arc<RealSender>) -> Self {
         Self { tester: Some(tester), ..self }
+    }
+
+    /// The same, with what opens the links of mails.
+    pub fn with_links(self, links: Links) -> Self {
+        Self { links: Some(links), ..self }
     }
 
     /// The same, with one more check of `/readyz`.

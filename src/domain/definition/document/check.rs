@@ -1,9 +1,11 @@
 //! What single texts have to look like.
 
+use chrono::{NaiveDate, NaiveTime};
 use url::Url;
 
 use crate::domain::limits::{
-    MAX_DEFINITION_KEY, MAX_DEFINITION_NAME, MAX_HEADER_BYTES, MAX_URL_BYTES, MAX_WRITE_KEY, MIN_WRITE_KEY,
+    MAX_ADDRESS_BYTES, MAX_DEFINITION_KEY, MAX_DEFINITION_NAME, MAX_HEADER_BYTES, MAX_URL_BYTES,
+    MAX_WRITE_KEY, MIN_WRITE_KEY,
 };
 use crate::domain::own_headers::is_own_header;
 
@@ -106,6 +108,49 @@ pub(super) fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
     text.parse().map_err(|_| "is not the name of a time zone such as Europe/Brussels or UTC".to_owned())
 }
 
+/// A day: `2026-12-25`.
+pub(super) fn date(text: &str) -> Result<&str, String> {
+    let is_date = text.len() == 10 && text.parse::<NaiveDate>().is_ok();
+    if is_date { Ok(text) } else { Err("is not a day such as 2026-12-25".to_owned()) }
+}
+
+/// A time of day, to the minute; the seconds that TOML's own times have may be there, and are none.
+pub(super) fn time_of_day(text: &str) -> Result<NaiveTime, String> {
+    let minute = text.strip_suffix(":00").filter(|rest| rest.contains(':')).unwrap_or(text);
+    NaiveTime::parse_from_str(minute, "%H:%M").map_err(|_| "is not a time of day such as 08:00".to_owned())
+}
+
+/// The end of a time of day; 24:00 is the midnight that ends a day.
+pub(super) fn end_of_time(text: &str) -> Result<NaiveTime, String> {
+    if text == "24:00" { Ok(NaiveTime::MIN) } else { time_of_day(text) }
+}
+
+/// A telephone number as Twilio takes it, or a client or SIP address that can be called.
+pub(super) fn phone(text: &str) -> Result<&str, String> {
+    let is_number = text.strip_prefix('+').is_some_and(|digits| {
+        (7..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let is_address = ["client:", "sip:"].iter().any(|scheme| {
+        text.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
+    });
+    if is_number || (is_address && text.len() <= MAX_ADDRESS_BYTES) {
+        return Ok(text);
+    }
+    Err("is not a telephone number such as +32470123456, and no client:… or sip:… address".to_owned())
+}
+
+/// One of Twilio's ids: two letters that say of what, and 32 hexadecimal digits.
+pub(super) fn sid<'t>(prefix: &str, text: &'t str) -> Result<&'t str, String> {
+    let digits = text.strip_prefix(prefix).unwrap_or_default();
+    if digits.len() == 32 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Ok(text);
+    }
+    Err(format!("is not a SID that begins with {prefix}: {prefix} and 32 hexadecimal digits"))
+}
+
 /// An address that can be called. It is never shown: its query may hold a token.
 pub fn http_url(text: &str) -> Result<&str, String> {
     if text.len() > MAX_URL_BYTES {
@@ -186,6 +231,54 @@ mod tests {
         ] {
             assert!(email(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn telephone_numbers_and_sids() {
+        for good in ["+32470123456", "+14155550100", "client:alice", "sip:alice@example.com:5060"] {
+            assert_eq!(phone(good), Ok(good));
+        }
+        for bad in [
+            "",
+            "0470123456",
+            "+0470123456",
+            "+32 470 12 34 56",
+            "+123456",
+            "+1234567890123456",
+            "client:",
+            "sip:a b",
+        ] {
+            assert!(phone(bad).is_err(), "{bad}");
+        }
+        let good = "FW0123456789abcdef0123456789abcdef";
+        assert_eq!(sid("FW", good), Ok(good));
+        for bad in [
+            "",
+            "FW",
+            "FN0123456789abcdef0123456789abcdef",
+            "FW0123456789ABCDEF0123456789ABCDEF",
+            "FW0123456789abcdef0123456789abcde",
+        ] {
+            assert!(sid("FW", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn days_and_times() {
+        assert!(date("2026-12-25").is_ok());
+        for bad in ["", "2026-02-29", "25-12-2026", "2026-12-25T00:00", "+2026-1-1"] {
+            assert!(date(bad).is_err(), "{bad}");
+        }
+        for (good, minutes) in
+            [("08:00", 480), ("08:00:00", 480), ("00:00", 0), ("00:00:00", 0), ("23:59", 1439)]
+        {
+            let time = time_of_day(good).unwrap();
+            assert_eq!((time - NaiveTime::MIN).num_minutes(), minutes, "{good}");
+        }
+        for bad in ["", "8", "24:00", "08:60", "08:00:30", "8 am"] {
+            assert!(time_of_day(bad).is_err(), "{bad}");
+        }
+        assert_eq!(end_of_time("24:00"), Ok(NaiveTime::MIN));
     }
 
     #[test]

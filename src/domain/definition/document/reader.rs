@@ -173,6 +173,39 @@ impl<'v, 'p> Field<'v, 'p> {
         Some(texts)
     }
 
+    /// The items of a list as [`Self::texts`] reads it, at least one `what`.
+    pub fn some_texts(
+        &self,
+        most: usize,
+        what: &str,
+        check: impl Fn(&'v str) -> Result<&'v str, String>,
+    ) -> Option<Vec<String>> {
+        let texts = self.texts(most, check)?;
+        self.not_empty(what).then_some(texts)
+    }
+
+    /// The same, where one may be written without the list around it.
+    pub fn one_or_more(
+        &self,
+        most: usize,
+        what: &str,
+        check: impl Fn(&'v str) -> Result<&'v str, String>,
+    ) -> Option<Vec<String>> {
+        if self.value.is_string() {
+            return self.parse(check).map(|text| vec![text.to_owned()]);
+        }
+        self.some_texts(most, what, check)
+    }
+
+    /// Whether it is anything but an empty list; that is a problem.
+    pub fn not_empty(&self, what: &str) -> bool {
+        let is_empty = self.value.as_array().is_some_and(Vec::is_empty);
+        if is_empty {
+            self.problem(format!("name at least one {what}"));
+        }
+        !is_empty
+    }
+
     pub fn table(&self) -> Option<Table<'v, 'p>> {
         match self.value {
             Value::Object(map) => {
