@@ -22,3 +22,5 @@ mod test_server;
 mod tls;
 pub mod trial;
 mod turns;
+mod ways_back;
+mod templates_shim;

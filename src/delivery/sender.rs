@@ -126,7 +126,8 @@ impl RealSender {
         mailer: Arc<Mailer>,
         clock: Clock,
     ) -> Self {
-        Self { definitions, network: Network::new(http, clock), mailer }
+        let network = Network::new(http, clock).with(mailer.templates(), mailer.links());
+        Self { definitions, network, mailer }
     }
 
     /// The destination with this key, as it is defined now.

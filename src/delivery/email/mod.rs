@@ -89,6 +89,16 @@ impl Mailer {
         Ok(Self { way, from, templates, links: settings.links, partly_sent: Mutex::default() })
     }
 
+    /// What mails are made from.
+    pub(super) fn templates(&self) -> Arc<Templates> {
+        Arc::clone(&self.templates)
+    }
+
+    /// What makes the links of mails.
+    pub(super) fn links(&self) -> Option<Links> {
+        self.links.clone()
+    }
+
     /// Makes the mail of `delivery` and sends it to `to`.
     pub async fn send(
         &self,

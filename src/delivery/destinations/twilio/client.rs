@@ -33,18 +33,18 @@ pub(in crate::delivery) struct Client<'a> {
 
 impl Client<'_> {
     /// Where what belongs to the account is found in the API of calls and messages.
-    pub fn account_url(&self, rest: &str) -> String {
+    pub(super) fn account_url(&self, rest: &str) -> String {
         format!("{}/2010-04-01/Accounts/{}{rest}", self.account.urls.api, self.account.account_sid)
     }
 
     /// Makes something.
-    pub async fn post(&self, url: &str, form: &Fields) -> Result<Taken, Box<Refusal>> {
+    pub(super) async fn post(&self, url: &str, form: &Fields) -> Result<Taken, Box<Refusal>> {
         let request = self.request(Method::POST, url, encoded(form)).map_err(Refusal::before_sending)?;
         answer::made(self.network.call(request).await, self.secrets, self.network.clock.now())
     }
 
     /// Reads something.
-    pub async fn get(&self, url: &str, query: &Fields) -> Result<Value, Box<Refusal>> {
+    pub(super) async fn get(&self, url: &str, query: &Fields) -> Result<Value, Box<Refusal>> {
         let request = self.reading(url, query).map_err(Refusal::before_sending)?;
         answer::read(self.network.call(request).await, self.secrets, self.network.clock.now())
     }
@@ -53,17 +53,9 @@ impl Client<'_> {
     ///
     /// # Errors
     /// Why none can be made.
-    pub fn reading(&self, url: &str, query: &Fields) -> Result<Request, String> {
+    pub(super) fn reading(&self, url: &str, query: &Fields) -> Result<Request, String> {
         let url = if query.is_empty() { url.to_owned() } else { format!("{url}?{}", encoded(query)) };
         self.request(Method::GET, &url, String::new())
-    }
-
-    /// The request that makes something.
-    ///
-    /// # Errors
-    /// Why none can be made.
-    pub fn making(&self, url: &str, form: &Fields) -> Result<Request, String> {
-        self.request(Method::POST, url, encoded(form))
     }
 
     fn request(&self, method: Method, url: &str, body: String) -> Result<Request, String> {

@@ -79,30 +79,6 @@ pub fn email(text: &str) -> Result<&str, String> {
     if domain.split('.').all(label) { Ok(text) } else { no_address() }
 }
 
-/// The name of something at Twilio: two letters that say what it is, and 32 hexadecimal digits.
-pub(super) fn sid<'a>(text: &'a str, prefix: &str) -> Result<&'a str, String> {
-    let digits = text.strip_prefix(prefix).unwrap_or_default();
-    if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(text);
-    }
-    Err(format!("is not a SID: {prefix} and 32 hexadecimal digits"))
-}
-
-/// What a call or message at Twilio may be from: a number with + and its country, or another name that Twilio knows.
-pub(super) fn caller(text: &str) -> Result<&str, String> {
-    let is_number = |text: &str| (6..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_name = |text: &str| {
-        (1..=11).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_'))
-            && text.bytes().any(|byte| byte.is_ascii_alphabetic())
-    };
-    let number = text.strip_prefix("whatsapp:").unwrap_or(text);
-    if number.strip_prefix('+').is_some_and(is_number) || is_name(text) {
-        return Ok(text);
-    }
-    Err("is not a number such as +15551234567 (with + and the country), nor a sender's name of up to 11 letters and digits".to_owned())
-}
-
 /// A time zone by its name in the IANA database.
 pub(super) fn time_zone(text: &str) -> Result<chrono_tz::Tz, String> {
     text.parse().map_err(|_| "is not the name of a time zone such as Europe/Brussels or UTC".to_owned())
@@ -140,6 +116,17 @@ pub(super) fn phone(text: &str) -> Result<&str, String> {
         return Ok(text);
     }
     Err("is not a telephone number such as +32470123456, and no client:… or sip:… address".to_owned())
+}
+
+/// What calls and messages at Twilio may be from: a number, or a name that messages show.
+pub(super) fn caller(text: &str) -> Result<&str, String> {
+    let is_name = (1..=11).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_'))
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    if is_name || phone(text.strip_prefix("whatsapp:").unwrap_or(text)).is_ok() {
+        return Ok(text);
+    }
+    Err("is not a telephone number such as +32470123456, and no name of up to 11 letters and digits".to_owned())
 }
 
 /// One of Twilio's ids: two letters that say of what, and 32 hexadecimal digits.

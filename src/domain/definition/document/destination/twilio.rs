@@ -12,10 +12,10 @@ const FOR_CALLS: [&str; 6] =
 pub(super) fn read(table: &mut Table<'_, '_>) -> Option<DestinationKind> {
     let mut sid = |key, prefix| {
         let field: Option<Field<'_, '_>> = table.optional(key);
-        field.and_then(|field| field.parse(|text| check::sid(text, prefix))).map(str::to_owned)
+        field.and_then(|field| field.parse(|text| check::sid(prefix, text))).map(str::to_owned)
     };
     let (messaging_service_sid, workspace_sid) = (sid("messaging_service_sid", "MG"), sid("workspace_sid", "WS"));
-    let account_sid = table.required("account_sid").and_then(|it| it.parse(|text| check::sid(text, "AC")));
+    let account_sid = table.required("account_sid").and_then(|it| it.parse(|text| check::sid("AC", text)));
     let auth_token = table.optional("auth_token").map(|field| field.parse(check::secret));
     let auth_tokens = table.optional("auth_tokens").and_then(|field| field.items(MAX_AUTH_TOKENS)).unwrap_or_default();
     let auth_tokens =
@@ -52,7 +52,7 @@ fn api_key(table: &mut Table<'_, '_>) -> Option<Option<ApiKey>> {
     if sid.is_none() && secret.is_none() {
         return None;
     }
-    let sid = sid.and_then(|field| field.parse(|text| check::sid(text, "SK")));
+    let sid = sid.and_then(|field| field.parse(|text| check::sid("SK", text)));
     let secret = secret.and_then(|field| field.parse(check::secret));
     Some(sid.zip(secret).map(|(sid, secret)| ApiKey { sid: sid.to_owned(), secret: secret.to_owned() }))
 }
