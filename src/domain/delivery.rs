@@ -61,6 +61,8 @@ pub enum Cause {
     Time,
     /// A stage that lasted too long.
     Stall(JourneyId),
+    /// Many of those at once: of each journey, the mail that this takes the place of.
+    Digest(Vec<(JourneyId, DeliveryId)>),
     /// A computation that was made or changed.
     Backfill,
     /// A computation that is being deleted.
@@ -288,6 +290,29 @@ impl Delivery {
         self.superseded_by = by;
         self.reason = Some(reason);
         self.updated_at = now;
+    }
+
+    /// Notes what became of it at its receiver; says whether that was news. Nothing leads back from a final word, and who tells of
+    /// a thing by its name has it.
+    pub fn receive(&mut self, receipt: Receipt, now: Timestamp) -> bool {
+        let is_stale = self.receipt.as_ref().is_some_and(|known| match known.reached {
+            Some(_) => receipt.reached != known.reached,
+            None => receipt.reached.is_none() && receipt.at < known.at,
+        });
+        let was_taken = matches!(self.status, DeliveryStatus::Pending | DeliveryStatus::Ambiguous)
+            && receipt.sid.is_some();
+        if is_stale && !was_taken {
+            return false;
+        }
+        if was_taken {
+            (self.status, self.reason) = (DeliveryStatus::Delivered, None);
+        }
+        if !is_stale {
+            let known_sid = self.receipt.take().and_then(|known| known.sid);
+            self.receipt = Some(Receipt { sid: receipt.sid.or(known_sid), ..receipt });
+        }
+        self.updated_at = now;
+        true
     }
 
     /// About how many bytes it takes.

@@ -111,6 +111,16 @@ pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_GATHERED: usize = 1000;
 /// What one level of an escalation may do at once.
 pub const MAX_ACTIONS: usize = 10;
+/// Longest template of what a call or message says, in characters.
+pub const MAX_MESSAGE_TEMPLATE: usize = 4000;
+/// Largest `parameters` or `attributes` that a level hands on, in bytes of JSON.
+pub const MAX_CHANNEL_VALUES_BYTES: usize = 8 * 1024;
+/// Highest priority of a task.
+pub const MAX_TASK_PRIORITY: u32 = 2_147_483_647;
+/// Widgets of one flow that are stages.
+pub const MAX_WIDGETS: usize = 1000;
+/// How long mails are held back for a digest, at most.
+pub const MAX_DIGEST_WINDOW: Span = Span::from_hours(24);
 /// How often a level may repeat itself.
 pub const MAX_REPEATS: u32 = 100;
 /// Shifts of a team, and its opening hours.

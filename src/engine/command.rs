@@ -11,7 +11,9 @@ use crate::domain::health::Health;
 use crate::domain::health::Signal;
 use crate::domain::ids::{DeliveryId, JourneyId, ReplayId};
 use crate::domain::journey::Journey;
+use crate::domain::limits;
 use crate::domain::replay::Replay;
+use crate::domain::time::Timestamp;
 
 /// What became of one event that was handed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +33,22 @@ pub enum Operation {
     Acknowledge,
     /// Close the journey.
     Resolve,
+    /// Let the ladder of the present stall rest.
+    Snooze {
+        /// Until then; after now, at most `limits::MAX_SNOOZE` ahead, and before the journey expires.
+        until: Timestamp,
+    },
+}
+
+/// Whose word it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct By {
+    /// Who, as he says himself or as he is known; at most `limits::MAX_BY` characters.
+    pub who: String,
+    /// Why, in his words; may be empty, at most `limits::MAX_REASON` characters.
+    pub reason: String,
+    /// By what it came: `api`, `mail`, `call`.
+    pub via: &'static str,
 }
 
 /// How a definitions document is to be applied.
@@ -84,7 +102,11 @@ pub(super) enum Input {
     /// Deliveries that waited longer than their destination lets them.
     Expire(Vec<DeliveryId>),
     /// An operator's word on a journey.
-    Operate { id: JourneyId, operation: Operation, by: String, reason: String },
+    Operate { id: JourneyId, operation: Operation, by: By },
+    /// An operator took notice of all the stalls that a digest told of.
+    AcknowledgeAll { digest: DeliveryId, by: By },
+    /// What became of a delivery at its receiver.
+    Receipt { id: DeliveryId, receipt: Receipt },
 }
 
 impl Input {
@@ -98,7 +120,8 @@ impl Input {
                 (settlements.len(), settlements.iter().map(|settlement| settlement.weight).sum())
             }
             Self::Expire(ids) => (ids.len(), 0),
-            Self::Operate { .. } => (1, 0),
+            Self::Operate { .. } | Self::Receipt { .. } => (1, 0),
+            Self::AcknowledgeAll { .. } => (limits::MAX_GATHERED, 0),
         }
     }
 }
@@ -114,6 +137,8 @@ pub(super) enum Waiting {
     Ingest { reply: Reply<Vec<Accepted>>, _share: Share },
     Done(Reply<()>),
     Operate(Reply<Journey>),
+    AcknowledgeAll(Reply<usize>),
+    Receipt(Reply<()>),
 }
 
 /// What came of an [`Input`].
@@ -121,6 +146,8 @@ pub(super) enum Outcomes {
     Accepted(Vec<Accepted>),
     Done,
     Operated(Result<Box<Journey>, EngineError>),
+    AcknowledgedAll(Result<usize, EngineError>),
+    Received(Result<(), EngineError>),
 }
 
 impl Waiting {
@@ -135,11 +162,23 @@ impl Waiting {
             (Self::Operate(reply), Ok(Outcomes::Operated(operated))) => {
                 drop(reply.send(operated.map(|journey| *journey)))
             }
+            (Self::AcknowledgeAll(reply), Ok(Outcomes::AcknowledgedAll(counted))) => {
+                drop(reply.send(counted))
+            }
+            (Self::Receipt(reply), Ok(Outcomes::Received(received))) => drop(reply.send(received)),
             (Self::Ingest { reply, _share }, Err(why)) => drop(reply.send(Err(refuse(why)))),
-            (Self::Done(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
+            (Self::Done(reply) | Self::Receipt(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
+            (Self::AcknowledgeAll(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
             (Self::Operate(reply), Err(why)) => drop(reply.send(Err(refuse(why)))),
             // What comes of an input is of its kind; dropping the reply says that nothing came of it.
-            (Self::Ingest { .. } | Self::Done(_) | Self::Operate(_), Ok(_)) => {
+            (
+                Self::Ingest { .. }
+                | Self::Done(_)
+                | Self::Operate(_)
+                | Self::AcknowledgeAll(_)
+                | Self::Receipt(_),
+                Ok(_),
+            ) => {
                 tracing::error!("an input was answered with what came of another; this is a bug")
             }
         }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 use super::command::{
-    Accepted, ApplyOptions, ApplyReport, Command, Input, Operation, Reply, Settlement, Share, Waiting,
+    Accepted, ApplyOptions, ApplyReport, By, Command, Input, Operation, Reply, Settlement, Share, Waiting,
 };
 use super::debugger::Debugger;
 use super::error::EngineError;
@@ -17,7 +17,7 @@ use super::leases::Leases;
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Definition, Definitions, Kind};
-use crate::domain::delivery::DeliveryFilter;
+use crate::domain::delivery::{DeliveryFilter, Receipt};
 use crate::domain::event::Event;
 use crate::domain::health::Health as DestinationHealth;
 use crate::domain::ids::{DeliveryId, JourneyId, ReplayId, UserKey};
@@ -214,19 +214,33 @@ impl Engine {
         self.ask(|reply| Command::Remove { kind, key, exit, reply }).await
     }
 
-    /// Acknowledges or resolves a journey; answers the journey as it is then.
+    /// Acknowledges, resolves or snoozes a journey; answers the journey as it is then. To acknowledge again is no error, and
+    /// changes nothing.
     ///
     /// # Errors
-    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the journey is not open any more.
-    pub async fn operate(
-        &self,
-        id: JourneyId,
-        operation: Operation,
-        by: &str,
-        reason: &str,
-    ) -> Result<Journey, EngineError> {
-        let input = Input::Operate { id, operation, by: by.to_owned(), reason: reason.to_owned() };
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the journey is not open any more, or can't be snoozed that long.
+    pub async fn operate(&self, id: JourneyId, operation: Operation, by: By) -> Result<Journey, EngineError> {
+        let input = Input::Operate { id, operation, by };
         self.ask(|reply| Command::Together(input, Waiting::Operate(reply))).await
+    }
+
+    /// Acknowledges the stalls that a digest told of, as far as they last; answers of how many journeys.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when there is no such digest.
+    pub async fn acknowledge_all(&self, digest: DeliveryId, by: By) -> Result<usize, EngineError> {
+        let input = Input::AcknowledgeAll { digest, by };
+        self.ask(|reply| Command::Together(input, Waiting::AcknowledgeAll(reply))).await
+    }
+
+    /// Notes what became of a delivery at its receiver; returns once it is on disk. After a final word
+    /// ([`Receipt::reached`] is known) only what contradicts nothing is taken.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when there is no such delivery.
+    pub async fn receipt(&self, delivery: DeliveryId, receipt: Receipt) -> Result<(), EngineError> {
+        let input = Input::Receipt { id: delivery, receipt };
+        self.ask(|reply| Command::Together(input, Waiting::Receipt(reply))).await
     }
 
     /// Pauses a destination by a person's word; answers how it fares then. To pause it again is no error.

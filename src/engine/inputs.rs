@@ -2,13 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::command::{Input, Operation, Outcomes};
+use super::command::{By, Input, Operation, Outcomes, Settlement};
 use super::error::EngineError;
 use super::group::Group;
+use super::receipts::receive;
 use super::settle::{Faring, expire, settle};
+use crate::domain::change::DeliveryWrite;
 use crate::domain::decide::OperateError;
+use crate::domain::delivery::{Cause, Outcome};
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, Note};
+use crate::domain::limits;
+use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
 /// Lets the domain decide on each input in turn; answers in the same order.
@@ -25,37 +30,61 @@ pub(super) async fn decide(
                 Outcomes::Accepted(events.into_iter().map(|event| group.take_in(event)).collect())
             }
             Input::Settle(settlements) => {
-                settle(group, &settlements, faring).await?;
+                settle(group, &settlements, faring, &users).await?;
                 Outcomes::Done
             }
             Input::Expire(ids) => {
-                expire(group, &ids);
+                expire(group, &ids, &users);
                 Outcomes::Done
             }
-            Input::Operate { id, operation, by, reason } => {
-                let note = Note { by, reason, at: group.now, via: None };
+            Input::Operate { id, operation, by } => {
+                let note = note(by, group.now);
                 Outcomes::Operated(operate(group, users.get(&id), id, operation, note).map(Box::new))
             }
+            Input::AcknowledgeAll { digest, by } => {
+                Outcomes::AcknowledgedAll(acknowledge_all(group, &users, digest, &note(by, group.now)))
+            }
+            Input::Receipt { id, receipt } => Outcomes::Received(receive(group, &users, id, receipt)),
         });
     }
     Ok(outcomes)
 }
 
-/// Loads what the inputs are about, all of each sort at once; answers whose the journeys are that operators speak of.
-async fn load(group: &mut Group<'_>, inputs: &[Input]) -> Result<HashMap<JourneyId, UserKey>, StoreError> {
+/// Whose journeys are.
+pub(super) type Owners = HashMap<JourneyId, UserKey>;
+
+/// Loads what the inputs are about, all of each sort at once; answers whose the journeys are that they concern beside events.
+async fn load(group: &mut Group<'_>, inputs: &[Input]) -> Result<Owners, StoreError> {
     let (mut events, mut deliveries, mut journeys) = (Vec::new(), Vec::<DeliveryId>::new(), Vec::new());
+    // Deliveries whose journeys are to know what becomes of them.
+    let mut telling: Vec<DeliveryId> = Vec::new();
     for input in inputs {
         match input {
             Input::Ingest(new) => events.extend(new),
-            Input::Settle(settlements) => deliveries.extend(settlements.iter().map(|it| it.id)),
-            Input::Expire(ids) => deliveries.extend(ids),
+            Input::Settle(settlements) => {
+                deliveries.extend(settlements.iter().map(|it| it.id));
+                // What arrives at a receiver that tells nothing more is no news.
+                let is_news = |it: &&Settlement| it.outcome != Outcome::Delivered;
+                telling.extend(settlements.iter().filter(is_news).map(|it| it.id));
+            }
+            Input::Expire(ids) => telling.extend(ids),
             Input::Operate { id, .. } => journeys.push(*id),
+            Input::AcknowledgeAll { digest, .. } => telling.push(*digest),
+            Input::Receipt { id, .. } => telling.push(*id),
         }
     }
+    deliveries.extend(&telling);
     group.load(events.iter().map(|event| event.user_key())).await?;
     group.load_spilled(&events).await?;
     group.load_for(&events).await?;
     group.load_deliveries(deliveries).await?;
+    for DeliveryWrite { delivery, .. } in telling.into_iter().filter_map(|id| group.delivery(id)) {
+        match delivery.cause {
+            Cause::Stall(journey) => journeys.push(journey),
+            Cause::Digest(stalls) => journeys.extend(stalls.into_iter().map(|(journey, _)| journey)),
+            _ => {}
+        }
+    }
     let users = group.users_of(&journeys).await?;
     group.load(users.values().cloned()).await?;
     if !users.is_empty() {
@@ -77,14 +106,54 @@ fn operate(
         let done = match operation {
             Operation::Acknowledge => decision.acknowledge(profile, id, note),
             Operation::Resolve => decision.resolve(profile, id, note),
+            Operation::Snooze { until } => decision.snooze(profile, id, until, note),
         };
         (done.is_ok(), done)
     });
-    match done.ok_or_else(not_found)? {
-        Ok(journey) => Ok(journey),
-        // It is known, but no longer in the profile: finished long ago.
-        Err(OperateError::NotFound | OperateError::NotOpen) => {
-            Err(EngineError::Conflict(format!("journey {id} is finished; there is nothing left to do")))
-        }
+    done.ok_or_else(not_found)?.map_err(|error| {
+        EngineError::Conflict(match error {
+            // It is known, but no longer in the profile: finished long ago.
+            OperateError::NotFound | OperateError::NotOpen => {
+                format!("journey {id} is finished; there is nothing left to do")
+            }
+            OperateError::Acknowledged => {
+                format!("journey {id} is acknowledged: nobody is told of this stall any more, so there is nothing to snooze")
+            }
+            OperateError::OutOfRange => {
+                format!("a journey can be snoozed until some time within the next {}", limits::MAX_SNOOZE)
+            }
+            OperateError::Expires(at) => {
+                format!("journey {id} is given up at {at} if nothing is heard of it; snooze it for less")
+            }
+        })
+    })
+}
+
+fn note(by: By, at: Timestamp) -> Note {
+    Note { by: by.who, reason: by.reason, at, via: Some(by.via.to_owned()) }
+}
+
+/// Acknowledges the stalls that a digest told of, as far as they last.
+fn acknowledge_all(
+    group: &mut Group<'_>,
+    users: &Owners,
+    digest: DeliveryId,
+    note: &Note,
+) -> Result<usize, EngineError> {
+    let found = group.delivery(digest).map(|write| write.delivery);
+    let not_found = || EngineError::NotFound { what: "digest", key: digest.to_string() };
+    let (told_at, stalls) = match found.map(|delivery| (delivery.created_at, delivery.cause)) {
+        Some((told_at, Cause::Digest(stalls))) => (told_at, stalls),
+        _ => return Err(not_found()),
+    };
+    let mut done = 0;
+    for (journey, _) in stalls {
+        let Some(user) = users.get(&journey) else { continue };
+        let acknowledged = group.with_profile(user, |decision, profile| {
+            let done = decision.acknowledge_told(profile, journey, told_at, note.clone());
+            (done, done)
+        });
+        done += usize::from(acknowledged == Some(true));
     }
+    Ok(done)
 }

@@ -23,6 +23,7 @@ mod leases;
 mod population;
 mod preview;
 mod read;
+mod receipts;
 mod replay;
 mod scan;
 mod scheduler;
@@ -31,7 +32,7 @@ mod sweep;
 mod writer;
 
 pub use backfill::BackfillPace;
-pub use command::{Accepted, ApplyOptions, ApplyReport, Operation, Settlement};
+pub use command::{Accepted, ApplyOptions, ApplyReport, By, Operation, Settlement};
 pub use debugger::{Debugger, FeedItem, Rejection};
 pub use error::EngineError;
 pub use handle::{Engine, Health};

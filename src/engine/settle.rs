@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::command::Settlement;
 use super::error::EngineError;
 use super::group::Group;
+use super::inputs::Owners;
+use super::receipts::tell_journeys;
 use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
 use crate::domain::decide::Queue;
@@ -32,6 +34,7 @@ pub(super) async fn settle(
     group: &mut Group<'_>,
     settlements: &[Settlement],
     faring: &mut Faring,
+    owners: &Owners,
 ) -> Result<(), StoreError> {
     let jitter = group.jitter();
     // Whether the destination was paused when they ended; what was made together says one thing of it.
@@ -70,18 +73,20 @@ pub(super) async fn settle(
         let (attempt, outcome) = (settlement.attempt.clone(), &settlement.outcome);
         let mut delivery = retry::settle(&delivery, attempt, outcome, &terms, group.now);
         retry::keep_receipt(&mut delivery, settlement.receipt.clone());
+        tell_journeys(group, owners, &delivery);
         group.put_delivery(DeliveryWrite { delivery, was });
     }
     Ok(())
 }
 
 /// Gives up what has waited longer than its destination lets it.
-pub(super) fn expire(group: &mut Group<'_>, ids: &[DeliveryId]) {
+pub(super) fn expire(group: &mut Group<'_>, ids: &[DeliveryId], owners: &Owners) {
     for id in ids {
         let Some(mut write) = group.delivery(*id) else { continue };
         let destination = group.decision.rules().definitions.destinations.get(&write.delivery.destination);
         let Some(after) = destination.and_then(|destination| destination.expire_after) else { continue };
         if retry::expire(&mut write.delivery, after, group.now) {
+            tell_journeys(group, owners, &write.delivery);
             group.put_delivery(write);
         }
     }

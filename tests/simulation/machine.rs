@@ -22,7 +22,8 @@ use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{
-    ApplyOptions, BackfillPace, Engine, EngineError, Operation, Settings, Settlement, Surroundings, Writer,
+    ApplyOptions, BackfillPace, By, Engine, EngineError, Operation, Settings, Settlement, Surroundings,
+    Writer,
 };
 use stagepost::store::Store;
 use stagepost::store::copy::{Compared, copy};
@@ -403,7 +404,7 @@ impl Machine {
         let id: JourneyId = journeys[which % journeys.len()].id;
         let operation = if resolve { Operation::Resolve } else { Operation::Acknowledge };
         let engine = self.engine.clone();
-        match self.ask(engine.operate(id, operation, "ops", "simulated")).await {
+        match self.ask(engine.operate(id, operation, by_ops("simulated"))).await {
             Ok(_) | Err(EngineError::Conflict(_) | EngineError::Unavailable(_)) => {}
             Err(error) => panic!("{error}"),
         }
@@ -479,6 +480,11 @@ pub fn computation(table: &str, name: &str, query: &str) -> Definition {
 /// The definition that a document with this one would make.
 pub fn definition(table: &str, fields: serde_json::Value) -> Definition {
     document::read(&json!({ table: [fields] })).unwrap().remove(0)
+}
+
+/// The word of the operators.
+pub fn by_ops(reason: &str) -> By {
+    By { who: "ops".to_owned(), reason: reason.to_owned(), via: "api" }
 }
 
 /// For messages of failed checks.

@@ -1,15 +1,19 @@
 //! Definitions as the API shows them: the shape in which they are written, without secrets.
 
 mod destination;
+mod flow;
+mod team;
 
 use serde_json::{Map, Value, json};
 
 use super::secrets::marked;
-use super::{Class, Computation, Definition, Flow, Level, Source, Status, Team};
+use super::{Class, Computation, Definition, Source, Status};
 use crate::domain::time::Timestamp;
 
 pub use super::secrets::{REDACTED, is_secret_header};
 pub use destination::destination;
+pub use flow::flow;
+pub use team::team;
 
 /// What is shown of a computation beside its definition.
 #[derive(Clone, Debug, Default)]
@@ -45,41 +49,6 @@ pub fn source(source: &Source) -> Value {
         shown.insert("properties".into(), json!(properties));
     }
     with_times(shown, source.created_at, source.updated_at)
-}
-
-/// A team.
-pub fn team(team: &Team) -> Value {
-    let mut shown = Map::new();
-    shown.insert("key".into(), team.key.as_str().into());
-    shown.insert("time_zone".into(), team.time_zone.name().into());
-    with_times(shown, team.created_at, team.updated_at)
-}
-
-/// A flow that is configured.
-pub fn flow(flow: &Flow) -> Value {
-    let mut shown = Map::new();
-    shown.insert("name".into(), flow.name.as_str().into());
-    if let Some(initial) = &flow.initial {
-        shown.insert("initial".into(), initial.as_str().into());
-    }
-    shown.insert("terminal".into(), json!(flow.terminal));
-    shown.insert("expire_after".into(), flow.expire_after.to_string().into());
-    shown.insert("escalation".into(), flow.escalation.iter().map(level).collect());
-    shown.insert("configured".into(), true.into());
-    with_times(shown, flow.created_at, flow.updated_at)
-}
-
-fn level(level: &Level) -> Value {
-    // Level and channel are one table in the document, and so they are as a record.
-    let mut shown = Map::new();
-    shown.insert("stage".into(), level.stage.as_str().into());
-    shown.insert("after".into(), level.after.to_string().into());
-    for action in &level.actions {
-        if let Ok(Value::Object(action)) = serde_json::to_value(action) {
-            shown.extend(action);
-        }
-    }
-    Value::Object(shown)
 }
 
 /// An audience or computed trait.

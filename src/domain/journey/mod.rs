@@ -9,6 +9,7 @@ mod stall;
 use serde::{Deserialize, Serialize};
 
 use super::definition::LevelKey;
+use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, JourneyId, UserKey};
 use super::time::Timestamp;
 
@@ -122,6 +123,26 @@ pub struct EscalationReceipt {
     /// When that was told.
     #[serde(rename = "a")]
     pub at: Timestamp,
+}
+
+impl EscalationReceipt {
+    /// What a delivery's end, or its receiver, says; `None` where nothing was told.
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        match delivery.status {
+            DeliveryStatus::Failed | DeliveryStatus::Dead => Some(Self {
+                status: delivery.status.as_str().to_owned(),
+                reached: Some(false),
+                at: delivery.updated_at,
+            }),
+            DeliveryStatus::Pending
+            | DeliveryStatus::Delivered
+            | DeliveryStatus::Ambiguous
+            | DeliveryStatus::Superseded => {
+                let receipt = delivery.receipt.as_ref()?;
+                Some(Self { status: receipt.status.clone(), reached: receipt.reached, at: receipt.at })
+            }
+        }
+    }
 }
 
 /// An operator's word on a journey.

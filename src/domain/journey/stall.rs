@@ -1,9 +1,10 @@
 //! When a journey stalls, which level of its escalation is due, and when it is given up.
 
 use super::progress::close;
-use super::{Acknowledgement, Journey, JourneyStatus, Note};
+use super::{Acknowledgement, EscalationReceipt, Journey, JourneyStatus, Note, Snooze};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::{Flow, Level, LevelKey};
+use crate::domain::ids::DeliveryId;
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 
@@ -34,7 +35,8 @@ impl Journey {
             .find(|known| known.stage == self.stage && known.stage_at == self.stage_at)
     }
 
-    fn expires_at(&self, flow: Option<&Flow>) -> Timestamp {
+    /// When it is given up if nothing is heard of it.
+    pub fn expires_at(&self, flow: Option<&Flow>) -> Timestamp {
         self.stage_at.plus(flow.map_or(limits::DEFAULT_EXPIRE_AFTER, |flow| flow.expire_after))
     }
 
@@ -99,6 +101,32 @@ impl Journey {
             self.acknowledged.push(Acknowledgement { stage, stage_at, note });
         }
         open
+    }
+
+    /// Whether a level of the present stall fired between its begin and `at`.
+    pub fn was_told(&self, at: Timestamp) -> bool {
+        let times = self.stage_at..=at;
+        self.escalations.iter().any(|mark| mark.stage == self.stage && times.contains(&mark.at))
+    }
+
+    /// What became of something that was sent for it; says whether that was news.
+    pub fn receive(&mut self, delivery: DeliveryId, receipt: Option<&EscalationReceipt>) -> bool {
+        let mark = self.escalations.iter_mut().find(|mark| mark.delivery_id == delivery);
+        mark.is_some_and(|mark| {
+            let is_news = mark.receipt.as_ref() != receipt;
+            mark.receipt = receipt.cloned();
+            is_news
+        })
+    }
+
+    /// An operator wants to hear of it again later: its ladder rests until then.
+    pub fn snooze(&mut self, until: Timestamp, note: Note) {
+        self.updated_at = note.at;
+        if self.snoozes.len() >= limits::MAX_SNOOZES {
+            self.snoozes.remove(0);
+        }
+        let (stage, stage_at) = (self.stage.clone(), self.stage_at);
+        self.snoozes.push(Snooze { stage, stage_at, until, note });
     }
 
     /// An operator closes it. Says whether that was possible.

@@ -112,6 +112,10 @@ fn cause(cause: &Cause) -> Value {
         Cause::Event(id) => json!({ "type": "event", "eventId": id }),
         Cause::Time => json!({ "type": "time" }),
         Cause::Stall(id) => json!({ "type": "stall", "journeyId": id }),
+        Cause::Digest(stalls) => {
+            let journeys: Vec<_> = stalls.iter().map(|(journey, _)| journey).collect();
+            json!({ "type": "digest", "journeyIds": journeys })
+        }
         Cause::Backfill => json!({ "type": "backfill" }),
         Cause::Deletion => json!({ "type": "deletion" }),
         Cause::Merge => json!({ "type": "merge" }),

@@ -14,7 +14,7 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::limits;
-use crate::engine::{Engine, EngineError, Operation};
+use crate::engine::{By, Engine, EngineError, Operation};
 use crate::http::problem::ApiProblem;
 
 /// Who spoke, where he does not say.
@@ -65,7 +65,8 @@ async fn operate(engine: &Engine, id: &str, operation: Operation, body: &Body) -
     let words = body.optional_object(&["by", "reason"])?;
     let by = words.text("by", limits::MAX_BY)?.filter(|by| !by.is_empty()).unwrap_or(BY_DEFAULT);
     let reason = words.text("reason", limits::MAX_REASON)?.unwrap_or_default();
-    let journey = engine.operate(parse_id(id)?, operation, by, reason).await?;
+    let by = By { who: by.to_owned(), reason: reason.to_owned(), via: "api" };
+    let journey = engine.operate(parse_id(id)?, operation, by).await?;
     Ok(HttpResponse::Ok().json(show(engine, &journey).await?))
 }
 

@@ -7,7 +7,7 @@ use stagepost::domain::limits;
 use stagepost::engine::{EngineError, Operation};
 
 use super::{fields, ids, machine};
-use crate::machine::{HOUR, Machine, audience, definition};
+use crate::machine::{HOUR, Machine, audience, by_ops, definition};
 
 impl Machine {
     fn stage(&mut self, who: &str, number: usize) -> stagepost::domain::event::Event {
@@ -100,7 +100,7 @@ async fn an_operator_reaches_a_journey_whose_user_becomes_another_at_that_moment
     machine.acknowledged.insert(seen.message_id.clone());
     let engine = machine.engine.clone();
     let both = async {
-        let operate = engine.operate(journey, Operation::Resolve, "ops", "done");
+        let operate = engine.operate(journey, Operation::Resolve, by_ops("done"));
         Ok::<_, EngineError>(tokio::join!(engine.ingest(vec![seen]), operate))
     };
     let (_, operated) = machine.ask(both).await.unwrap();

@@ -138,6 +138,19 @@ pub(super) fn sid<'t>(prefix: &str, text: &'t str) -> Result<&'t str, String> {
     Err(format!("is not a SID that begins with {prefix}: {prefix} and 32 hexadecimal digits"))
 }
 
+/// A widget of a Studio flow, or one of its events: `send_reminder`, `send_reminder/timeout`.
+pub(super) fn widget(text: &str) -> Result<(), String> {
+    let fits = |part: &str| {
+        !part.is_empty() && part.len() <= MAX_DEFINITION_NAME && !part.chars().any(char::is_control)
+    };
+    let mut parts = text.split('/');
+    if parts.by_ref().take(2).all(fits) && parts.next().is_none() {
+        return Ok(());
+    }
+    Err("is no widget: write its name, or its name and one of its events such as send_reminder/timeout"
+        .to_owned())
+}
+
 /// An address that can be called. It is never shown: its query may hold a token.
 pub fn http_url(text: &str) -> Result<&str, String> {
     if text.len() > MAX_URL_BYTES {

@@ -4,6 +4,7 @@
 //! `{"source": […], "flow": […], "destination": […], "audience": […], "trait": […]}`, and `"twilio": {…}` for the destination
 //! with that key.
 
+mod channel;
 mod check;
 mod computation;
 mod destination;

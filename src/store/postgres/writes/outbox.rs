@@ -207,6 +207,7 @@ fn cause(cause: &Cause) -> &'static str {
         Cause::Event(_) => "event",
         Cause::Time => "time",
         Cause::Stall(_) => "stall",
+        Cause::Digest(_) => "digest",
         Cause::Backfill => "backfill",
         Cause::Deletion => "deletion",
         Cause::Merge => "merge",
