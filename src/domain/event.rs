@@ -11,6 +11,15 @@ use super::time::Timestamp;
 
 /// The event that a posted stage becomes.
 pub const STUDIO_STEP: &str = "Studio Flow Step";
+/// A step that Studio itself told of and that is no stage of its flow.
+pub const STUDIO_STEP_ENDED: &str = "Studio Step Ended";
+/// An execution that ended, as Studio itself tells.
+pub const STUDIO_FLOW_ENDED: &str = "Studio Flow Ended";
+/// How the message ids begin of what Studio tells by itself (`studio:<execution SID>:<step SID>`), through Event Streams or when
+/// it is asked: whoever tells of a step, it is taken once. Whose run it is, Studio does not know.
+pub const STUDIO_MESSAGE: &str = "studio:";
+/// Longer execution SIDs name no run that is looked for by them, in bytes; Twilio's have 34.
+const LONGEST_SID: usize = 64;
 
 /// The name under which queries see a page call.
 pub const PAGE_VIEWED: &str = "Page Viewed";
@@ -258,7 +267,7 @@ impl Event {
         if event != STUDIO_STEP {
             return None;
         }
-        let text = |key: &str| properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |key: &str| text(properties, key);
         let fits = |key: &str| text(key).is_none_or(|text| text.len() <= limits::MAX_NAME_BYTES);
         if !["flow", "stage", "phoneNumber", "executionSid"].into_iter().all(fits) {
             return None;
@@ -270,6 +279,66 @@ impl Event {
             execution_sid: text("executionSid"),
         })
     }
+}
+
+/// The end of an execution, read from a [`STUDIO_FLOW_ENDED`] event.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StudioEnd<'a> {
+    /// The flow's name.
+    pub flow: &'a str,
+    /// The execution.
+    pub execution_sid: &'a str,
+    /// Twilio's word for how it ended; may be empty.
+    pub reason: &'a str,
+}
+
+/// The Studio execution that an event is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StudioRun<'a> {
+    /// The execution.
+    pub execution_sid: &'a str,
+    /// The flow's name, where it says one.
+    pub flow: Option<&'a str>,
+    /// The person's address, where it says one.
+    pub address: Option<&'a str>,
+    /// Whether Studio itself tells of it, which does not know whose run it is.
+    pub by_studio: bool,
+}
+
+impl Event {
+    /// The end of an execution in this event, if it is one.
+    pub fn studio_end(&self) -> Option<StudioEnd<'_>> {
+        let Call::Track { event, properties } = &self.call else { return None };
+        if event != STUDIO_FLOW_ENDED {
+            return None;
+        }
+        let flow = text(properties, "flow").filter(|flow| flow.len() <= limits::MAX_NAME_BYTES)?;
+        let reason = text(properties, "reason").unwrap_or_default();
+        Some(StudioEnd {
+            flow,
+            execution_sid: text(properties, "executionSid")?,
+            reason: &reason[..reason.floor_char_boundary(limits::MAX_NAME_BYTES)],
+        })
+    }
+
+    /// The execution that it is about, if it is one of Studio's events.
+    pub fn studio_run(&self) -> Option<StudioRun<'_>> {
+        let Call::Track { event, properties } = &self.call else { return None };
+        if ![STUDIO_STEP, STUDIO_STEP_ENDED, STUDIO_FLOW_ENDED].contains(&event.as_str()) {
+            return None;
+        }
+        Some(StudioRun {
+            execution_sid: text(properties, "executionSid").filter(|sid| sid.len() <= LONGEST_SID)?,
+            flow: text(properties, "flow"),
+            address: text(properties, "phoneNumber"),
+            by_studio: self.message_id.starts_with(STUDIO_MESSAGE),
+        })
+    }
+}
+
+/// A property that is a text and not empty.
+fn text<'a>(properties: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    properties.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 impl Event {

@@ -6,7 +6,9 @@ use super::profile::{Profile, TraitValue};
 pub const EMAIL: &str = "email";
 /// Kind of a phone number: the trait `phone`, or what a flow posted.
 pub const PHONE: &str = "phone";
-/// Every kind.
+/// Kind of a Studio execution that Studio itself may tell of: whose run it is.
+pub const EXECUTION: &str = "execution";
+/// Every kind that says something of a person.
 pub const KINDS: [&str; 2] = [EMAIL, PHONE];
 /// Longer ones are not looked for; in bytes.
 const LONGEST: usize = 256;

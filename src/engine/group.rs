@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::command::Accepted;
+use super::runs::HandOver;
 use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrite};
 use crate::domain::decide::{Decision, Effect, LeftOut, Merged, Rules, Told, links, message_hash};
 use crate::domain::delivery::{Cause, Delivery};
@@ -46,6 +47,8 @@ pub(super) struct Group<'a> {
     deliveries: BTreeMap<DeliveryId, DeliveryWrite>,
     /// Deliveries as they are in the store.
     stored: HashMap<DeliveryId, Delivery>,
+    /// Runs that go to another user with one of the events.
+    pub hand_overs: Vec<HandOver>,
     /// How many of the message ids that left their profiles in this group are in `spilled`.
     spilled_here: usize,
 }
@@ -61,6 +64,7 @@ impl<'a> Group<'a> {
             spilled: HashMap::new(),
             deliveries: BTreeMap::new(),
             stored: HashMap::new(),
+            hand_overs: Vec::new(),
             spilled_here: 0,
         }
     }
@@ -114,6 +118,11 @@ impl<'a> Group<'a> {
             user = into;
         }
         user
+    }
+
+    /// Whose profile it is now.
+    pub fn survivor(&self, user: &UserKey) -> UserKey {
+        self.surviving(user).clone()
     }
 
     /// The key that something was sent under, and those of the profiles that its own became part of: what came before two
@@ -257,6 +266,7 @@ impl<'a> Group<'a> {
 
     /// Takes in one event; what it needs is loaded.
     pub fn take_in(&mut self, event: Event) -> Accepted {
+        self.hand_over(&event);
         let merged = self.link(&event);
         let sent_under = event.user_key();
         let user = self.surviving(&sent_under).clone();
@@ -279,6 +289,24 @@ impl<'a> Group<'a> {
         self.spilled_here = seen.len();
         self.apply_effects();
         Accepted { message_id, duplicate: taken.duplicate, journey: taken.journey }
+    }
+
+    /// Gives the event's user the run that it names, where another one had it.
+    fn hand_over(&mut self, event: &Event) {
+        if self.hand_overs.is_empty() {
+            return;
+        }
+        let user = self.survivor(&event.user_key());
+        let Some(run) = event.studio_run() else { return };
+        let is_it = |over: &HandOver| over.execution_sid == run.execution_sid && over.to == user;
+        let Some(at) = self.hand_overs.iter().position(is_it) else { return };
+        let HandOver { from, to, execution_sid } = self.hand_overs.remove(at);
+        let Some(mut slot) = self.slots.remove(&to) else { return };
+        if let Some(other) = self.slots.get_mut(&from) {
+            self.decision.hand_over(&mut other.profile, &mut slot.profile, &execution_sid);
+            (slot.changed, other.changed) = (true, true);
+        }
+        self.slots.insert(to, slot);
     }
 
     /// Makes one profile of those that the event says are one person. An id under which nobody came yet points to him from

@@ -19,9 +19,10 @@ use crate::store::StoreError;
 /// Lets the domain decide on each input in turn; answers in the same order.
 pub(super) async fn decide(
     group: &mut Group<'_>,
-    inputs: Vec<Input>,
+    mut inputs: Vec<Input>,
     faring: &mut Faring,
 ) -> Result<Vec<Outcomes>, StoreError> {
+    group.find_runs(&mut inputs).await?;
     let users = load(group, &inputs).await?;
     let mut outcomes = Vec::with_capacity(inputs.len());
     for input in inputs {

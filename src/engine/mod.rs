@@ -25,6 +25,7 @@ mod preview;
 mod read;
 mod receipts;
 mod replay;
+mod runs;
 mod scan;
 mod scheduler;
 mod settle;

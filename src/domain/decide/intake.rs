@@ -15,7 +15,7 @@ use crate::domain::delivery::{Cause, Payload};
 use crate::domain::event::{Call, Event, weight};
 use crate::domain::external_ids::KINDS;
 use crate::domain::ids::JourneyId;
-use crate::domain::journey::{Journeys, Post};
+use crate::domain::journey::{Journey, Journeys, Post};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile, TraitValue};
 use crate::domain::route::{self, NotSent};
@@ -48,15 +48,20 @@ impl Decision<'_> {
         spilled: Option<Timestamp>,
         merged: Option<Merged>,
     ) -> Taken {
-        if event.dedupe && self.seen_before(profile, &event, spilled) {
+        let step_of = |profile: &Profile| {
+            let has_it =
+                |journey: &&Journey| journey.steps.iter().any(|step| step.message_id == event.message_id);
+            profile.journeys.iter().find(has_it).map(|journey| journey.id)
+        };
+        // What Studio tells by itself may be told again after weeks: its journey remembers it for longer.
+        let by_studio = event.studio_run().is_some_and(|run| run.by_studio);
+        if event.dedupe
+            && (self.seen_before(profile, &event, spilled) || (by_studio && step_of(profile).is_some()))
+        {
             if let Some(merged) = merged {
                 self.evaluate_merged(profile, merged, Touched::new());
             }
-            let journey = profile
-                .journeys
-                .iter()
-                .find(|journey| journey.steps.iter().any(|step| step.message_id == event.message_id));
-            return Taken { duplicate: true, journey: journey.map(|journey| journey.id) };
+            return Taken { duplicate: true, journey: step_of(profile) };
         }
         event.id = self.ids.event(self.now);
         profile.updated_at = self.now;
@@ -149,8 +154,11 @@ impl Decision<'_> {
         touched
     }
 
-    /// Moves the user's journeys when the event is a stage post.
+    /// Moves the user's journeys when the event is a stage post, or the end of an execution.
     fn follow(&mut self, profile: &mut Profile, event: &Event) -> Option<JourneyId> {
+        if let Some(end) = event.studio_end() {
+            return self.end_run(profile, event, &end);
+        }
         let step = event.studio_step()?;
         let definitions = Arc::clone(&self.rules.definitions);
         let flow = definitions.flows.get(step.flow).map(Arc::as_ref);
@@ -167,6 +175,7 @@ impl Decision<'_> {
             message_id: &event.message_id,
         };
         let key = profile.key.clone();
+        self.index_run(profile, event, flow);
         let mut journeys =
             Journeys { user: &key, list: &mut profile.journeys, moves: &mut self.changes.journeys };
         let journey = journeys.post(flow, &post, self.now, self.ids);
@@ -179,9 +188,7 @@ impl Decision<'_> {
     /// Moves the oldest finished journeys out of a profile that holds too many; `keep` stays.
     pub(super) fn archive(&mut self, profile: &mut Profile, keep: Option<JourneyId>) {
         while profile.journeys.len() > limits::JOURNEYS_IN_PROFILE {
-            let finished = |journey: &crate::domain::journey::Journey| {
-                !journey.status.is_open() && Some(journey.id) != keep
-            };
+            let finished = |journey: &Journey| !journey.status.is_open() && Some(journey.id) != keep;
             let Some(oldest) = profile.journeys.iter().position(finished) else { break };
             self.changes.archived.push(profile.journeys.remove(oldest));
         }

@@ -15,6 +15,7 @@ mod messages;
 mod operate;
 mod operators;
 mod rules;
+mod runs;
 mod wake;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@ pub enum SourceKind {
     Studio,
     /// Segment's HTTP tracking API.
     Http,
+    /// What Twilio's Event Streams tell of Studio's executions and steps.
+    EventStreams,
 }
 
 impl SourceKind {
@@ -20,6 +22,7 @@ impl SourceKind {
         match self {
             Self::Studio => "studio",
             Self::Http => "http",
+            Self::EventStreams => "event_streams",
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What senders post, read: Segment's calls and batches, Twilio Studio's stage posts, the tracking pixel.
+//! What senders post, read: Segment's calls and batches, Twilio Studio's stage posts, Twilio's
+//! Event Streams, the tracking pixel.
 //!
 //! Everything here is pure: bytes and the time of arrival in, [`Event`](super::event::Event)s or an [`IngestError`] out.
 //! The shapes follow Segment's HTTP tracking API, its common fields and its pixel API, and what Twilio documents of the
@@ -7,6 +8,8 @@
 pub mod batch;
 mod broken_json;
 mod error;
+pub mod event_streams;
+pub mod execution;
 mod field;
 pub mod form;
 pub mod json;

@@ -4,10 +4,10 @@
 //! other stages belong to the newest open one. Posts may come late or out of order: a finished run is never reopened,
 //! and its timeline keeps them all.
 
-use super::{Journey, JourneyStatus, Step};
+use super::{Death, Journey, JourneyStatus, Step};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::Flow;
-use crate::domain::event::StudioStep;
+use crate::domain::event::{StudioEnd, StudioStep};
 use crate::domain::ids::{IdSource, JourneyId, UserKey};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
@@ -112,6 +112,20 @@ impl Journeys<'_> {
         self.list.len() - 1
     }
 
+    /// The execution of a run ended; answers the run, if it is known. One that is still open died of it: it reached no terminal
+    /// stage. Told late, or again, that does no harm.
+    pub fn end(&mut self, end: &StudioEnd<'_>, at: Timestamp, now: Timestamp) -> Option<JourneyId> {
+        let is_it = |journey: &&mut Journey| {
+            journey.flow == end.flow && journey.execution_sid.as_deref() == Some(end.execution_sid)
+        };
+        let journey = self.list.iter_mut().rev().find(is_it)?;
+        if journey.status.is_open() && journey.died.as_ref().is_none_or(|known| at < known.at) {
+            journey.died = Some(Death { at, reason: end.reason.to_owned() });
+            journey.updated_at = now;
+        }
+        Some(journey.id)
+    }
+
     /// Supersedes the oldest of the open runs where there are more than one user may have.
     pub fn supersede_surplus(&mut self, now: Timestamp) {
         self.leave_open(limits::MAX_OPEN_JOURNEYS, now);
@@ -181,6 +195,8 @@ fn complete(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMove>
         post.step.stage.clone_into(&mut journey.stage);
         journey.stage_at = post.at;
     }
+    // A terminal stage that is told of after the end was reached before it.
+    journey.died = None;
     if journey.status.is_open() {
         close(journey, JourneyStatus::Completed, post.at, post.received_at, moves);
     } else if earlier {

@@ -13,7 +13,7 @@ use crate::clock::entropy;
 use crate::domain::definition::{Source, SourceKind};
 use crate::domain::event::Event;
 use crate::domain::ids::IdSource;
-use crate::domain::ingest::{Arrival, Code, IngestError};
+use crate::domain::ingest::{Arrival, Code, IngestError, form};
 use crate::domain::time::Timestamp;
 use crate::engine::{Accepted, Engine};
 
@@ -64,6 +64,10 @@ impl<'a> Incoming<'a> {
                     "no write key: put it into the path, /studio/<write key>, or send it as the user of a Basic \
                      authorization"
                 }
+                SourceKind::EventStreams => {
+                    "no write key: put it into the path, /events/<write key>, or send it as the user of a Basic \
+                     authorization"
+                }
             };
             return Err(IngestError::at(Code::MissingWriteKey, "writeKey", message));
         };
@@ -71,17 +75,39 @@ impl<'a> Incoming<'a> {
         let wrong = |message: &str| IngestError::at(Code::InvalidWriteKey, "writeKey", message);
         let source =
             definitions.source_by_write_key(key).ok_or_else(|| wrong("no source has this write key"))?;
-        match (source.kind, kind) {
-            (SourceKind::Studio, SourceKind::Http) => {
-                Err(wrong("this write key belongs to a studio source: post stages to /studio/<write key>"))
-            }
-            (SourceKind::Http, SourceKind::Studio) => {
-                Err(wrong("this write key belongs to an http source: post calls to /v1/track and the like"))
-            }
-            (SourceKind::Http, SourceKind::Http) | (SourceKind::Studio, SourceKind::Studio) => {
-                Ok(Arc::clone(source))
-            }
+        if source.kind == kind {
+            return Ok(Arc::clone(source));
         }
+        Err(wrong(match source.kind {
+            SourceKind::Studio => {
+                "this write key belongs to a studio source: post stages to /studio/<write key>"
+            }
+            SourceKind::Http => {
+                "this write key belongs to an http source: post calls to /v1/track and the like"
+            }
+            SourceKind::EventStreams => {
+                "this write key belongs to an event_streams source: let the sink post to /events/<write key>"
+            }
+        }))
+    }
+
+    /// The same, by the key in the path, or else the user of the Basic authorization.
+    ///
+    /// # Errors
+    /// `missing_write_key`, `invalid_write_key`.
+    pub(super) fn source_at(
+        &self,
+        path_key: Option<&str>,
+        kind: SourceKind,
+    ) -> Result<Arc<Source>, IngestError> {
+        if let Some(key) = path_key {
+            let wrong =
+                |_| IngestError::at(Code::InvalidWriteKey, "writeKey", "no source has this write key");
+            let key = form::percent_decoded(key).map_err(wrong)?;
+            return self.source(Some(&key), kind);
+        }
+        let basic = self.basic()?;
+        self.source(basic.as_ref().and_then(|basic| basic.write_key()), kind)
     }
 
     /// Reads with what makes ids on this worker.

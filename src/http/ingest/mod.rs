@@ -1,4 +1,4 @@
-//! Ingest over HTTP: Twilio Studio's stage posts and Segment's HTTP tracking API.
+//! Ingest over HTTP: Twilio Studio's stage posts, Twilio's Event Streams and Segment's HTTP tracking API.
 //!
 //! Paths are told apart in `route`, bodies are read here with their own bounds (no extractor of the framework sees
 //! them), and everything that they mean is decided in [`crate::domain::ingest`].
@@ -6,12 +6,14 @@
 mod auth;
 mod body;
 mod cors;
+mod event_streams;
 mod incoming;
 mod pixel;
 mod refusal;
 mod route;
 mod segment;
 mod settings;
+mod signature;
 mod studio;
 
 use std::cell::RefCell;
@@ -35,7 +37,7 @@ use route::Route;
 /// Settings of ingest; handed to the app as `web::Data<IngestConfig>`.
 #[derive(Clone, Debug, Default)]
 pub struct IngestConfig {
-    /// Where the server is signal from outside. Twilio signs this address; without it the `Host` of each request is
+    /// Where the server is reached from outside. Twilio signs this address; without it the `Host` of each request is
     /// taken.
     pub public_url: Option<Url>,
 }
@@ -47,7 +49,9 @@ struct WorkerIds(RefCell<IdSource>);
 /// `web::Data<IngestConfig>`.
 pub fn configure(cfg: &mut web::ServiceConfig) {
     cfg.app_data(WorkerIds(RefCell::new(IdSource::new(entropy()))));
-    for pattern in ["/v1/{tail}*", "/studio", "/studio/{tail}*", "/projects/{tail}*"] {
+    for pattern in
+        ["/v1/{tail}*", "/studio", "/studio/{tail}*", "/events", "/events/{tail}*", "/projects/{tail}*"]
+    {
         cfg.service(web::resource(pattern).to(dispatch));
     }
 }
@@ -81,6 +85,7 @@ async fn handle(
         Route::Batch => segment::batch(incoming, payload).await,
         Route::Metrics => segment::metrics(incoming, payload).await,
         Route::Studio { write_key } => studio::post(incoming, write_key, payload).await,
+        Route::EventStreams { write_key } => event_streams::post(incoming, write_key, payload).await,
         Route::Pixel(call_type) => Ok(pixel::show(incoming, call_type).await),
         Route::Settings { write_key } => settings::show(incoming, write_key),
     }

@@ -1,7 +1,7 @@
 //! A refused request: what is answered, counted and shown in the debugger.
 
 use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::http::{ConnectionType, StatusCode};
 use metrics::counter;
 use serde_json::{Map, Value};
@@ -35,6 +35,14 @@ impl Refusal {
     pub(super) fn answer(self, engine: &Engine, now: Timestamp) -> HttpResponse {
         let response = error_response(&self.error);
         self.note(engine, now);
+        response
+    }
+
+    /// The same, asking for a Basic authorization: some clients send the user of a URL only then.
+    pub(super) fn ask_for_key(self, engine: &Engine, now: Timestamp) -> HttpResponse {
+        let mut response = self.answer(engine, now);
+        let basic = HeaderValue::from_static("Basic realm=\"stagepost\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, basic);
         response
     }
 
@@ -83,7 +91,7 @@ pub(super) fn describe(error: &IngestError, into: &mut Map<String, Value>) {
 }
 
 /// The answer to a refused request.
-pub(super) fn error_response(error: &IngestError) -> HttpResponse {
+fn error_response(error: &IngestError) -> HttpResponse {
     let mut body = Map::new();
     body.insert("success".to_owned(), false.into());
     describe(error, &mut body);

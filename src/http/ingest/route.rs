@@ -1,4 +1,5 @@
-//! Which call an ingest path is (Segment's HTTP API, its SDKs' short forms, the pixel, Studio's stage posts).
+//! Which call an ingest path is (Segment's HTTP API, its SDKs' short forms, the pixel, Studio's stage posts, Twilio's
+//! Event Streams).
 
 use actix_web::http::Method;
 
@@ -9,6 +10,8 @@ use crate::domain::ingest::segment::CallType;
 pub(super) enum Route<'a> {
     /// A stage post, with the write key in the path or not.
     Studio { write_key: Option<&'a str> },
+    /// A batch of Twilio's Event Streams, with the write key in the path or not.
+    EventStreams { write_key: Option<&'a str> },
     /// One call.
     Single(CallType),
     /// A batch of calls.
@@ -31,6 +34,8 @@ impl<'a> Route<'a> {
             ("v1", rest) => Self::versioned(rest),
             ("studio", "") => Some(Self::Studio { write_key: None }),
             ("studio", key) => (!key.contains('/')).then_some(Self::Studio { write_key: Some(key) }),
+            ("events", "") => Some(Self::EventStreams { write_key: None }),
+            ("events", key) => (!key.contains('/')).then_some(Self::EventStreams { write_key: Some(key) }),
             ("projects", rest) => Self::settings(rest),
             _ => None,
         }
@@ -60,7 +65,9 @@ impl<'a> Route<'a> {
     pub(super) fn takes(self, method: &Method) -> bool {
         match self {
             Self::Studio { .. } => method == Method::GET || method == Method::POST,
-            Self::Single(_) | Self::Batch | Self::Metrics => method == Method::POST,
+            Self::EventStreams { .. } | Self::Single(_) | Self::Batch | Self::Metrics => {
+                method == Method::POST
+            }
             Self::Pixel(_) | Self::Settings { .. } => method == Method::GET,
         }
     }
@@ -69,7 +76,7 @@ impl<'a> Route<'a> {
     pub(super) fn allow(self) -> &'static str {
         match self {
             Self::Studio { .. } => "GET, POST, OPTIONS",
-            Self::Single(_) | Self::Batch | Self::Metrics => "POST, OPTIONS",
+            Self::EventStreams { .. } | Self::Single(_) | Self::Batch | Self::Metrics => "POST, OPTIONS",
             Self::Pixel(_) | Self::Settings { .. } => "GET, OPTIONS",
         }
     }
@@ -78,6 +85,7 @@ impl<'a> Route<'a> {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Studio { .. } => "studio",
+            Self::EventStreams { .. } => "event_streams",
             Self::Single(_) => "single",
             Self::Batch => "batch",
             Self::Metrics => "metrics",
@@ -114,6 +122,8 @@ mod tests {
         assert_eq!(Route::find("/v1/m"), Some(Route::Metrics));
         assert_eq!(Route::find("/studio/"), Some(Route::Studio { write_key: None }));
         assert_eq!(Route::find("/studio/wk_x/"), Some(Route::Studio { write_key: Some("wk_x") }));
+        assert_eq!(Route::find("/events"), Some(Route::EventStreams { write_key: None }));
+        assert_eq!(Route::find("/events/wk_x/"), Some(Route::EventStreams { write_key: Some("wk_x") }));
         for settings in ["/v1/projects/k/settings", "/projects/k/settings", "/projects/k/settings/"] {
             assert_eq!(Route::find(settings), Some(Route::Settings { write_key: "k" }));
         }
@@ -129,6 +139,7 @@ mod tests {
             "/v1/pixel/t",
             "/v1/track/x",
             "/studio/a/b",
+            "/events/a/b",
             "/projects/settings",
             "/projects//settings",
             "/projects/a/b/settings",
@@ -141,9 +152,15 @@ mod tests {
 
     #[test]
     fn allow_names_what_is_taken() {
-        for path in
-            ["/studio/k", "/v1/track", "/v1/batch", "/v1/m", "/v1/pixel/track", "/projects/k/settings"]
-        {
+        for path in [
+            "/studio/k",
+            "/events/k",
+            "/v1/track",
+            "/v1/batch",
+            "/v1/m",
+            "/v1/pixel/track",
+            "/projects/k/settings",
+        ] {
             let route = Route::find(path).unwrap();
             for method in
                 [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::HEAD, Method::PATCH]

@@ -6,19 +6,25 @@ use crate::domain::definition::{Source, SourceKind};
 use crate::domain::limits::{MAX_AUTH_TOKENS, MAX_PROPERTY_NAMES};
 use crate::domain::time::Timestamp;
 
-const KINDS: [(&str, SourceKind); 2] = [("studio", SourceKind::Studio), ("http", SourceKind::Http)];
-const LATER_KINDS: [&str; 1] = ["event_streams"];
+const KINDS: [(&str, SourceKind); 3] =
+    [("studio", SourceKind::Studio), ("http", SourceKind::Http), ("event_streams", SourceKind::EventStreams)];
 
 pub(super) fn read(table: &mut Table<'_, '_>) -> Option<Source> {
     let key = table.required("key").and_then(|field| field.parse(check::key));
-    let kind = table.required("kind").and_then(|field| field.choice(&KINDS, &LATER_KINDS));
+    let kind = table.required("kind").and_then(|field| field.choice(&KINDS, &[]));
     let write_key = table.optional("write_key").and_then(|field| field.parse(check::write_key));
     let tokens = table.optional("twilio_auth_tokens");
     let properties = table.optional("properties");
-    if kind == Some(SourceKind::Http) {
-        for field in tokens.iter().chain(&properties) {
-            field.problem("only a source of the kind studio has this");
-        }
+    let (has_tokens, has_properties) = match kind {
+        Some(SourceKind::Studio) | None => (true, true),
+        Some(SourceKind::EventStreams) => (true, false),
+        Some(SourceKind::Http) => (false, false),
+    };
+    if let Some(field) = tokens.as_ref().filter(|_| !has_tokens) {
+        field.problem("only a source of the kind studio or event_streams has this");
+    }
+    if let Some(field) = properties.as_ref().filter(|_| !has_properties) {
+        field.problem("only a source of the kind studio has this");
     }
     let tokens = tokens.and_then(|field| field.items(MAX_AUTH_TOKENS)).unwrap_or_default();
     let tokens = tokens.iter().filter_map(|item| item.parse(check::secret)).map(str::to_owned).collect();

@@ -87,7 +87,10 @@ fn every_problem_is_reported_with_its_field() {
     }));
     let expected = [
         ("source[0].key", "must be 1 to 64 characters of a-z, 0-9, _ and -"),
-        ("source[0].kind", "expected studio or http, found another text; did you mean `studio`?"),
+        (
+            "source[0].kind",
+            "expected studio or http or event_streams, found another text; did you mean `studio`?",
+        ),
         ("source[1].key", "is missing"),
         ("source[1].properties", "only a source of the kind studio has this"),
         ("source[1].wirte_key", "unknown key `wirte_key`; did you mean `write_key`?"),
@@ -139,12 +142,11 @@ fn every_problem_is_reported_with_its_field() {
 #[test]
 fn what_later_versions_have_is_not_called_unknown() {
     let found = problems(json!({
-        "source": [{"key": "s", "kind": "event_streams"}],
         "flow": [{"name": "f", "escalation": [{"stage": "a", "after": "1m", "channel": "sms", "number": "+1"}]}],
         "twilio": {"account_sid": "AC"},
     }));
     let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
-    let expected = ["source[0].kind", "flow[0].escalation[0].channel", "twilio"];
+    let expected = ["flow[0].escalation[0].channel", "twilio"];
     assert_eq!(fields, expected);
     assert!(
         found.iter().all(|(_, message)| message.ends_with("is not available in this version")),
