@@ -5,13 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use super::destinations::KEY_PROMPT;
 use super::destinations::{self, Network};
 use super::email::Mailer;
 use super::http_client::HttpClient;
 use super::turns::{Requests, Turns};
 use crate::clock::Clock;
 use crate::domain::definition::{Definitions, Destination};
-use crate::domain::delivery::{Attempt, Delivery, Outcome, Payload, Receipt};
+use crate::domain::delivery::{Attempt, Delivery, Outcome, Payload, Receipt, TwilioRequest};
 use crate::domain::health::Signal;
 use crate::domain::limits::{DEFAULT_IN_FLIGHT, MAIL_TIMEOUT};
 use crate::domain::time::{Span, Timestamp};
@@ -128,6 +129,19 @@ impl RealSender {
     ) -> Self {
         let network = Network::new(http, clock).with(mailer.templates(), mailer.links());
         Self { definitions, network, mailer }
+    }
+
+    /// What the call that `delivery` asks for says.
+    ///
+    /// # Errors
+    /// When it is no call, or its template is wrong.
+    pub fn spoken(&self, delivery: &Delivery) -> Result<String, String> {
+        match &delivery.payload {
+            Payload::Twilio { request: TwilioRequest::Call { to: _, text }, context } => {
+                destinations::spoken(&self.network.templates, text.as_deref(), context)
+            }
+            Payload::Twilio { .. } | Payload::Call(_) | Payload::Email { .. } => Err("it is no call".to_owned()),
+        }
     }
 
     /// The destination with this key, as it is defined now.

@@ -73,6 +73,7 @@ pub(super) fn journey_of(delivery: &Delivery) -> Option<JourneyId> {
     match delivery.cause {
         Cause::Stall(journey) => Some(journey),
         Cause::Event(_)
+        | Cause::Digest(_)
         | Cause::Time
         | Cause::Backfill
         | Cause::Deletion

@@ -68,7 +68,11 @@ impl Group<'_> {
             .iter_mut()
             .flat_map(|input| match input {
                 Input::Ingest(events) => events.as_mut_slice(),
-                Input::Settle(_) | Input::Expire(_) | Input::Operate { .. } => &mut [],
+                Input::Settle(_)
+                | Input::Expire(_)
+                | Input::Operate { .. }
+                | Input::AcknowledgeAll { .. }
+                | Input::Receipt { .. } => &mut [],
             })
             .filter(|event| run(event, &definitions).is_some())
             .collect();

@@ -8,6 +8,7 @@ pub mod problem;
 mod profile_view;
 pub mod profiles;
 pub mod reply;
+mod twilio;
 
 use std::io;
 use std::net::TcpListener;
@@ -60,6 +61,7 @@ impl Server {
                 // The Profile API's paths lie below one of ingest.
                 .configure(profiles::configure)
                 .configure(ingest::configure)
+                .configure(twilio::configure)
                 .configure(operations::configure)
                 .configure(api::configure)
                 .default_service(web::to(reply::not_found))

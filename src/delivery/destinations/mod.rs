@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use self::action::Calls;
 pub(super) use self::network::Network;
-pub(super) use self::twilio::Client as TwilioClient;
+pub(super) use self::twilio::{Client as TwilioClient, spoken};
+pub use self::twilio::KEY_PROMPT;
 use self::twilio::TwilioRequests;
 use self::webhook::Webhook;
 use super::http_client::Request;

@@ -18,7 +18,7 @@ pub(in crate::delivery) struct Network {
     /// What is remembered of Twilio.
     pub(super) twilio: Arc<Memory>,
     /// What the texts of calls and messages are made from.
-    pub(super) templates: Arc<Templates>,
+    pub templates: Arc<Templates>,
     /// Makes the links by which receivers get back to us.
     pub(super) links: Option<Links>,
     /// When this was made: what was due before may have been sent by another process.

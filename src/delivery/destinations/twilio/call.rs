@@ -1,23 +1,35 @@
 //! Calls: speak a text twice, and take a key as an acknowledgement.
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 
 use super::answer::Refusal;
 use super::client::Fields;
 use super::doubt::Doubt;
 use super::{Ask, Letter, listing};
+use crate::delivery::email::templates::Templates;
 use crate::delivery::templates_shim::{TextKind, render_text};
 use crate::delivery::ways_back;
 use crate::domain::delivery::Receipt;
-use crate::domain::twilio::{ACKNOWLEDGE_KEY, Gather, Thing, ask_for_key};
+use crate::domain::twilio::{Gather, Thing, ask_for_key};
 
 /// What is said of the keys.
-pub(in crate::delivery) fn prompt() -> String {
-    format!("Press {ACKNOWLEDGE_KEY} to acknowledge.")
-}
+pub const KEY_PROMPT: &str = "Press 1 to acknowledge.";
 
 /// What Twilio is to tell us of.
 const EVENTS: [&str; 4] = ["initiated", "ringing", "answered", "completed"];
+
+/// What a call says.
+///
+/// # Errors
+/// What is wrong with the template.
+pub(in crate::delivery) fn spoken(
+    templates: &Templates,
+    text: Option<&str>,
+    context: &Map<String, Value>,
+) -> Result<String, String> {
+    render_text(templates, TextKind::Call, text, context)
+}
 
 pub(super) struct Call<'a> {
     letter: Letter<'a>,
@@ -35,15 +47,15 @@ impl<'a> Call<'a> {
     pub fn new(letter: Letter<'a>, to: &'a str, text: Option<&str>) -> Result<Self, String> {
         let from = letter.account().from.as_deref();
         let from = from.ok_or("calls need a number that they are from: set `from` of this destination")?;
-        let said = render_text(&letter.client.network.templates, TextKind::Call, text, letter.context)?;
+        let said = spoken(&letter.client.network.templates, text, letter.context)?;
         let (links, note) = match letter.way_back() {
             Ok(links) => (Some(links), None),
             Err(why) => (None, Some(why)),
         };
-        let (prompt, journey) = (prompt(), ways_back::journey_of(letter.delivery));
+        let journey = ways_back::journey_of(letter.delivery);
         let action =
             links.zip(journey).map(|(links, journey)| ways_back::key_callback(links, journey, letter.delivery));
-        let gather = action.as_deref().map(|action| Gather { action, prompt: &prompt });
+        let gather = action.as_deref().map(|action| Gather { action, prompt: KEY_PROMPT });
         let mut form: Fields =
             vec![("To", to.to_owned()), ("From", from.to_owned()), ("Twiml", ask_for_key(&said, gather))];
         if let Some(links) = links {

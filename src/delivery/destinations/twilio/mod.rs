@@ -35,6 +35,8 @@ use self::answer::{OPTED_OUT, Refusal, Taken};
 pub(in crate::delivery) use self::client::Client;
 use self::client::Fields;
 use self::doubt::Doubt;
+pub use self::call::KEY_PROMPT;
+pub(in crate::delivery) use self::call::spoken;
 pub(super) use self::memory::Memory;
 use crate::delivery::sender::Verdict;
 use crate::delivery::turns::Requests;
