@@ -193,6 +193,7 @@ async fn engine(store: Arc<dyn Store>) -> Engine {
         seed: clock::entropy(),
         surroundings: Surroundings { public_url: None, operators: Vec::new() },
         address_policy: AddressPolicy::public_only(),
+        writers: 1,
     };
     let (engine, writer) = Writer::open(store, settings).await.expect("an engine");
     let (_nudge, ticks) = Ticker::channel();

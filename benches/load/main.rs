@@ -16,7 +16,8 @@
 //! cargo bench --bench load -- cluster    one and three nodes over PostgreSQL against plain inserts; what a commit asks of it
 //! ```
 //! Without a name all of them run. `STAGEPOST_BENCH_SECONDS` (default 10) is the length of one measurement;
-//! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the last three fewer.
+//! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the last three fewer;
+//! `STAGEPOST_BENCH_WRITERS` is the setting `writers` of the nodes in `cluster`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 

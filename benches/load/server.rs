@@ -46,7 +46,11 @@ impl Server {
     /// The same over a store that others may share.
     pub async fn sharing(store: &str, data: &Path, definitions: &str) -> Self {
         let key = "benchmark-benchmark-benchmark-00";
-        Self::with(data, definitions, &[("STAGEPOST_STORE", store), ("STAGEPOST_SECRET_KEY", key)]).await
+        // Empty: as many as it has by itself.
+        let writers = std::env::var("STAGEPOST_BENCH_WRITERS").unwrap_or_default();
+        let settings =
+            [("STAGEPOST_STORE", store), ("STAGEPOST_SECRET_KEY", key), ("STAGEPOST_WRITERS", &writers)];
+        Self::with(data, definitions, &settings).await
     }
 
     async fn with(data: &Path, definitions: &str, settings: &[(&str, &str)]) -> Self {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::studio::arguments::StudioArguments;
 use crate::config::settings;
 
 /// Tracks the journeys of Twilio Studio flows, escalates those that stall, computes audiences and sends their changes on.
@@ -18,7 +19,8 @@ use crate::config::settings;
         stagepost --listen 0.0.0.0:80 --definitions stagepost.toml\n  \
         stagepost check stagepost.toml                 find every mistake, offline\n  \
         stagepost apply stagepost.toml --dry-run       see what a running server would change\n  \
-        stagepost copy --from sled:./data --to postgres://stagepost@db/stagepost\n\n\
+        stagepost copy --from sled:./data --to postgres://stagepost@db/stagepost\n  \
+        stagepost studio instrument flow.json --server https://stagepost.example.com --key wk_…\n\n\
         `stagepost serve --help` lists every setting."
 )]
 pub(super) struct Arguments {
@@ -40,6 +42,8 @@ pub(super) enum Command {
     Copy(CopyArguments),
     /// List the destinations that come with stagepost, or print one to be copied and changed
     Presets(PresetsArguments),
+    /// Put stagepost's posts into a Twilio Studio flow, or print a flow that has them
+    Studio(StudioArguments),
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod presets;
 mod progress;
 pub mod secret_key;
 mod serve;
+mod studio;
 mod tls;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
         Some(Command::Apply(arguments)) => apply::run(&arguments, &environment),
         Some(Command::Copy(arguments)) => copy::run(&arguments, &environment),
         Some(Command::Presets(arguments)) => presets::run(&arguments),
+        Some(Command::Studio(arguments)) => studio::run(&arguments, &environment),
     }
 }
 

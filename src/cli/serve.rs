@@ -1,6 +1,7 @@
 //! `stagepost serve`: wires the floors together and runs until it is told to stop.
 
 use std::net::TcpListener;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -78,6 +79,7 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         seed: clock::entropy(),
         surroundings: surroundings.clone(),
         address_policy: address_policy.clone(),
+        writers: config.writers_on(thread::available_parallelism().map_or(1, NonZero::get)),
     };
     let (engine, writer) =
         until_there(DATABASE_WAIT, async || Writer::open(Arc::clone(&store), settings()).await).await?;

@@ -9,7 +9,13 @@ fn serve_arguments(line: &[&str]) -> ServeArguments {
     match arguments.command {
         None => arguments.serve,
         Some(Command::Serve(arguments)) => arguments,
-        Some(Command::Check(_) | Command::Apply(_) | Command::Copy(_) | Command::Presets(_)) => {
+        Some(
+            Command::Check(_)
+            | Command::Apply(_)
+            | Command::Copy(_)
+            | Command::Presets(_)
+            | Command::Studio(_),
+        ) => {
             panic!("another command")
         }
     }

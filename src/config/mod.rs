@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::domain::definition::Problem;
+use crate::domain::limits::MAX_DEFAULT_WRITERS;
 
 pub use self::parse::{secret_key as read_secret_key, store as read_store};
 use self::values::Values;
@@ -82,6 +83,8 @@ pub struct Config {
     pub store: StoreChoice,
     /// The store's cache, in MiB.
     pub cache_mb: u64,
+    /// Writers that take events in where nodes share the store; `None` goes by the processors, see [`Config::writers_on`].
+    pub writers: Option<usize>,
     /// The mail server, with its credentials; `None` writes mails to files.
     pub smtp_url: Option<Secret>,
     /// Sender of the mails: `Name <address>`.
@@ -135,6 +138,7 @@ impl Config {
         let data_dir = values.read("data_dir", parse::path);
         let store = values.read("store", parse::store);
         let cache_mb = values.read("cache_mb", parse::cache_mb);
+        let writers = values.read("writers", parse::writers);
         let smtp_url = values.read("smtp_url", parse::smtp_url);
         let mail_from = values.read("mail_from", parse::mail_from);
         let ops_email = values.read("ops_email", parse::ops_email);
@@ -154,6 +158,7 @@ impl Config {
             store: store.unwrap_or_else(|| StoreChoice::Sled(data_dir.join(OWN_STORE))),
             data_dir,
             cache_mb: cache_mb?,
+            writers,
             smtp_url,
             mail_from: mail_from?,
             ops_email: ops_email.unwrap_or_default(),
@@ -169,6 +174,12 @@ impl Config {
             log_format: log_format?,
             shutdown_secs: shutdown_secs?,
         })
+    }
+
+    /// How many writers take events in on a machine with so many processors. More of them than it has room for make smaller groups,
+    /// and meet at the same users: unless asked otherwise, half the processors are left to the database and to what posts ask of us.
+    pub fn writers_on(&self, processors: usize) -> usize {
+        self.writers.unwrap_or_else(|| (processors / 2).clamp(1, MAX_DEFAULT_WRITERS))
     }
 
     /// The address that people and Twilio use; `bound` is the one that is really listened on (a port of 0 is chosen by

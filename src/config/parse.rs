@@ -1,7 +1,10 @@
 //! What the texts of settings mean. Messages never show a text that may hold a secret.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -9,7 +12,7 @@ use tracing_subscriber::EnvFilter;
 use super::{LogFormat, Secret, StoreChoice};
 use crate::delivery::email::SmtpSettings;
 use crate::domain::definition::document::{check_email, check_http_url};
-use crate::domain::limits::{MAX_RECIPIENTS, MAX_SECRET_KEY_BYTES, MIN_SECRET_KEY_CHARS};
+use crate::domain::limits::{MAX_RECIPIENTS, MAX_SECRET_KEY_BYTES, MAX_WRITERS, MIN_SECRET_KEY_CHARS};
 use crate::store::postgres::check_url;
 
 /// Shortest admin token.
@@ -46,16 +49,20 @@ pub fn store(text: &str) -> Result<StoreChoice, String> {
 }
 
 pub(super) fn cache_mb(text: &str) -> Result<u64, String> {
-    number(text, 16, 1024 * 1024)
+    number(text, 16..=1024 * 1024)
+}
+
+pub(super) fn writers(text: &str) -> Result<usize, String> {
+    number(text, 1..=MAX_WRITERS)
 }
 
 pub(super) fn shutdown_secs(text: &str) -> Result<u64, String> {
-    number(text, 1, 30)
+    number(text, 1..=30)
 }
 
-fn number(text: &str, least: u64, most: u64) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+fn number<N: FromStr + PartialOrd + Display>(text: &str, possible: RangeInclusive<N>) -> Result<N, String> {
+    let number = text.parse().ok().filter(|number| possible.contains(number));
+    number.ok_or_else(|| format!("must be a whole number from {} to {}", possible.start(), possible.end()))
 }
 
 /// Checked by who will use it; kept as text, so that the password has one place.

@@ -31,7 +31,7 @@ pub struct Setting {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: [Setting; 20] = [
     text("listen", "STAGEPOST_LISTEN", "127.0.0.1:8080", "0.0.0.0:8443", "Address and port to listen on"),
     text(
         "data_dir",
@@ -55,6 +55,15 @@ pub const SETTINGS: [Setting; 19] = [
         example: "1024",
         shape: Shape::Number,
         help: "Memory that the store may use as its cache, in MiB",
+    },
+    Setting {
+        key: "writers",
+        env: "STAGEPOST_WRITERS",
+        default: "",
+        example: "4",
+        shape: Shape::Number,
+        help: "Writers that take events in side by side where nodes share a `postgres:` store, 1 to 16 (docs/SCALING.md); unset: \
+               half the processors, 1 to 8",
     },
     text(
         "smtp_url",

@@ -90,6 +90,7 @@ fn all_problems_come_at_once_and_show_no_secret() {
         ("STAGEPOST_MAIL_FROM", "nobody"),
         ("STAGEPOST_PUBLIC_URL", "stagepost.example.com"),
         ("STAGEPOST_CACHE_MB", "1"),
+        ("STAGEPOST_WRITERS", "0"),
         ("STAGEPOST_SECRET_KEY", "hidden"),
         ("STAGEPOST_SECRET_KEY_PREVIOUS", "hidden too"),
     ];
@@ -158,6 +159,18 @@ fn values_of_every_form() {
     }
     let url = from_env(&[("STAGEPOST_PUBLIC_URL", "https://x.example/")]).unwrap();
     assert_eq!(url.base_url(url.listen), "https://x.example");
+}
+
+#[test]
+fn writers_follow_the_processors_unless_asked_otherwise() {
+    let config = from_env(&[]).unwrap();
+    let writers = [0, 1, 2, 3, 4, 15, 16, 64].map(|processors| config.writers_on(processors));
+    assert_eq!(writers, [1, 1, 1, 1, 2, 7, 8, 8]);
+    assert_eq!(from_env(&[("STAGEPOST_WRITERS", "16")]).unwrap().writers_on(2), 16);
+    for bad in ["17", "-1", "many", "1.5"] {
+        let problems = from_env(&[("STAGEPOST_WRITERS", bad)]).unwrap_err();
+        assert_eq!(problems[0].message, "must be a whole number from 1 to 16", "{bad}");
+    }
 }
 
 #[test]

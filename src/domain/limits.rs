@@ -145,8 +145,10 @@ pub const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 pub const COMMIT_EVENTS: usize = 2500;
 /// Bytes of events that one commit may hold.
 pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
-/// Writers that take events in on one node, where several nodes share the store.
-pub const INGEST_WRITERS: usize = 2;
+/// Most writers that take events in on one node, where several nodes share the store.
+pub const MAX_WRITERS: usize = 16;
+/// Most of them unless asked otherwise.
+pub const MAX_DEFAULT_WRITERS: usize = 8;
 /// How often something is decided anew because another writer was faster, before whoever asked is told to come back.
 pub const DECISIONS: u32 = 100;
 /// How long a post waits for a database; Studio's widget gives up after ten seconds.
@@ -330,6 +332,12 @@ pub const MAX_FQL_PATTERN: usize = 256;
 pub const MAX_FQL_STEPS: usize = 4 * 1024 * 1024;
 /// Longest text that a function of a filter may make, in bytes.
 pub const MAX_FQL_TEXT_BYTES: usize = 128 * 1024;
+
+// --- Studio flows -----------------------------------------------------------------------------------------------
+/// Most states of a flow (Studio: 2000 widgets).
+pub const MAX_STUDIO_STATES: usize = 2000;
+/// Largest flow definition that is read, in bytes.
+pub const MAX_STUDIO_FLOW_BYTES: usize = 8 * 1024 * 1024;
 
 // --- secrets at rest --------------------------------------------------------------------------------------------
 /// Shortest key that secrets are sealed under, in characters: 16 random bytes as hexadecimal digits.

@@ -37,5 +37,6 @@ pub mod replay;
 pub mod retry;
 pub mod route;
 pub mod sizes;
+pub mod studio_flow;
 pub mod time;
 pub mod twilio;

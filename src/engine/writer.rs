@@ -43,6 +43,8 @@ pub struct Settings {
     pub surroundings: Surroundings,
     /// Which addresses destinations may have.
     pub address_policy: AddressPolicy,
+    /// How many writers take events in where nodes share the store, 1 at least; elsewhere it has no meaning.
+    pub writers: usize,
 }
 
 /// The one writer. [`Writer::step`] does what there is to do now; [`Writer::run`] only waits in between.
@@ -112,7 +114,7 @@ impl Writer {
         let is_shared = store.is_shared();
         let node = ids.ksuid("node_", settings.clock.now());
         // In one process, the writer takes the events in, too.
-        let writers = if is_shared { limits::INGEST_WRITERS } else { 0 };
+        let writers = if is_shared { settings.writers } else { 0 };
         let lanes: Vec<_> = (0..writers).map(|_| mpsc::channel(limits::QUEUE_COMMANDS)).collect();
         let (mut ingest, events): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
         if ingest.is_empty() {

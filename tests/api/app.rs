@@ -148,6 +148,7 @@ impl TestApp {
             seed: clock::entropy(),
             surroundings,
             address_policy: policy.clone(),
+            writers: 2,
         };
         let (engine, writer) = Writer::open(Arc::clone(&store), settings).await.expect("an engine");
         let (ticks, nudges) = mpsc::channel(1);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::nodes::node_over;
 use crate::support::postgres::Cluster;
-use crate::support::server::Server;
 use crate::support::wait::eventually;
 
 /// How long a node may take to see that the database is away, or there again.
@@ -21,7 +21,7 @@ write_key = "wk_webshop"
 #[tokio::test(flavor = "multi_thread")]
 async fn posts_are_put_off_while_the_database_is_away_and_everything_goes_on_by_itself() {
     let database = Cluster::start();
-    let server = Server::new(DEFINITIONS).over(&database.url()).started().await;
+    let server = node_over(&database.url(), DEFINITIONS).started().await;
     let api = server.api();
     let post =
         |id: &str| json!({"writeKey": "wk_webshop", "userId": "ada", "event": "Seen", "messageId": id});

@@ -28,6 +28,8 @@ use crate::support::wait::eventually;
 
 /// How many engines there are.
 const ENGINES: usize = 3;
+/// Writers of each.
+const WRITERS: usize = 2;
 /// How many users; so few that engines meet at them all the time.
 const USERS: u32 = 12;
 /// Clients that post at the same time.
@@ -52,6 +54,7 @@ impl Running {
             seed: [seed; 32],
             surroundings: Surroundings { public_url: None, operators: Vec::new() },
             address_policy: AddressPolicy::public_only(),
+            writers: WRITERS,
         };
         let (engine, writer) = Writer::open(store, settings).await.expect("an engine");
         let (ticks, nudges) = mpsc::channel(1);

@@ -24,6 +24,8 @@ pub fn lease() -> Duration {
 const GRACE: Duration = Duration::from_secs(10);
 /// Clients that post at the same time.
 const CLIENTS: u64 = 40;
+/// Writers of each node: on a small machine it would have but one, and never meet itself.
+const WRITERS: &str = "2";
 /// How long a client waits for a node before it turns to another one.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -41,6 +43,11 @@ pub fn seed() -> u64 {
     let seed = seed.unwrap_or_else(|| u64::from(entropy[0]) << 8 | u64::from(entropy[1]));
     println!("STAGEPOST_CRASH_SEED={seed}");
     seed
+}
+
+/// A node over that store, not yet started.
+pub fn node_over(store: &str, definitions: &str) -> Server {
+    Server::new(definitions).over(store).with("STAGEPOST_WRITERS", WRITERS)
 }
 
 /// Those who are told by the nodes.
@@ -62,7 +69,7 @@ impl World {
             );
         let smtp = Smtp::start(&[]);
         let node = || {
-            let server = Server::new(&definitions(&receiver)).over(store);
+            let server = node_over(store, &definitions(&receiver));
             let server = server.with("STAGEPOST_SMTP_URL", &format!("smtp://127.0.0.1:{}", smtp.port()));
             server.with("STAGEPOST_MAIL_FROM", "stagepost@example.com").started()
         };

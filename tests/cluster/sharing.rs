@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::nodes::node_over;
 use crate::support::api::TOKEN;
 use crate::support::postgres;
 use crate::support::server::Server;
@@ -21,7 +22,7 @@ write_key = "wk_webshop"
 "#;
 
 async fn two_over(store: &str) -> [Server; 2] {
-    let nodes = join_all((0..2).map(|_| Server::new(DEFINITIONS).over(store).started())).await;
+    let nodes = join_all((0..2).map(|_| node_over(store, DEFINITIONS).started())).await;
     nodes.try_into().unwrap_or_else(|_| unreachable!("two nodes"))
 }
 

@@ -181,6 +181,7 @@ async fn open(store: &Arc<dyn Store>, clock: &Clock, opened: u8) -> (Engine, Wri
         seed: [opened; 32],
         surroundings: Surroundings::default(),
         address_policy: AddressPolicy::public_only(),
+        writers: 2,
     };
     let (engine, writer) = Writer::open(Arc::clone(store), settings).await.expect("a store in memory");
     // Every run is to do the same in the same order.

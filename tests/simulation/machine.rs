@@ -33,6 +33,8 @@ use crate::support::stores::{Backend, Place};
 
 pub const START: i64 = 1_790_000_000_000;
 pub const HOUR: i64 = 3_600_000;
+/// Writers of an engine where the store is shared.
+const WRITERS: usize = 2;
 /// When an open run of the flow that worlds define is given up.
 pub const EXPIRE_HOURS: i64 = 120;
 
@@ -454,6 +456,7 @@ async fn open(
         seed: bytes,
         surroundings,
         address_policy: AddressPolicy::public_only(),
+        writers: WRITERS,
     };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     (engine, writer.with_pace(pace))

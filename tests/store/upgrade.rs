@@ -48,6 +48,7 @@ async fn data_of_version_1_is_brought_to_the_form_of_today() {
         seed: [1; 32],
         surroundings: Surroundings::default(),
         address_policy: AddressPolicy::public_only(),
+        writers: 1,
     };
     let shared: Arc<dyn Store> = Arc::<SledStore>::clone(&store);
     let (engine, writer) = Writer::open(shared, settings).await.unwrap();

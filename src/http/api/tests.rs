@@ -42,6 +42,7 @@ async fn start() -> Api {
         seed: [3; 32],
         surroundings: Surroundings::default(),
         address_policy: AddressPolicy::public_only(),
+        writers: 1,
     };
     let (engine, writer) = Writer::open(store, settings).await.unwrap();
     let (ticks, ticked) = mpsc::channel(1);

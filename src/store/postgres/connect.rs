@@ -12,10 +12,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::address::Address;
 use super::{errors, tls};
+use crate::domain::limits::MAX_WRITERS;
 use crate::store::{Result, StoreError};
 
-/// Most connections for calls that others wait for.
-const FOR_WRITERS: usize = 6;
+/// Most connections for calls that others wait for: one for each writer, and a few for all else. Only those are dialled that are needed.
+const FOR_WRITERS: usize = MAX_WRITERS + 4;
 /// Most connections for all other calls.
 const FOR_READERS: usize = 10;
 /// How often at most it is logged that the database refuses something.

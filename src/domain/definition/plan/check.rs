@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::Settled;
+use super::people::{There, naming};
 use crate::domain::definition::document::{did_you_mean, twice};
 use crate::domain::definition::{Class, Definition, Definitions, Kind, Problem};
 use crate::domain::limits::MAX_DEFINITIONS;
@@ -62,14 +63,15 @@ pub(super) fn references(
                     problems.push(Problem::new(format!("{at}.sources[{index}]"), message));
                 }
             }
-            Definition::Team(_) | Definition::Flow(_) => {}
+            Definition::Team(team) => problems.extend(There { after, deletes }.team(at, team)),
+            Definition::Flow(flow) => problems.extend(There { after, deletes }.flow(at, flow)),
         }
     }
     problems
 }
 
 /// What is said of a definition that another one names, and that will not be there.
-fn missing(after: &Definitions, kind: Kind, key: &str, deletes: &[(Kind, String)]) -> String {
+pub(super) fn missing(after: &Definitions, kind: Kind, key: &str, deletes: &[(Kind, String)]) -> String {
     let what = kind.as_str();
     if deletes.iter().any(|(deleted_kind, deleted)| *deleted_kind == kind && deleted == key) {
         return format!("{what} `{key}` is not in the document, so pruning would remove it");
@@ -104,30 +106,24 @@ pub(super) fn circles(after: &Definitions, settled: &[Settled]) -> Vec<Problem> 
 
 /// Why that definition can't be removed, if another one needs it: a sentence that names those.
 pub fn needed_by(existing: &Definitions, kind: Kind, key: &str) -> Option<String> {
-    match kind {
+    let (by, how) = match kind {
         Kind::Destination => {
             let uses = existing.computations().filter(|it| it.destinations.iter().any(|known| known == key));
-            let names: Vec<String> = uses.map(|it| format!("`{}`", it.key)).collect();
-            (!names.is_empty()).then(|| format!("destination `{key}` is still used by {}", names.join(", ")))
+            let uses = uses.map(|it| it.key.as_str()).chain(naming(existing, kind, key));
+            (uses.collect::<Vec<_>>(), "is still used by")
         }
         Kind::Audience | Kind::Trait => {
             let asking = existing.computations().filter(|it| it.key != key && it.asks_about(key));
-            let asking: Vec<String> = asking.map(|it| format!("`{}`", it.key)).collect();
-            let what = kind.as_str();
-            (!asking.is_empty()).then(|| format!("{what} `{key}` is asked about by {}", asking.join(", ")))
+            (asking.map(|it| it.key.as_str()).collect(), "is asked about by")
         }
         Kind::Source => {
             let names_it = |sources: &Vec<String>| sources.iter().any(|known| known == key);
             let connected =
                 existing.destinations.values().filter(|it| it.routing.sources.as_ref().is_some_and(names_it));
-            let names: Vec<String> = connected.map(|it| format!("`{}`", it.key)).collect();
-            (!names.is_empty()).then(|| format!("source `{key}` is still named by {}", names.join(", ")))
+            (connected.map(|it| it.key.as_str()).collect(), "is still named by")
         }
-        Kind::Team => {
-            let uses = existing.flows.values().filter(|flow| flow.team.as_deref() == Some(key));
-            let names: Vec<String> = uses.map(|flow| format!("`{}`", flow.name)).collect();
-            (!names.is_empty()).then(|| format!("team `{key}` is still named by {}", names.join(", ")))
-        }
-        Kind::Flow => None,
-    }
+        Kind::Team | Kind::Flow => (naming(existing, kind, key), "is still named by"),
+    };
+    let by: Vec<String> = by.iter().map(|key| format!("`{key}`")).collect();
+    (!by.is_empty()).then(|| format!("{} `{key}` {how} {}", kind.as_str(), by.join(", ")))
 }

@@ -3,6 +3,7 @@
 mod addresses;
 mod check;
 mod keep;
+mod people;
 
 #[cfg(test)]
 mod tests;

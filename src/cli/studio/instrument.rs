@@ -1,0 +1,129 @@
+//! `stagepost studio instrument`.
+
+use super::api::StudioApi;
+use super::arguments::InstrumentArguments;
+use super::failure::Failure;
+use super::source::{self, Source};
+use super::{address, put_out, stages, table};
+use crate::domain::studio_flow::{Instrumented, Moment, PostAddress, Settings, diff, flow_names, instrument};
+
+const COMMIT_MESSAGE: &str = "Posts for stagepost";
+
+pub(super) fn run(arguments: &InstrumentArguments, environment: &[(String, String)]) -> Result<(), Failure> {
+    let target = target(arguments)?;
+    let address = address(&arguments.post)?;
+    let is_sid = source::is_sid(&arguments.flow_definition);
+    let api = if is_sid || target.is_some() {
+        Some(StudioApi::new(&arguments.studio_base_url, environment)?)
+    } else {
+        None
+    };
+    let source = match &api {
+        Some(api) if is_sid => source::from_twilio(api, &arguments.flow_definition)?,
+        Some(_) | None => source::from_file(&arguments.flow_definition)?,
+    };
+    let settings = settings(arguments, address, &source)?;
+    let done = instrument(&source.flow, &settings).map_err(|problems| {
+        let name = arguments.stages.as_ref().map_or(source.name.clone(), |path| path.display().to_string());
+        Failure::problems(&name, problems)
+    })?;
+    eprint!("{}", table::shown(&done, &settings));
+    if let Some(warning) = users_warning(&done, arguments) {
+        eprintln!("warning: {warning}");
+    }
+    if arguments.diff {
+        print!("{}", diff(&source.flow, &done.flow));
+    }
+    if arguments.output.is_some() || !(arguments.diff || arguments.push) {
+        put_out(&done.flow, arguments.output.as_deref())?;
+    }
+    match (&api, target) {
+        (Some(_), Some(sid)) if is_sid && !done.changes(&source.flow) && !arguments.publish => {
+            eprintln!("{sid} has all of this already: nothing was pushed");
+            Ok(())
+        }
+        (Some(api), Some(sid)) => push(api, sid, &done, arguments.publish),
+        (None, _) | (_, None) => Ok(()),
+    }
+}
+
+/// The flow to push to, if one is to be pushed.
+fn target(arguments: &InstrumentArguments) -> Result<Option<&str>, Failure> {
+    if !arguments.push {
+        return Ok(None);
+    }
+    if arguments.publish && !arguments.confirm_publish {
+        let message = "--publish lets real people meet the flow at once: say --confirm-publish too, or leave both out for a draft";
+        return Err(Failure::Refused(message.to_owned()));
+    }
+    let given = source::is_sid(&arguments.flow_definition).then_some(arguments.flow_definition.as_str());
+    match (given, arguments.flow_sid.as_deref()) {
+        (Some(read), Some(other)) if read != other => {
+            Err(Failure::Refused(format!("{read} can't be pushed to {other}: leave --flow-sid out")))
+        }
+        (Some(sid), _) => Ok(Some(sid)),
+        (None, Some(sid)) if source::is_sid(sid) => Ok(Some(sid)),
+        (None, Some(sid)) => Err(Failure::Refused(format!(
+            "--flow-sid `{sid}` is no SID of a flow: FW and 32 hexadecimal digits"
+        ))),
+        (None, None) => Err(Failure::Refused(
+            "--push of a file needs the flow to push to: give --flow-sid FW…".to_owned(),
+        )),
+    }
+}
+
+fn settings(
+    arguments: &InstrumentArguments,
+    address: PostAddress,
+    source: &Source,
+) -> Result<Settings, Failure> {
+    let named = flow_names(&source.flow);
+    let known = match named.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    };
+    let flow = arguments.flow.clone().or(known).or_else(|| source.proposed.clone()).ok_or_else(|| {
+        Failure::Refused("the flow's name can't be told from where it comes: give --flow NAME".to_owned())
+    })?;
+    let stages = arguments.stages.as_deref().map(stages::read).transpose()?.unwrap_or_default();
+    Ok(Settings { address, flow, user: liquid(&arguments.user), phone: liquid(&arguments.phone), stages })
+}
+
+/// `flow.data.patient` means `{{flow.data.patient}}`.
+fn liquid(expression: &str) -> String {
+    let expression = expression.trim();
+    if expression.contains("{{") { expression.to_owned() } else { format!("{{{{{expression}}}}}") }
+}
+
+/// Only runs that the API starts have parameters.
+fn users_warning(done: &Instrumented, arguments: &InstrumentArguments) -> Option<String> {
+    if !arguments.user.contains("flow.data.") {
+        return None;
+    }
+    let entries = done.outcomes.iter().filter(|outcome| outcome.point.moment == Moment::Entry);
+    let others: Vec<&str> = entries
+        .map(|outcome| outcome.point.key.as_str())
+        .filter(|key| !key.ends_with("/incomingRequest"))
+        .collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "runs that begin at {} have no {}, and posts without a user are refused: give another --user, such as \
+             '{{{{contact.channel.address}}}}'",
+            others.join(", "),
+            arguments.user
+        )
+    })
+}
+
+fn push(api: &StudioApi, sid: &str, done: &Instrumented, publish: bool) -> Result<(), Failure> {
+    let status = if publish { "published" } else { "draft" };
+    let friendly_name = api.fetch(sid)?.friendly_name;
+    api.validate(&friendly_name, status, &done.flow)?;
+    let saved = api.update(sid, status, &done.flow, COMMIT_MESSAGE)?;
+    let what = match saved.status.as_str() {
+        "published" => "published",
+        _ => "saved as a draft; publish it in the console",
+    };
+    eprintln!("{sid}: revision {} {what}", saved.revision);
+    Ok(())
+}
