@@ -90,7 +90,10 @@ fn settings_and_definitions_are_checked_together() {
         ]
     );
     let good = "log = \"debug\"\n[[flow]]\nname = \"f\"\n[[flow]]\nname = \"g\"\n";
-    assert_eq!(check(good).unwrap(), "0 sources, 2 flows, 0 destinations, 0 audiences, 0 traits, 1 setting");
+    assert_eq!(
+        check(good).unwrap(),
+        "0 sources, 0 teams, 2 flows, 0 destinations, 0 audiences, 0 traits, 1 setting"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub mod dispatcher;
 pub mod email;
 pub mod http_client;
 pub mod json;
+pub mod links;
 mod masking;
 mod resolver;
 pub mod sample;
@@ -15,6 +16,7 @@ pub mod secrets;
 pub mod sender;
 pub mod signature;
 pub mod standard_webhooks;
+pub mod templates;
 #[cfg(test)]
 mod test_deliveries;
 #[cfg(test)]
@@ -23,4 +25,3 @@ mod tls;
 pub mod trial;
 mod turns;
 mod ways_back;
-mod templates_shim;

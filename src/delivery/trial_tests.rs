@@ -6,10 +6,10 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::clock::Clock;
-use crate::delivery::email::templates::Templates;
 use crate::delivery::email::{MailSettings, Mailer};
 use crate::delivery::http_client::HttpClient;
 use crate::delivery::sample;
+use crate::delivery::templates::Templates;
 use crate::delivery::test_deliveries::NOW;
 use crate::delivery::test_server::{Reply, TestServer};
 use crate::domain::address_policy::AddressPolicy;

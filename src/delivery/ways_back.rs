@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
+use super::links;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::delivery::{Cause, Delivery, Payload};
 use crate::domain::ids::JourneyId;
-use crate::domain::limits::LINK_LIFE;
-use crate::domain::link::{Link, Links, Purpose, SnoozeFor};
+use crate::domain::link::{Link, Links, Purpose};
 
 /// Whether somebody elsewhere can reach us there, as far as the address tells.
 pub(super) fn is_public(links: &Links) -> bool {
@@ -22,7 +22,7 @@ pub(super) fn status_callback(links: &Links, delivery: &Delivery) -> String {
     let link = Link {
         purpose: Purpose::Status,
         delivery: delivery.id,
-        expires_at: delivery.wanted_since().plus(LINK_LIFE),
+        expires_at: links::until(delivery),
     };
     format!("{}/twilio/{}/status", links.base_url, links.key.sign(&link))
 }
@@ -32,23 +32,9 @@ pub(super) fn key_callback(links: &Links, journey: JourneyId, delivery: &Deliver
     let link = Link {
         purpose: Purpose::CallKey(journey),
         delivery: delivery.id,
-        expires_at: delivery.wanted_since().plus(LINK_LIFE),
+        expires_at: links::until(delivery),
     };
     format!("{}/twilio/{}/key", links.base_url, links.key.sign(&link))
-}
-
-/// The pages that act on the journey whose stall `delivery` tells of. They are the same on every try and replay.
-fn pages(links: &Links, journey: JourneyId, delivery: &Delivery) -> Value {
-    let page = |purpose| {
-        let expires_at = delivery.created_at.plus(LINK_LIFE);
-        links.page(&Link { purpose, delivery: delivery.id, expires_at })
-    };
-    json!({
-        "acknowledge": page(Purpose::Acknowledge(journey)),
-        "resolve": page(Purpose::Resolve(journey)),
-        "snoozeHour": page(Purpose::Snooze(journey, SnoozeFor::Hour)),
-        "snoozeTomorrow": page(Purpose::Snooze(journey, SnoozeFor::Tomorrow)),
-    })
 }
 
 /// `deliveries` with the pages in those that tell of a stall, as `properties.links`: for who gets the call, not for who reads the
@@ -58,7 +44,7 @@ pub(super) fn with_pages<'d>(links: Option<&Links>, deliveries: &'d [Delivery]) 
     let Some(links) = links else { return linked };
     for (place, delivery) in deliveries.iter().enumerate() {
         let Some(journey) = journey_of(delivery) else { continue };
-        let pages = pages(links, journey, delivery);
+        let pages = links::of_journey(links, delivery, journey);
         if let Payload::Call(call) = &mut linked.to_mut()[place].payload
             && let Some(properties) = call.get_mut("properties").and_then(Value::as_object_mut)
         {

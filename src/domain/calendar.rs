@@ -36,7 +36,7 @@ impl Team {
     /// The earliest instant from `at` on at which it works. `at` itself where it does not work within 400 days, so that what
     /// waits for an opening is never lost.
     pub fn next_opening(&self, at: Timestamp) -> Timestamp {
-        let first = minus_day(local_date(self.time_zone, at));
+        let first = minus_days(local_date(self.time_zone, at), 1);
         // The pieces of a later day never begin before those of an earlier one.
         (0..=LOOK_AHEAD_DAYS + 1)
             .find_map(|ahead| {
@@ -57,13 +57,22 @@ impl Team {
 
     /// When the first summary after that instant is due; `None` where it gets none.
     pub fn next_summary(&self, after: Timestamp) -> Option<Timestamp> {
-        let summary = self.summary.as_ref()?;
-        let first = minus_day(local_date(self.time_zone, after));
+        let first = minus_days(local_date(self.time_zone, after), 1);
         (0..=SUMMARY_DAYS)
-            .map(|ahead| plus_days(first, ahead))
-            .filter(|date| summary.days.contains(&date.weekday()))
-            .map(|date| instant(self.time_zone, date.and_time(summary.at)))
-            .find(|due| *due > after)
+            .find_map(|ahead| self.summary_on(plus_days(first, ahead)).filter(|due| *due > after))
+    }
+
+    /// When the last summary up to that instant was due; `None` where it gets none.
+    pub fn last_summary(&self, until: Timestamp) -> Option<Timestamp> {
+        let last = plus_days(local_date(self.time_zone, until), 1);
+        (0..=SUMMARY_DAYS + 1)
+            .find_map(|back| self.summary_on(minus_days(last, back)).filter(|due| *due <= until))
+    }
+
+    /// When the summary of that day is due, where there is one.
+    fn summary_on(&self, date: NaiveDate) -> Option<Timestamp> {
+        let summary = self.summary.as_ref().filter(|summary| summary.days.contains(&date.weekday()))?;
+        Some(instant(self.time_zone, date.and_time(summary.at)))
     }
 
     /// The pieces of one day on which it works.
@@ -117,7 +126,7 @@ impl Piece {
 
 /// The days whose pieces can hold that instant: clocks that were put back show a day that was over already.
 fn days_around(zone: Tz, at: Timestamp) -> impl Iterator<Item = NaiveDate> {
-    let first = minus_day(local_date(zone, at));
+    let first = minus_days(local_date(zone, at), 1);
     (0..=2).map(move |ahead| plus_days(first, ahead))
 }
 
@@ -143,8 +152,8 @@ fn plus_days(date: NaiveDate, days: u64) -> NaiveDate {
     date.checked_add_days(Days::new(days)).unwrap_or(NaiveDate::MAX)
 }
 
-fn minus_day(date: NaiveDate) -> NaiveDate {
-    date.pred_opt().unwrap_or(NaiveDate::MIN)
+fn minus_days(date: NaiveDate, days: u64) -> NaiveDate {
+    date.checked_sub_days(Days::new(days)).unwrap_or(NaiveDate::MIN)
 }
 
 #[cfg(test)]

@@ -158,6 +158,10 @@ proptest! {
             due.push(next);
             now = next;
         }
+        for pair in due.windows(2) {
+            prop_assert_eq!(team.last_summary(pair[1]), Some(pair[1]));
+            prop_assert_eq!(team.last_summary(pair[1].minus(Span::from_millis(1))), Some(pair[0]));
+        }
         prop_assert!(due.len().abs_diff(2 * days.len()) <= 1, "{} in 14 days, of {:?}", due.len(), days);
         for due in due {
             let local = due.to_chrono().with_timezone(&team.time_zone);

@@ -27,8 +27,11 @@ pub struct ProfileWrite {
 }
 
 impl ProfileWrite {
-    /// What it adds to the number of profiles: those that have become part of another one are not counted.
+    /// What it adds to the number of profiles: those that have become part of another one, and desks, are not counted.
     pub fn adds(&self) -> i64 {
+        if self.profile.key.is_desk() {
+            return 0;
+        }
         i64::from(self.profile.merged_into.is_none()) - i64::from(!self.is_new && !self.was_merged)
     }
 }

@@ -57,7 +57,7 @@ impl DeliveryStatus {
 pub enum Cause {
     /// This event.
     Event(EventId),
-    /// Time that passed: a window that ended.
+    /// Time that passed: a window that ended, a summary that is due.
     Time,
     /// A stage that lasted too long.
     Stall(JourneyId),

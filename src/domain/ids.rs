@@ -292,6 +292,10 @@ impl UserKey {
     pub fn group_id(&self) -> Option<&str> {
         self.0.strip_prefix("g:")
     }
+    /// Whether it is a desk's: nobody's, and not to be shown or counted as somebody.
+    pub fn is_desk(&self) -> bool {
+        self.0.starts_with("o:")
+    }
     /// What it is the desk of, when it is one.
     pub fn desk_of(&self) -> Option<Desk<'_>> {
         let (kind, name) = self.0.strip_prefix("o:")?.split_once(':')?;

@@ -129,12 +129,24 @@ pub const MAX_SHIFTS: usize = 200;
 pub const MAX_SHIFT_ADDRESSES: usize = 20;
 /// Holidays of a team.
 pub const MAX_HOLIDAYS: usize = 1000;
+/// Flows that a summary lists; the others are only in its total.
+pub const SUMMARY_FLOWS: usize = 50;
+/// Waiting journeys that a summary lists.
+pub const SUMMARY_OLDEST: usize = 10;
+/// Journeys that are counted for one summary: those that are stalled, then the newest ones; with more, it says so.
+pub const SUMMARY_JOURNEYS: usize = 200_000;
+/// Journeys counted in one step.
+pub const SUMMARY_STEP: usize = 200;
 /// Snoozes that a journey keeps.
 pub const MAX_SNOOZES: usize = 20;
 /// How far ahead a journey may be snoozed.
 pub const MAX_SNOOZE: Span = Span::from_days(30);
 /// How long the links of a mail work.
 pub const LINK_LIFE: Span = Span::from_days(7);
+/// How long the link works that ends a daily mail.
+pub const UNSUBSCRIBE_LIFE: Span = Span::from_days(90);
+/// Largest body of a form behind such a link, in bytes.
+pub const MAX_FORM_BYTES: usize = 16 * 1024;
 
 // --- the engine -------------------------------------------------------------------------------------------------
 /// Commands that may wait for the writer; beyond it callers are told to come back.

@@ -38,5 +38,6 @@ pub mod retry;
 pub mod route;
 pub mod sizes;
 pub mod studio_flow;
+pub mod summary;
 pub mod time;
 pub mod twilio;

@@ -197,6 +197,8 @@ pub(super) enum Command {
     Pause { destination: String, pause: Option<(String, String)>, reply: Reply<Health> },
     /// Somebody of whose deletion the webhooks are to be told; answered with the deliveries.
     NotifyDeletion { user_id: String, reply: Reply<Vec<DeliveryId>> },
+    /// An address that wants a team's summaries no more.
+    Unsubscribe { team: String, address: String, reply: Reply<()> },
     /// One delivery to try again.
     ReplayOne { id: DeliveryId, reply: Reply<()> },
     /// Deliveries to try again; answered once it has begun.

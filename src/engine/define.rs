@@ -45,6 +45,7 @@ impl Writer {
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
         // Computations that nothing is read for any more.
         let mut gone = Vec::new();
+        let mut teams = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
                 let before =
@@ -57,8 +58,8 @@ impl Writer {
             }
             match &mut definition {
                 Definition::Flow(flow) if has_journeys => flow.revisit = Some(Revisit::default()),
+                Definition::Team(team) => teams.push((team.key.clone(), Some(team.clone()))),
                 Definition::Flow(_)
-                | Definition::Team(_)
                 | Definition::Audience(_)
                 | Definition::Trait(_)
                 | Definition::Source(_)
@@ -70,9 +71,13 @@ impl Writer {
             gone.extend(
                 existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()),
             );
+            if kind == Kind::Team {
+                teams.push((key.clone(), None));
+            }
             changes.definitions.push(DefinitionWrite::Delete { kind, key });
         }
         self.put_backfill(start, gone, &mut changes);
+        self.arm_summaries(&teams, &mut changes).await?;
         self.commit_definitions(changes).await?;
         tracing::info!(
             created = report.created.len(),
@@ -173,6 +178,9 @@ impl Writer {
                 return Err(EngineError::Invalid(vec![Problem::new("exit", message)]));
             }
             definition => {
+                if kind == Kind::Team {
+                    self.arm_summaries(&[(key.to_owned(), None)], &mut changes).await?;
+                }
                 if let Some(computation) = definition.computation() {
                     self.forget(&computation.id, &mut changes).await?;
                 }

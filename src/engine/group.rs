@@ -403,6 +403,19 @@ impl<'a> Group<'a> {
         Some(answer)
     }
 
+    /// Lets `decide` work on a desk that is loaded, also where there was none before; it says whether it changed it, and so does
+    /// this.
+    pub fn with_desk(
+        &mut self,
+        desk: &UserKey,
+        decide: impl FnOnce(&mut Decision<'a>, &mut Profile) -> bool,
+    ) -> bool {
+        let slot = self.slots.get_mut(desk).expect("desks are loaded first");
+        let changed = decide(&mut self.decision, &mut slot.profile);
+        slot.changed |= changed;
+        changed
+    }
+
     /// Has a profile written that was only read: where another node changes it meanwhile, what was decided by it is void.
     pub fn touch(&mut self, user: &UserKey) {
         let user = self.surviving(user).clone();

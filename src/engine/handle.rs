@@ -275,6 +275,15 @@ impl Engine {
         self.ask(|reply| Command::NotifyDeletion { user_id, reply }).await
     }
 
+    /// Sends a team's daily summary to that address no more; nothing happens where it does not get one.
+    ///
+    /// # Errors
+    /// When there is no such team, or the store fails.
+    pub async fn unsubscribe(&self, team: &str, address: &str) -> Result<(), EngineError> {
+        let (team, address) = (team.to_owned(), address.to_owned());
+        self.ask(|reply| Command::Unsubscribe { team, address, reply }).await
+    }
+
     /// Puts one delivery back into the queue under its old id.
     ///
     /// # Errors

@@ -28,6 +28,9 @@ enum Job {
 impl Writer {
     /// Does one step of the first job there is; says whether there may be more.
     pub(super) async fn work_on_jobs(&mut self) -> Result<bool, StoreError> {
+        if self.summaries_due && self.sum_up().await? {
+            return Ok(true);
+        }
         // By turns with everything else, so that neither waits for the other's end.
         self.replay_has_turn = !self.replay_has_turn;
         if let Some(replay) = self.running_replay().filter(|_| self.replay_has_turn) {

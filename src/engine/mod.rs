@@ -29,6 +29,7 @@ mod runs;
 mod scan;
 mod scheduler;
 mod settle;
+mod summaries;
 mod sweep;
 mod writer;
 

@@ -41,7 +41,8 @@ impl Among {
         }
     }
 
-    /// The key before theirs: visitors (`a:…`) come first, then accounts (`g:…`), then known users (`u:…`).
+    /// The key before theirs: visitors (`a:…`) come first, then accounts (`g:…`), then known users (`u:…`). The desks between
+    /// them (`o:…`) are nobody.
     fn before(self) -> Option<UserKey> {
         match self {
             Self::Users => Some(UserKey::user("")),
@@ -95,7 +96,7 @@ impl<S> Look<S> {
         let step = self.limit.clamp(LEAST, STEP);
         for _ in 0..limits::MAX_SCAN / step {
             let (profiles, last) = store.profiles_after(after.as_ref(), step).await?;
-            for profile in profiles.iter().filter(|profile| profile.merged_into.is_none()) {
+            for profile in profiles.iter().filter(|it| it.merged_into.is_none() && !it.key.is_desk()) {
                 if self.among.is_past(&profile.key) {
                     return Ok(Page { rows, cursor: None });
                 }

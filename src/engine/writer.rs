@@ -19,6 +19,7 @@ use super::ingest::{Ingester, REFUSED_TIMES, refusal, stand_back, tell_of_refusa
 use super::inputs::decide;
 use super::leases::{Leases, TIMERS, WORK};
 use super::settle::{Faring, Healths};
+use super::summaries::SummingUp;
 use crate::clock::Clock;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::backfill::Backfill;
@@ -83,6 +84,10 @@ pub struct Writer {
     pub(super) published_replays: watch::Sender<Arc<BTreeMap<ReplayId, Replay>>>,
     /// There may be something to compute, to put back or to tidy up.
     pub(super) jobs: bool,
+    /// A team's summary may be due.
+    pub(super) summaries_due: bool,
+    /// The one that is being put together.
+    pub(super) summing_up: Option<SummingUp>,
     /// What all this was taken from, as it was stored.
     pub(super) in_force: Arc<InForce>,
     /// The definitions may have been changed by another node.
@@ -169,6 +174,8 @@ impl Writer {
             replay_has_turn: false,
             published_replays,
             jobs: false,
+            summaries_due: false,
+            summing_up: None,
             stopping: false,
         };
         // Another node that starts just now may do the same.
@@ -238,6 +245,7 @@ impl Writer {
     pub fn tick(&mut self) {
         self.timers_due = true;
         self.jobs = true;
+        self.summaries_due = true;
         self.look_for_changes = self.is_shared();
     }
 
@@ -323,7 +331,7 @@ impl Writer {
 
     /// Another node does the long work; answers that there is nothing to do.
     fn leave_work(&mut self) -> bool {
-        self.past = None;
+        (self.past, self.summing_up) = (None, None);
         false
     }
 
@@ -377,6 +385,10 @@ impl Writer {
             Command::NotifyDeletion { user_id, reply } => {
                 let notified = self.until_first(async |it| it.notify_deletion(&user_id).await).await;
                 answer_alone(reply, notified)
+            }
+            Command::Unsubscribe { team, address, reply } => {
+                let unsubscribed = self.until_first(async |it| it.unsubscribe(&team, &address).await).await;
+                answer_alone(reply, unsubscribed)
             }
             Command::ReplayOne { id, reply } => {
                 let replayed = self.until_first(async |it| it.replay_one(id).await).await;

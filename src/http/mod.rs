@@ -1,5 +1,6 @@
 //! The top floor: what comes in and what is shown over HTTP.
 
+mod act;
 pub mod api;
 pub mod exposition;
 pub mod ingest;
@@ -63,6 +64,7 @@ impl Server {
                 .configure(ingest::configure)
                 .configure(twilio::configure)
                 .configure(operations::configure)
+                .configure(act::configure)
                 .configure(api::configure)
                 .default_service(web::to(reply::not_found))
         })

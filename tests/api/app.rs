@@ -12,10 +12,10 @@ use url::Url;
 
 use stagepost::clock::{self, Clock};
 use stagepost::delivery::dispatcher::{Dispatcher, EngineOutbox};
-use stagepost::delivery::email::templates::Templates;
 use stagepost::delivery::email::{MailSettings, Mailer};
 use stagepost::delivery::http_client::HttpClient;
 use stagepost::delivery::sender::{RealSender, Sender};
+use stagepost::delivery::templates::Templates;
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Status;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::action::Tokens;
 use super::twilio::Memory;
 use crate::clock::Clock;
-use crate::delivery::email::templates::Templates;
+use crate::delivery::templates::Templates;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
 use crate::domain::link::Links;
 use crate::domain::time::Timestamp;

@@ -1,11 +1,10 @@
 //! Escalation mails: made from a template when they are sent, handed to a mail server or written as files.
 
+mod chart;
 mod eml;
-mod filters;
 mod message;
 mod settings;
 mod smtp;
-pub mod templates;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +17,12 @@ use lettre::message::Mailbox;
 use serde_json::{Map, Value};
 use tracing::{info, warn};
 
+use self::message::{Letter, Picture};
 pub use self::settings::{Security, SmtpSettings};
 use self::smtp::{Refusal, Smtp, Taken, describe};
-use self::templates::{Mail, Templates};
+use super::links::with_links;
 use super::sender::Verdict;
+use super::templates::{Mail, Templates};
 use crate::domain::delivery::{Delivery, Outcome};
 use crate::domain::health::Signal;
 use crate::domain::ids::DeliveryId;
@@ -126,14 +127,14 @@ impl Mailer {
             notes.push("nobody is left to send it to".to_owned());
             return Verdict::failed(notes.join("; "));
         }
-        let mail = match self.render(template, context).await {
-            Ok((mail, note)) => {
+        let letter = match self.render(delivery, template, context).await {
+            Ok((letter, note)) => {
                 notes.extend(note);
-                mail
+                letter
             }
             Err(error) => return Verdict::failed(error),
         };
-        let bytes = match message::build(delivery, &self.from, &to, &mail, context) {
+        let bytes = match message::build(delivery, &self.from, &to, letter) {
             Ok(message) => message.formatted(),
             Err(error) => return Verdict::failed(format!("the mail could not be put together: {error}")),
         };
@@ -146,24 +147,32 @@ impl Mailer {
         verdict
     }
 
-    /// The mail from its template. A template that was broken after it was checked must not keep the alarm from going
-    /// out: the built-in one takes its place, and the attempt says so.
+    /// The mail from its template, with what is only put in when it is sent: links and pictures. A template that was broken after it
+    /// was checked must not keep the alarm from going out: the built-in one takes its place, and the attempt says so.
     async fn render(
         &self,
+        delivery: &Delivery,
         template: &str,
         context: &Map<String, Value>,
-    ) -> Result<(Mail, Option<String>), String> {
-        let (templates, name, context) = (self.templates.clone(), template.to_owned(), context.clone());
-        let rendered = tokio::task::spawn_blocking(move || match templates.render(&name, &context) {
-            Ok(mail) => Ok((mail, None)),
-            Err(problem) => {
-                warn!(template = name, "a mail template failed, the built-in one is used: {problem}");
-                let note = format!("the template `{name}` failed, the built-in mail was used: {problem}");
-                Templates::built_in().render(templates::FALLBACK, &context).map(|mail| (mail, Some(note)))
+    ) -> Result<(Letter, Option<String>), String> {
+        let mut context = match &self.links {
+            Some(links) => with_links(links, delivery, context),
+            None => context.clone(),
+        };
+        let content_id = format!("chart.{}@{}", delivery.id, self.from.email.domain());
+        let (templates, name) = (self.templates.clone(), template.to_owned());
+        let rendered = tokio::task::spawn_blocking(move || {
+            let chart = chart::of(&context, &content_id);
+            if let Some(chart) = &chart {
+                context.insert("chart".to_owned(), chart.context.clone());
             }
+            let (mail, note) = rendered(&templates, &name, &context)?;
+            let shown = chart.filter(|_| mail.html.contains(&content_id));
+            let picture = shown.map(|chart| Picture { content_id, png: chart.png });
+            Ok((Letter { mail, context, picture }, note))
         });
         match rendered.await {
-            Ok(result) => result.map_err(|error| format!("no mail could be made: {error}")),
+            Ok(result) => result.map_err(|error: String| format!("no mail could be made: {error}")),
             Err(_) => Err("no mail could be made: the template engine panicked".to_owned()),
         }
     }
@@ -198,6 +207,19 @@ impl Mailer {
     fn partly_sent(&self) -> std::sync::MutexGuard<'_, PartlySent> {
         self.partly_sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The mail, and a note where its template failed.
+fn rendered(
+    templates: &Templates,
+    name: &str,
+    context: &Map<String, Value>,
+) -> Result<(Mail, Option<String>), String> {
+    templates.render(name, context).map(|mail| (mail, None)).or_else(|problem| {
+        warn!(template = name, "a mail template failed, the built-in one is used: {problem}");
+        let note = format!("the template `{name}` failed, the built-in mail was used: {problem}");
+        Templates::render_built_in(name, context).map(|mail| (mail, Some(note)))
+    })
 }
 
 fn verdict(refusal: Refusal) -> Verdict {

@@ -4,6 +4,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::delivery::templates::samples;
 use crate::domain::delivery::{Cause, DeliveryStatus, Payload};
 use crate::domain::ids::{IdSource, UserKey};
 use crate::domain::time::Timestamp;
@@ -102,7 +103,7 @@ fn delivery() -> Delivery {
 
 async fn send(mailer: &Mailer, to: &[&str]) -> Verdict {
     let to: Vec<String> = to.iter().map(|&to| to.to_owned()).collect();
-    mailer.send(&delivery(), "no_reply", &to, &templates::samples()[0]).await
+    mailer.send(&delivery(), "no_reply", &to, &samples::of_journeys()[0]).await
 }
 
 #[tokio::test]
@@ -267,8 +268,8 @@ async fn without_a_server_mails_become_files() {
 #[tokio::test]
 async fn a_broken_template_still_lets_the_alarm_out() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("no_reply")).unwrap();
-    std::fs::write(folder.path().join("no_reply/body.txt"), "{{ journey.nonsense }}").unwrap();
+    std::fs::create_dir_all(folder.path().join("email/no_reply")).unwrap();
+    std::fs::write(folder.path().join("email/no_reply/body.txt"), "{{ journey.nonsense }}").unwrap();
     let templates = Templates::new(Some(folder.path().to_owned()));
     assert!(templates.check("no_reply").unwrap_err().starts_with("no_reply/body.txt:1: "));
     let settings = MailSettings {
@@ -280,109 +281,4 @@ async fn a_broken_template_still_lets_the_alarm_out() {
     let verdict = send(&Mailer::new(settings, Arc::new(templates)).unwrap(), &["ops@example.com"]).await;
     assert_eq!(verdict.outcome, Outcome::Delivered);
     assert!(verdict.error.unwrap().contains("the template `no_reply` failed"));
-}
-
-#[test]
-fn the_built_in_templates_come_out() {
-    let templates = Templates::built_in();
-    for name in ["no_reply", FALLBACK] {
-        templates.check(name).unwrap();
-        for (number, context) in templates::samples().iter().enumerate() {
-            let mail = templates.render(name, context).unwrap();
-            assert!(!mail.subject.contains('\n') && mail.subject.contains("019mr8mf4r"), "{}", mail.subject);
-            if let Some(folder) = option_env!("STAGEPOST_KEEP_MAILS") {
-                std::fs::write(
-                    format!("{folder}/{name}-{number}.txt"),
-                    format!("{}\n\n{}", mail.subject, mail.text),
-                )
-                .unwrap();
-                std::fs::write(format!("{folder}/{name}-{number}.html"), &mail.html).unwrap();
-            }
-        }
-        let full = templates.render(name, &templates::samples()[0]).unwrap();
-        for part in [
-            "21 Nov 2026, 09:29 UTC",
-            "31 minutes",
-            "$TOKEN\" https://stagepost.example.com/api/journeys/jny_01m8x3q4r5s6t7v8w9x0y1z2a3/acknowledge",
-        ] {
-            assert!(full.text.contains(part), "{part}:\n{}", full.text);
-            assert!(full.html.contains(part), "{part}:\n{}", full.html);
-        }
-        assert!(full.html.contains("href=\"tel:+15550001111\""));
-        let bare = templates.render(name, &templates::samples()[1]).unwrap();
-        assert!(!bare.html.contains("tel:") && !bare.text.contains("none"), "{}", bare.text);
-    }
-    templates.render(FALLBACK, &Map::new()).unwrap();
-}
-
-use super::templates::FALLBACK;
-
-#[test]
-fn the_mails_on_destinations_come_out() {
-    let context = serde_json::json!({
-        "destination": { "key": "crm", "kind": "webhook" }, "failingSince": "2026-11-21T09:00:00.000Z",
-        "failingFor": "60 minutes", "failures": 42, "lastError": "answered 503 <b>", "probeEvery": "60 seconds",
-        "waiting": 1207, "failed": 3, "link": "https://stagepost.example.com/api/destinations/crm", "now": "2026-11-21T10:00:00.000Z",
-    });
-    for name in ["destination_paused", "destination_resumed"] {
-        let templates = Templates::built_in();
-        let mail = templates.render(name, context.as_object().unwrap()).unwrap();
-        assert!(mail.subject.starts_with("Destination crm "), "{}", mail.subject);
-        for part in ["crm (webhook)", "60 minutes", "42", "1207", "21 Nov 2026, 09:00 UTC"] {
-            assert!(mail.text.contains(part) && mail.html.contains(part), "{name}, {part}:\n{}", mail.text);
-        }
-        assert!(mail.html.contains("answered 503 &lt;b&gt;") && !mail.html.contains("<b>"));
-        assert!(
-            name == "destination_resumed" || mail.text.contains("/api/destinations/crm/resume\n"),
-            "{}",
-            mail.text
-        );
-        let mut bare = context.as_object().unwrap().clone();
-        for key in ["failingSince", "lastError", "link"] {
-            bare.insert(key.to_owned(), serde_json::json!(null));
-        }
-        templates.render(name, &bare).unwrap();
-    }
-}
-
-#[test]
-fn html_is_escaped_and_subjects_stay_one_line() {
-    let mut context = templates::samples()[0].clone();
-    context["journey"]["userId"] = "<script>\"x\"\r\nBcc: a@b".into();
-    let mail = Templates::built_in().render("no_reply", &context).unwrap();
-    assert!(mail.html.contains("&lt;script&gt;&quot;x&quot;") && !mail.html.contains("<script>"));
-    assert!(
-        mail.subject.starts_with("No reply from <script>\"x\" Bcc: a@b for 31 minutes"),
-        "{}",
-        mail.subject
-    );
-    context["journey"]["userId"] = "x".repeat(500).into();
-    assert_eq!(Templates::built_in().render("no_reply", &context).unwrap().subject.chars().count(), 250);
-}
-
-#[test]
-fn an_own_folder_wins_file_by_file() {
-    let folder = tempfile::tempdir().unwrap();
-    for (file, text) in [
-        ("no_reply/subject.txt", "Ours: {{ journey.userId }}"),
-        ("mine/subject.txt", "s"),
-        (
-            "mine/body.txt",
-            "{% for i in range(1000) %}{% for j in range(1000) %}{{ j }}{% endfor %}{% endfor %}",
-        ),
-        ("mine/body.html", "x"),
-        ("part/subject.txt", "s"),
-    ] {
-        std::fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
-        std::fs::write(folder.path().join(file), text).unwrap();
-    }
-    let templates = Templates::new(Some(folder.path().to_owned()));
-    let mail = templates.render("no_reply", &templates::samples()[0]).unwrap();
-    assert_eq!(mail.subject, "Ours: 019mr8mf4r");
-    assert!(mail.text.contains("has not replied"));
-    assert!(templates.check("mine").unwrap_err().contains("fuel"), "{:?}", templates.check("mine"));
-    assert!(templates.check("part").unwrap_err().contains("part/body.txt"));
-    for name in ["absent", "../../etc", "No_Reply", ""] {
-        assert!(templates.check(name).is_err(), "{name}");
-    }
 }

@@ -179,7 +179,7 @@ pub(super) fn user_for_mail(user: &UserKey) -> Value {
 }
 
 /// A length of time in words: `45 seconds`, `31 minutes`, `5 hours`, `3 days`.
-pub(super) fn in_words(millis: i64) -> String {
+pub fn in_words(millis: i64) -> String {
     let seconds = millis.max(0) / 1000;
     let (count, unit) = match seconds {
         0..120 => (seconds, "second"),

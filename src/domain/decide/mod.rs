@@ -16,6 +16,7 @@ mod operate;
 mod operators;
 mod rules;
 mod runs;
+mod summary;
 mod wake;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use accounts::{Effect, Told};
 pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
+pub use messages::in_words;
 pub use operate::OperateError;
 pub use operators::Queue;
 pub use rules::{Rules, Surroundings};

@@ -3,17 +3,28 @@
 use super::Decision;
 use super::compute::earliest;
 use crate::domain::delivery::Cause;
+use crate::domain::ids::Desk;
 use crate::domain::profile::Profile;
 
 impl Decision<'_> {
     /// Looks at everything that time can change for this user, and sets his timer anew.
     pub fn wake(&mut self, profile: &mut Profile) {
         profile.updated_at = self.now;
+        if let Some(desk) = profile.key.clone().desk_of() {
+            return self.wake_desk(profile, &desk);
+        }
         self.escalate(profile);
         self.forget_during_backfill(profile);
         let touched = self.all_with_state(profile);
         let computed = self.evaluate(profile, touched, &Cause::Time);
         profile.wake_at = earliest(computed, self.journeys_wake(profile));
+    }
+
+    fn wake_desk(&mut self, profile: &mut Profile, desk: &Desk<'_>) {
+        match desk {
+            Desk::Team(key) => self.wake_team(profile, key),
+            Desk::Flow(_) => profile.wake_at = None,
+        }
     }
 
     /// Looks at a user's journeys because the rules of a flow changed.

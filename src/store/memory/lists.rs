@@ -231,7 +231,9 @@ impl State {
         }
         Counts {
             events: size(self.events.len()),
-            profiles: size(self.profiles.values().filter(|profile| profile.merged_into.is_none()).count()),
+            profiles: size(
+                self.profiles.values().filter(|it| it.merged_into.is_none() && !it.key.is_desk()).count(),
+            ),
             journeys: self.journey_counts.clone().into_iter().filter(|(_, count)| *count > 0).collect(),
             members: self.members.iter().map(|(id, members)| (id.clone(), size(members.len()))).collect(),
             deliveries,

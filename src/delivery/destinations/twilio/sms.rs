@@ -6,7 +6,8 @@ use super::answer::Refusal;
 use super::client::Fields;
 use super::doubt::Doubt;
 use super::{Ask, Letter, listing};
-use crate::delivery::templates_shim::{TextKind, render_text};
+use crate::delivery::links;
+use crate::delivery::templates::{TextKind, render_text};
 use crate::delivery::ways_back;
 use crate::domain::delivery::Receipt;
 use crate::domain::twilio::{SMS_UNITS, Thing};
@@ -35,7 +36,12 @@ impl<'a> Sms<'a> {
                 return Err("messages need a sender: set `from` or `messaging_service_sid` of this destination".to_owned());
             }
         };
-        let body = render_text(&letter.client.network.templates, TextKind::Sms, text, letter.context)?;
+        let network = letter.client.network;
+        let context = match &network.links {
+            Some(links) => &links::with_links(links, letter.delivery, letter.context),
+            None => letter.context,
+        };
+        let body = render_text(&network.templates, TextKind::Sms, text, context)?;
         let body = cut(body.trim());
         if body.is_empty() {
             return Err("the text of the message came out empty".to_owned());
@@ -67,6 +73,15 @@ fn cut(text: &str) -> String {
     let mut cut: String = text.chars().take_while(fits).collect();
     cut.push('…');
     cut
+}
+
+/// Whether two messages say the same, but for the signatures of links: those of a replay are others.
+fn says_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let word = |word: &str| word.split_once("/act/").map_or(word, |(before, _)| before).to_owned();
+        text.split_whitespace().map(word).collect()
+    };
+    words(one) == words(other)
 }
 
 #[async_trait]
@@ -105,7 +120,7 @@ impl Ask for Sms<'_> {
         query.push(("PageSize", listing::PAGE.to_owned()));
         let found = self.letter.client.get(&self.url(), &query).await?;
         let is_it = |row: &serde_json::Value| {
-            row.get("body").and_then(serde_json::Value::as_str).is_some_and(|body| body.trim() == self.body)
+            row.get("body").and_then(serde_json::Value::as_str).is_some_and(|body| says_the_same(body, &self.body))
         };
         listing::find(&self.letter, &found, "messages", Thing::Message, doubt, is_it)
     }
@@ -114,6 +129,12 @@ impl Ask for Sms<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn signatures_of_links_make_no_other_message() {
+        assert!(says_the_same("u1 waits: https://x/act/AAA", "u1 waits:\nhttps://x/act/BBB "));
+        assert!(!says_the_same("u1 waits: https://x/act/AAA", "u2 waits: https://x/act/AAA"));
+    }
 
     #[test]
     fn a_long_text_is_cut_where_a_message_ends() {

@@ -17,6 +17,8 @@ mod suggest;
 mod team;
 
 #[cfg(test)]
+mod people_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;

@@ -140,21 +140,6 @@ fn every_problem_is_reported_with_its_field() {
 }
 
 #[test]
-fn what_later_versions_have_is_not_called_unknown() {
-    let found = problems(json!({
-        "flow": [{"name": "f", "escalation": [{"stage": "a", "after": "1m", "channel": "sms", "number": "+1"}]}],
-        "twilio": {"account_sid": "AC"},
-    }));
-    let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
-    let expected = ["flow[0].escalation[0].channel", "twilio"];
-    assert_eq!(fields, expected);
-    assert!(
-        found.iter().all(|(_, message)| message.ends_with("is not available in this version")),
-        "{found:?}"
-    );
-}
-
-#[test]
 fn keys_are_unique_within_their_kind() {
     let source = json!({"key": "a", "kind": "http"});
     let query = "event('A').count() >= 1";

@@ -141,6 +141,58 @@ fn references_have_to_hold_afterwards() {
 }
 
 #[test]
+fn what_flows_and_teams_name_has_to_be_there() {
+    let team = json!({"key": "ops", "time_zone": "UTC", "on_call": [{"phone": "+32470123456"}],
+        "summary": {"at": "08:00", "to": ["a@example.com"], "flows": ["f"]}});
+    let level = |channel: Value| {
+        let mut level = json!({"stage": "no_reply", "after": "1h"});
+        level.as_object_mut().unwrap().extend(channel.as_object().unwrap().clone());
+        level
+    };
+    let crm = json!({"key": "crm", "kind": "webhook", "urls": [{"url": "https://crm.example.com"}]});
+    let good = json!({"team": [team], "destination": [crm], "flow": [{"name": "f", "team": "ops",
+        "escalation": [level(json!({"channel": "webhook", "to": ["crm"]}))]}]});
+    let existing = applied(good);
+    for (kind, key, message) in [
+        (Kind::Team, "ops", "team `ops` is still named by `f`"),
+        (Kind::Destination, "crm", "destination `crm` is still used by `f`"),
+        (Kind::Flow, "f", "flow `f` is still named by `ops`"),
+    ] {
+        assert_eq!(needed_by(&existing, kind, key).as_deref(), Some(message));
+    }
+    let bad = json!({
+        "team": [{"key": "night", "time_zone": "UTC", "summary": {"at": "08:00", "to": ["a@example.com"], "flows": ["g"]}}],
+        "flow": [{"name": "f", "team": "opps", "escalation": [
+            level(json!({"channel": "email", "to": ["on_call:ops", "on_call:night", "on_call:day"], "template": "x"})),
+            level(json!({"channel": "sms", "to": ["on_call:ops"], "via": "crm"})),
+            level(json!({"channel": "webhook", "to": ["crn"]})),
+            level(json!({"actions": [{"channel": "call", "to": ["on_call:ops"]}]})),
+        ]}],
+    });
+    let problems = plan(&existing, read(bad), false, now(), &mut ids()).unwrap_err();
+    let problems: Vec<(&str, &str)> =
+        problems.iter().map(|problem| (problem.field.as_str(), problem.message.as_str())).collect();
+    let level = "flow[0].escalation";
+    let expected = [
+        ("team[0].summary.flows[0]", "there is no flow `g`; did you mean `f`?"),
+        ("flow[0].team", "there is no team `opps`; did you mean `ops`?"),
+        (level, "level `no_reply` after 1h: nobody in the table `on_call` of team `ops` has a mail address"),
+        (level, "level `no_reply` after 1h: team `night` has no table `on_call`"),
+        (level, "level `no_reply` after 1h: there is no team `day`"),
+        (level, "level `no_reply` after 1h: destination `crm` is of the kind webhook, not twilio"),
+        (level, "level `no_reply` after 1h: there is no destination `crn`; did you mean `crm`?"),
+        (level, "level `no_reply` after 1h: there is no destination `twilio`"),
+    ];
+    let sorted = |mut all: Vec<(String, String)>| {
+        all.sort();
+        all
+    };
+    let owned =
+        |all: &[(&str, &str)]| all.iter().map(|(at, say)| ((*at).to_owned(), (*say).to_owned())).collect();
+    assert_eq!(sorted(owned(&problems)), sorted(owned(&expected)));
+}
+
+#[test]
 fn write_keys_are_unique_over_all_sources() {
     let existing = applied(json!({"source": [{"key": "a", "kind": "http", "write_key": "wk_shared"}]}));
     let wanted = json!({"source": [
