@@ -13,6 +13,7 @@ pub mod engine;
 pub mod file;
 pub mod http;
 pub mod metrics;
+pub mod reconcile;
 
 pub mod starter;
 pub mod store;

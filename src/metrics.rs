@@ -33,6 +33,12 @@ pub const DELIVERY_DURATION: &str = "stagepost_delivery_duration_seconds";
 pub const REQUESTS_IN_FLIGHT: &str = "stagepost_requests_in_flight";
 /// Deliveries that waited longer than their destination lets them: label `destination`.
 pub const DELIVERIES_EXPIRED: &str = "stagepost_deliveries_expired_total";
+/// Requests to Studio's API that looked back: label `status` (`none` where no answer came).
+pub const RECONCILE_REQUESTS: &str = "stagepost_reconcile_requests_total";
+/// Runs that were looked up at Studio.
+pub const RECONCILE_LOOK_UPS: &str = "stagepost_reconcile_look_ups_total";
+/// What was found that way and taken in: label `what` (`stage`, `end`).
+pub const RECONCILE_RECOVERED: &str = "stagepost_reconcile_recovered_total";
 
 /// Upper bounds of the buckets of times, in seconds: from a commit's half millisecond to a mail's half minute.
 const SECONDS: [f64; 16] =
@@ -112,8 +118,12 @@ fn describe() {
     describe_histogram!(DELIVERY_DURATION, Unit::Seconds, "Time of one attempt, by destination");
     describe_gauge!(REQUESTS_IN_FLIGHT, "Requests under way, by destination");
     describe_counter!(DELIVERIES_EXPIRED, "Deliveries that waited too long, by destination");
+    describe_counter!(RECONCILE_REQUESTS, "Requests that asked Studio what happened, by status");
+    describe_counter!(RECONCILE_LOOK_UPS, "Runs that were looked up at Studio");
+    describe_counter!(RECONCILE_RECOVERED, "Stages and ends that nobody had told of, found at Studio");
     // Those without labels are there from the first scrape on, so that a rate over them begins at nought.
     counter!(TIMERS_FIRED).absolute(0);
+    counter!(RECONCILE_LOOK_UPS).absolute(0);
     gauge!(TIMERS_DUE).set(0.0);
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LONGEST: usize = 600;
 
 /// Each floor with the floors that it may name. `main`, `lib` and `cli` wire everything together and may name all.
-const MAY_NAME: [(&str, &[&str]); 12] = [
+const MAY_NAME: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("metrics", &[]),
     ("clock", &["domain"]),
@@ -20,6 +20,7 @@ const MAY_NAME: [(&str, &[&str]); 12] = [
     ("store", &["domain"]),
     ("engine", &["domain", "store", "clock", "metrics"]),
     ("delivery", &["domain", "store", "clock", "crypto", "metrics", "engine"]),
+    ("reconcile", &["domain", "clock", "metrics", "engine", "delivery"]),
     ("http", &["domain", "store", "clock", "metrics", "engine", "delivery"]),
 ];
 

@@ -9,6 +9,7 @@ use stagepost::file::{Bundle, File};
 
 const README: &str = include_str!("../README.md");
 const AUDIENCES: &str = include_str!("../docs/AUDIENCES.md");
+const TEAMS: &str = include_str!("../docs/TEAMS.md");
 const DESTINATIONS: &str = include_str!("../docs/DESTINATIONS.md");
 
 #[test]
@@ -33,6 +34,19 @@ fn definitions_in(name: &str, page: &str, variable: &dyn Fn(&str) -> String) -> 
 fn the_definitions_in_readme_are_right() {
     let file = definitions_in("README.md", README, &|name| format!("{name}-for-the-test"));
     assert_eq!(file.definitions.len(), 5, "a source, a flow, a destination, an audience, a trait");
+}
+
+#[test]
+fn the_teams_and_flows_in_the_docs_are_right() {
+    let file = definitions_in("docs/TEAMS.md", TEAMS, &|name| format!("{name}-for-the-test"));
+    let [Definition::Team(team), Definition::Flow(flow)] = file.definitions.as_slice() else {
+        panic!("a team and a flow: {:?}", file.definitions)
+    };
+    assert_eq!((team.on_call.len(), flow.escalation.len()), (2, 2));
+    let missing = Bundle::new(vec![file]).loose_ends(&AddressPolicy::public_only());
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    assert_eq!(missing.len(), 1, "the Twilio destination, and nothing else: {missing:?}");
+    assert!(missing[0].ends_with("there is no destination `twilio`"), "{missing:?}");
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, redirect};
 use url::Url;
 
@@ -36,6 +38,28 @@ pub struct Request {
     /// What must not be seen in the answer, beside what is secret in the request itself; `None` for an answer that nobody is
     /// shown, which stays as it is.
     pub secrets: Option<Secrets>,
+}
+
+impl Request {
+    /// One that reads JSON, with a Basic authorization; the whole answer is kept, up to `keep` bytes.
+    ///
+    /// # Errors
+    /// A message, where the credentials can't stand in a header.
+    pub fn read_json(
+        url: Url,
+        (user, password): (&str, &str),
+        timeout: Duration,
+        keep: usize,
+    ) -> Result<Self, String> {
+        let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+        let mut basic = HeaderValue::from_str(&basic).map_err(|_| "the credentials hold odd characters")?;
+        basic.set_sensitive(true);
+        let mut headers = HeaderMap::with_capacity(2);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(AUTHORIZATION, basic);
+        let (method, body) = (Method::GET, bytes::Bytes::new());
+        Ok(Self { method, url, headers, body, timeout, keep, secrets: None })
+    }
 }
 
 /// What a receiver answered.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::DeliveryId;
+use super::limits;
 use super::time::Timestamp;
 
 /// What a desk keeps.
@@ -35,4 +36,11 @@ pub struct Gathering {
     /// The mails, in the order in which they were made; at most `limits::MAX_GATHERED`.
     #[serde(rename = "d")]
     pub deliveries: Vec<DeliveryId>,
+}
+
+impl Gathering {
+    /// Whether it is over: its time, or there are as many as one may hold.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until <= now || self.deliveries.len() >= limits::MAX_GATHERED
+    }
 }

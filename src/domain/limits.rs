@@ -109,6 +109,16 @@ pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 // --- escalation -------------------------------------------------------------------------------------------------
 /// Mails that one digest takes the place of; with more, it leaves before its time and the next one begins.
 pub const MAX_GATHERED: usize = 1000;
+/// Marks of levels that fired which a journey keeps, one for each delivery; beyond it the oldest go that are not asked for any more.
+pub const MAX_ESCALATIONS: usize = 300;
+/// Deliveries that one level makes when it fires; what is more is left out, and logged.
+pub const MAX_FIRED: usize = 100;
+/// Bytes of a user's traits that a mail about his journey sees; those that are too much are left out.
+pub const MAX_MAIL_TRAIT_BYTES: usize = 8 * 1024;
+/// Journeys that a digest lists; it says how many more there are.
+pub const MAX_DIGEST_ROWS: usize = 100;
+/// How much longer than its digest's window a mail is held back: should nobody end the window, it goes by itself.
+pub const DIGEST_GRACE: Span = Span::from_secs(60);
 /// What one level of an escalation may do at once.
 pub const MAX_ACTIONS: usize = 10;
 /// Longest template of what a call or message says, in characters.

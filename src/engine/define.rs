@@ -43,6 +43,9 @@ impl Writer {
         let has_journeys = counts.journeys.values().any(|count| *count > 0);
         let mut changes = ChangeSet::default();
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
+        // Teams whose hours, or rota, are others now.
+        let teams: Vec<String> =
+            plan.puts.iter().filter_map(|put| team_of(&put.definition)).collect();
         // Computations that nothing is read for any more.
         let mut gone = Vec::new();
         let mut teams = Vec::new();
@@ -75,6 +78,9 @@ impl Writer {
                 teams.push((key.clone(), None));
             }
             changes.definitions.push(DefinitionWrite::Delete { kind, key });
+        }
+        if has_journeys {
+            revisit_flows_of(&existing, &teams, &mut changes);
         }
         self.put_backfill(start, gone, &mut changes);
         self.arm_summaries(&teams, &mut changes).await?;
@@ -263,4 +269,34 @@ fn announce_later(computation: &mut Computation, before: Option<&Computation>) {
     let added = destinations.iter().filter(|key| !before.destinations.contains(key));
     let added = added.map(|key| Announcement { destination: key.clone(), after: None });
     computation.announcements.extend(added);
+}
+
+fn team_of(definition: &Definition) -> Option<String> {
+    match definition {
+        Definition::Team(team) => Some(team.key.clone()),
+        Definition::Flow(_)
+        | Definition::Audience(_)
+        | Definition::Trait(_)
+        | Definition::Source(_)
+        | Definition::Destination(_) => None,
+    }
+}
+
+/// The open journeys of flows whose team changed are looked at anew, too.
+fn revisit_flows_of(existing: &Definitions, teams: &[String], changes: &mut ChangeSet) {
+    let is_put = |flow: &Flow, changes: &ChangeSet| {
+        changes.definitions.iter().any(|write| match write {
+            DefinitionWrite::Put(definition) => {
+                matches!(&**definition, Definition::Flow(put) if put.name == flow.name)
+            }
+            DefinitionWrite::Delete { kind, key } => *kind == Kind::Flow && *key == flow.name,
+        })
+    };
+    for flow in existing.flows.values() {
+        let is_concerned = flow.team.as_ref().is_some_and(|team| teams.contains(team));
+        if is_concerned && !is_put(flow, changes) {
+            let flow = Flow { revisit: Some(Revisit::default()), ..(**flow).clone() };
+            changes.definitions.push(DefinitionWrite::Put(Box::new(Definition::Flow(flow))));
+        }
+    }
 }

@@ -403,17 +403,22 @@ impl<'a> Group<'a> {
         Some(answer)
     }
 
-    /// Lets `decide` work on a desk that is loaded, also where there was none before; it says whether it changed it, and so does
-    /// this.
-    pub fn with_desk(
+    /// Lets `decide` work on a profile that is loaded, also one that is not there yet: it begins to be if that changes it. Says whether it
+    /// did; `None` when it is not loaded.
+    pub fn with_slot(
         &mut self,
-        desk: &UserKey,
+        user: &UserKey,
         decide: impl FnOnce(&mut Decision<'a>, &mut Profile) -> bool,
-    ) -> bool {
-        let slot = self.slots.get_mut(desk).expect("desks are loaded first");
+    ) -> Option<bool> {
+        let slot = self.slots.get_mut(user)?;
         let changed = decide(&mut self.decision, &mut slot.profile);
         slot.changed |= changed;
-        changed
+        Some(changed)
+    }
+
+    /// All profiles that are loaded.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.slots.values().map(|slot| &slot.profile)
     }
 
     /// Has a profile written that was only read: where another node changes it meanwhile, what was decided by it is void.
@@ -494,6 +499,7 @@ impl<'a> Group<'a> {
     /// that, it would be lost.
     pub async fn finish(mut self) -> Result<ChangeSet, StoreError> {
         self.coalesce().await?;
+        self.keep_gatherings();
         report_left_out(self.decision.left_out);
         report_not_sent(&self.decision.not_sent);
         let mut profiles = self.slots.values().map(|slot| &slot.profile).filter(|it| it.is_damaged());

@@ -5,7 +5,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::command::Input;
 use super::group::Group;
+use super::inputs::decide;
+use super::settle::Faring;
 use super::writer::Writer;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite};
@@ -196,12 +199,13 @@ impl Writer {
             }
             metrics::counter!("stagepost_deliveries_expired_total", "destination" => key.clone())
                 .increment(u64::try_from(found.len()).unwrap_or(u64::MAX));
-            let deliveries = found.into_iter().map(|mut delivery| {
-                let was = Some((delivery.status, delivery.next_attempt_at));
-                retry::expire(&mut delivery, after, now);
-                DeliveryWrite { delivery, was }
-            });
-            self.commit(&mut ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() }).await?;
+            let ids = found.iter().map(|delivery| delivery.id).collect();
+            let shared = Arc::clone(&self.shared);
+            let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
+            let mut faring = Faring { healths: Arc::clone(&self.healths), has_turned: false };
+            decide(&mut group, vec![Input::Expire(ids)], &mut faring).await?;
+            let mut changes = group.finish().await?;
+            self.commit(&mut changes).await?;
             return Ok(true);
         }
         Ok(false)

@@ -19,8 +19,8 @@ use crate::store::{Store, StoreError};
 
 /// The lease on looking at timers.
 pub(super) const TIMERS: &str = "timers";
-/// The lease on long work: the past, replays, tidying up.
-pub(super) const WORK: &str = "work";
+/// The lease on long work: the past, replays, tidying up, looking back at Studio.
+pub const WORK: &str = "work";
 
 /// The lease on sending to a destination: destinations that share a rate are sent to by one node.
 pub fn outbox_lease(definitions: &Definitions, destination: &str) -> String {

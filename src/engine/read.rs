@@ -1,11 +1,11 @@
 //! Read models: what the API and the console show. Reading never waits for the writer.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::error::EngineError;
 use super::group::damaged;
 use super::handle::Engine;
-use crate::domain::delivery::{Delivery, DeliveryFilter, EMAIL};
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::event::Event;
 use crate::domain::external_ids;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
@@ -85,6 +85,16 @@ impl Engine {
     /// One delivery.
     pub async fn delivery(&self, id: DeliveryId) -> Read<Option<Delivery>> {
         Ok(self.shared.store.delivery(id).await?)
+    }
+    /// Where these deliveries stand, as far as they are kept.
+    pub async fn delivery_statuses(&self, ids: &[DeliveryId]) -> Read<HashMap<DeliveryId, DeliveryStatus>> {
+        let mut statuses = HashMap::new();
+        // A piece at a time: whole deliveries are read, and mails may be large.
+        for ids in ids.chunks(limits::REPLAY_STEP) {
+            let found = self.shared.store.deliveries_by_id(ids).await?;
+            statuses.extend(found.into_iter().flatten().map(|delivery| (delivery.id, delivery.status)));
+        }
+        Ok(statuses)
     }
     /// For how long what is due at each destination for longest has waited, by key; nothing for those where nothing is due.
     pub async fn delivery_lags(&self) -> Read<BTreeMap<String, Span>> {

@@ -148,7 +148,7 @@ impl Writer {
         let mut group =
             Group::new(&*shared.store, Arc::clone(&self.rules), shared.clock.now(), &mut self.ids);
         group.load([desk.clone()]).await?;
-        group.with_desk(&desk, |decision, profile| decision.send_summary(profile, team, until, &told));
+        group.with_slot(&desk, |decision, profile| decision.send_summary(profile, team, until, &told));
         let mut changes = group.finish().await?;
         self.commit(&mut changes).await?;
         tracing::info!(team = team.key, %until, journeys = it.counted.len(), "a summary was made");
@@ -170,7 +170,7 @@ impl Writer {
         let desk = |key: &str| UserKey::desk(&Desk::Team(key));
         group.load(teams.iter().map(|(key, _)| desk(key))).await?;
         for (key, team) in teams {
-            group.with_desk(&desk(key), |decision, profile| decision.arm_summary(profile, team.as_ref()));
+            group.with_slot(&desk(key), |decision, profile| decision.arm_summary(profile, team.as_ref()));
         }
         changes.profiles.extend(group.finish().await?.profiles);
         Ok(())
@@ -187,7 +187,7 @@ impl Writer {
         let mut group =
             Group::new(&*shared.store, Arc::clone(&self.rules), shared.clock.now(), &mut self.ids);
         group.load([desk.clone()]).await?;
-        let is_new = group.with_desk(&desk, |decision, profile| decision.unsubscribe(profile, team, address));
+        let is_new = group.with_slot(&desk, |decision, profile| decision.unsubscribe(profile, team, address)).unwrap_or(false);
         let mut changes = group.finish().await?;
         if is_new {
             self.commit(&mut changes).await?;

@@ -51,6 +51,7 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         group.load(due.iter().map(|(_, user)| user.clone())).await?;
+        group.load_desks().await?;
         group.load_accounts().await?;
         group.load_pages(&[], &HashSet::new()).await?;
         let mut strangers = Vec::new();

@@ -19,6 +19,7 @@ mod sharing;
 mod sled_only;
 mod sql;
 mod suite;
+mod summaries;
 #[path = "../support/mod.rs"]
 mod support;
 mod unlisted;

@@ -1,105 +1,213 @@
-//! Stalled journeys: levels that come due become deliveries, each once per journey, ever.
+//! Stalled journeys: levels that come due become deliveries, each once per journey, ever, but for its repetitions.
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
-
 use super::Decision;
-use super::messages::{in_words, user_for_mail};
-use crate::domain::definition::{Channel, Flow};
-use crate::domain::delivery::{Cause, EMAIL, Payload};
-use crate::domain::journey::{DueLevel, Escalation, Journey};
+use super::recipients::{Address, OnCall, Recipients};
+use super::stall::Stall;
+use crate::domain::definition::{Channel, Flow, Recipient, Team};
+use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Payload, TwilioRequest};
+use crate::domain::journey::{DueLevel, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder};
+use crate::domain::limits;
 use crate::domain::profile::Profile;
 use crate::domain::time::Timestamp;
 
+/// One thing that an action sends.
+struct Parcel {
+    destination: String,
+    payload: Payload,
+    /// Why it can't be sent, where it can't.
+    failure: Option<String>,
+}
+
 impl Decision<'_> {
-    /// Lets time act on the user's journeys: levels that are due fire, silent journeys expire.
+    /// Lets time act on the user's journeys: levels that are due fire, silent journeys expire, those whose run died stall.
     pub(super) fn escalate(&mut self, profile: &mut Profile) {
         let definitions = Arc::clone(&self.rules.definitions);
-        for journey in &mut profile.journeys {
+        // What is sent of a journey tells of its user, too.
+        let mut journeys = std::mem::take(&mut profile.journeys);
+        for journey in &mut journeys {
             let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
             // First, so that last year's posts, imported today, alarm nobody.
             journey.expire(flow, self.now, &mut self.changes.journeys);
-            if let Some(flow) = flow {
-                for due in journey.due_levels(flow, self.now) {
-                    self.fire(journey, flow, due);
-                }
+            if journey.status == JourneyStatus::Active && journey.died.is_some() {
+                journey.stall(self.now, &mut self.changes.journeys);
+            }
+            let Some(flow) = flow else { continue };
+            let team = self.team_of(flow);
+            let team = team.as_deref();
+            // Each firing leaves marks, so this comes to an end.
+            while let Some(due) = Ladder::new(journey, flow, team, self.now).due() {
+                self.fire(profile, journey, flow, team, due);
+            }
+        }
+        profile.journeys = journeys;
+    }
+
+    /// The team whose hours hold for a flow.
+    fn team_of(&self, flow: &Flow) -> Option<Arc<Team>> {
+        self.rules.definitions.teams.get(flow.team.as_ref()?).cloned()
+    }
+
+    /// A level does what it does. Each thing that it sends leaves a mark, also one that can't be sent: operators see it among the
+    /// deliveries that failed, and where all of it failed the next level is due.
+    fn fire(
+        &mut self,
+        profile: &Profile,
+        journey: &mut Journey,
+        flow: &Flow,
+        team: Option<&Team>,
+        due: DueLevel<'_>,
+    ) {
+        journey.stall(self.now, &mut self.changes.journeys);
+        let mut room = limits::MAX_FIRED;
+        for (place, action) in due.actions.iter().enumerate() {
+            let stall = Stall { profile, journey, flow, team, due };
+            let mut parcels = self.parcels(&stall, action, place);
+            if parcels.len() > room {
+                tracing::warn!(
+                    flow = flow.name,
+                    level = due.number,
+                    "a level reaches too many; some are left out"
+                );
+                parcels.truncate(room);
+            }
+            room -= parcels.len();
+            let names: Vec<_> = (0..parcels.len()).map(|index| stall.message_id(place, index)).collect();
+            for (parcel, name) in parcels.into_iter().zip(names) {
+                self.send(journey, flow, due, action, name, parcel);
             }
         }
     }
 
-    fn fire(&mut self, journey: &mut Journey, flow: &Flow, due: DueLevel<'_>) {
-        journey.stall(self.now, &mut self.changes.journeys);
-        for action in &due.level.actions {
-            self.act(journey, flow, due, action);
+    /// Puts one thing into the outbox, and its mark onto the journey.
+    fn send(
+        &mut self,
+        journey: &mut Journey,
+        flow: &Flow,
+        due: DueLevel<'_>,
+        action: &Channel,
+        message_id: String,
+        parcel: Parcel,
+    ) {
+        let Parcel { destination, payload, failure } = parcel;
+        let id = self.ids.delivery(self.now);
+        let (user, cause) = (journey.user.clone(), Cause::Stall(journey.id));
+        let mut delivery = Delivery::new(id, destination, user, message_id, cause, payload, self.now);
+        if let Some(reason) = failure {
+            (delivery.status, delivery.reason) = (DeliveryStatus::Failed, Some(reason));
+        } else if delivery.destination == EMAIL {
+            self.hold_back(flow, &mut delivery);
         }
-    }
-
-    fn act(&mut self, journey: &mut Journey, flow: &Flow, due: DueLevel<'_>, action: &Channel) {
-        let Channel::Email { to, template } = action else { return };
-        let payload = Payload::Email {
-            template: template.clone(),
-            to: to.iter().cloned().map(String::from).collect(),
-            context: self.mail_context(journey, flow, due),
-        };
-        let message_id = format!("{}.{}.{}.{}", journey.id, due.level.stage, due.key.after, due.key.twin);
-        let user = journey.user.clone();
-        let delivery_id = self.deliver(EMAIL, &user, message_id, Cause::Stall(journey.id), payload);
-        journey.escalations.push(Escalation {
+        journey.mark(Escalation {
             stage: due.level.stage.clone(),
             level: due.number,
             key: due.key,
             channel: action.as_str().to_owned(),
             at: self.now,
-            delivery_id,
-            again: 0,
-            receipt: None,
+            delivery_id: id,
+            again: due.again,
+            moved_by: due.moved_by,
+            receipt: EscalationReceipt::of(&delivery),
         });
+        self.queue(delivery);
     }
 
-    /// What the mail's template sees: the journey as it is at this moment.
-    fn mail_context(&self, journey: &Journey, flow: &Flow, due: DueLevel<'_>) -> Map<String, Value> {
-        let steps: Vec<Value> = journey
-            .steps
-            .iter()
-            .map(|step| json!({ "stage": step.stage, "at": step.at, "receivedAt": step.received_at }))
-            .collect();
-        let link = self
-            .rules
-            .surroundings
-            .public_url
-            .as_ref()
-            .map(|url| format!("{url}/api/journeys/{}", journey.id));
-        let context = json!({
-            "journey": {
-                "id": journey.id,
-                "userId": user_for_mail(&journey.user),
-                "phoneNumber": journey.phone_number,
-                "flow": flow.name,
-                "stage": journey.stage,
-                "status": journey.status,
-                "executionSid": journey.execution_sid,
-                "startedAt": journey.started_at,
-                "stageAt": journey.stage_at,
-                "steps": steps,
-            },
-            "level": due.number,
-            "levels": due.levels,
-            "after": due.level.after,
-            "stalledFor": in_words(self.now.millis_since(journey.stage_at)),
-            "link": link,
-            "now": self.now,
-        });
-        match context {
-            Value::Object(context) => context,
-            _ => Map::new(),
+    /// What an action sends: one mail, one call to each destination, one thing for each telephone. At least one.
+    fn parcels(&self, stall: &Stall<'_>, action: &Channel, place: usize) -> Vec<Parcel> {
+        match action {
+            Channel::Email { to, template } => vec![self.mail(stall, to, template)],
+            Channel::Webhook { to } => {
+                to.iter().enumerate().map(|(index, key)| self.webhook(stall, key, place, index)).collect()
+            }
+            Channel::Call { to, text, via } => {
+                self.to_each(stall, to, via, |to| TwilioRequest::Call { to, text: text.clone() })
+            }
+            Channel::Sms { to, text, via } => {
+                self.to_each(stall, to, via, |to| TwilioRequest::Sms { to, text: text.clone() })
+            }
+            Channel::StudioExecution { to, flow_sid, parameters, via } => {
+                self.to_each(stall, to, via, |to| TwilioRequest::StudioExecution {
+                    flow_sid: flow_sid.clone(),
+                    to,
+                    parameters: parameters.clone(),
+                })
+            }
+            Channel::Task { workspace_sid, workflow_sid, attributes, priority, via } => {
+                let request = TwilioRequest::Task {
+                    workspace_sid: workspace_sid.clone(),
+                    workflow_sid: workflow_sid.clone(),
+                    attributes: attributes.clone(),
+                    priority: *priority,
+                };
+                vec![self.twilio(stall, via, request, OnCall::Somebody, None)]
+            }
+        }
+    }
+
+    fn mail(&self, stall: &Stall<'_>, to: &[Recipient], template: &str) -> Parcel {
+        let Recipients { to, on_call, missing } = self.recipients(stall, to, Address::Mail);
+        let payload =
+            Payload::Email { template: template.to_owned(), to, context: self.mail_context(stall, on_call) };
+        Parcel { destination: EMAIL.to_owned(), payload, failure: missing }
+    }
+
+    fn webhook(&self, stall: &Stall<'_>, key: &str, place: usize, index: usize) -> Parcel {
+        let call = self.stalled_call(stall, key, stall.message_id(place, index));
+        Parcel {
+            destination: key.to_owned(),
+            payload: Payload::Call(call),
+            failure: self.why_not_through(key),
+        }
+    }
+
+    /// One request for each telephone; one that failed where there is none.
+    fn to_each(
+        &self,
+        stall: &Stall<'_>,
+        to: &[Recipient],
+        via: &str,
+        request: impl Fn(String) -> TwilioRequest,
+    ) -> Vec<Parcel> {
+        let Recipients { mut to, on_call, missing } = self.recipients(stall, to, Address::Phone);
+        if missing.is_some() {
+            to.push(String::new());
+        }
+        to.into_iter().map(|to| self.twilio(stall, via, request(to), on_call, missing.clone())).collect()
+    }
+
+    fn twilio(
+        &self,
+        stall: &Stall<'_>,
+        via: &str,
+        request: TwilioRequest,
+        on_call: OnCall,
+        missing: Option<String>,
+    ) -> Parcel {
+        Parcel {
+            destination: via.to_owned(),
+            payload: Payload::Twilio { request, context: self.mail_context(stall, on_call) },
+            failure: missing.or_else(|| self.why_not_through(via)),
+        }
+    }
+
+    /// Why nothing can be sent through a destination just now, if nothing can.
+    fn why_not_through(&self, key: &str) -> Option<String> {
+        match self.rules.definitions.destinations.get(key) {
+            Some(destination) if destination.enabled => None,
+            Some(_) => Some(format!("destination `{key}` is disabled")),
+            None => Some(format!("there is no destination `{key}`")),
         }
     }
 
     /// When time next acts on the user's journeys.
     pub(super) fn journeys_wake(&self, profile: &Profile) -> Option<Timestamp> {
         let flows = &self.rules.definitions.flows;
-        let wakes = profile.journeys.iter();
-        wakes.filter_map(|journey| journey.next_wake(flows.get(&journey.flow).map(Arc::as_ref))).min()
+        let wakes = profile.journeys.iter().filter_map(|journey| {
+            let flow = flows.get(&journey.flow).map(Arc::as_ref);
+            let team = flow.and_then(|flow| self.team_of(flow));
+            journey.next_wake(flow, team.as_deref(), self.now)
+        });
+        wakes.min()
     }
 }

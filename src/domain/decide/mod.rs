@@ -6,6 +6,7 @@
 mod accounts;
 mod compute;
 mod deletion;
+mod digest;
 mod escalate;
 mod external_ids;
 mod identity;
@@ -14,11 +15,14 @@ mod leaves;
 mod messages;
 mod operate;
 mod operators;
+mod recipients;
 mod rules;
 mod runs;
+mod stall;
 mod summary;
 mod wake;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use accounts::{Effect, Told};
@@ -32,6 +36,7 @@ pub use rules::{Rules, Surroundings};
 
 use super::change::{ChangeSet, DeliveryWrite};
 use super::delivery::{Cause, Delivery, Payload};
+use super::desk::Gathering;
 use super::ids::{DeliveryId, IdSource, UserKey};
 use super::profile::Profile;
 use super::route::NotSentCounts;
@@ -46,6 +51,8 @@ pub struct Decision<'a> {
     pub changes: ChangeSet,
     /// What follows for other profiles; to be applied to them, see [`Decision::take_effects`].
     pub effects: Vec<Told>,
+    /// Mails that are held back for digests, by flow; loaded and kept by whoever decides.
+    pub gatherings: BTreeMap<String, Gathering>,
     /// What found no room on its profile.
     pub left_out: LeftOut,
     /// How many calls destinations were not sent.
@@ -77,6 +84,7 @@ impl<'a> Decision<'a> {
             ids,
             changes,
             effects: Vec::new(),
+            gatherings: BTreeMap::new(),
             left_out,
             not_sent: NotSentCounts::default(),
             damaged: None,
@@ -95,6 +103,11 @@ impl<'a> Decision<'a> {
         &self.rules
     }
 
+    /// The instant of the decision.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The source of ids and jitter.
     pub fn ids(&mut self) -> &mut IdSource {
         self.ids
@@ -110,8 +123,13 @@ impl<'a> Decision<'a> {
         payload: Payload,
     ) -> DeliveryId {
         let id = self.ids.delivery(self.now);
-        let delivery =
-            Delivery::new(id, destination.to_owned(), user.clone(), message_id, cause, payload, self.now);
+        let (destination, user) = (destination.to_owned(), user.clone());
+        self.queue(Delivery::new(id, destination, user, message_id, cause, payload, self.now))
+    }
+
+    /// Puts a delivery that was made just now into the outbox.
+    fn queue(&mut self, delivery: Delivery) -> DeliveryId {
+        let id = delivery.id;
         self.changes.deliveries.push(DeliveryWrite { delivery, was: None });
         id
     }

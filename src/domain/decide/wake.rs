@@ -9,6 +9,12 @@ use crate::domain::profile::Profile;
 impl Decision<'_> {
     /// Looks at everything that time can change for this user, and sets his timer anew.
     pub fn wake(&mut self, profile: &mut Profile) {
+        if let Some(desk) = profile.key.desk_of() {
+            return match desk {
+                Desk::Flow(_) => self.set_desk_timer(profile),
+                Desk::Team(_) => profile.wake_at = None,
+            };
+        }
         profile.updated_at = self.now;
         if let Some(desk) = profile.key.clone().desk_of() {
             return self.wake_desk(profile, &desk);

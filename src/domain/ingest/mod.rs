@@ -15,6 +15,7 @@ pub mod form;
 pub mod json;
 mod phone;
 pub mod pixel;
+pub mod recovery;
 pub mod segment;
 pub mod studio;
 mod times;

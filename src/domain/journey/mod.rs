@@ -3,6 +3,7 @@
 //! Stored names are short: a profile is written whole with each of its posts, and its size is what a post costs. The API
 //! has names of its own.
 
+mod ladder;
 mod progress;
 mod stall;
 
@@ -13,8 +14,8 @@ use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, JourneyId, UserKey};
 use super::time::Timestamp;
 
+pub use ladder::{DueLevel, Ladder};
 pub use progress::{Journeys, Post};
-pub use stall::DueLevel;
 
 /// Where a journey stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -82,7 +83,8 @@ pub struct Step {
     pub message_id: String,
 }
 
-/// One level of the escalation that fired. A level fires once per journey, ever: this is its mark.
+/// One level of the escalation that fired: its mark, one for each delivery that it made. A level fires once per journey, ever,
+/// but for its repetitions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Escalation {
     /// The stage whose rule it was.
@@ -106,6 +108,10 @@ pub struct Escalation {
     /// 0 where the level fired for the first time; it counts its repetitions, and what reminds after a snooze.
     #[serde(rename = "n", default, skip_serializing_if = "is_zero")]
     pub again: u32,
+    /// By how many milliseconds hours and snoozes have put the ladder of this stall off so far, or what came early has hastened it
+    /// (below 0): the next levels keep their distances from this one.
+    #[serde(rename = "m", default, skip_serializing_if = "is_none_at_all")]
+    pub moved_by: i64,
     /// What became of it, where the receiver tells: a call that nobody answered lets the next level fire at once.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<EscalationReceipt>,
@@ -263,6 +269,11 @@ pub struct Death {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none_at_all(millis: &i64) -> bool {
+    *millis == 0
 }
 
 /// Which journeys are wanted; an absent field means any.

@@ -1,30 +1,54 @@
-//! When a journey stalls, which level of its escalation is due, and when it is given up.
+//! When a journey stalls and when it is given up, what its marks are, and what operators say of it.
 
 use super::progress::close;
-use super::{Acknowledgement, EscalationReceipt, Journey, JourneyStatus, Note, Snooze};
+use super::{
+    Acknowledgement, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder, Note, Snooze,
+};
 use crate::domain::change::JourneyMove;
-use crate::domain::definition::{Flow, Level, LevelKey};
+use crate::domain::definition::{Flow, Team};
 use crate::domain::ids::DeliveryId;
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 
-/// A level that is due now.
-#[derive(Clone, Copy, Debug)]
-pub struct DueLevel<'a> {
-    /// Its number among the levels of the stage.
-    pub number: u32,
-    /// Which level it is.
-    pub key: LevelKey,
-    /// How many levels the stage has.
-    pub levels: u32,
-    /// The level.
-    pub level: &'a Level,
-}
+/// What marks of mails say they are.
+const EMAIL_CHANNEL: &str = "email";
 
 impl Journey {
-    /// Whether that level of the present stage fired before.
-    fn fired(&self, key: &LevelKey) -> bool {
-        self.escalations.iter().any(|mark| mark.key == *key && mark.stage == self.stage)
+    /// Whether it is a mark of the present stall: the journey may have stood in that stage before.
+    pub(super) fn is_of_stall(&self, mark: &Escalation) -> bool {
+        mark.stage == self.stage && mark.at >= self.stage_at
+    }
+
+    /// The newest snooze of the present stall.
+    pub fn snooze_of_stall(&self) -> Option<&Snooze> {
+        self.snoozes.iter().rev().find(|known| known.stage == self.stage && known.stage_at == self.stage_at)
+    }
+
+    /// Keeps the mark of a level that fired.
+    ///
+    /// Past `limits::MAX_ESCALATIONS` those go first that say nothing that is still asked for: of levels that fired again since, then
+    /// the other actions of levels that are not the newest. The first mail stays, since later ones are threaded to it.
+    pub fn mark(&mut self, mark: Escalation) {
+        if self.escalations.len() >= limits::MAX_ESCALATIONS {
+            let first_mail = self.escalations.iter().position(|mark| mark.channel == EMAIL_CHANNEL);
+            let newest = (&mark.stage, mark.key, mark.again);
+            let is_idle = |(place, old): &(usize, &Escalation)| {
+                Some(*place) != first_mail && (&old.stage, old.key, old.again) != newest
+            };
+            let later = |place: usize| self.escalations[place + 1..].iter().chain([&mark]);
+            let same =
+                |old: &Escalation, other: &Escalation| old.stage == other.stage && old.key == other.key;
+            let mut idle = self.escalations.iter().enumerate().filter(is_idle);
+            let fired_again = idle
+                .clone()
+                .find(|(place, old)| later(*place).any(|other| same(old, other) && other.again > old.again));
+            let gone =
+                fired_again.or_else(|| idle.find(|(place, old)| later(*place).any(|other| same(old, other))));
+            if let Some((place, _)) = gone {
+                self.escalations.remove(place);
+            }
+        }
+        self.escalations.push(mark);
     }
 
     /// The word of an operator who took notice of the present stall.
@@ -40,31 +64,14 @@ impl Journey {
         self.stage_at.plus(flow.map_or(limits::DEFAULT_EXPIRE_AFTER, |flow| flow.expire_after))
     }
 
-    /// Levels whose time has come and that did not fire yet.
-    pub fn due_levels<'a>(&self, flow: &'a Flow, now: Timestamp) -> Vec<DueLevel<'a>> {
-        if !self.status.is_open() || self.acknowledgement().is_some() {
-            return Vec::new();
-        }
-        let levels = u32::try_from(flow.levels(&self.stage).count()).unwrap_or(u32::MAX);
-        flow.levels(&self.stage)
-            .filter(|(_, key, level)| self.stage_at.plus(level.after) <= now && !self.fired(key))
-            .map(|(number, key, level)| DueLevel { number, key, levels, level })
-            .collect()
-    }
-
-    /// The earliest instant at which time alone changes something about this journey.
-    pub fn next_wake(&self, flow: Option<&Flow>) -> Option<Timestamp> {
+    /// The earliest instant at which time alone changes something about this journey: now, where it does at once.
+    pub fn next_wake(&self, flow: Option<&Flow>, team: Option<&Team>, now: Timestamp) -> Option<Timestamp> {
         if !self.status.is_open() {
             return None;
         }
-        // An acknowledged stall climbs no further, but its journey still expires.
-        let ladder = flow.filter(|_| self.acknowledgement().is_none());
-        let levels = ladder.into_iter().flat_map(|flow| flow.levels(&self.stage));
-        levels
-            .filter(|(_, key, _)| !self.fired(key))
-            .map(|(_, _, level)| self.stage_at.plus(level.after))
-            .chain(std::iter::once(self.expires_at(flow)))
-            .min()
+        let death = self.died.as_ref().filter(|_| self.status == JourneyStatus::Active).map(|death| death.at);
+        let level = flow.and_then(|flow| Ladder::new(self, flow, team, now).wakes_at());
+        [Some(self.expires_at(flow)), death, level].into_iter().flatten().min()
     }
 
     /// A rule came due.
@@ -103,10 +110,9 @@ impl Journey {
         open
     }
 
-    /// Whether a level of the present stall fired between its begin and `at`.
-    pub fn was_told(&self, at: Timestamp) -> bool {
-        let times = self.stage_at..=at;
-        self.escalations.iter().any(|mark| mark.stage == self.stage && times.contains(&mark.at))
+    /// Whether a level of the present stall fired by then.
+    pub fn was_told(&self, by: Timestamp) -> bool {
+        self.escalations.iter().any(|mark| self.is_of_stall(mark) && mark.at <= by)
     }
 
     /// What became of something that was sent for it; says whether that was news.

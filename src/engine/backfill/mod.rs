@@ -342,16 +342,18 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let now = shared.clock.now();
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
-        for profile in profiles {
-            let concerned = |journey: &Journey| journey.status.is_open() && journey.flow == flow.name;
-            if profile.journeys.iter().any(concerned) {
-                let user = profile.key.clone();
-                group.hold(profile);
-                group.with_profile(&user, |decision, profile| {
-                    decision.revisit(profile);
-                    (true, ())
-                });
-            }
+        let concerned = |journey: &Journey| journey.status.is_open() && journey.flow == flow.name;
+        let mut users = Vec::new();
+        for profile in profiles.into_iter().filter(|it| it.journeys.iter().any(concerned)) {
+            users.push(profile.key.clone());
+            group.hold(profile);
+        }
+        group.load_desks().await?;
+        for user in users {
+            group.with_profile(&user, |decision, profile| {
+                decision.revisit(profile);
+                (true, ())
+            });
         }
         let mut changes = group.finish().await?;
         changes.swept = swept;

@@ -1,6 +1,6 @@
-//! `/api/{sources,flows,destinations,audiences,traits}` and `/api/apply`: what the people who run stagepost tell it to do.
+//! `/api/{sources,teams,flows,destinations,audiences,traits}` and `/api/apply`: what the people who run stagepost tell it to do.
 //!
-//! The five kinds have the same calls; they differ only in their reading and showing, which the domain does.
+//! The six kinds have the same calls; they differ only in their reading and showing, which the domain does.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -12,7 +12,10 @@ use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use crate::domain::definition::render::Shown;
-use crate::domain::definition::{Computation, Definition, Destination, Kind, Problem, document, render};
+use crate::domain::definition::{
+    Computation, Definition, Destination, Kind, Problem, Team, document, render,
+};
+use crate::domain::ids::{Desk, UserKey};
 use crate::engine::{ApplyOptions, ApplyReport, Counts, Engine, EngineError};
 use crate::http::problem::{ApiProblem, Code};
 
@@ -188,6 +191,9 @@ async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProble
         if let Definition::Destination(destination) = &found {
             return Ok(with_health(engine, destination, &counts));
         }
+        if let Definition::Team(team) = &found {
+            return with_desk(engine, team).await;
+        }
         let shown = found.computation().map(|it| beside(engine, it, &counts)).unwrap_or_default();
         return Ok(render::definition(&found, &shown));
     }
@@ -195,6 +201,20 @@ async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProble
         return Ok(json!({ "name": key, "configured": false }));
     }
     Err(ApiProblem::not_found(kind.as_str(), key))
+}
+
+/// A team, with when its next summary is due and who wants none any more.
+async fn with_desk(engine: &Engine, team: &Team) -> Result<Value, ApiProblem> {
+    let mut shown = render::team(team);
+    let profile = engine.profile(&UserKey::desk(&Desk::Team(&team.key))).await?;
+    let Some(profile) = profile else { return Ok(shown) };
+    if let Some(next) = profile.wake_at {
+        shown["nextSummaryAt"] = json!(next);
+    }
+    if let Some(desk) = profile.desk.filter(|desk| !desk.unsubscribed.is_empty()) {
+        shown["unsubscribed"] = json!(desk.unsubscribed);
+    }
+    Ok(shown)
 }
 
 /// A destination, with how it fares and what stands in its queue.

@@ -5,20 +5,23 @@ use std::collections::HashMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::body::Body;
+use super::body::{Body, Members};
 use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use super::{Answer, listed};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
 use crate::domain::limits;
+use crate::domain::time::{Span, SpanError, Timestamp};
 use crate::engine::{By, Engine, EngineError, Operation};
-use crate::http::problem::ApiProblem;
+use crate::http::problem::{ApiProblem, Code};
 
 /// Who spoke, where he does not say.
 const BY_DEFAULT: &str = "api";
+/// Longest text of a time, in characters.
+const MAX_TIME: usize = 64;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -26,6 +29,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/api/journeys/{id}").get(one),
         Endpoint::at("/api/journeys/{id}/acknowledge").post(acknowledge),
         Endpoint::at("/api/journeys/{id}/resolve").post(resolve),
+        Endpoint::at("/api/journeys/{id}/snooze").post(snooze),
     ]
 }
 
@@ -54,15 +58,43 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
 }
 
 async fn acknowledge(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
-    operate(&state.engine, &id, Operation::Acknowledge, &body).await
+    let words = body.optional_object(&["by", "reason"])?;
+    operate(&state.engine, &id, Operation::Acknowledge, &words).await
 }
 
 async fn resolve(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
-    operate(&state.engine, &id, Operation::Resolve, &body).await
+    let words = body.optional_object(&["by", "reason"])?;
+    operate(&state.engine, &id, Operation::Resolve, &words).await
 }
 
-async fn operate(engine: &Engine, id: &str, operation: Operation, body: &Body) -> Answer {
-    let words = body.optional_object(&["by", "reason"])?;
+async fn snooze(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+    let words = body.object(&["for", "until", "by", "reason"])?;
+    let until = snoozed_until(&words, state.engine.clock().now())?;
+    operate(&state.engine, &id, Operation::Snooze { until }, &words).await
+}
+
+/// Until when: `{"for": "1h"}` or `{"until": "2026-11-22T09:00:00Z"}`.
+fn snoozed_until(words: &Members, now: Timestamp) -> Result<Timestamp, ApiProblem> {
+    let refuse = |field: &str, message: String| ApiProblem::field(Code::InvalidBody, field, message);
+    let (length, until) = (words.text("for", MAX_TIME)?, words.text("until", MAX_TIME)?);
+    let (field, until) = match (length, until) {
+        (Some(length), None) => {
+            let length: Span = length.parse().map_err(|error: SpanError| refuse("for", error.to_string()))?;
+            ("for", now.plus(length))
+        }
+        (None, Some(until)) => {
+            let until = Timestamp::parse_lenient(until);
+            ("until", until.ok_or_else(|| refuse("until", "is not an instant such as 2026-11-22T09:00:00Z".into()))?)
+        }
+        _ => return Err(refuse("for", "give one of `for` (\"1h\") and `until` (an instant)".to_owned())),
+    };
+    if until <= now || until > now.plus(limits::MAX_SNOOZE) {
+        return Err(refuse(field, format!("must end after now and within {}", limits::MAX_SNOOZE)));
+    }
+    Ok(until)
+}
+
+async fn operate(engine: &Engine, id: &str, operation: Operation, words: &Members) -> Answer {
     let by = words.text("by", limits::MAX_BY)?.filter(|by| !by.is_empty()).unwrap_or(BY_DEFAULT);
     let reason = words.text("reason", limits::MAX_REASON)?.unwrap_or_default();
     let by = By { who: by.to_owned(), reason: reason.to_owned(), via: "api" };
@@ -77,22 +109,15 @@ fn parse_id(id: &str) -> Result<JourneyId, ApiProblem> {
 
 /// Journeys as the API shows them.
 pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Vec<Value>, EngineError> {
-    let mut rows = Vec::with_capacity(journeys.len());
-    for journey in journeys {
-        rows.push(show(engine, journey).await?);
-    }
-    Ok(rows)
+    let marks = journeys.iter().flat_map(|journey| &journey.escalations);
+    let ids: Vec<DeliveryId> = marks.map(|mark| mark.delivery_id).collect();
+    let statuses = engine.delivery_statuses(&ids).await?;
+    Ok(journeys.iter().map(|journey| render(journey, &statuses)).collect())
 }
 
 /// A journey as the API shows it: each escalation with the status that its delivery has now.
 pub(super) async fn show(engine: &Engine, journey: &Journey) -> Result<Value, EngineError> {
-    let mut statuses = HashMap::new();
-    for escalation in &journey.escalations {
-        if let Some(delivery) = engine.delivery(escalation.delivery_id).await? {
-            statuses.insert(delivery.id, delivery.status);
-        }
-    }
-    Ok(render(journey, &statuses))
+    Ok(show_all(engine, std::slice::from_ref(journey)).await?.remove(0))
 }
 
 fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> Value {
@@ -103,11 +128,15 @@ fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> 
             let status = statuses.get(&escalation.delivery_id).copied().map(DeliveryStatus::as_str);
             json!({
                 "level": escalation.level,
+                "again": escalation.again,
                 "stage": escalation.stage,
                 "channel": escalation.channel,
                 "at": escalation.at,
                 "deliveryId": escalation.delivery_id,
                 "status": status,
+                "receipt": escalation.receipt.as_ref().map(|receipt| {
+                    json!({ "status": receipt.status, "reached": receipt.reached, "at": receipt.at })
+                }),
             })
         })
         .collect();
@@ -123,6 +152,15 @@ fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> 
             })
         })
         .collect();
+    let acknowledgements = journey.acknowledged.iter();
+    let acknowledgements: Vec<_> = acknowledgements
+        .map(|known| word(&known.note, json!({ "stage": known.stage, "stageAt": known.stage_at })))
+        .collect();
+    let snoozes = journey.snoozes.iter().map(|known| {
+        let of = json!({ "stage": known.stage, "stageAt": known.stage_at, "until": known.until });
+        word(&known.note, of)
+    });
+    let snoozes: Vec<_> = snoozes.collect();
     json!({
         "id": journey.id,
         "userId": journey.user.user_id(),
@@ -138,9 +176,21 @@ fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> 
         "steps": steps,
         "stepsLeftOut": journey.steps_left_out,
         "escalations": escalations,
-        "acknowledged": journey.acknowledged.last().map(|known| &known.note),
-        "resolved": journey.resolved,
+        "acknowledged": journey.acknowledged.last().map(|known| word(&known.note, json!({}))),
+        "acknowledgements": acknowledgements,
+        "snoozes": snoozes,
+        "died": journey.died.as_ref().map(|death| json!({ "at": death.at, "reason": death.reason })),
+        "resolved": journey.resolved.as_ref().map(|note| word(note, json!({}))),
     })
+}
+
+/// An operator's word, beside what it is of.
+fn word(note: &Note, mut of: Value) -> Value {
+    of["by"] = json!(note.by);
+    of["reason"] = json!(note.reason);
+    of["at"] = json!(note.at);
+    of["via"] = json!(note.via);
+    of
 }
 
 #[cfg(test)]
@@ -148,7 +198,6 @@ mod tests {
     use super::*;
     use crate::domain::ids::UserKey;
     use crate::domain::journey::{Escalation, Step};
-    use crate::domain::time::Timestamp;
 
     #[test]
     fn a_journey_is_shown_with_the_status_of_its_deliveries() {
@@ -175,6 +224,7 @@ mod tests {
             steps_left_out: 0,
             escalations: vec![Escalation {
                 again: 0,
+                moved_by: 0,
                 receipt: None,
                 key: crate::domain::definition::LevelKey {
                     after: crate::domain::time::Span::from_secs(1800),

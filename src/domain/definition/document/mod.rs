@@ -1,8 +1,8 @@
 //! Reads definitions from what was written, and says everything that is wrong with it.
 //!
 //! A document is a JSON value; TOML files are converted to the same shape:
-//! `{"source": […], "flow": […], "destination": […], "audience": […], "trait": […]}`, and `"twilio": {…}` for the destination
-//! with that key.
+//! `{"source": […], "team": […], "flow": […], "destination": […], "audience": […], "trait": […]}`, and `"twilio": {…}` for the
+//! destination with that key.
 
 mod channel;
 mod check;
@@ -40,7 +40,7 @@ pub const TABLES: [&str; 6] = ["source", "team", "flow", "destination", "audienc
 pub const TWILIO_TABLE: &str = TWILIO_DESTINATION;
 
 /// What the API shows beside a definition; it says nothing about what is wanted.
-const SHOWN_ONLY: [&str; 12] = [
+const SHOWN_ONLY: [&str; 14] = [
     "id",
     "status",
     "size",
@@ -51,6 +51,8 @@ const SHOWN_ONLY: [&str; 12] = [
     "configured",
     "health",
     "queue",
+    "nextSummaryAt",
+    "unsubscribed",
     "createdAt",
     "updatedAt",
 ];

@@ -1,0 +1,107 @@
+//! What nobody told of a run, found by what Studio remembers of it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde_json::Value;
+use url::Url;
+
+use super::execution::{Step, Teller};
+use super::form;
+use crate::domain::event::Event;
+use crate::domain::journey::Journey;
+use crate::domain::time::Timestamp;
+
+/// How the names begin of widgets that were put into a flow to post its stages.
+const POST_NAME: &str = "stagepost_";
+/// The type of the widget that posts.
+const POST_TYPE: &str = "make-http-request";
+
+/// What Studio remembers of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remembered {
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it ended, if it did.
+    pub ended_at: Option<Timestamp>,
+    /// Its steps, oldest first.
+    pub steps: Vec<Step>,
+}
+
+/// What there is to take in of a run: stages that its journey lacks, and its end. `None` for a run that nobody told of at all.
+pub fn missing(teller: &Teller<'_>, remembered: &Remembered, journey: Option<&Journey>) -> Vec<Event> {
+    let mut events = missing_stages(teller, remembered, journey);
+    let is_news = journey.is_none_or(|journey| journey.status.is_open() && journey.died.is_none());
+    events.extend(remembered.ended_at.filter(|_| is_news).map(|at| teller.ended(at, Some("ended"))));
+    events
+}
+
+fn missing_stages(teller: &Teller<'_>, remembered: &Remembered, journey: Option<&Journey>) -> Vec<Event> {
+    if journey.is_some_and(|journey| journey.steps_left_out > 0) {
+        // Which of them the journey had can't be told any more.
+        return Vec::new();
+    }
+    let mut reached = vec![(teller.stage_of_start(), teller.started(remembered.created_at))];
+    for step in &remembered.steps {
+        // A stage in a row is one: a widget that is mapped, and behind it one that posts the same.
+        if let Some(stage) =
+            teller.stage_of(step).filter(|stage| reached.last().is_none_or(|(last, _)| last != stage))
+        {
+            reached.push((stage, teller.step(step)));
+        }
+    }
+    let steps = journey.map_or(&[][..], |journey| &journey.steps);
+    let told: HashSet<&str> = steps.iter().map(|step| step.message_id.as_str()).collect();
+    let mut had: Vec<&str> = steps.iter().map(|step| step.stage.as_str()).collect();
+    let mut takes = |stage: &str| {
+        let at = had.iter().position(|known| *known == stage);
+        at.map(|at| had.swap_remove(at)).is_some()
+    };
+    // Those that are known by their ids first: another post of the same stage is another one's.
+    let (known, open): (Vec<_>, Vec<_>) =
+        reached.into_iter().partition(|(_, event)| told.contains(event.message_id.as_str()));
+    for (stage, _) in &known {
+        takes(stage);
+    }
+    open.into_iter().filter(|(stage, _)| !takes(stage)).map(|(_, event)| event).collect()
+}
+
+/// The stages that a flow's own widgets post, by widget: those whose address is one of `is_ours`, or whose name says so.
+pub fn posts(definition: &Value, is_ours: impl Fn(&Url) -> bool) -> BTreeMap<String, String> {
+    let states = definition.get("states").and_then(Value::as_array);
+    let post = |state: &Value| {
+        let name = state.get("name")?.as_str()?;
+        let properties = state.get("properties")?;
+        let url = properties.get("url").and_then(Value::as_str).unwrap_or_default();
+        let url = Url::parse(url).ok();
+        let is_post = state.get("type").and_then(Value::as_str) == Some(POST_TYPE)
+            && (name.starts_with(POST_NAME) || url.as_ref().is_some_and(&is_ours));
+        let stage = if is_post { stage(properties, url.as_ref()) } else { None }?;
+        Some((name.to_owned(), stage))
+    };
+    states.into_iter().flatten().filter_map(post).collect()
+}
+
+/// The `stage` that a widget posts, wherever it has it; one that Studio fills in is not known beforehand.
+fn stage(properties: &Value, url: Option<&Url>) -> Option<String> {
+    let parameters = properties.get("parameters").and_then(Value::as_array).into_iter().flatten();
+    let by_parameter = parameters
+        .filter(|parameter| parameter.get("key").and_then(Value::as_str) == Some("stage"))
+        .find_map(|parameter| parameter.get("value")?.as_str().map(str::to_owned));
+    let body = properties.get("body").and_then(Value::as_str).unwrap_or_default();
+    let by_body = || match serde_json::from_str::<Value>(body) {
+        Ok(body) => body.get("stage")?.as_str().map(str::to_owned),
+        Err(_) => field(body, "stage"),
+    };
+    let by_query = || url?.query().and_then(|query| field(query, "stage"));
+    let stage = by_parameter.or_else(by_body).or_else(by_query)?;
+    (!stage.is_empty() && !stage.contains("{{")).then_some(stage)
+}
+
+fn field(form: &str, name: &str) -> Option<String> {
+    let pairs = form::pairs(form.as_bytes()).ok()?;
+    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

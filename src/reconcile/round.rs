@@ -1,0 +1,297 @@
+//! One round: journeys that stand still are looked up, then runs that nobody told of are looked for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use metrics::counter;
+use serde_json::Value;
+use url::Url;
+
+use super::memory::Memory;
+use super::pace::Pace;
+use super::studio::{Access, Listed, Studio, StudioError};
+use crate::delivery::http_client::HttpClient;
+use crate::domain::definition::{Definitions, Flow, SourceKind};
+use crate::domain::event::{Event, STUDIO_FLOW_ENDED};
+use crate::domain::ingest::execution::{Execution, Teller};
+use crate::domain::ingest::recovery::{Remembered, missing, posts};
+use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::page::PageRequest;
+use crate::domain::time::Span;
+use crate::engine::{Engine, EngineError};
+use crate::metrics::{RECONCILE_LOOK_UPS, RECONCILE_RECOVERED};
+
+/// Most runs that one round looks up; the others have their turn in the next one.
+const LOOK_UPS: usize = 200;
+/// How many journeys of each status and flow one round looks at; the next one goes on from there.
+const JOURNEYS: usize = 500;
+/// A run is given so long to tell of itself.
+const GRACE: Span = Span::from_secs(60);
+
+/// What came of a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Runs that Studio was asked about.
+    pub looked_up: usize,
+    /// Events that nobody had told of.
+    pub recovered: usize,
+    /// Runs of Studio's lists that were looked at.
+    pub listed: usize,
+}
+
+/// What a flow's own widgets post, as of a revision.
+type Posts = (u64, Arc<BTreeMap<String, String>>);
+
+/// Looks back.
+pub struct Reconciler {
+    engine: Engine,
+    http: HttpClient,
+    pace: Pace,
+    memory: Memory,
+    /// Of flows by SID.
+    posts: HashMap<String, Posts>,
+    /// Where looking at journeys goes on, by flow and status.
+    cursors: HashMap<(String, JourneyStatus), String>,
+}
+
+/// One flow in one round.
+struct Turn<'a> {
+    access: &'a Access,
+    definitions: Arc<Definitions>,
+    flow: Arc<Flow>,
+    flow_sid: String,
+}
+
+impl Reconciler {
+    /// Nothing was looked at yet.
+    pub fn new(engine: Engine, http: HttpClient, pace: Pace) -> Self {
+        let (memory, posts, cursors) = (Memory::default(), HashMap::new(), HashMap::new());
+        Self { engine, http, pace, memory, posts, cursors }
+    }
+
+    /// Looks back once, at the flows of which it is known which Studio flow they are.
+    ///
+    /// # Errors
+    /// [`StudioError`], when Studio can't be asked or what was found can't be taken in; what was taken in before stays.
+    pub async fn round(&mut self, access: &Access) -> Result<Round, StudioError> {
+        let mut round = Round::default();
+        let definitions = self.engine.definitions();
+        for flow in definitions.flows.values() {
+            let Some(flow_sid) = flow.sid.clone() else { continue };
+            let (definitions, flow) = (Arc::clone(&definitions), Arc::clone(flow));
+            let turn = Turn { access, definitions, flow, flow_sid };
+            self.look_at_journeys(&turn, &mut round).await?;
+            self.sweep(&turn, &mut round).await?;
+        }
+        Ok(round)
+    }
+
+    /// Journeys that stalled, and those that were not heard of for as long as lost runs are looked for.
+    async fn look_at_journeys(&mut self, turn: &Turn<'_>, round: &mut Round) -> Result<(), StudioError> {
+        let now = self.engine.clock().now();
+        let quiet_since = now.minus(turn.access.window);
+        for status in [JourneyStatus::Stalled, JourneyStatus::Active] {
+            for journey in self.some_journeys(turn, status).await? {
+                let is_late = status == JourneyStatus::Stalled || journey.updated_at <= quiet_since;
+                let Some(sid) = journey.execution_sid.as_deref().filter(|_| is_late) else { continue };
+                if round.looked_up < LOOK_UPS && self.memory.is_due(sid, now) {
+                    let found = match self.studio(turn.access).execution(&turn.flow_sid, sid).await {
+                        Ok(found) => found,
+                        Err(StudioError::NotFound(_)) => {
+                            self.memory.is_done(sid);
+                            continue;
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    self.look_up(turn, &found, Some(&journey), round).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As many journeys as one round looks at, from where the last one ended.
+    async fn some_journeys(
+        &mut self,
+        turn: &Turn<'_>,
+        status: JourneyStatus,
+    ) -> Result<Vec<Journey>, EngineError> {
+        let place = (turn.flow.name.clone(), status);
+        let filter = JourneyFilter {
+            flow: Some(turn.flow.name.clone()),
+            status: Some(status),
+            ..JourneyFilter::default()
+        };
+        let request = PageRequest { limit: JOURNEYS, cursor: self.cursors.remove(&place) };
+        let page = self.engine.journeys(&filter, &request).await?;
+        self.cursors.extend(page.cursor.map(|cursor| (place, cursor)));
+        Ok(page.rows)
+    }
+
+    /// Runs that began lately: nobody told of them, or they ended and their journeys did not.
+    async fn sweep(&mut self, turn: &Turn<'_>, round: &mut Round) -> Result<(), StudioError> {
+        let now = self.engine.clock().now();
+        let from = now.minus(turn.access.window);
+        let listed = match self.studio(turn.access).executions(&turn.flow_sid, from).await {
+            Ok(listed) => listed,
+            Err(StudioError::NotFound(_)) => {
+                tracing::warn!(flow = turn.flow.name, sid = turn.flow_sid, "Studio knows no such flow");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        round.listed += listed.len();
+        for found in &listed {
+            let is_young = found.created_at > now.minus(GRACE);
+            if is_young || round.looked_up >= LOOK_UPS || !self.memory.is_due(&found.sid, now) {
+                continue;
+            }
+            let journey = self.engine.run(&found.sid).await?;
+            match &journey {
+                Some(journey)
+                    if found.ended_at.is_some() && journey.status.is_open() && journey.died.is_none() =>
+                {
+                    self.look_up(turn, found, Some(journey), round).await?;
+                }
+                None if !self.engine.knows_run(&found.sid).await? => {
+                    self.look_up(turn, found, None, round).await?;
+                }
+                Some(_) | None if found.ended_at.is_some() => self.memory.is_done(&found.sid),
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what Studio knows of a run and nobody told.
+    async fn look_up(
+        &mut self,
+        turn: &Turn<'_>,
+        found: &Listed,
+        journey: Option<&Journey>,
+        round: &mut Round,
+    ) -> Result<(), StudioError> {
+        round.looked_up += 1;
+        counter!(RECONCILE_LOOK_UPS).increment(1);
+        let steps = self.studio(turn.access).steps(&turn.flow_sid, &found.sid).await?;
+        let user = match journey {
+            Some(journey) => journey.user.user_id().map(str::to_owned),
+            None => self.user(turn, found).await?,
+        };
+        let posts = self.posts(turn, found.revision).await?;
+        let execution = Execution {
+            sid: found.sid.clone(),
+            flow_sid: Some(turn.flow_sid.clone()),
+            address: found.address.clone(),
+            user,
+        };
+        let remembered = Remembered { created_at: found.created_at, ended_at: found.ended_at, steps };
+        let now = self.engine.clock().now();
+        let teller = Teller {
+            execution: &execution,
+            flow_name: Some(&turn.flow.name),
+            flow: Some(&turn.flow),
+            posts: Some(&posts),
+            source: source(&turn.definitions),
+            recovered: true,
+            now,
+        };
+        let events = missing(&teller, &remembered, journey);
+        if !events.is_empty() {
+            count(&events);
+            round.recovered += events.len();
+            self.engine.ingest(events).await?;
+        }
+        match found.ended_at {
+            Some(_) => self.memory.is_done(&found.sid),
+            None => self.memory.goes_on(&found.sid, now),
+        }
+        Ok(())
+    }
+
+    /// The user that the run was started with, if its context tells.
+    async fn user(&mut self, turn: &Turn<'_>, found: &Listed) -> Result<Option<String>, StudioError> {
+        match self.studio(turn.access).context(&turn.flow_sid, &found.sid).await {
+            Ok(context) => Ok(user_of(&context)),
+            Err(StudioError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the flow's own widgets post; asked for again when a run is of a newer revision.
+    async fn posts(
+        &mut self,
+        turn: &Turn<'_>,
+        revision: u64,
+    ) -> Result<Arc<BTreeMap<String, String>>, StudioError> {
+        if let Some((_, posts)) = self.posts.get(&turn.flow_sid).filter(|(known, _)| *known >= revision) {
+            return Ok(Arc::clone(posts));
+        }
+        let (definition, latest) = self.studio(turn.access).flow(&turn.flow_sid).await?;
+        let found = Arc::new(posts(&definition, |url| is_ours(url, &turn.definitions)));
+        self.posts.insert(turn.flow_sid.clone(), (latest.max(revision), Arc::clone(&found)));
+        Ok(found)
+    }
+
+    fn studio<'a>(&'a mut self, access: &'a Access) -> Studio<'a> {
+        Studio { http: &self.http, access, pace: &mut self.pace }
+    }
+}
+
+/// The fields that flows are started with, and that their posts take the user from.
+fn user_of(context: &Value) -> Option<String> {
+    let places = ["/flow/data", "/trigger/request/parameters", "/flow/variables"];
+    let of = |data: &Value| {
+        ["userID", "userId", "user_id"].into_iter().find_map(|key| match data.get(key)? {
+            Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    places.into_iter().filter_map(|place| context.pointer(place)).find_map(of)
+}
+
+/// Whether a widget posts to this server: a write key tells, whatever name the server was given in between.
+fn is_ours(url: &Url, definitions: &Definitions) -> bool {
+    let keys = definitions.sources.values().filter(|source| source.kind == SourceKind::Studio);
+    let mut keys = keys.map(|source| source.write_key.as_str());
+    url.path()
+        .trim_end_matches('/')
+        .rsplit_once("/studio/")
+        .is_some_and(|(_, key)| keys.any(|known| known == key))
+        || keys.any(|known| known == url.username())
+}
+
+/// Under which source the events are: the widgets' own.
+fn source(definitions: &Definitions) -> &str {
+    let of = |kind| definitions.sources.values().find(move |source| source.kind == kind);
+    let source = of(SourceKind::Studio).or_else(|| of(SourceKind::EventStreams));
+    source.map_or("studio", |source| source.key.as_str())
+}
+
+fn count(events: &[Event]) {
+    for event in events {
+        let is_end = event.behaviour_name() == Some(STUDIO_FLOW_ENDED);
+        counter!(RECONCILE_RECOVERED, "what" => if is_end { "end" } else { "stage" }).increment(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_user_stands_where_flows_are_started_with_it() {
+        for (context, wanted) in [
+            (json!({ "flow": { "data": { "userID": "u1" } } }), Some("u1")),
+            (json!({ "trigger": { "request": { "parameters": { "user_id": 7 } } } }), Some("7")),
+            (json!({ "flow": { "data": { "userID": " " }, "variables": { "userId": "u2" } } }), Some("u2")),
+            (json!({ "flow": {} }), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(user_of(&context).as_deref(), wanted, "{context}");
+        }
+    }
+}
