@@ -35,4 +35,5 @@ mod segment;
 mod signature;
 pub(crate) mod studio;
 mod trials;
+mod twilio;
 mod webhooks;

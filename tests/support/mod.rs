@@ -12,5 +12,6 @@ pub mod receiver;
 pub mod server;
 pub mod smtp;
 pub mod stores;
+pub mod twilio;
 pub mod verdict;
 pub mod wait;

@@ -80,7 +80,14 @@ fn summary(delivery: &Delivery) -> Value {
         "reason": delivery.reason,
         "supersededBy": delivery.superseded_by,
         "lastAttempt": delivery.attempts.last(),
+        "receipt": delivery.receipt.as_ref().map(receipt),
     })
+}
+
+/// What became of it at its receiver.
+fn receipt(receipt: &Receipt) -> Value {
+    let Receipt { sid, status, reached, error_code, at } = receipt;
+    json!({ "sid": sid, "status": status, "reached": reached, "errorCode": error_code, "at": at })
 }
 
 /// A delivery with all its attempts and what is sent.
