@@ -3,6 +3,7 @@
 use stagepost::config::settings;
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::definition::Definition;
+use stagepost::domain::limits::{MAX_NAME_BYTES, MAX_STUDIO_FLOW_BYTES, MAX_STUDIO_STATES};
 use stagepost::domain::preset;
 use stagepost::domain::query::Query;
 use stagepost::file::{Bundle, File};
@@ -11,6 +12,7 @@ const README: &str = include_str!("../README.md");
 const AUDIENCES: &str = include_str!("../docs/AUDIENCES.md");
 const TEAMS: &str = include_str!("../docs/TEAMS.md");
 const DESTINATIONS: &str = include_str!("../docs/DESTINATIONS.md");
+const STUDIO: &str = include_str!("../docs/STUDIO.md");
 
 #[test]
 fn the_table_of_settings_is_the_codes() {
@@ -71,6 +73,16 @@ fn the_destinations_in_the_docs_are_right() {
         .collect();
     assert_eq!(kinds, ["webhook", "webhook_action", "webhook", "pendo", "hello_customer", "slack", "teams"]);
     assert!(Bundle::new(vec![file]).loose_ends(&AddressPolicy::public_only()).is_empty());
+}
+
+#[test]
+fn the_flow_in_the_docs_for_authors_is_right() {
+    let file = definitions_in("docs/STUDIO.md", STUDIO, &|name| format!("{name}-for-the-test"));
+    let [Definition::Flow(flow)] = file.definitions.as_slice() else { panic!("{:?}", file.definitions) };
+    assert_eq!(flow.escalation.len(), 3);
+    assert!(STUDIO.contains(&format!("{MAX_STUDIO_STATES} (Studio's)")));
+    assert!(STUDIO.contains(&format!("| {MAX_NAME_BYTES} bytes |")));
+    assert!(STUDIO.contains(&format!("| {} MiB |", MAX_STUDIO_FLOW_BYTES / 1024 / 1024)));
 }
 
 #[test]

@@ -141,7 +141,7 @@ pub const SETTINGS: [Setting; 20] = [
         "STAGEPOST_TEMPLATES_DIR",
         "",
         "/etc/stagepost/templates",
-        "Directory whose `email/<name>/` templates go before those built in",
+        "Directory whose `email/`, `call/` and `sms/` templates go before those built in (docs/MAILS.md)",
     ),
     text(
         "tls_cert",

@@ -143,8 +143,8 @@ pub const MAX_HOLIDAYS: usize = 1000;
 pub const SUMMARY_FLOWS: usize = 50;
 /// Waiting journeys that a summary lists.
 pub const SUMMARY_OLDEST: usize = 10;
-/// Journeys that are counted for one summary: those that are stalled, then the newest ones; with more, it says so.
-pub const SUMMARY_JOURNEYS: usize = 200_000;
+/// Journeys that one summary looks at: so many that are stalled, then so many of all, the newest first; with more, it says so.
+pub const SUMMARY_JOURNEYS: usize = 500_000;
 /// Journeys counted in one step.
 pub const SUMMARY_STEP: usize = 200;
 /// Snoozes that a journey keeps.

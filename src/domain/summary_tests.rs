@@ -45,6 +45,7 @@ fn escalation(ids: &mut IdSource, stage: &str, at: Timestamp) -> Escalation {
         delivery_id: ids.delivery(at),
         again: 0,
         receipt: None,
+        moved_by: 0,
     }
 }
 

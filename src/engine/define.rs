@@ -11,8 +11,8 @@ use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
 use crate::domain::definition::{
-    Announcement, Computation, Definition, Definitions, EventsWanted, History, Kind, LEAF_FORM, Problem,
-    Revisit, Status,
+    Announcement, Computation, Definition, Definitions, EventsWanted, Flow, History, Kind, LEAF_FORM,
+    Problem, Revisit, Status, Team,
 };
 use crate::domain::limits;
 use crate::store::StoreError;
@@ -43,11 +43,9 @@ impl Writer {
         let has_journeys = counts.journeys.values().any(|count| *count > 0);
         let mut changes = ChangeSet::default();
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
-        // Teams whose hours, or rota, are others now.
-        let teams: Vec<String> =
-            plan.puts.iter().filter_map(|put| team_of(&put.definition)).collect();
         // Computations that nothing is read for any more.
         let mut gone = Vec::new();
+        // Teams whose hours, or rota, are others now; `None` for those that go.
         let mut teams = Vec::new();
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
@@ -271,19 +269,8 @@ fn announce_later(computation: &mut Computation, before: Option<&Computation>) {
     computation.announcements.extend(added);
 }
 
-fn team_of(definition: &Definition) -> Option<String> {
-    match definition {
-        Definition::Team(team) => Some(team.key.clone()),
-        Definition::Flow(_)
-        | Definition::Audience(_)
-        | Definition::Trait(_)
-        | Definition::Source(_)
-        | Definition::Destination(_) => None,
-    }
-}
-
 /// The open journeys of flows whose team changed are looked at anew, too.
-fn revisit_flows_of(existing: &Definitions, teams: &[String], changes: &mut ChangeSet) {
+fn revisit_flows_of(existing: &Definitions, teams: &[(String, Option<Team>)], changes: &mut ChangeSet) {
     let is_put = |flow: &Flow, changes: &ChangeSet| {
         changes.definitions.iter().any(|write| match write {
             DefinitionWrite::Put(definition) => {
@@ -293,7 +280,7 @@ fn revisit_flows_of(existing: &Definitions, teams: &[String], changes: &mut Chan
         })
     };
     for flow in existing.flows.values() {
-        let is_concerned = flow.team.as_ref().is_some_and(|team| teams.contains(team));
+        let is_concerned = flow.team.as_ref().is_some_and(|team| teams.iter().any(|(key, _)| key == team));
         if is_concerned && !is_put(flow, changes) {
             let flow = Flow { revisit: Some(Revisit::default()), ..(**flow).clone() };
             changes.definitions.push(DefinitionWrite::Put(Box::new(Definition::Flow(flow))));

@@ -26,8 +26,10 @@ pub(super) struct SummingUp {
     /// Journeys that are wanted: first those that are stalled, whenever they began, then all.
     filter: JourneyFilter,
     cursor: Option<String>,
-    /// Those that were counted.
-    counted: HashSet<JourneyId>,
+    /// The stalled ones that were counted; they come again among all.
+    stalled: HashSet<JourneyId>,
+    /// How many journeys the present filter was shown.
+    looked_at: usize,
     /// The filters to come.
     then: Option<JourneyFilter>,
     is_whole: bool,
@@ -46,8 +48,9 @@ impl SummingUp {
         let from = team.last_summary(until.minus(Span::from_millis(1))).unwrap_or_else(|| until.minus(day));
         let is_meant = |name: &String| summary.flows.is_empty() || summary.flows.contains(name);
         let flows = definitions.flows.values().filter(|flow| is_meant(&flow.name));
-        // Whatever ended in this time was first seen at most so long before.
-        let lasting = flows.map(|flow| flow.expire_after).max().unwrap_or(limits::DEFAULT_EXPIRE_AFTER);
+        // Whatever ended in this time was first seen at most so long before; a flow that is not defined is among all, too.
+        let undefined = summary.flows.is_empty().then_some(limits::DEFAULT_EXPIRE_AFTER);
+        let lasting = flows.map(|flow| flow.expire_after).chain(undefined).max().unwrap_or_default();
         let stalled = JourneyFilter { status: Some(JourneyStatus::Stalled), ..JourneyFilter::default() };
         let all =
             JourneyFilter { from: Some(from.minus(lasting)), to: Some(until), ..JourneyFilter::default() };
@@ -56,7 +59,8 @@ impl SummingUp {
             tally: Tally::new(from, until, now),
             filter: stalled,
             cursor: None,
-            counted: HashSet::new(),
+            stalled: HashSet::new(),
+            looked_at: 0,
             then: Some(all),
             is_whole: true,
             is_read: false,
@@ -65,12 +69,12 @@ impl SummingUp {
 
     /// What is read next, once a page was read that ended with `cursor`.
     fn go_on(&mut self, cursor: Option<String>) {
-        let is_full = self.counted.len() >= limits::SUMMARY_JOURNEYS;
+        let is_full = self.looked_at >= limits::SUMMARY_JOURNEYS;
         self.is_whole &= cursor.is_none() || !is_full;
         self.cursor = cursor.filter(|_| !is_full);
         if self.cursor.is_none() {
             match self.then.take() {
-                Some(filter) => self.filter = filter,
+                Some(filter) => (self.filter, self.looked_at) = (filter, 0),
                 None => self.is_read = true,
             }
         }
@@ -128,11 +132,13 @@ impl Writer {
         }
         let page = PageRequest { limit: self.fewer(limits::SUMMARY_STEP), cursor: it.cursor.take() };
         let found = self.shared.store.journeys(&it.filter, &page).await?;
+        it.looked_at += found.rows.len();
+        let is_first_time = it.then.is_some();
         for journey in found.rows {
             let is_meant = summary.flows.is_empty() || summary.flows.contains(&journey.flow);
-            // One that was stalled a moment ago comes again among all.
-            if is_meant && it.counted.insert(journey.id) {
+            if is_meant && !it.stalled.contains(&journey.id) {
                 it.tally.count(&journey);
+                it.stalled.extend(is_first_time.then_some(journey.id));
             }
         }
         it.go_on(found.cursor);
@@ -151,7 +157,7 @@ impl Writer {
         group.with_slot(&desk, |decision, profile| decision.send_summary(profile, team, until, &told));
         let mut changes = group.finish().await?;
         self.commit(&mut changes).await?;
-        tracing::info!(team = team.key, %until, journeys = it.counted.len(), "a summary was made");
+        tracing::info!(team = team.key, %until, "a summary was made");
         Ok(())
     }
 
@@ -187,7 +193,9 @@ impl Writer {
         let mut group =
             Group::new(&*shared.store, Arc::clone(&self.rules), shared.clock.now(), &mut self.ids);
         group.load([desk.clone()]).await?;
-        let is_new = group.with_slot(&desk, |decision, profile| decision.unsubscribe(profile, team, address)).unwrap_or(false);
+        let is_new = group
+            .with_slot(&desk, |decision, profile| decision.unsubscribe(profile, team, address))
+            .unwrap_or(false);
         let mut changes = group.finish().await?;
         if is_new {
             self.commit(&mut changes).await?;

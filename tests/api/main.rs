@@ -12,6 +12,7 @@ pub(crate) mod http;
 #[path = "../support/mod.rs"]
 pub(crate) mod support;
 
+mod act;
 mod addresses;
 mod audiences;
 mod backpressure;
@@ -21,15 +22,18 @@ mod deliveries;
 mod destinations;
 mod echoes;
 mod escalation;
+pub(crate) mod event_streams;
 mod fuzz;
 mod hostile;
 mod journeys;
+mod ladders;
 mod management;
 mod operations;
 mod outbox;
 mod presets;
 mod profile_api;
 mod reading;
+mod reconcile;
 mod secrets;
 mod segment;
 mod signature;

@@ -14,6 +14,7 @@
 
 mod crash_store;
 mod journeys;
+mod ladders;
 mod machine;
 mod moving;
 mod outbox;
@@ -23,6 +24,7 @@ mod regressions;
 mod runs;
 #[path = "../support/mod.rs"]
 mod support;
+mod year;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -65,7 +67,7 @@ fn run<F: Future<Output = ()>>(
 
 /// The worlds over one backend, each with how many histories it is given there.
 macro_rules! worlds {
-    ($name:ident: $backend:expr, $journeys:expr, $people:expr, $hot_users:expr, $outboxes:expr) => {
+    ($name:ident: $backend:expr, $journeys:expr, $people:expr, $hot_users:expr, $outboxes:expr, $ladders:expr) => {
         mod $name {
             use super::*;
 
@@ -90,14 +92,19 @@ macro_rules! worlds {
             fn outboxes_agree_with_the_model() {
                 run($backend, &format!("{TESTS}::outboxes"), $outboxes, outbox::history);
             }
+
+            #[test]
+            fn ladders_keep_their_rules() {
+                run($backend, &format!("{TESTS}::ladders"), $ladders, ladders::history);
+            }
         }
     };
 }
 
-worlds!(in_memory: Backend::Memory, 1000, 500, 60, 400);
-worlds!(in_shared_memory: Backend::SharedMemory, 200, 50, 5, 100);
-worlds!(over_sled: Backend::Sled, 40, 20, 3, 20);
-worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5);
+worlds!(in_memory: Backend::Memory, 1000, 500, 60, 400, 400);
+worlds!(in_shared_memory: Backend::SharedMemory, 200, 50, 5, 100, 100);
+worlds!(over_sled: Backend::Sled, 40, 20, 3, 20, 20);
+worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5, 5);
 
 #[test]
 fn people_who_move_agree_with_the_model() {

@@ -15,7 +15,7 @@ use stagepost::domain::ids::{Desk, EventId, UserKey};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
-use stagepost::engine::{Among, ApplyOptions, Engine, Settings, Surroundings, Writer};
+use stagepost::engine::{Among, ApplyOptions, BackfillPace, Engine, Settings, Surroundings, Writer};
 use stagepost::store::Store;
 
 use crate::backends;
@@ -127,10 +127,12 @@ async fn open(store: &Arc<dyn Store>, clock: &Clock, start: u8) -> (Engine, Writ
         seed: [start; 32],
         surroundings: Surroundings::default(),
         address_policy: AddressPolicy::public_only(),
+        writers: 1,
     };
-    let running = Writer::open(Arc::clone(store), settings).await.unwrap();
-    running.0.renew_leases().await;
-    running
+    let (engine, writer) = Writer::open(Arc::clone(store), settings).await.unwrap();
+    engine.renew_leases().await;
+    // What is read of the past is read here, not on a thread of its own.
+    (engine, writer.with_pace(BackfillPace { by_time: false, ..BackfillPace::default() }))
 }
 
 fn at(text: &str) -> Timestamp {

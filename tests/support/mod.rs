@@ -12,6 +12,7 @@ pub mod receiver;
 pub mod server;
 pub mod smtp;
 pub mod stores;
+pub mod studio;
 pub mod twilio;
 pub mod verdict;
 pub mod wait;

@@ -6,7 +6,8 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::delivery::templates::samples;
 use crate::domain::delivery::{Cause, DeliveryStatus, Payload};
-use crate::domain::ids::{IdSource, UserKey};
+use crate::domain::ids::{Desk, IdSource, UserKey};
+use crate::domain::link::{LinkKey, Purpose};
 use crate::domain::time::Timestamp;
 
 /// What the server answers, by the beginning of the command (`.` is the end of the mail).
@@ -121,7 +122,7 @@ async fn a_mail_is_handed_in_with_everything_a_mail_needs() {
         "RCPT TO:<lead@example.com>".to_owned(),
         format!("Message-ID: <{id}@example.com>"),
         "Date: Sat, 21 Nov 2026 10:00:00 +0000".to_owned(),
-        "Subject: No reply from 019mr8mf4r for 31 minutes: appointment_confirmation".to_owned(),
+        "Subject: 019mr8mf4r is stuck in appointment_confirmation".to_owned(),
         "Auto-Submitted: auto-generated".to_owned(),
         "X-Stagepost-Journey: jny_01m8x3q4r5s6t7v8w9x0y1z2a3".to_owned(),
         "Content-Type: multipart/alternative".to_owned(),
@@ -281,4 +282,86 @@ async fn a_broken_template_still_lets_the_alarm_out() {
     let verdict = send(&Mailer::new(settings, Arc::new(templates)).unwrap(), &["ops@example.com"]).await;
     assert_eq!(verdict.outcome, Outcome::Delivered);
     assert!(verdict.error.unwrap().contains("the template `no_reply` failed"));
+}
+
+/// A mailer that writes files, and makes links.
+fn linking(folder: &std::path::Path, base_url: &str) -> Mailer {
+    let links = Links { key: LinkKey::new("the tests' key"), base_url: base_url.to_owned() };
+    let from = "alarm@example.com".to_owned();
+    let settings = MailSettings { smtp: None, from, folder: folder.to_owned(), links: Some(links) };
+    Mailer::new(settings, Arc::new(Templates::built_in())).unwrap()
+}
+
+/// The mail as it was written, with the lines of its headers and of quoted-printable joined.
+async fn written(mailer: &Mailer, folder: &std::path::Path, delivery: &Delivery) -> String {
+    let Payload::Email { template, to, context } = &delivery.payload else { panic!("a mail") };
+    let verdict = mailer.send(delivery, template, to, context).await;
+    assert_eq!((&verdict.outcome, &verdict.error), (&Outcome::Delivered, &None));
+    let mail = std::fs::read_to_string(folder.join(format!("{}.eml", delivery.id))).unwrap();
+    mail.replace("=\r\n", "").replace("\r\n ", " ").replace("=3D", "=")
+}
+
+fn mail_of(template: &str, user: UserKey, context: &Map<String, Value>) -> Delivery {
+    let to = vec!["ops@example.com".to_owned()];
+    let payload = Payload::Email { template: template.to_owned(), to, context: context.clone() };
+    Delivery { user, payload, ..delivery() }
+}
+
+#[tokio::test]
+async fn a_summary_carries_its_chart_and_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = UserKey::desk(&Desk::Team("front_desk"));
+    let mail = mail_of("summary", desk, &samples::of_summaries()[0]);
+    for (base_url, one_click) in [("https://stagepost.example.com", true), ("http://127.0.0.1:8080", false)] {
+        let mailer = linking(folder.path(), base_url);
+        let text = written(&mailer, folder.path(), &mail).await;
+        let url =
+            text.split("List-Unsubscribe: <").nth(1).and_then(|rest| rest.split(">\r\n").next()).unwrap();
+        let token = url.strip_prefix(&format!("{base_url}/act/")).unwrap();
+        let now = delivery().created_at;
+        let link = mailer.links.as_ref().unwrap().key.open(token, now).unwrap();
+        let purpose =
+            Purpose::Unsubscribe { team: "front_desk".to_owned(), address: "ops@example.com".to_owned() };
+        assert_eq!((link.purpose, link.delivery), (purpose, mail.id));
+        assert_eq!(
+            text.contains("\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
+            one_click,
+            "{text}"
+        );
+        let id = format!("chart.{}@example.com", mail.id);
+        for part in [
+            "multipart/alternative".to_owned(),
+            "multipart/related".to_owned(),
+            "Content-Type: image/png".to_owned(),
+            format!("Content-ID: <{id}>"),
+            format!("src=\"cid:{id}\" alt=\"Stalls in each hour, the oldest first: 2, 5, 9,"),
+        ] {
+            assert!(text.contains(&part), "{part} is not in\n{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_has_links_of_its_own_and_no_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mailer = linking(folder.path(), "https://stagepost.example.com");
+    let [mut context, _] = samples::of_journeys();
+    context.remove("links");
+    context["thread"] = "dlv_01m8x3q4r5s6t7v8w9x0y1z2a3".into();
+    let mail = mail_of("no_reply", UserKey::user("019mr8mf4r"), &context);
+    let text = written(&mailer, folder.path(), &mail).await;
+    assert_eq!(text.matches("https://stagepost.example.com/act/").count(), 8, "four in each part:\n{text}");
+    assert!(!text.contains("List-Unsubscribe") && !text.contains("image/png"), "{text}");
+    for header in ["In-Reply-To", "References"] {
+        assert!(
+            text.contains(&format!("\r\n{header}: <dlv_01m8x3q4r5s6t7v8w9x0y1z2a3@example.com>\r\n")),
+            "{text}"
+        );
+    }
+    // A repetition has the same links.
+    assert_eq!(links_in(&written(&mailer, folder.path(), &mail).await), links_in(&text));
+}
+
+fn links_in(text: &str) -> Vec<&str> {
+    text.split("https://").skip(1).filter_map(|rest| rest.split(['"', '\r', ' ']).next()).collect()
 }

@@ -166,6 +166,8 @@ fn complete(context: &Map<String, Value>) -> Map<String, Value> {
         "after",
         "stalledFor",
         "again",
+        "nobodyOnCall",
+        "outsideHours",
         "thread",
         "link",
         "now",
@@ -185,10 +187,26 @@ fn complete(context: &Map<String, Value>) -> Map<String, Value> {
     fill(
         &mut whole,
         "journey",
-        &["id", "userId", "phoneNumber", "flow", "stage", "status", "executionSid", "startedAt", "stageAt"],
+        &[
+            "id",
+            "userId",
+            "phoneNumber",
+            "flow",
+            "stage",
+            "status",
+            "executionSid",
+            "startedAt",
+            "stageAt",
+            "died",
+        ],
     );
     if let Some(Value::Object(journey)) = whole.get_mut("journey") {
         journey.entry("steps").or_insert_with(|| Value::Array(Vec::new()));
+    }
+    let listed = whole.get_mut("digest").and_then(|digest| digest.get_mut("journeys"));
+    for journey in listed.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+    {
+        journey.entry("acknowledge").or_insert(Value::Null);
     }
     whole
 }

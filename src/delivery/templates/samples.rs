@@ -117,6 +117,7 @@ pub(in crate::delivery) fn of_summaries() -> [Map<String, Value>; 2] {
                 "id": "jny_01m8x3q4r5s6t7v8w9x0y1z2a3", "userId": "019mr8mf4r", "flow": "appointment_confirmation",
                 "stage": "no_reply", "stageAt": "2026-11-19T14:02:10.000Z", "stalledFor": "40 hours",
             }],
+            "moreFlows": 3, "whole": false,
         },
         "timeZone": "Europe/Brussels",
         "link": "https://stagepost.example.com/api/journeys?status=stalled",
@@ -128,6 +129,7 @@ pub(in crate::delivery) fn of_summaries() -> [Map<String, Value>; 2] {
         "summary": {
             "team": "front_desk", "from": "2026-11-20T07:00:00.000Z", "until": "2026-11-21T07:00:00.000Z",
             "flows": [], "total": figures("", 0, 0), "hours": vec![0; 24], "oldest": [],
+            "moreFlows": 0, "whole": true,
         },
         "link": null,
         "now": "2026-11-21T07:00:01.000Z",

@@ -9,16 +9,10 @@ use crate::domain::profile::Profile;
 impl Decision<'_> {
     /// Looks at everything that time can change for this user, and sets his timer anew.
     pub fn wake(&mut self, profile: &mut Profile) {
-        if let Some(desk) = profile.key.desk_of() {
-            return match desk {
-                Desk::Flow(_) => self.set_desk_timer(profile),
-                Desk::Team(_) => profile.wake_at = None,
-            };
-        }
-        profile.updated_at = self.now;
         if let Some(desk) = profile.key.clone().desk_of() {
             return self.wake_desk(profile, &desk);
         }
+        profile.updated_at = self.now;
         self.escalate(profile);
         self.forget_during_backfill(profile);
         let touched = self.all_with_state(profile);
@@ -29,7 +23,7 @@ impl Decision<'_> {
     fn wake_desk(&mut self, profile: &mut Profile, desk: &Desk<'_>) {
         match desk {
             Desk::Team(key) => self.wake_team(profile, key),
-            Desk::Flow(_) => profile.wake_at = None,
+            Desk::Flow(_) => self.set_desk_timer(profile),
         }
     }
 

@@ -401,7 +401,7 @@ fn a_run_that_died_is_due_at_once() {
     let fired = all(&mut dead, &flow, Some(&team));
     assert_eq!(fired, [(1, 0, minutes(begin, 5)), (2, 0, minutes(begin, 125))]);
     // Told of a stage that it reached before, by another clock.
-    let earlier = Some(Death { at: minutes(begin, -5), reason: String::new() });
+    let earlier = Some(Death { at: begin.minus(Span::from_secs(300)), reason: String::new() });
     let mut dead = Journey { died: earlier, ..journey(begin) };
     assert_eq!(all(&mut dead, &flow, None), [(1, 0, begin), (2, 0, minutes(begin, 115))]);
     let late = Some(Death { at: minutes(begin, 90), reason: String::new() });
@@ -447,12 +447,12 @@ fn a_level_that_fired_in_an_earlier_stay_does_not_fire_again() {
 fn a_journey_keeps_a_bounded_number_of_marks_and_those_that_count() {
     let begin = brussels("2026-11-20 10:00");
     let actions = vec![mail("ops@example.com"); 10];
-    let mut escalation: Vec<Level> =
-        (1..=20).map(|hour| Level { actions: actions.clone(), ..repeating("1h", "7m", 50) }).collect();
-    for (hour, level) in escalation.iter_mut().enumerate() {
-        level.after = Span::from_hours(i64::try_from(hour).unwrap() + 1);
-    }
-    let flow = flow(escalation);
+    let escalation = (1..=20).map(|hours| Level {
+        after: Span::from_hours(hours),
+        actions: actions.clone(),
+        ..repeating("1h", "7m", 50)
+    });
+    let flow = flow(escalation.collect());
     let mut journey = journey(begin);
     let fired = all(&mut journey, &flow, None);
     assert_eq!(fired.len(), 20 * 51);

@@ -1,9 +1,7 @@
 //! When a journey stalls and when it is given up, what its marks are, and what operators say of it.
 
 use super::progress::close;
-use super::{
-    Acknowledgement, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder, Note, Snooze,
-};
+use super::{Acknowledgement, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder, Note, Snooze};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::{Flow, Team};
 use crate::domain::ids::DeliveryId;

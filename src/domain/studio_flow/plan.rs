@@ -1,6 +1,6 @@
 //! Where posts belong in a flow, and what stage each of them tells of.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::edges::{Edge, edges};
 use super::flow::{State, StudioFlow, TRIGGER, Transition};
@@ -211,7 +211,7 @@ fn problems(settings: &Settings, all: &[String], by_hand: &[String]) -> Vec<Prob
 /// `ended` where they only began. Where they have different ones, the exit is left without a post.
 fn settle_exits(flow: &StudioFlow, settings: &Settings, points: &mut [Point]) {
     let is_open = |point: &Point| point.moment == Moment::Exit && asked(settings, &point.key).is_none();
-    let posts = points
+    let posts: HashMap<Edge, String> = points
         .iter()
         .filter(|point| !is_open(point))
         .filter_map(|point| Some((point.edge, point.stage.clone()?)))
@@ -224,17 +224,17 @@ fn settle_exits(flow: &StudioFlow, settings: &Settings, points: &mut [Point]) {
         .collect();
     let stands = stands::stages(flow, &settings.address, &posts);
     for point in points.iter_mut().filter(|point| is_open(point)) {
-        let (open, said): (BTreeSet<_>, BTreeSet<_>) = stands[point.edge.state]
-            .iter()
-            .cloned()
-            .partition(|stage| stage.as_ref().is_none_or(|stage| beginning.contains(stage)));
-        let mut said: Vec<String> = said.into_iter().flatten().collect();
-        match (said.len(), open.is_empty()) {
-            (0, _) => point.stage = point.stage.take().or_else(|| Some(ENDED.to_owned())),
-            (1, true) => point.stage = said.pop(),
+        let is_beginning = |stage: &Option<&str>| {
+            stage.is_none_or(|stage| beginning.iter().any(|beginning| beginning == stage))
+        };
+        let (begun, said): (Vec<Option<&str>>, Vec<Option<&str>>) =
+            stands[point.edge.state].iter().copied().partition(is_beginning);
+        match (begun.as_slice(), said.as_slice()) {
+            (_, []) => point.stage = point.stage.take().or_else(|| Some(ENDED.to_owned())),
+            ([], [Some(only)]) => point.stage = Some((*only).to_owned()),
             _ => {
                 point.stage = None;
-                point.stands = open.into_iter().flatten().chain(said).collect();
+                point.stands = begun.into_iter().chain(said).flatten().map(str::to_owned).collect();
             }
         }
     }

@@ -28,7 +28,9 @@ impl Form {
                 _ => continue,
             };
             if value.chars().count() > most {
-                let text = format!("The {field} has at most {most} characters. Nothing was done; go back and shorten it.");
+                let text = format!(
+                    "The {field} has at most {most} characters. Nothing was done; go back and shorten it."
+                );
                 return Err(Page::problem(StatusCode::BAD_REQUEST, "That is too long", &text));
             }
             *place = value.trim().to_owned();

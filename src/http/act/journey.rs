@@ -36,7 +36,9 @@ pub(super) async fn page(opened: &Opened<'_>, id: JourneyId, form: Option<Form>)
     let standing = standing(&journey, &opened.link.purpose, opened.engine.clock().now());
     let Some(form) = form else { return shown(opened, &journey, StatusCode::OK, standing) };
     match standing {
-        Some(notice) if !journey.status.is_open() => shown(opened, &journey, StatusCode::CONFLICT, Some(notice)),
+        Some(notice) if !journey.status.is_open() => {
+            shown(opened, &journey, StatusCode::CONFLICT, Some(notice))
+        }
         // Pressed twice, or by two people: the first word stands.
         Some(notice) if journey.acknowledgement().is_some() && !is_resolve(&opened.link.purpose) => {
             shown(opened, &journey, StatusCode::OK, Some(notice))
@@ -52,7 +54,9 @@ async fn perform(opened: &Opened<'_>, journey: &Journey, form: &Form) -> Page {
             let (text, at) = match operation {
                 Operation::Acknowledge => ("Acknowledged. This stall raises no further alarms.", None),
                 Operation::Resolve => ("Resolved. The journey is closed.", None),
-                Operation::Snooze { until } => ("Snoozed. You are reminded if it still stalls then:", Some(until)),
+                Operation::Snooze { until } => {
+                    ("Snoozed. You are reminded if it still stalls then:", Some(until))
+                }
             };
             shown(opened, &journey, StatusCode::OK, Some(Notice { kind: "good", text: text.to_owned(), at }))
         }
@@ -61,7 +65,8 @@ async fn perform(opened: &Opened<'_>, journey: &Journey, form: &Form) -> Page {
         Err(EngineError::Conflict(why)) => {
             let journey = opened.engine.journey(journey.id).await.ok().flatten();
             let notice = Notice { kind: "bad", text: format!("Nothing was done: {why}."), at: None };
-            journey.map_or_else(unknown, |journey| shown(opened, &journey, StatusCode::CONFLICT, Some(notice)))
+            journey
+                .map_or_else(unknown, |journey| shown(opened, &journey, StatusCode::CONFLICT, Some(notice)))
         }
         Err(error) => failed(&error),
     }
@@ -117,12 +122,16 @@ fn standing(journey: &Journey, purpose: &Purpose, now: Timestamp) -> Option<Noti
     if let Some(known) = journey.acknowledgement() {
         return info(format!("This stall was acknowledged{}:", by(&known.note)), Some(known.note.at));
     }
-    let snooze = journey.snoozes.last().filter(|it| it.stage == journey.stage && it.stage_at == journey.stage_at);
+    let snooze =
+        journey.snoozes.last().filter(|it| it.stage == journey.stage && it.stage_at == journey.stage_at);
     if let Some(snooze) = snooze.filter(|snooze| snooze.until > now && !is_resolve(purpose)) {
         return info(format!("It is snoozed{} until", by(&snooze.note)), Some(snooze.until));
     }
-    (journey.status == JourneyStatus::Active)
-        .then(|| Notice { kind: "info", text: "This journey has moved on since, and does not stall now.".to_owned(), at: None })
+    (journey.status == JourneyStatus::Active).then(|| Notice {
+        kind: "info",
+        text: "This journey has moved on since, and does not stall now.".to_owned(),
+        at: None,
+    })
 }
 
 fn shown(opened: &Opened<'_>, journey: &Journey, status: StatusCode, notice: Option<Notice>) -> Page {

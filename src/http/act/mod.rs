@@ -60,7 +60,8 @@ async fn act(
 
 async fn other_method(request: HttpRequest) -> HttpResponse {
     let text = format!("{} is not for links: open it, and press its button.", request.method());
-    let mut response = Page::problem(StatusCode::METHOD_NOT_ALLOWED, "That is not how it goes", &text).into_response();
+    let mut response =
+        Page::problem(StatusCode::METHOD_NOT_ALLOWED, "That is not how it goes", &text).into_response();
     let allowed = [Method::GET, Method::HEAD, Method::POST].map(|method| method.to_string()).join(", ");
     if let Ok(allowed) = allowed.parse() {
         response.headers_mut().insert(actix_web::http::header::ALLOW, allowed);
@@ -94,7 +95,9 @@ impl<'a> Opened<'a> {
                 journey::page(&self, id, form).await
             }
             Purpose::AcknowledgeAll => digest::page(&self, form).await,
-            Purpose::Unsubscribe { team, address } => summary::page(&self, &team, &address, form.is_some()).await,
+            Purpose::Unsubscribe { team, address } => {
+                summary::page(&self, &team, &address, form.is_some()).await
+            }
             // Those are for Twilio, elsewhere.
             Purpose::CallKey(_) | Purpose::Status => unknown(),
         }
@@ -146,7 +149,8 @@ fn unknown() -> Page {
 }
 
 fn expired() -> Page {
-    let text = "It is too old to act by. A newer mail on the same journey has links that work; so has the API.";
+    let text =
+        "It is too old to act by. A newer mail on the same journey has links that work; so has the API.";
     Page::problem(StatusCode::GONE, "This link is over", text)
 }
 
@@ -155,7 +159,10 @@ fn failed(error: &EngineError) -> Page {
     match error {
         EngineError::Busy | EngineError::Unavailable(_) => Page::unavailable(),
         EngineError::Store(error) if error.is_passing() => Page::unavailable(),
-        EngineError::NotFound { .. } | EngineError::Conflict(_) | EngineError::Invalid(_) | EngineError::Store(_) => {
+        EngineError::NotFound { .. }
+        | EngineError::Conflict(_)
+        | EngineError::Invalid(_)
+        | EngineError::Store(_) => {
             // Paths and keys are for the log, not for the page.
             tracing::error!(%error, "a link could not do what it is for");
             let text = "Nothing was done. The server's log says why.";

@@ -7,7 +7,7 @@ use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use super::{Answer, listed};
-use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload};
+use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload, Receipt};
 use crate::domain::ids::DeliveryId;
 use crate::http::problem::ApiProblem;
 

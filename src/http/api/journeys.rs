@@ -84,7 +84,12 @@ fn snoozed_until(words: &Members, now: Timestamp) -> Result<Timestamp, ApiProble
         }
         (None, Some(until)) => {
             let until = Timestamp::parse_lenient(until);
-            ("until", until.ok_or_else(|| refuse("until", "is not an instant such as 2026-11-22T09:00:00Z".into()))?)
+            (
+                "until",
+                until.ok_or_else(|| {
+                    refuse("until", "is not an instant such as 2026-11-22T09:00:00Z".into())
+                })?,
+            )
         }
         _ => return Err(refuse("for", "give one of `for` (\"1h\") and `until` (an instant)".to_owned())),
     };
@@ -226,10 +231,7 @@ mod tests {
                 again: 0,
                 moved_by: 0,
                 receipt: None,
-                key: crate::domain::definition::LevelKey {
-                    after: crate::domain::time::Span::from_secs(1800),
-                    twin: 0,
-                },
+                key: crate::domain::definition::LevelKey { after: Span::from_secs(1800), twin: 0 },
                 stage: "no_reply".to_owned(),
                 level: 1,
                 channel: "email".to_owned(),

@@ -48,7 +48,9 @@ mod tests {
     }
 
     fn is_ingest(path: &str) -> bool {
-        path.starts_with("/studio") || (path.starts_with("/v1/") && !path.starts_with("/v1/spaces/"))
+        path.starts_with("/studio")
+            || path.starts_with("/events")
+            || (path.starts_with("/v1/") && !path.starts_with("/v1/spaces/"))
     }
 
     #[test]

@@ -281,6 +281,45 @@ fn what_an_author_did_to_posts_of_ours_is_mended_or_kept() {
 }
 
 #[test]
+fn an_author_may_do_something_else_when_a_post_fails() {
+    let once = instrument(&read(CONFIRMATION), &settings()).unwrap().flow;
+    let mut document = Value::Object(once.document().clone());
+    let states = document["states"].as_array_mut().unwrap();
+    let post = states.iter_mut().find(|it| it["name"] == "stagepost_send_reminder_timeout").unwrap();
+    post["transitions"][1]["next"] = json!("call_instead");
+    let edited = StudioFlow::from_value(document).unwrap();
+    let address = PostAddress::new("https://new.example.com", "wk_studio").unwrap();
+    let done = instrument(&edited, &Settings::new(address, "visits")).unwrap().flow;
+    assert_eq!(next(&done, "stagepost_send_reminder_timeout", "success"), Some("second_try"));
+    assert_eq!(next(&done, "stagepost_send_reminder_timeout", "failed"), Some("call_instead"));
+}
+
+#[test]
+fn a_large_flow_is_planned_before_anybody_loses_patience() {
+    // A ring through which as many stages go as there are branches; a search that follows whole sets of them would take minutes.
+    let split = |number: usize| {
+        json!({ "name": format!("s{number}"), "type": "split-based-on", "properties": { "input": "{{widgets.ask.inbound.Body}}" },
+            "transitions": [{ "event": "match", "next": format!("v{number}"),
+                "conditions": [{ "friendly_name": format!("Choice {number}"), "type": "equal_to", "value": "x", "arguments": [] }] }] })
+    };
+    let variables = |number: usize| {
+        json!({ "name": format!("v{number}"), "type": "set-variables", "properties": {},
+            "transitions": [{ "event": "next", "next": format!("v{}", (number + 1) % 600) }] })
+    };
+    let wait = json!({ "name": "ask", "type": "send-and-wait-for-reply", "properties": {},
+        "transitions": [{ "event": "incomingMessage", "next": "fork" }] });
+    let ways: Vec<Value> = (0..600)
+        .map(|number| json!({ "event": format!("way{number}"), "next": format!("s{number}") }))
+        .collect();
+    let fork =
+        json!({ "name": "fork", "type": "a-widget-of-tomorrow", "properties": {}, "transitions": ways });
+    let mut states: Vec<Value> = (0..600).flat_map(|number| [split(number), variables(number)]).collect();
+    states.extend([wait, fork]);
+    let done = instrument(&flow("ask", Value::Array(states)), &settings()).unwrap();
+    assert_eq!(done.outcomes.iter().filter(|outcome| outcome.post.is_some()).count(), 602);
+}
+
+#[test]
 fn a_ring_of_posts_leads_nowhere() {
     let send = json!({ "name": "hello", "type": "send-message", "properties": {},
         "transitions": [{ "event": "sent" }, { "event": "failed" }] });

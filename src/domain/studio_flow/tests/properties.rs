@@ -36,7 +36,7 @@ fn drawn(sketches: &[Sketch], entries: [usize; 2]) -> StudioFlow {
         let mut transition = json!({ "event": event });
         match next(target) {
             Some(next) => transition["next"] = json!(next),
-            None if word % 2 == 0 => transition["next"] = json!(""),
+            None if word.is_multiple_of(2) => transition["next"] = json!(""),
             None => {}
         }
         if event == "match" {
