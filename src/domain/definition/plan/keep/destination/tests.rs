@@ -80,11 +80,43 @@ fn pendo() -> Value {
     json!({ "kind": "pendo", "region": "eu", "api_key": KEY, "calls": ["track"], "rate_limit": 7 })
 }
 
+fn twilio() -> Value {
+    json!({
+        "kind": "twilio", "account_sid": format!("AC{:032x}", 1), "auth_token": "s3cret", "auth_tokens": ["s3cret-2", "s3cret-3"],
+        "api_key": format!("SK{:032x}", 1), "api_secret": "s3cret", "from": "+15005550006", "rate_limit": 5,
+        "workspace_sid": format!("WS{:032x}", 1), "studio_base_url": "https://studio.dublin.ie1.twilio.com",
+    })
+}
+
+fn slack() -> Value {
+    json!({ "kind": "slack", "webhook_url": "https://hooks.example.com/T0/s3cret?sig=s3cret" })
+}
+
+#[test]
+fn what_vouches_at_twilio_goes_nowhere_else() {
+    assert_eq!(not_kept(&twilio(), |wanted| wanted["from"] = "+15005550007".into()), [""; 0]);
+    let elsewhere = not_kept(&twilio(), |wanted| wanted["api_base_url"] = "https://e.vil".into());
+    assert_eq!(elsewhere, ["auth_token", "api_secret"]);
+    let other = not_kept(&twilio(), |wanted| wanted["api_key"] = format!("SK{:032x}", 2).into());
+    assert_eq!(other, ["api_secret"]);
+}
+
 fn every_kind() -> Vec<Value> {
     let plain = json!({ "kind": "webhook_action", "mapping": { "url": "https://x.example/" } });
     let off =
         json!({ "kind": "pendo", "api_key": KEY, "enabled": false, "max_in_flight": 2, "events": "none" });
-    vec![webhook(), action(oauth2()), action(basic()), action(bearer()), plain, survey(), pendo(), off]
+    vec![
+        webhook(),
+        action(oauth2()),
+        action(basic()),
+        action(bearer()),
+        plain,
+        survey(),
+        pendo(),
+        off,
+        twilio(),
+        slack(),
+    ]
 }
 
 #[test]
