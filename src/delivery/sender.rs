@@ -140,7 +140,9 @@ impl RealSender {
             Payload::Twilio { request: TwilioRequest::Call { to: _, text }, context } => {
                 destinations::spoken(&self.network.templates, text.as_deref(), context)
             }
-            Payload::Twilio { .. } | Payload::Call(_) | Payload::Email { .. } => Err("it is no call".to_owned()),
+            Payload::Twilio { .. } | Payload::Call(_) | Payload::Email { .. } => {
+                Err("it is no call".to_owned())
+            }
         }
     }
 

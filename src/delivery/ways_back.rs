@@ -19,11 +19,7 @@ pub(super) fn is_public(links: &Links) -> bool {
 
 /// Where Twilio is to tell of `delivery`.
 pub(super) fn status_callback(links: &Links, delivery: &Delivery) -> String {
-    let link = Link {
-        purpose: Purpose::Status,
-        delivery: delivery.id,
-        expires_at: links::until(delivery),
-    };
+    let link = Link { purpose: Purpose::Status, delivery: delivery.id, expires_at: links::until(delivery) };
     format!("{}/twilio/{}/status", links.base_url, links.key.sign(&link))
 }
 

@@ -124,9 +124,7 @@ impl File {
 /// Definitions and settings of a whole file.
 fn split(whole: Value) -> (Map<String, Value>, Map<String, Value>) {
     let Value::Object(whole) = whole else { return (Map::new(), Map::new()) };
-    whole
-        .into_iter()
-        .partition(|(key, _)| TABLES.contains(&key.as_str()) || key == TWILIO_TABLE)
+    whole.into_iter().partition(|(key, _)| TABLES.contains(&key.as_str()) || key == TWILIO_TABLE)
 }
 
 fn read_text(path: &Path) -> Result<String, String> {

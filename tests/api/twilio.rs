@@ -83,11 +83,11 @@ async fn journey(app: &TestApp, id: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ladder_of_mail_call_and_task_is_walked_until_somebody_presses_the_key() {
     let mail = json!({ "channel": "email", "to": ["ops@example.com"], "template": "no_reply" });
-    let task = json!({ "channel": "task", "workspace_sid": WORKSPACE, "attributes": { "skill": "scheduling" } });
-    let (app, twilio) = serving(json!([
-        level("30m", mail), level("1h", call()), level("2h", task), level("3h", call()),
-    ]))
-    .await;
+    let task =
+        json!({ "channel": "task", "workspace_sid": WORKSPACE, "attributes": { "skill": "scheduling" } });
+    let (app, twilio) =
+        serving(json!([level("30m", mail), level("1h", call()), level("2h", task), level("3h", call()),]))
+            .await;
     let id = post_stage(&app, "u1", "no_reply").await;
     app.advance(30 * MINUTE).await;
     assert_eq!((app.mails().len(), twilio.made().len()), (1, 0));
@@ -95,7 +95,10 @@ async fn a_ladder_of_mail_call_and_task_is_walked_until_somebody_presses_the_key
     let made = twilio.made();
     assert_eq!((made.len(), made[0].kind), (1, "call"));
     assert_eq!((made[0].field("To"), made[0].field("From")), (ANN, FROM));
-    assert!(made[0].field("Twiml").contains("u1") && made[0].field("Twiml").contains("<Say>Press 1 to acknowledge.</Say>"));
+    assert!(
+        made[0].field("Twiml").contains("u1")
+            && made[0].field("Twiml").contains("<Say>Press 1 to acknowledge.</Say>")
+    );
     app.advance(60 * MINUTE).await;
     let made = twilio.made();
     assert_eq!((made.len(), made[1].kind), (2, "task"));
@@ -111,7 +114,10 @@ async fn a_ladder_of_mail_call_and_task_is_walked_until_somebody_presses_the_key
     assert!(got.text().contains("Acknowledged"), "{}", got.text());
     let shown = journey(&app, &id).await;
     let word = &shown["acknowledged"];
-    assert!(word.to_string().contains(&format!("Ann ({ANN})")) && word.to_string().contains("\"call\""), "{word}");
+    assert!(
+        word.to_string().contains(&format!("Ann ({ANN})")) && word.to_string().contains("\"call\""),
+        "{word}"
+    );
     let again = call_back(&app, &action(made[0].field("Twiml")), &fields).await.expect(200);
     assert!(again.text().contains("acknowledged by Ann"), "{}", again.text());
     app.advance(120 * MINUTE).await;
@@ -148,14 +154,20 @@ async fn a_call_whose_answer_was_lost_is_found_and_made_once() {
         post_stage(&app, "u1", "no_reply").await;
         app.advance(30 * MINUTE).await;
         let shown = delivery(&app).await;
-        assert_eq!((&shown["status"], &shown["attempts"][0]["status"]), (&json!("pending"), &json!("unsure")));
+        assert_eq!(
+            (&shown["status"], &shown["attempts"][0]["status"]),
+            (&json!("pending"), &json!("unsure"))
+        );
         twilio.fail_lists(true);
         app.advance(20_000).await;
         assert_eq!(delivery(&app).await["attempts"][1]["status"], "unsure", "still not known");
         twilio.fail_lists(false);
         app.advance(60_000).await;
         let shown = delivery(&app).await;
-        assert_eq!((&shown["status"], &shown["receipt"]["sid"]), (&json!("delivered"), &json!(twilio.made()[0].sid)));
+        assert_eq!(
+            (&shown["status"], &shown["receipt"]["sid"]),
+            (&json!("delivered"), &json!(twilio.made()[0].sid))
+        );
         assert_eq!(twilio.made().len(), 1);
         assert_eq!(twilio.violations(), [""; 0]);
         app.finish().await;
@@ -227,9 +239,15 @@ async fn a_message_that_was_lost_is_known_by_what_it_says_and_who_opted_out_is_l
     app.advance(20_000).await;
     assert_eq!(delivery(&app).await["status"], "delivered");
     let message = twilio.made()[0].clone();
-    assert!(message.field("Body").starts_with(&format!("u1 waits: {}/act/", app.base())), "{}", message.field("Body"));
+    assert!(
+        message.field("Body").starts_with(&format!("u1 waits: {}/act/", app.base())),
+        "{}",
+        message.field("Body")
+    );
     let status = message.field("StatusCallback");
-    call_back(&app, status, &[("MessageSid", &message.sid), ("MessageStatus", "delivered")]).await.expect(204);
+    call_back(&app, status, &[("MessageSid", &message.sid), ("MessageStatus", "delivered")])
+        .await
+        .expect(204);
     call_back(&app, status, &[("MessageSid", &message.sid), ("MessageStatus", "sent")]).await.expect(204);
     let receipt = delivery(&app).await["receipt"].clone();
     assert_eq!((&receipt["status"], &receipt["reached"]), (&json!("delivered"), &json!(true)));
@@ -277,14 +295,21 @@ async fn a_run_of_a_flow_stands_in_the_way_of_a_second_one_unless_it_is_ours() {
     app.advance(30 * MINUTE).await;
     app.advance(20_000).await;
     let first = delivery(&app).await;
-    assert_eq!((&first["status"], &first["receipt"]["sid"]), (&json!("delivered"), &json!(twilio.made()[0].sid)));
+    assert_eq!(
+        (&first["status"], &first["receipt"]["sid"]),
+        (&json!("delivered"), &json!(twilio.made()[0].sid))
+    );
     let parameters: Value = serde_json::from_str(twilio.made()[0].field("Parameters")).unwrap();
     assert_eq!((&parameters["why"], &parameters["userID"]), (&json!("stall"), &json!("u1")));
     // The second one is another's.
     app.advance(30 * MINUTE).await;
     let second = deliveries(&app).await[1].clone();
     assert_eq!(second["status"], "failed");
-    assert!(second["reason"].as_str().unwrap().contains("one flow for a contact at a time"), "{}", second["reason"]);
+    assert!(
+        second["reason"].as_str().unwrap().contains("one flow for a contact at a time"),
+        "{}",
+        second["reason"]
+    );
     assert_eq!(twilio.violations(), [""; 0]);
     app.finish().await;
 }
@@ -293,7 +318,10 @@ async fn a_run_of_a_flow_stands_in_the_way_of_a_second_one_unless_it_is_ours() {
 async fn credentials_that_do_not_hold_pause_it_and_a_test_says_so() {
     let (app, twilio) = serving(json!([level("30m", call())])).await;
     let good = app.call("POST", "/api/destinations/twilio/test", None).await.expect(200).json();
-    assert_eq!((&good["status"], &good["sent"], &good["httpStatus"]), (&json!("delivered"), &json!(true), &json!(200)));
+    assert_eq!(
+        (&good["status"], &good["sent"], &good["httpStatus"]),
+        (&json!("delivered"), &json!(true), &json!(200))
+    );
     assert!(!good.to_string().contains(crate::support::twilio::TOKEN), "{good}");
     twilio.lock(true);
     let bad = app.call("POST", "/api/destinations/twilio/test", None).await.expect(200).json();

@@ -71,7 +71,8 @@ impl FakeTwilio {
     pub fn start(clock: Clock) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let kept = Arc::clone(&state);
-        let receiver = Receiver::start(move |request, _| kept.lock().expect("the fake").answer(request, &clock));
+        let receiver =
+            Receiver::start(move |request, _| kept.lock().expect("the fake").answer(request, &clock));
         Self { receiver, state }
     }
 
@@ -115,7 +116,11 @@ impl FakeTwilio {
     /// The requests that came, as `POST /…/Calls.json`.
     pub fn asked(&self) -> Vec<String> {
         let path = |request: &Request| request.path.split('?').next().unwrap_or_default().to_owned();
-        self.receiver.requests().iter().map(|request| format!("{} {}", request.method, path(request))).collect()
+        self.receiver
+            .requests()
+            .iter()
+            .map(|request| format!("{} {}", request.method, path(request)))
+            .collect()
     }
 
     /// What was asked for that Twilio would not have taken, beside what a test wants to be refused.
@@ -151,7 +156,8 @@ fn is_sid(text: &str, prefix: &str) -> bool {
 }
 
 fn is_number(text: &str) -> bool {
-    text.strip_prefix('+').is_some_and(|rest| rest.len() >= 7 && rest.bytes().all(|byte| byte.is_ascii_digit()))
+    text.strip_prefix('+')
+        .is_some_and(|rest| rest.len() >= 7 && rest.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_json_object(text: &str) -> bool {
@@ -173,7 +179,10 @@ impl State {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (request.method.as_str(), parts.as_slice()) {
             ("GET", ["2010-04-01", "Accounts", account]) if *account == format!("{ACCOUNT}.json") => {
-                Reply::with_body(200, &json!({ "sid": ACCOUNT, "status": "active", "type": "Full" }).to_string())
+                Reply::with_body(
+                    200,
+                    &json!({ "sid": ACCOUNT, "status": "active", "type": "Full" }).to_string(),
+                )
             }
             ("GET", [.., sid, "Context"]) => self.context(sid),
             ("GET", _) => self.list(&parts, &pairs(query.as_bytes())),
@@ -185,7 +194,11 @@ impl State {
     /// What is asked for by `parts`, and what is wrong with the form.
     fn check(&self, parts: &[&str], form: &[(String, String)]) -> (&'static str, Vec<String>) {
         let mut wrong = Vec::new();
-        let mut must = |is: bool, what: &str| if !is { wrong.push(what.to_owned()) };
+        let mut must = |is: bool, what: &str| {
+            if !is {
+                wrong.push(what.to_owned())
+            }
+        };
         let field = |name: &str| value(form, name).unwrap_or_default();
         let callback = field("StatusCallback");
         must(callback.is_empty() || callback.starts_with("http"), "StatusCallback is no URL");
@@ -202,8 +215,14 @@ impl State {
             }
             ["2010-04-01", "Accounts", ACCOUNT, "Messages.json"] => {
                 must(is_number(field("To")), "To has to be a number");
-                must(is_number(field("From")) || is_sid(field("MessagingServiceSid"), "MG"), "there is no sender");
-                must((1..=1600).contains(&field("Body").encode_utf16().count()), "Body has to be of 1 to 1600");
+                must(
+                    is_number(field("From")) || is_sid(field("MessagingServiceSid"), "MG"),
+                    "there is no sender",
+                );
+                must(
+                    (1..=1600).contains(&field("Body").encode_utf16().count()),
+                    "Body has to be of 1 to 1600",
+                );
                 "message"
             }
             ["v2", "Flows", flow, "Executions"] => {
@@ -246,7 +265,9 @@ impl State {
         if kind == "message" && self.opted_out.contains(&to) {
             return error(400, 21610, "Attempt to send to unsubscribed recipient");
         }
-        let is_active = |made: &Made| made.kind == "execution" && made.field("To") == to && made.row["status"] == "active";
+        let is_active = |made: &Made| {
+            made.kind == "execution" && made.field("To") == to && made.row["status"] == "active"
+        };
         if kind == "execution" && self.made.iter().any(is_active) {
             return error(409, 20409, "An execution is already active for this contact");
         }
@@ -272,7 +293,9 @@ impl State {
             "execution" => json!({
                 "sid": sid, "status": "active", "contact_channel_address": field("To"), "date_created": now.to_rfc3339(),
             }),
-            "task" => json!({ "sid": sid, "assignment_status": "pending", "attributes": field("Attributes") }),
+            "task" => {
+                json!({ "sid": sid, "assignment_status": "pending", "attributes": field("Attributes") })
+            }
             _ => json!({
                 "sid": sid, "status": "queued", "to": field("To"), "from": field("From"), "body": field("Body"),
                 "direction": "outbound-api", "date_created": now.to_chrono().to_rfc2822(),
@@ -304,7 +327,9 @@ impl State {
             .iter()
             .rev()
             .filter(|made| made.kind == kind)
-            .filter(|made| ["To", "From"].iter().all(|it| asked(it).is_none_or(|value| value == made.field(it))))
+            .filter(|made| {
+                ["To", "From"].iter().all(|it| asked(it).is_none_or(|value| value == made.field(it)))
+            })
             .filter(|made| wanted.is_none_or(|id| made.field("Attributes").contains(id)))
             .map(|made| &made.row)
             .collect();
@@ -314,7 +339,8 @@ impl State {
 
     fn context(&self, sid: &str) -> Reply {
         let made = self.made.iter().find(|made| made.sid == sid);
-        let parameters = made.map(|made| made.field("Parameters")).and_then(|text| serde_json::from_str(text).ok());
+        let parameters =
+            made.map(|made| made.field("Parameters")).and_then(|text| serde_json::from_str(text).ok());
         let data: Value = parameters.unwrap_or_default();
         Reply::with_body(200, &json!({ "context": { "flow": { "data": data } } }).to_string())
     }

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 
 use self::action::Calls;
 pub(super) use self::network::Network;
-pub(super) use self::twilio::{Client as TwilioClient, spoken};
 pub use self::twilio::KEY_PROMPT;
 use self::twilio::TwilioRequests;
+pub(super) use self::twilio::{Client as TwilioClient, spoken};
 use self::webhook::Webhook;
 use super::http_client::Request;
 use super::secrets::Secrets;

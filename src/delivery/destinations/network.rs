@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::action::Tokens;
 use super::twilio::Memory;
 use crate::clock::Clock;
-use crate::delivery::templates::Templates;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
+use crate::delivery::templates::Templates;
 use crate::domain::link::Links;
 use crate::domain::time::Timestamp;
 

@@ -145,7 +145,14 @@ fn settlement(lane: &Lane, delivery: &Delivery, sent: Sent) -> Option<Settlement
     let labels = [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
     metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
     let (id, weight) = (delivery.id, delivery.weight());
-    Some(Settlement { id, attempt, outcome: sent.outcome, signal: sent.signal, receipt: sent.receipt, weight })
+    Some(Settlement {
+        id,
+        attempt,
+        outcome: sent.outcome,
+        signal: sent.signal,
+        receipt: sent.receipt,
+        weight,
+    })
 }
 
 /// What `sending` says of that many deliveries, if it is over within its lease.

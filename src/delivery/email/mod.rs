@@ -225,7 +225,14 @@ fn rendered(
 fn verdict(refusal: Refusal) -> Verdict {
     let outcome = if refusal.permanent { Outcome::Failed } else { Outcome::Retry { after: None } };
     let signal = Signal::Bad;
-    Verdict { outcome, signal, status: refusal.code, snippet: None, error: Some(refusal.error), receipt: None }
+    Verdict {
+        outcome,
+        signal,
+        status: refusal.code,
+        snippet: None,
+        error: Some(refusal.error),
+        receipt: None,
+    }
 }
 
 /// The recipients that are addresses, and a note for each that is none.

@@ -45,7 +45,10 @@ fn every_preset_is_whole() {
             assert!(settings.contains(&named), "{}: ${{{named}}} is no setting", preset.key);
         }
     }
-    assert_eq!(all().iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["pendo", "hello_customer", "slack", "teams"]);
+    assert_eq!(
+        all().iter().map(|it| it.key.as_str()).collect::<Vec<_>>(),
+        ["pendo", "hello_customer", "slack", "teams"]
+    );
 }
 
 #[test]
@@ -303,7 +306,13 @@ fn a_stall_reads_well_in_slack_and_teams_and_is_acknowledged_from_there() {
         let made = action(json!({ "kind": kind, "webhook_url": url }));
         assert_eq!(made.url.constant(), Some(&json!(url)), "as it is");
         let sent = data(&made, stalled());
-        for said in ["u1 has been in no_reply", "+15551234567", "level 1 of 2", "https://s.example/act/a", "https://s.example/act/h"] {
+        for said in [
+            "u1 has been in no_reply",
+            "+15551234567",
+            "level 1 of 2",
+            "https://s.example/act/a",
+            "https://s.example/act/h",
+        ] {
             assert!(sent.to_string().contains(said), "{kind}: {said} in {sent}");
         }
         let only = read(json!({ "kind": kind, "webhook_url": url })).unwrap();
@@ -317,8 +326,12 @@ fn a_stall_reads_well_in_slack_and_teams_and_is_acknowledged_from_there() {
 fn what_comes_from_outside_is_no_markup_in_slack() {
     let made = action(json!({ "kind": "slack", "webhook_url": "https://hooks.example.com/x" }));
     let sent = data(&made, stalled());
-    let marked: Vec<&Value> = sent["blocks"].as_array().unwrap().iter().filter(|it| it["text"]["type"] == "mrkdwn").collect();
+    let marked: Vec<&Value> =
+        sent["blocks"].as_array().unwrap().iter().filter(|it| it["text"]["type"] == "mrkdwn").collect();
     assert_eq!(marked.len(), 1);
     assert!(!marked[0].to_string().contains("channel"), "{}", marked[0]);
-    assert_eq!((sent["mrkdwn"].as_bool(), sent["text"].as_str()), (Some(false), sent["blocks"][0]["text"]["text"].as_str()));
+    assert_eq!(
+        (sent["mrkdwn"].as_bool(), sent["text"].as_str()),
+        (Some(false), sent["blocks"][0]["text"]["text"].as_str())
+    );
 }

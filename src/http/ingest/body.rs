@@ -34,7 +34,11 @@ impl Cap {
 ///
 /// # Errors
 /// `event_too_large` or `body_too_large`, `body_timeout`, `incomplete_body`, `unsupported_encoding`, `malformed_gzip`.
-pub(in crate::http) async fn read(request: &HttpRequest, payload: Payload, cap: Cap) -> Result<Bytes, IngestError> {
+pub(in crate::http) async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    cap: Cap,
+) -> Result<Bytes, IngestError> {
     let body = tokio::time::timeout(BODY_READ.to_std(), collect(payload, cap)).await.map_err(|_| {
         let seconds = BODY_READ.millis() / 1000;
         IngestError::new(Code::BodyTimeout, format!("the body did not arrive within {seconds} seconds"))

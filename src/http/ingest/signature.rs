@@ -21,8 +21,7 @@ pub(in crate::http) fn check(
     let bad = |message| IngestError::new(Code::BadSignature, message);
     let header = incoming.request.headers().get("x-twilio-signature");
     let signature = header.and_then(|value| value.to_str().ok());
-    let signature =
-        signature.ok_or_else(|| bad("X-Twilio-Signature is missing, and is required here"))?;
+    let signature = signature.ok_or_else(|| bad("X-Twilio-Signature is missing, and is required here"))?;
     let fields;
     let signed = match kind {
         BodyKind::Empty => SignedBody::None,

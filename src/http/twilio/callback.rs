@@ -35,7 +35,8 @@ impl Callback {
         let links = state.links.as_ref().ok_or_else(no_links).map_err(refused)?;
         let link = links.key.open(token, incoming.now);
         let link = link.map_err(|error| refused(IngestError::new(Code::BadLink, error.to_string())))?;
-        let delivery = incoming.engine.delivery(link.delivery).await.map_err(|error| refused(of_engine(error)))?;
+        let delivery =
+            incoming.engine.delivery(link.delivery).await.map_err(|error| refused(of_engine(error)))?;
         let gone = || IngestError::new(Code::NotFound, "what this callback is about is no longer there");
         let delivery = delivery.ok_or_else(gone).map_err(refused)?;
         signature::check(incoming, &tokens(incoming, &delivery), BodyKind::Form, &body).map_err(refused)?;

@@ -52,7 +52,10 @@ fn nothing_to_do(journey: &Journey, delivery: &Delivery) -> Option<String> {
         return Some(format!("This alarm was acknowledged by {} already. Thank you.", known.note.by));
     }
     if !journey.was_told(delivery.created_at) {
-        return Some(format!("The journey has moved on to the stage {}. There is nothing to acknowledge.", journey.stage));
+        return Some(format!(
+            "The journey has moved on to the stage {}. There is nothing to acknowledge.",
+            journey.stage
+        ));
     }
     None
 }

@@ -21,7 +21,8 @@ pub(super) async fn told(incoming: &Incoming<'_>, callback: &Callback) -> Result
     if callback.link.purpose != Purpose::Status {
         return Err(wrong(Code::BadLink, "the link is for something else"));
     }
-    let (thing, _) = callback.asked().ok_or_else(|| wrong(Code::BadLink, "nothing is told of such a delivery"))?;
+    let (thing, _) =
+        callback.asked().ok_or_else(|| wrong(Code::BadLink, "nothing is told of such a delivery"))?;
     let (sid, status) = match thing {
         Thing::Call => (callback.field("CallSid"), callback.field("CallStatus")),
         _ => (

@@ -25,18 +25,30 @@ pub(super) const OPTED_OUT: u32 = 21610;
 
 /// Codes that speak of the one request whatever the status is, and what they mean.
 const CODES: [(u32, &str); 15] = [
-    (13227, "the account may not call that country: allow it in Twilio's console, under Voice, Geographic permissions"),
+    (
+        13227,
+        "the account may not call that country: allow it in Twilio's console, under Voice, Geographic permissions",
+    ),
     (20404, "there is no such thing: are the SIDs right, and of this account?"),
     (21205, "Twilio takes no callbacks at this server's public URL"),
     (21210, "the number that it is from is neither the account's nor verified"),
     (21211, "the number it is to is not valid: write it with + and the country"),
     (21214, "the number it is to can't be reached"),
-    (21215, "the account may not call that country: allow it in Twilio's console, under Voice, Geographic permissions"),
+    (
+        21215,
+        "the account may not call that country: allow it in Twilio's console, under Voice, Geographic permissions",
+    ),
     (21219, "a trial account reaches only numbers that are verified in Twilio's console"),
-    (21408, "the account may not send messages to that country: allow it in Twilio's console, under Messaging, Geo permissions"),
+    (
+        21408,
+        "the account may not send messages to that country: allow it in Twilio's console, under Messaging, Geo permissions",
+    ),
     (21606, "the number it is from can't send messages to that one"),
     (21608, "a trial account reaches only numbers that are verified in Twilio's console"),
-    (OPTED_OUT, "its recipient has opted out of messages of this sender and has to be told in another way; only he can take that back, by START"),
+    (
+        OPTED_OUT,
+        "its recipient has opted out of messages of this sender and has to be told in another way; only he can take that back, by START",
+    ),
     (21612, "there is no route from that sender to that number: use another sender"),
     (21614, "the number it is to takes no messages: it is no mobile number"),
     (21617, "it is longer than 1,600 characters"),
@@ -138,7 +150,10 @@ fn refused(answer: &Answer, secrets: &Secrets, now: Timestamp) -> Box<Refusal> {
         (408 | 500..=599, _) => Verdict::unsure(error),
         (401..=403, _) | (_, Some(20003)) if known.is_none() => Verdict {
             signal: Signal::Barred,
-            ..Verdict::retry(None, format!("{error}; nothing is sent until the credentials, or the account, are put right"))
+            ..Verdict::retry(
+                None,
+                format!("{error}; nothing is sent until the credentials, or the account, are put right"),
+            )
         },
         _ => Verdict {
             receipt: Some(Receipt {

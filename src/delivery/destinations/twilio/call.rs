@@ -52,8 +52,9 @@ impl<'a> Call<'a> {
             Err(why) => (None, Some(why)),
         };
         let journey = ways_back::journey_of(letter.delivery);
-        let action =
-            links.zip(journey).map(|(links, journey)| ways_back::key_callback(links, journey, letter.delivery));
+        let action = links
+            .zip(journey)
+            .map(|(links, journey)| ways_back::key_callback(links, journey, letter.delivery));
         let gather = action.as_deref().map(|action| Gather { action, prompt: KEY_PROMPT });
         let mut form: Fields =
             vec![("To", to.to_owned()), ("From", from.to_owned()), ("Twiml", ask_for_key(&said, gather))];

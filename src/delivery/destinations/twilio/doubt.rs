@@ -93,7 +93,9 @@ mod tests {
     fn what_was_due_before_this_process_or_for_a_while_may_have_been_sent() {
         let doubt = Doubt::of(&tried(&[]), at(500), at(1000)).unwrap();
         assert!(!doubt.was_tried && doubt.is_wanted_anew);
-        assert!(doubt.holds(at(0)) && doubt.holds(at(1000)) && !doubt.holds(at(-6000)) && !doubt.holds(at(7000)));
+        assert!(
+            doubt.holds(at(0)) && doubt.holds(at(1000)) && !doubt.holds(at(-6000)) && !doubt.holds(at(7000))
+        );
         assert!(Doubt::of(&tried(&[]), at(-500), at(3000)).is_some());
     }
 

@@ -104,7 +104,9 @@ impl Ask for Execution<'_> {
         ];
         let (runs, is_whole) = self.runs(&query).await?;
         match self.ours(&runs).await? {
-            None if !is_whole => Err(Refusal::before_sending("there are too many executions to tell".to_owned())),
+            None if !is_whole => {
+                Err(Refusal::before_sending("there are too many executions to tell".to_owned()))
+            }
             found => Ok(found),
         }
     }
@@ -117,7 +119,8 @@ impl Ask for Execution<'_> {
         let runs: Vec<Value> = runs.iter().filter(is_active).cloned().collect();
         let running = runs.first()?.get("sid").and_then(Value::as_str)?.to_owned();
         if let Ok(Some(receipt)) = self.ours(&runs).await {
-            let error = Some("Twilio refused a second run for the contact: the first is this one's".to_owned());
+            let error =
+                Some("Twilio refused a second run for the contact: the first is this one's".to_owned());
             return Some(Verdict { receipt: Some(receipt), error, ..Verdict::delivered() });
         }
         Some(Verdict::failed(format!(

@@ -39,14 +39,20 @@ pub(super) fn find(
         let is_outbound = text(row, "direction").is_none_or(|direction| direction.starts_with("outbound"));
         let at = text(row, "date_created").or_else(|| text(row, "start_time"));
         let is_of_then = at.and_then(|at| rfc_2822(&at)).is_some_and(|at| doubt.holds(at));
-        let Some(sid) = text(row, "sid").filter(|_| is_outbound && is_of_then && is_it(row)) else { continue };
+        let Some(sid) = text(row, "sid").filter(|_| is_outbound && is_of_then && is_it(row)) else {
+            continue;
+        };
         if !memory.is_of_another(&sid, letter.delivery.id) {
             let status = text(row, "status").unwrap_or_default();
             return Ok(Some(receipt(thing, sid, &status, letter.client.network.clock.now())));
         }
     }
     let is_whole = found.get("next_page_uri").is_none_or(Value::is_null);
-    if is_whole { Ok(None) } else { Err(Refusal::before_sending(format!("there are too many {name} to tell"))) }
+    if is_whole {
+        Ok(None)
+    } else {
+        Err(Refusal::before_sending(format!("there are too many {name} to tell")))
+    }
 }
 
 fn rfc_2822(text: &str) -> Option<Timestamp> {

@@ -32,17 +32,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::answer::{OPTED_OUT, Refusal, Taken};
+pub use self::call::KEY_PROMPT;
+pub(in crate::delivery) use self::call::spoken;
 pub(in crate::delivery) use self::client::Client;
 use self::client::Fields;
 use self::doubt::Doubt;
-pub use self::call::KEY_PROMPT;
-pub(in crate::delivery) use self::call::spoken;
 pub(super) use self::memory::Memory;
 use crate::delivery::sender::Verdict;
 use crate::delivery::turns::Requests;
 use crate::delivery::ways_back;
-use crate::domain::delivery::{Delivery, Outcome, Payload, Receipt, TwilioRequest};
 use crate::domain::definition::Twilio;
+use crate::domain::delivery::{Delivery, Outcome, Payload, Receipt, TwilioRequest};
 use crate::domain::health::Signal;
 use crate::domain::link::Links;
 use crate::domain::time::Timestamp;
@@ -230,7 +230,11 @@ fn not_told(doubt: &Doubt, refusal: Verdict) -> Verdict {
     let why = refusal.error.unwrap_or_default();
     let outcome = match refusal.outcome {
         Outcome::Retry { after } if !doubt.was_tried => Outcome::Retry { after },
-        Outcome::Delivered | Outcome::Retry { .. } | Outcome::Failed | Outcome::Unsure | Outcome::Ambiguous
+        Outcome::Delivered
+        | Outcome::Retry { .. }
+        | Outcome::Failed
+        | Outcome::Unsure
+        | Outcome::Ambiguous
             if doubt.was_tried =>
         {
             Outcome::Unsure

@@ -33,7 +33,10 @@ impl<'a> Sms<'a> {
             (Some(service), _) => ("MessagingServiceSid", service.as_str()),
             (None, Some(from)) => ("From", from.as_str()),
             (None, None) => {
-                return Err("messages need a sender: set `from` or `messaging_service_sid` of this destination".to_owned());
+                return Err(
+                    "messages need a sender: set `from` or `messaging_service_sid` of this destination"
+                        .to_owned(),
+                );
             }
         };
         let network = letter.client.network;
@@ -120,7 +123,9 @@ impl Ask for Sms<'_> {
         query.push(("PageSize", listing::PAGE.to_owned()));
         let found = self.letter.client.get(&self.url(), &query).await?;
         let is_it = |row: &serde_json::Value| {
-            row.get("body").and_then(serde_json::Value::as_str).is_some_and(|body| says_the_same(body, &self.body))
+            row.get("body")
+                .and_then(serde_json::Value::as_str)
+                .is_some_and(|body| says_the_same(body, &self.body))
         };
         listing::find(&self.letter, &found, "messages", Thing::Message, doubt, is_it)
     }

@@ -28,9 +28,9 @@ impl<'a> Task<'a> {
         priority: Option<u32>,
     ) -> Result<Self, String> {
         let workspace_sid = Some(workspace_sid).filter(|sid| !sid.is_empty());
-        let workspace_sid = workspace_sid.or(letter.account().workspace_sid.as_deref()).ok_or(
-            "a task needs a workspace: set `workspace_sid` of the action, or of this destination",
-        )?;
+        let workspace_sid = workspace_sid
+            .or(letter.account().workspace_sid.as_deref())
+            .ok_or("a task needs a workspace: set `workspace_sid` of the action, or of this destination")?;
         let mut form: Fields = vec![("Attributes", Value::Object(facts(&letter, attributes)).to_string())];
         form.extend(workflow_sid.map(|sid| ("WorkflowSid", sid.to_owned())));
         form.extend(priority.map(|priority| ("Priority", priority.to_string())));
@@ -88,7 +88,8 @@ impl Ask for Task<'_> {
         let Some(tasks) = found.get("tasks").and_then(Value::as_array) else {
             return Err(Refusal::before_sending("Twilio's list of tasks can't be read".to_owned()));
         };
-        let text = |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |row: &Value, name: &str| row.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let now = self.letter.client.network.clock.now();
         let of = |row: &Value| receipt(Thing::Task, text(row, "sid"), &text(row, "assignment_status"), now);
         Ok(tasks.first().map(of))

@@ -126,7 +126,8 @@ pub(super) fn caller(text: &str) -> Result<&str, String> {
     if is_name || phone(text.strip_prefix("whatsapp:").unwrap_or(text)).is_ok() {
         return Ok(text);
     }
-    Err("is not a telephone number such as +32470123456, and no name of up to 11 letters and digits".to_owned())
+    Err("is not a telephone number such as +32470123456, and no name of up to 11 letters and digits"
+        .to_owned())
 }
 
 /// One of Twilio's ids: two letters that say of what, and 32 hexadecimal digits.

@@ -92,7 +92,9 @@ fn read_tables(mut document: Table<'_, '_>, problems: &Problems) -> Vec<Definiti
 /// The destination that the table `[twilio]` is; `others` are those that were read before.
 fn twilio(field: &Field<'_, '_>, others: &[(usize, String)]) -> Option<Destination> {
     if let Some((index, _)) = others.iter().find(|(_, key)| key == TWILIO_DESTINATION) {
-        field.problem(format!("destination `{TWILIO_DESTINATION}` is defined twice; the first is destination[{index}]"));
+        field.problem(format!(
+            "destination `{TWILIO_DESTINATION}` is defined twice; the first is destination[{index}]"
+        ));
     }
     destination::read_twilio(field.table()?)
 }

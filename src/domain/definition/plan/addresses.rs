@@ -8,8 +8,8 @@ use url::Url;
 
 use super::Settled;
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::preset::{self, Form};
 use crate::domain::definition::{Action, Auth, Definition, Destination, DestinationKind, Problem};
+use crate::domain::preset::{self, Form};
 
 /// The URLs of new and changed destinations that `policy` refuses.
 pub(super) fn refused(settled: &[Settled], policy: &AddressPolicy) -> Vec<Problem> {
@@ -40,7 +40,8 @@ fn constant_urls(destination: &Destination) -> Vec<(String, &str)> {
         // A preset's address is its own, or the one that was given in its place.
         DestinationKind::Preset { action, preset, settings: _, only: _ } => {
             let known = preset::find(preset).into_iter().flat_map(|preset| &preset.settings);
-            let webhook = known.filter(|setting| setting.form == Form::Webhook).map(|it| it.key.as_str()).next();
+            let webhook =
+                known.filter(|setting| setting.form == Form::Webhook).map(|it| it.key.as_str()).next();
             of_action(action, webhook.unwrap_or("base_url"))
         }
         DestinationKind::Twilio(twilio) => {

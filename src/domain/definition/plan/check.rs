@@ -49,7 +49,9 @@ pub(super) fn references(
                     let message = match after.destinations.get(key) {
                         None => missing(after, Kind::Destination, key, deletes),
                         Some(destination) if destination.kind.twilio().is_some() => {
-                            format!("destination `{key}` is Twilio, which is sent no calls: the levels of flows ask it")
+                            format!(
+                                "destination `{key}` is Twilio, which is sent no calls: the levels of flows ask it"
+                            )
                         }
                         Some(_) => continue,
                     };

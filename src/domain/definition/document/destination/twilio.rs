@@ -14,10 +14,12 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Option<DestinationKind> {
         let field: Option<Field<'_, '_>> = table.optional(key);
         field.and_then(|field| field.parse(|text| check::sid(prefix, text))).map(str::to_owned)
     };
-    let (messaging_service_sid, workspace_sid) = (sid("messaging_service_sid", "MG"), sid("workspace_sid", "WS"));
+    let (messaging_service_sid, workspace_sid) =
+        (sid("messaging_service_sid", "MG"), sid("workspace_sid", "WS"));
     let account_sid = table.required("account_sid").and_then(|it| it.parse(|text| check::sid("AC", text)));
     let auth_token = table.optional("auth_token").map(|field| field.parse(check::secret));
-    let auth_tokens = table.optional("auth_tokens").and_then(|field| field.items(MAX_AUTH_TOKENS)).unwrap_or_default();
+    let auth_tokens =
+        table.optional("auth_tokens").and_then(|field| field.items(MAX_AUTH_TOKENS)).unwrap_or_default();
     let auth_tokens =
         auth_tokens.iter().filter_map(|item| item.parse(check::secret)).map(str::to_owned).collect();
     let key = api_key(table);
