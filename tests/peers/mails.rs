@@ -146,7 +146,7 @@ async fn mails_arrive_whole_and_their_links_act() {
     assert_eq!(alarm["headers"]["Subject"], "<i>ada</i> is stuck in reminder");
     assert!(alarm["headers"]["List-Unsubscribe"].is_null(), "{alarm:#}");
     assert!(part(alarm, "text/html").contains("&lt;i&gt;ada&lt;/i&gt;"), "{alarm:#}");
-    assert!(part(alarm, "text/plain").contains(" UTC+0545"), "{alarm:#}");
+    assert!(part(alarm, "text/plain").contains(" UTC+05:45"), "{alarm:#}");
     let page = browser.press(&links(api, alarm)[0], "name=Ann&note=on+it").await;
     assert!(page.contains("Acknowledged.") && page.contains("&lt;i&gt;ada&lt;/i&gt;"), "{page}");
     let shown = api.get(&format!("/api/journeys/{journey}")).await;
@@ -182,6 +182,8 @@ async fn mails_arrive_whole_and_their_links_act() {
     assert!(page.contains("lead@example.com gets no more daily summaries of desk."), "{page}");
 
     if let Some(folder) = option_env!("STAGEPOST_KEEP_MAILS") {
+        let file = STANDARD.decode(picture["base64"].as_str().expect("a picture")).expect("base 64");
+        std::fs::write(format!("{folder}/chart.png"), file).expect("a file");
         for (name, text) in
             [("alarm", part(alarm, "text/html")), ("digest", part(digest, "text/html")), ("summary", html)]
         {
