@@ -71,7 +71,7 @@ fn the_destinations_in_the_docs_are_right() {
             | Definition::Trait(_) => None,
         })
         .collect();
-    assert_eq!(kinds, ["webhook", "webhook_action", "webhook", "pendo", "hello_customer"]);
+    assert_eq!(kinds, ["webhook", "webhook_action", "webhook", "pendo", "hello_customer", "slack", "teams"]);
     assert!(Bundle::new(vec![file]).loose_ends(&AddressPolicy::public_only()).is_empty());
 }
 

@@ -58,17 +58,20 @@ mod tests {
 
     use super::*;
     use crate::domain::definition::{Definition, Routing, document};
+    use crate::domain::preset::{Form, Setting};
     use crate::file::File;
 
     #[test]
     fn a_copy_that_is_applied_is_the_preset() {
         for preset in preset::all() {
-            let value_of =
-                |setting: &str| format!("0123456789abcdef0123456789-{setting:_<9}")[..36].to_owned();
+            let value_of = |setting: &Setting| match setting.form {
+                Form::Webhook => "https://hooks.example.com/x?y=z".to_owned(),
+                _ => format!("0123456789abcdef0123456789-{:_<9}", setting.key)[..36].to_owned(),
+            };
             let settings: Map<String, Value> =
-                preset.given().map(|it| (it.key.clone(), Value::from(value_of(&it.key)))).collect();
+                preset.given().map(|it| (it.key.clone(), Value::from(value_of(it)))).collect();
             let variables: Vec<(String, String)> =
-                preset.given().map(|it| (variable(&preset.key, &it.key), value_of(&it.key))).collect();
+                preset.given().map(|it| (variable(&preset.key, &it.key), value_of(it))).collect();
             let text = copied(preset);
             let file = File::parse("copy.toml", &text, &|name| {
                 variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())

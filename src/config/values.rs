@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::settings::{OTHER_VARIABLES, SETTINGS, Setting, Shape};
 use crate::domain::definition::Problem;
-use crate::domain::definition::document::{TABLES, did_you_mean};
+use crate::domain::definition::document::{TABLES, TWILIO_TABLE, did_you_mean};
 
 /// What is said about settings, from three sides.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +87,7 @@ fn file_text(shape: Shape, value: &Value) -> Result<String, String> {
 
 /// A problem for each key of a file that is no setting.
 pub fn unknown_keys(file: &Map<String, Value>) -> Vec<Problem> {
-    let known = || SETTINGS.iter().map(|setting| setting.key).chain(TABLES);
+    let known = || SETTINGS.iter().map(|setting| setting.key).chain(TABLES).chain([TWILIO_TABLE]);
     let unknown = file.keys().filter(|key| SETTINGS.iter().all(|setting| setting.key != **key));
     unknown
         .map(|key| Problem::new(key, format!("unknown key `{key}`{}", did_you_mean(key, known()))))

@@ -24,3 +24,4 @@ mod test_server;
 mod tls;
 pub mod trial;
 mod turns;
+mod ways_back;

@@ -35,7 +35,7 @@ impl Secrets {
     pub fn of(destination: &Destination) -> Self {
         let mut secrets = Vec::new();
         let signing = match &destination.kind {
-            DestinationKind::Webhook { signing, .. } => signing,
+            DestinationKind::Webhook { signing, .. } => Some(signing),
             DestinationKind::WebhookAction(action) | DestinationKind::Preset { action, .. } => {
                 match &action.auth {
                     Some(Auth::Bearer { token }) => secrets.push(token.clone()),
@@ -43,11 +43,18 @@ impl Secrets {
                     Some(Auth::OAuth2 { client_secret, .. }) => secrets.push(client_secret.clone()),
                     None => {}
                 }
-                &action.signing
+                Some(&action.signing)
+            }
+            DestinationKind::Twilio(twilio) => {
+                secrets.extend(twilio.callback_tokens());
+                secrets.extend(twilio.api_key.as_ref().map(|key| key.secret.clone()));
+                None
             }
         };
-        secrets.extend(signing.shared_secret.clone());
-        secrets.extend(signing.signing_secrets.iter().cloned());
+        if let Some(signing) = signing {
+            secrets.extend(signing.shared_secret.clone());
+            secrets.extend(signing.signing_secrets.iter().cloned());
+        }
         if let DestinationKind::Preset { preset, settings, .. } = &destination.kind {
             secrets.extend(of_settings(preset, settings));
         }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+pub use super::destinations::KEY_PROMPT;
 use super::destinations::{self, Network};
 use super::email::Mailer;
 use super::http_client::HttpClient;
 use super::turns::{Requests, Turns};
 use crate::clock::Clock;
 use crate::domain::definition::{Definitions, Destination};
-use crate::domain::delivery::{Attempt, Delivery, Outcome, Payload};
+use crate::domain::delivery::{Attempt, Delivery, Outcome, Payload, Receipt, TwilioRequest};
 use crate::domain::health::Signal;
 use crate::domain::limits::{DEFAULT_IN_FLIGHT, MAIL_TIMEOUT};
 use crate::domain::time::{Span, Timestamp};
@@ -26,12 +27,14 @@ pub struct Sent {
     pub outcome: Outcome,
     /// What it says of the destination.
     pub signal: Signal,
+    /// What the receiver calls it, where it said so.
+    pub receipt: Option<Receipt>,
 }
 
 impl Sent {
     /// Not tried this time: to be sent again as if nothing had been.
     pub fn held() -> Self {
-        Self { attempt: None, outcome: Outcome::Retry { after: None }, signal: Signal::None }
+        Self { attempt: None, outcome: Outcome::Retry { after: None }, signal: Signal::None, receipt: None }
     }
 }
 
@@ -59,26 +62,40 @@ pub struct Verdict {
     pub snippet: Option<String>,
     /// What went wrong, in words for operators, without secrets.
     pub error: Option<String>,
+    /// What the receiver calls what it took, and its first word on it, where it gave one.
+    pub receipt: Option<Receipt>,
 }
 
 impl Verdict {
     /// Taken, without anything to say about it.
     pub fn delivered() -> Self {
-        Self { outcome: Outcome::Delivered, signal: Signal::Good, status: None, snippet: None, error: None }
+        Self {
+            outcome: Outcome::Delivered,
+            signal: Signal::Good,
+            status: None,
+            snippet: None,
+            error: None,
+            receipt: None,
+        }
     }
     /// Never going to work; nothing was sent.
     pub fn failed(error: impl Into<String>) -> Self {
         let error = Some(error.into());
-        Self { outcome: Outcome::Failed, signal: Signal::None, status: None, snippet: None, error }
+        Self { outcome: Outcome::Failed, signal: Signal::None, error, ..Self::delivered() }
     }
     /// Worth another try; the destination did not do its part.
     pub fn retry(after: Option<Span>, error: impl Into<String>) -> Self {
         let error = Some(error.into());
-        Self { outcome: Outcome::Retry { after }, signal: Signal::Bad, status: None, snippet: None, error }
+        Self { outcome: Outcome::Retry { after }, signal: Signal::Bad, error, ..Self::delivered() }
     }
     /// Worth another try, though not for anything that the destination did.
     pub fn not_tried(error: impl Into<String>) -> Self {
         Self { signal: Signal::None, ..Self::retry(None, error) }
+    }
+
+    /// It may have arrived; the next attempt asks before it sends anything.
+    pub fn unsure(error: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unsure, ..Self::retry(None, error) }
     }
 
     /// What it comes to for an attempt begun at `at`.
@@ -91,7 +108,7 @@ impl Verdict {
             response_snippet: self.snippet.filter(|snippet| !snippet.is_empty()),
             error: self.error,
         };
-        Sent { attempt: Some(attempt), outcome: self.outcome, signal: self.signal }
+        Sent { attempt: Some(attempt), outcome: self.outcome, signal: self.signal, receipt: self.receipt }
     }
 }
 
@@ -110,7 +127,21 @@ impl RealSender {
         mailer: Arc<Mailer>,
         clock: Clock,
     ) -> Self {
-        Self { definitions, network: Network::new(http, clock), mailer }
+        let network = Network::new(http, clock).with(mailer.templates(), mailer.links());
+        Self { definitions, network, mailer }
+    }
+
+    /// What the call that `delivery` asks for says.
+    ///
+    /// # Errors
+    /// When it is no call, or its template is wrong.
+    pub fn spoken(&self, delivery: &Delivery) -> Result<String, String> {
+        match &delivery.payload {
+            Payload::Twilio { request: TwilioRequest::Call { to: _, text }, context } => {
+                destinations::spoken(&self.network.templates, text.as_deref(), context)
+            }
+            Payload::Twilio { .. } | Payload::Call(_) | Payload::Email { .. } => Err("it is no call".to_owned()),
+        }
     }
 
     /// The destination with this key, as it is defined now.

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::io::Read as _;
+use std::time::Instant;
 
 use flate2::read::GzDecoder;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -10,13 +11,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::destinations;
+use super::destinations::{self, TwilioClient};
 use super::http_client::{self, Request};
 use super::sample::Sample;
 use super::secrets::Secrets;
 use super::sender::RealSender;
 use crate::clock;
-use crate::domain::definition::Destination;
+use crate::domain::definition::{Destination, Twilio};
 use crate::domain::definition::render::{REDACTED, is_secret_header};
 use crate::domain::delivery::{Attempt, Cause, Delivery, Payload};
 use crate::domain::ids::IdSource;
@@ -58,6 +59,9 @@ impl RealSender {
     /// A message, when there is no such destination.
     pub async fn test(&self, key: &str, sample: Sample, dry_run: bool) -> Result<Trial, String> {
         let destination = self.destination(key).ok_or_else(|| format!("there is no destination `{key}`"))?;
+        if let Some(account) = destination.kind.twilio() {
+            return Ok(self.test_account(&destination, account, dry_run).await);
+        }
         let nothing = Trial { sent: false, reason: None, attempt: None, requests: Vec::new() };
         let call = match routed(&destination, &sample) {
             Ok(call) => call,
@@ -95,6 +99,28 @@ impl RealSender {
         let reason =
             if left { None } else { sent.attempt.as_ref().and_then(|attempt| attempt.error.clone()) };
         Ok(Trial { sent: left, reason, attempt: sent.attempt, requests })
+    }
+}
+
+impl RealSender {
+    /// Twilio is sent no calls, and whatever it is asked for reaches somebody: what is tried is whether it lets us read our account.
+    async fn test_account(&self, destination: &Destination, account: &Twilio, dry_run: bool) -> Trial {
+        let (network, secrets) = (self.network.watched(), Secrets::of(destination));
+        let timeout = destination.timeout.to_std();
+        let client = TwilioClient { account, network: &network, timeout, secrets: &secrets };
+        let wanted = client.account_request();
+        let requests = wanted.iter().map(|request| shown(request, destination, &secrets)).collect();
+        if let (Err(_), _) | (_, true) = (&wanted, dry_run) {
+            let reason = wanted.err().unwrap_or_else(|| "only made: this was a dry run".to_owned());
+            return Trial { sent: false, reason: Some(reason), attempt: None, requests };
+        }
+        let (at, begun) = (network.clock.now(), Instant::now());
+        let verdict = client.read_account().await;
+        let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let attempt = verdict.into_sent(at, took).attempt;
+        let sent = network.made().iter().any(|made| made.left);
+        let reason = attempt.as_ref().filter(|_| !sent).and_then(|attempt| attempt.error.clone());
+        Trial { sent, reason, attempt, requests }
     }
 }
 

@@ -21,6 +21,9 @@ pub enum Signal {
     Good,
     /// It did not answer, or not with yes.
     Bad,
+    /// It lets nobody in: its credentials don't hold, or its account is closed. Only a person can change that, so that it is
+    /// paused at once.
+    Barred,
     /// Nothing: it was not asked.
     None,
 }
@@ -110,7 +113,8 @@ impl Health {
         match signal {
             Signal::None => None,
             Signal::Good => self.note_good(now),
-            Signal::Bad => self.note_bad(error, destination, now),
+            Signal::Bad => self.note_bad(error, destination, now, false),
+            Signal::Barred => self.note_bad(error, destination, now, true),
         }
     }
 
@@ -133,18 +137,25 @@ impl Health {
         }
     }
 
-    fn note_bad(&mut self, error: Option<&str>, destination: &Destination, now: Timestamp) -> Option<Turn> {
+    fn note_bad(
+        &mut self,
+        error: Option<&str>,
+        destination: &Destination,
+        now: Timestamp,
+        is_barred: bool,
+    ) -> Option<Turn> {
         let since = *self.failing_since.get_or_insert(now);
         self.failures = self.failures.saturating_add(1);
         self.last_error = error.map(str::to_owned);
-        let has_only_failed = self.has_only_failed(destination.pause_after, since, now);
+        let is_to_be_paused = self.has_only_failed(destination.pause_after, since, now)
+            || (is_barred && destination.pause_after.is_some());
         match &mut self.pause {
             Some(Pause { by: PausedBy::Failures, probe_at, .. }) => {
                 *probe_at = Some(now.plus(destination.probe_every));
                 Some(Turn::ProbeFailed)
             }
             Some(Pause { by: PausedBy::Person { .. }, .. }) => None,
-            None if has_only_failed => {
+            None if is_to_be_paused => {
                 let probe_at = Some(now.plus(destination.probe_every));
                 self.pause = Some(Pause { at: now, by: PausedBy::Failures, probe_at });
                 Some(Turn::Paused)
@@ -236,6 +247,19 @@ mod tests {
         assert_eq!(health.failing_since, Some(at(0)), "the first failure is kept");
         assert_eq!(good(&mut health, 122), Some(Turn::Resumed));
         assert_eq!((health.state(), health.resumed_at), ("healthy", Some(at(122))));
+    }
+
+    #[test]
+    fn who_lets_nobody_in_is_paused_at_once_unless_it_never_is() {
+        let mut health = Health::new("twilio".to_owned());
+        let barred = |health: &mut Health, destination: &Destination| {
+            health.note(Signal::Barred, Some("answered 401"), destination, at(0))
+        };
+        assert_eq!(barred(&mut health, &destination()), Some(Turn::Paused));
+        assert_eq!(barred(&mut health, &destination()), Some(Turn::ProbeFailed));
+        assert_eq!(good(&mut health, 1), Some(Turn::Resumed));
+        let never = Destination { pause_after: None, ..destination() };
+        assert_eq!(barred(&mut health, &never), None);
     }
 
     #[test]

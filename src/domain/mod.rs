@@ -40,3 +40,4 @@ pub mod sizes;
 pub mod studio_flow;
 pub mod summary;
 pub mod time;
+pub mod twilio;

@@ -3,7 +3,7 @@
 //! Waits grow from `limits::RETRY_BASE` by doubling up to `limits::RETRY_CAP`; jitter takes up to half of each away, so
 //! that deliveries which failed together do not come back together. A receiver's `Retry-After` is a lower bound.
 
-use super::delivery::{Attempt, Delivery, DeliveryStatus, Outcome};
+use super::delivery::{Attempt, Delivery, DeliveryStatus, Outcome, Receipt};
 use super::limits::{MAX_ATTEMPTS_KEPT, RETRY_AFTER_CAP, RETRY_BASE, RETRY_CAP};
 use super::time::{Span, Timestamp};
 
@@ -80,6 +80,16 @@ pub fn settle(
         settled.superseded_by = None;
     }
     settled
+}
+
+/// Keeps what an attempt learned of the thing at its receiver. A callback may have been faster: it knows more.
+pub fn keep_receipt(delivery: &mut Delivery, learned: Option<Receipt>) {
+    let Some(learned) = learned else { return };
+    match &mut delivery.receipt {
+        Some(known) if known.sid.is_none() => known.sid = learned.sid,
+        Some(_) => {}
+        empty @ None => *empty = Some(learned),
+    }
 }
 
 /// Why there is no attempt at `next`, if there is none.

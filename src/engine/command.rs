@@ -84,6 +84,8 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// What it says of the destination.
     pub signal: Signal,
+    /// What the receiver calls it, and its first word on it, where it gave one.
+    pub receipt: Option<Receipt>,
     /// About how many bytes the delivery takes.
     pub weight: usize,
 }

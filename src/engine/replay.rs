@@ -215,7 +215,7 @@ async fn put_back(group: &mut Group<'_>, write: DeliveryWrite) -> Result<PutBack
         delivery.supersede(None, "it says what is no longer true".to_owned(), now);
     } else {
         delivery.status = DeliveryStatus::Pending;
-        (delivery.reason, delivery.superseded_by) = (None, None);
+        (delivery.reason, delivery.superseded_by, delivery.receipt) = (None, None, None);
         delivery.updated_at = now;
         delivery.next_attempt_at = now;
         delivery.retry_from = now;

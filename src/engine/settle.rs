@@ -65,11 +65,14 @@ pub(super) async fn settle(
             expire_after: destination.and_then(|it| it.expire_after),
             resumed_at: faring.healths.get(key).and_then(|health| health.resumed_at),
             is_paused,
-            is_failed_probe: was_paused && is_paused && settlement.signal == Signal::Bad,
+            is_failed_probe: was_paused
+                && is_paused
+                && matches!(settlement.signal, Signal::Bad | Signal::Barred),
             jitter,
         };
         let (attempt, outcome) = (settlement.attempt.clone(), &settlement.outcome);
-        let delivery = retry::settle(&delivery, attempt, outcome, &terms, group.now);
+        let mut delivery = retry::settle(&delivery, attempt, outcome, &terms, group.now);
+        retry::keep_receipt(&mut delivery, settlement.receipt.clone());
         tell_journeys(group, owners, &delivery);
         group.put_delivery(DeliveryWrite { delivery, was });
     }
@@ -99,9 +102,10 @@ async fn note_health(
 ) -> Result<(), StoreError> {
     let with = |signal| settlements.iter().find(|settlement| settlement.signal == signal);
     // That somebody was there weighs most, that nobody was asked least.
-    let Some(settlement) = with(Signal::Good).or_else(|| with(Signal::Bad)) else { return Ok(()) };
+    let told = with(Signal::Good).or_else(|| with(Signal::Barred)).or_else(|| with(Signal::Bad));
+    let Some(settlement) = told else { return Ok(()) };
     let known = faring.healths.get(key);
-    let is_news = settlement.signal == Signal::Bad
+    let is_news = settlement.signal != Signal::Good
         || known.is_some_and(|health| health.failing_since.is_some() || health.pause.is_some());
     let definitions = Arc::clone(&group.decision.rules().definitions);
     let Some(destination) = definitions.destinations.get(key).filter(|_| is_news) else { return Ok(()) };

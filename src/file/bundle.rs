@@ -56,7 +56,7 @@ impl Bundle {
         for file in &self.files {
             let here = file.definitions.iter().filter(|definition| definition.kind() == kind).count();
             if index < here {
-                let field = format!("{}[{index}]{rest}", kind.as_str());
+                let field = format!("{}{rest}", file.place(kind, index));
                 return file.locate(Problem { field, message: problem.message });
             }
             index -= here;
@@ -72,7 +72,7 @@ impl Bundle {
             for definition in &file.definitions {
                 let (kind, key) = (definition.kind(), definition.key());
                 let index = counts.entry(kind).or_default();
-                let field = format!("{}[{index}]", kind.as_str());
+                let field = file.place(kind, *index);
                 *index += 1;
                 match first.get(&(kind, key)) {
                     Some(other) => {

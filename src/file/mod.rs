@@ -1,7 +1,7 @@
 //! Files of definitions and settings.
 //!
-//! One file may hold either or both: the tables `source`, `flow`, `destination` and `audience` are definitions, every
-//! other key is a setting.
+//! One file may hold either or both: the tables `source`, `flow`, `destination`, `audience` and their like, and `twilio`, are
+//! definitions, every other key is a setting.
 
 mod bundle;
 mod problem;
@@ -17,8 +17,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::domain::definition::document::{self, LATER_TABLES, TABLES};
-use crate::domain::definition::{Definition, Problem};
+use crate::domain::definition::document::{self, TABLES, TWILIO_TABLE};
+use crate::domain::definition::{Definition, Kind, Problem};
 use crate::domain::limits::MAX_DEFINITIONS_BYTES;
 
 pub use bundle::Bundle;
@@ -100,6 +100,15 @@ impl File {
         }
     }
 
+    /// Where the definition stands that is the `index`th of its kind: the table `[twilio]` is the last of the destinations.
+    fn place(&self, kind: Kind, index: usize) -> String {
+        let listed = self.document.get(kind.as_str()).and_then(Value::as_array).map_or(0, Vec::len);
+        if kind == Kind::Destination && index == listed && self.document.contains_key(TWILIO_TABLE) {
+            return TWILIO_TABLE.to_owned();
+        }
+        format!("{}[{index}]", kind.as_str())
+    }
+
     /// Where in this file a problem stands.
     pub fn locate(&self, problem: Problem) -> FileProblem {
         FileProblem {
@@ -117,7 +126,7 @@ fn split(whole: Value) -> (Map<String, Value>, Map<String, Value>) {
     let Value::Object(whole) = whole else { return (Map::new(), Map::new()) };
     whole
         .into_iter()
-        .partition(|(key, _)| TABLES.contains(&key.as_str()) || LATER_TABLES.contains(&key.as_str()))
+        .partition(|(key, _)| TABLES.contains(&key.as_str()) || key == TWILIO_TABLE)
 }
 
 fn read_text(path: &Path) -> Result<String, String> {

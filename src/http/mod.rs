@@ -9,6 +9,7 @@ pub mod problem;
 mod profile_view;
 pub mod profiles;
 pub mod reply;
+mod twilio;
 
 use std::io;
 use std::net::TcpListener;
@@ -61,6 +62,7 @@ impl Server {
                 // The Profile API's paths lie below one of ingest.
                 .configure(profiles::configure)
                 .configure(ingest::configure)
+                .configure(twilio::configure)
                 .configure(operations::configure)
                 .configure(act::configure)
                 .configure(api::configure)

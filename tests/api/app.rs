@@ -253,6 +253,11 @@ impl TestApp {
         &self.running().store
     }
 
+    /// The clock that it goes by.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -122,7 +122,7 @@ async fn what_is_wrong_is_refused_with_its_field() {
 async fn presets_are_listed_and_copied() {
     let app = app().await;
     let all = app.get("/api/presets").await;
-    assert_eq!(column(&all["presets"], "key"), ["pendo", "hello_customer"]);
+    assert_eq!(column(&all["presets"], "key"), ["pendo", "hello_customer", "slack", "teams"]);
     assert_eq!(column(&all["presets"][0]["settings"], "key"), ["region", "api_key", "calls", "base_url"]);
     assert_eq!(all["presets"][0]["settings"][0]["choices"], json!(["us", "us1", "eu", "jp"]));
     let pendo = app.get("/api/presets/pendo").await;

@@ -39,4 +39,5 @@ mod segment;
 mod signature;
 pub(crate) mod studio;
 mod trials;
+mod twilio;
 mod webhooks;

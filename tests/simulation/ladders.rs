@@ -113,7 +113,10 @@ async fn act(machine: &mut Machine, random: &mut StdRng, shown: Option<usize>) {
     match action {
         0..4 => post(machine, random).await,
         4..7 => machine.pass(random.random_range(1..600) * MINUTE),
-        7 => machine.deliver(random, &DESTINATIONS, [0, 3, 9][random.random_range(0..3)]).await,
+        7 => {
+            let failures = [0, 3, 9][random.random_range(0..3)];
+            machine.deliver(random, &DESTINATIONS, failures).await;
+        }
         8 => {
             let until = Timestamp::from_millis(machine.now() + random.random_range(1..2000) * MINUTE);
             operate(machine, random, Operation::Snooze { until }).await;

@@ -393,7 +393,7 @@ impl Machine {
         };
         let engine = self.engine.clone();
         let signal = if outcome == Outcome::Delivered { Signal::Good } else { Signal::Bad };
-        let _ = self.ask(engine.settle(vec![Settlement { id, attempt, outcome, signal, weight: 100 }])).await;
+        let _ = self.ask(engine.settle(vec![Settlement { id, attempt, outcome, signal, receipt: None, weight: 100 }])).await;
     }
 
     /// An operator acknowledges or resolves one of the journeys.

@@ -13,5 +13,6 @@ pub mod server;
 pub mod smtp;
 pub mod stores;
 pub mod studio;
+pub mod twilio;
 pub mod verdict;
 pub mod wait;

@@ -79,7 +79,7 @@ fn judge_answer(answer: Answer, rules: Rules, now: Timestamp) -> Verdict {
         (Outcome::Failed, status) if is_about_the_call(status) => Signal::None,
         (Outcome::Failed | Outcome::Retry { .. } | Outcome::Unsure | Outcome::Ambiguous, _) => Signal::Bad,
     };
-    Verdict { outcome, signal, status: Some(answer.status), snippet: Some(answer.snippet), error }
+    Verdict { outcome, signal, status: Some(answer.status), snippet: Some(answer.snippet), error, receipt: None }
 }
 
 /// Whether a refusal speaks of the one call, its form or its size, and so says nothing of how the destination fares: others must

@@ -4,17 +4,22 @@ mod action;
 mod answer;
 mod envelope;
 mod network;
+mod twilio;
 mod webhook;
 
 use serde_json::{Map, Value};
 
 use self::action::Calls;
 pub(super) use self::network::Network;
+pub(super) use self::twilio::{Client as TwilioClient, spoken};
+pub use self::twilio::KEY_PROMPT;
+use self::twilio::TwilioRequests;
 use self::webhook::Webhook;
 use super::http_client::Request;
 use super::secrets::Secrets;
 use super::sender::Sent;
 use super::turns::Turns;
+use super::ways_back;
 use crate::domain::definition::{Destination, DestinationKind};
 use crate::domain::delivery::Delivery;
 use crate::domain::time::Timestamp;
@@ -23,6 +28,7 @@ use crate::domain::time::Timestamp;
 pub(super) async fn send(network: &Network, destination: &Destination, batch: &[Delivery]) -> Vec<Sent> {
     let most = usize::try_from(destination.max_in_flight).unwrap_or(1);
     let timeout = destination.timeout.to_std();
+    let batch = &*ways_back::with_pages(network.links.as_ref(), batch);
     match &destination.kind {
         DestinationKind::Webhook { urls, signing, gzip } => {
             let secrets = Secrets::of(destination);
@@ -35,6 +41,12 @@ pub(super) async fn send(network: &Network, destination: &Destination, batch: &[
             let mut sent = calls.turns().run(most, timeout, &network.clock, &calls).await;
             calls.add_notes(&mut sent);
             sent
+        }
+        DestinationKind::Twilio(account) => {
+            let secrets = Secrets::of(destination);
+            let client = TwilioClient { account, network, timeout, secrets: &secrets };
+            let requests = TwilioRequests { client, deliveries: batch };
+            Turns::one_each(batch).run(most, timeout, &network.clock, &requests).await
         }
     }
 }
@@ -60,6 +72,7 @@ pub(super) async fn requests(
             let calls = Calls::map(network, destination, action, std::slice::from_ref(delivery)).await;
             calls.request(&[0], now, timeout).map(|request| vec![request])
         }
+        DestinationKind::Twilio(_) => Err("Twilio is sent no calls".to_owned()),
     }
 }
 

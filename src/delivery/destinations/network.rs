@@ -3,14 +3,26 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::action::Tokens;
+use super::twilio::Memory;
 use crate::clock::Clock;
+use crate::delivery::templates::Templates;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
+use crate::domain::link::Links;
+use crate::domain::time::Timestamp;
 
 /// What calls go out by.
 pub(in crate::delivery) struct Network {
     pub http: HttpClient,
     /// Access tokens that were asked for.
     pub(super) tokens: Arc<Tokens>,
+    /// What is remembered of Twilio.
+    pub(super) twilio: Arc<Memory>,
+    /// What the texts of calls and messages are made from.
+    pub templates: Arc<Templates>,
+    /// Makes the links by which receivers get back to us.
+    pub(super) links: Option<Links>,
+    /// When this was made: what was due before may have been sent by another process.
+    pub(super) begun: Timestamp,
     pub clock: Clock,
     /// The calls that were made, where somebody looks on.
     log: Option<Log>,
@@ -29,7 +41,21 @@ pub(in crate::delivery) struct Made {
 
 impl Network {
     pub fn new(http: HttpClient, clock: Clock) -> Self {
-        Self { http, tokens: Arc::default(), clock, log: None }
+        Self {
+            http,
+            tokens: Arc::default(),
+            twilio: Arc::default(),
+            templates: Arc::default(),
+            links: None,
+            begun: clock.now(),
+            clock,
+            log: None,
+        }
+    }
+
+    /// The same, with what makes texts and links.
+    pub fn with(self, templates: Arc<Templates>, links: Option<Links>) -> Self {
+        Self { templates, links, ..self }
     }
 
     /// The same network, which notes the calls that it makes.
@@ -37,6 +63,10 @@ impl Network {
         Self {
             http: self.http.clone(),
             tokens: Arc::clone(&self.tokens),
+            twilio: Arc::clone(&self.twilio),
+            templates: Arc::clone(&self.templates),
+            links: self.links.clone(),
+            begun: self.begun,
             clock: self.clock.clone(),
             log: Some(Log::default()),
         }

@@ -11,7 +11,7 @@ use super::Inner;
 use super::claim::users_of;
 use super::lane::{Lane, Unsettled};
 use crate::delivery::sender::{Sent, Verdict};
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Payload};
 use crate::domain::health::Signal;
 use crate::domain::ids::DeliveryId;
 use crate::domain::retry;
@@ -95,7 +95,11 @@ impl Inner {
         let sent = sent.unwrap_or_else(|why| {
             error!(destination = %lane.key, first = ?deliveries.first().map(|it| it.id), "{why}");
             let text = format!("an internal error: {why}; the server's log has more");
-            deliveries.iter().map(|_| Verdict::retry(None, text.clone()).into_sent(at, 0)).collect()
+            let verdict = |delivery: &Delivery| match delivery.payload {
+                Payload::Twilio { .. } => Verdict::unsure(text.clone()),
+                Payload::Call(_) | Payload::Email { .. } => Verdict::retry(None, text.clone()),
+            };
+            deliveries.iter().map(|delivery| verdict(delivery).into_sent(at, 0)).collect()
         });
         (sent, Some(Arc::new(lease)))
     }
@@ -141,7 +145,7 @@ fn settlement(lane: &Lane, delivery: &Delivery, sent: Sent) -> Option<Settlement
     let labels = [("destination", lane.key.clone()), ("outcome", sent.outcome.as_str().to_owned())];
     metrics::counter!("stagepost_delivery_attempts_total", &labels).increment(1);
     let (id, weight) = (delivery.id, delivery.weight());
-    Some(Settlement { id, attempt, outcome: sent.outcome, signal: sent.signal, weight })
+    Some(Settlement { id, attempt, outcome: sent.outcome, signal: sent.signal, receipt: sent.receipt, weight })
 }
 
 /// What `sending` says of that many deliveries, if it is over within its lease.
@@ -163,6 +167,7 @@ fn weight(signal: &Signal) -> u8 {
     match signal {
         Signal::None => 0,
         Signal::Bad => 1,
-        Signal::Good => 2,
+        Signal::Barred => 2,
+        Signal::Good => 3,
     }
 }

@@ -30,7 +30,7 @@ impl Circuit {
     pub fn note(&mut self, signal: Signal, now: Timestamp) {
         match signal {
             Signal::Good => *self = Self::default(),
-            Signal::Bad => {
+            Signal::Bad | Signal::Barred => {
                 self.failures = self.failures.saturating_add(1);
                 self.last_failure = Some(now);
             }

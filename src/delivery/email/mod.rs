@@ -90,6 +90,16 @@ impl Mailer {
         Ok(Self { way, from, templates, links: settings.links, partly_sent: Mutex::default() })
     }
 
+    /// What mails are made from.
+    pub(super) fn templates(&self) -> Arc<Templates> {
+        Arc::clone(&self.templates)
+    }
+
+    /// What makes the links of mails.
+    pub(super) fn links(&self) -> Option<Links> {
+        self.links.clone()
+    }
+
     /// Makes the mail of `delivery` and sends it to `to`.
     pub async fn send(
         &self,
@@ -191,7 +201,7 @@ impl Mailer {
             Outcome::Delivered
         };
         let snippet = Some(format!("{} {}", taken.code, taken.answer).trim_end().to_owned());
-        Verdict { outcome, signal: Signal::Good, status: Some(taken.code), snippet, error }
+        Verdict { outcome, signal: Signal::Good, status: Some(taken.code), snippet, error, receipt: None }
     }
 
     fn partly_sent(&self) -> std::sync::MutexGuard<'_, PartlySent> {
@@ -215,7 +225,7 @@ fn rendered(
 fn verdict(refusal: Refusal) -> Verdict {
     let outcome = if refusal.permanent { Outcome::Failed } else { Outcome::Retry { after: None } };
     let signal = Signal::Bad;
-    Verdict { outcome, signal, status: refusal.code, snippet: None, error: Some(refusal.error) }
+    Verdict { outcome, signal, status: refusal.code, snippet: None, error: Some(refusal.error), receipt: None }
 }
 
 /// The recipients that are addresses, and a note for each that is none.

@@ -237,8 +237,7 @@ fn texts_are_short_and_say_what_to_do() {
     let call = render_text(&built_in, TextKind::Call, None, &full).unwrap();
     assert_eq!(
         call,
-        "This is stagepost. 019mr8mf4r is stuck in the flow appointment confirmation, in the stage no reply, for 31 minutes. \
-         Press 1 to acknowledge."
+        "This is stagepost. 019mr8mf4r is stuck in the flow appointment confirmation, in the stage no reply, for 31 minutes."
     );
     let sms = render_text(&built_in, TextKind::Sms, None, &full).unwrap();
     assert_eq!(

@@ -35,6 +35,8 @@ pub enum Code {
     MissingWriteKey,
     /// `X-Twilio-Signature` is absent or wrong.
     BadSignature,
+    /// A link that was not made here, is for something else, or is too old.
+    BadLink,
     /// A `Content-Encoding` or a kind of body that is not taken.
     UnsupportedEncoding,
     /// The body is not gzip although it says so.
@@ -78,6 +80,7 @@ impl Code {
             Self::InvalidWriteKey => ("invalid_write_key", 401),
             Self::MissingWriteKey => ("missing_write_key", 401),
             Self::BadSignature => ("bad_signature", 403),
+            Self::BadLink => ("bad_link", 403),
             Self::UnsupportedEncoding => ("unsupported_encoding", 400),
             Self::MalformedGzip => ("malformed_gzip", 400),
             Self::MalformedForm => ("malformed_form", 400),

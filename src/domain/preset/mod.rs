@@ -22,9 +22,11 @@ use serde_json::{Map, Value};
 
 pub use copy::variable;
 
-const FILES: [&str; 2] = [
+const FILES: [&str; 4] = [
     include_str!("../../../templates/destination/pendo.toml"),
     include_str!("../../../templates/destination/hello_customer.toml"),
+    include_str!("../../../templates/destination/slack.toml"),
+    include_str!("../../../templates/destination/teams.toml"),
 ];
 
 static PRESETS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
@@ -92,6 +94,8 @@ pub enum Form {
     Word,
     /// An http or https URL; a slash at its end makes no difference.
     Url,
+    /// A whole http or https URL, query included.
+    Webhook,
     /// A list of texts.
     List,
     /// Names and their values; a value may hold directives.
@@ -113,6 +117,7 @@ impl Form {
             Self::Text => "text",
             Self::Word => "word",
             Self::Url => "url",
+            Self::Webhook => "webhook",
             Self::List => "list",
             Self::Table => "table",
         }

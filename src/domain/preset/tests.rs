@@ -45,7 +45,7 @@ fn every_preset_is_whole() {
             assert!(settings.contains(&named), "{}: ${{{named}}} is no setting", preset.key);
         }
     }
-    assert_eq!(all().iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["pendo", "hello_customer"]);
+    assert_eq!(all().iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["pendo", "hello_customer", "slack", "teams"]);
 }
 
 #[test]
@@ -283,4 +283,42 @@ fn a_text_with_settings_in_it() {
         expanded,
         json!({ "plain": "$5 and ${", "within": "x--[\"x\",\"y\"]-", "list": [["x", "y"], 1] })
     );
+}
+
+fn stalled() -> Value {
+    json!({
+        "type": "track", "event": "Journey Stalled", "userId": "<!channel> [x](http://e.vil)",
+        "properties": {
+            "summary": "u1 has been in no_reply of booking for 30 minutes.", "phoneNumber": "+15551234567", "flow": "booking",
+            "stage": "no_reply", "level": 1, "levels": 2,
+            "links": { "acknowledge": "https://s.example/act/a", "resolve": "https://s.example/act/r", "snoozeHour": "https://s.example/act/h" },
+        },
+    })
+}
+
+#[test]
+fn a_stall_reads_well_in_slack_and_teams_and_is_acknowledged_from_there() {
+    for kind in ["slack", "teams"] {
+        let url = "https://hooks.example.com/services/T0/B0/s3cr3t?sig=x%2F1";
+        let made = action(json!({ "kind": kind, "webhook_url": url }));
+        assert_eq!(made.url.constant(), Some(&json!(url)), "as it is");
+        let sent = data(&made, stalled());
+        for said in ["u1 has been in no_reply", "+15551234567", "level 1 of 2", "https://s.example/act/a", "https://s.example/act/h"] {
+            assert!(sent.to_string().contains(said), "{kind}: {said} in {sent}");
+        }
+        let only = read(json!({ "kind": kind, "webhook_url": url })).unwrap();
+        assert_eq!(only.kind.only().unwrap().to_string(), "event = \"Journey Stalled\"");
+        assert_eq!((only.events.as_str(), only.rate_limit), ("none", Some(1)));
+        assert!(read(json!({ "kind": kind, "webhook_url": "no url" })).is_err());
+    }
+}
+
+#[test]
+fn what_comes_from_outside_is_no_markup_in_slack() {
+    let made = action(json!({ "kind": "slack", "webhook_url": "https://hooks.example.com/x" }));
+    let sent = data(&made, stalled());
+    let marked: Vec<&Value> = sent["blocks"].as_array().unwrap().iter().filter(|it| it["text"]["type"] == "mrkdwn").collect();
+    assert_eq!(marked.len(), 1);
+    assert!(!marked[0].to_string().contains("channel"), "{}", marked[0]);
+    assert_eq!((sent["mrkdwn"].as_bool(), sent["text"].as_str()), (Some(false), sent["blocks"][0]["text"]["text"].as_str()));
 }

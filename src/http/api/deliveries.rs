@@ -7,7 +7,7 @@ use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use super::{Answer, listed};
-use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload};
+use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload, Receipt};
 use crate::domain::ids::DeliveryId;
 use crate::http::problem::ApiProblem;
 
@@ -80,7 +80,14 @@ fn summary(delivery: &Delivery) -> Value {
         "reason": delivery.reason,
         "supersededBy": delivery.superseded_by,
         "lastAttempt": delivery.attempts.last(),
+        "receipt": delivery.receipt.as_ref().map(receipt),
     })
+}
+
+/// What became of it at its receiver.
+fn receipt(receipt: &Receipt) -> Value {
+    let Receipt { sid, status, reached, error_code, at } = receipt;
+    json!({ "sid": sid, "status": status, "reached": reached, "errorCode": error_code, "at": at })
 }
 
 /// A delivery with all its attempts and what is sent.

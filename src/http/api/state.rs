@@ -70,6 +70,11 @@ impl ApiState {
         Self { tester: Some(tester), ..self }
     }
 
+    /// Who sends samples, and knows what calls say.
+    pub(in crate::http) fn tester(&self) -> Option<&RealSender> {
+        self.tester.as_deref()
+    }
+
     /// The same, with what opens the links of mails.
     pub fn with_links(self, links: Links) -> Self {
         Self { links: Some(links), ..self }

@@ -68,6 +68,10 @@ async fn sample(engine: &Engine, destination: &Destination, wanted: &Members) ->
         let problem = format!("only one of {} can be given", WAYS.join(", "));
         return Err(ApiProblem::field(Code::InvalidBody, *second, problem));
     }
+    if let (Some(given), Some(_)) = (given.first(), destination.kind.twilio()) {
+        let problem = "Twilio is sent no calls: its test reads the account, and takes nothing to send";
+        return Err(ApiProblem::field(Code::InvalidBody, *given, problem));
+    }
     let now = engine.clock().now();
     let mut ids = IdSource::new(clock::entropy());
     if let Some(event) = wanted.get("event") {

@@ -14,14 +14,14 @@ use crate::domain::limits::{BODY_READ, MAX_BATCH_BYTES, MAX_DRAINED_BYTES, MAX_E
 
 /// How large a body may be, packed and unpacked, and what a larger one is called.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cap {
+pub(in crate::http) struct Cap {
     bytes: usize,
     code: Code,
 }
 
 impl Cap {
     /// For routes that take one event.
-    pub(super) const EVENT: Self = Self { bytes: MAX_EVENT_BYTES, code: Code::EventTooLarge };
+    pub(in crate::http) const EVENT: Self = Self { bytes: MAX_EVENT_BYTES, code: Code::EventTooLarge };
     /// For routes that take a batch.
     pub(super) const BATCH: Self = Self { bytes: MAX_BATCH_BYTES, code: Code::BodyTooLarge };
 
@@ -34,7 +34,7 @@ impl Cap {
 ///
 /// # Errors
 /// `event_too_large` or `body_too_large`, `body_timeout`, `incomplete_body`, `unsupported_encoding`, `malformed_gzip`.
-pub(super) async fn read(request: &HttpRequest, payload: Payload, cap: Cap) -> Result<Bytes, IngestError> {
+pub(in crate::http) async fn read(request: &HttpRequest, payload: Payload, cap: Cap) -> Result<Bytes, IngestError> {
     let body = tokio::time::timeout(BODY_READ.to_std(), collect(payload, cap)).await.map_err(|_| {
         let seconds = BODY_READ.millis() / 1000;
         IngestError::new(Code::BodyTimeout, format!("the body did not arrive within {seconds} seconds"))

@@ -35,7 +35,7 @@ pub(super) async fn post(
     };
     let refused = |error| Refusal::of(error, &source.key, &body);
     // Never a form, whatever its type says: the hash of the body has to be in the URL.
-    signature::check(incoming, &source, BodyKind::Json, &body).map_err(refused)?;
+    signature::check(incoming, &source.twilio_auth_tokens, BodyKind::Json, &body).map_err(refused)?;
     let batch = Batch::read(&body, incoming.now).map_err(refused)?;
     let flows = flows(incoming, &batch).await.map_err(refused)?;
     let definitions = incoming.engine.definitions();

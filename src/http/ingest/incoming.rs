@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::engine::{Accepted, Engine};
 
 /// A request and what it is answered with.
-pub(super) struct Incoming<'a> {
+pub(in crate::http) struct Incoming<'a> {
     pub request: &'a HttpRequest,
     pub engine: &'a Engine,
     /// When it arrived.
@@ -26,7 +26,7 @@ pub(super) struct Incoming<'a> {
 }
 
 impl<'a> Incoming<'a> {
-    pub(super) fn new(request: &'a HttpRequest, engine: &'a Engine) -> Self {
+    pub(in crate::http) fn new(request: &'a HttpRequest, engine: &'a Engine) -> Self {
         Self { request, engine, now: engine.clock().now() }
     }
 

@@ -13,7 +13,7 @@ mod refusal;
 mod route;
 mod segment;
 mod settings;
-mod signature;
+pub(super) mod signature;
 mod studio;
 
 use std::cell::RefCell;
@@ -30,8 +30,9 @@ use crate::domain::ids::IdSource;
 use crate::domain::ingest::{Code, IngestError};
 use crate::engine::Engine;
 use crate::http::reply;
-use incoming::Incoming;
-use refusal::Refusal;
+pub(super) use body::{Cap, read as read_body};
+pub(super) use incoming::Incoming;
+pub(super) use refusal::{Refusal, of_engine};
 use route::Route;
 
 /// Settings of ingest; handed to the app as `web::Data<IngestConfig>`.

@@ -14,7 +14,7 @@ use crate::http::reply;
 
 /// Why a request is refused, whose it was and how it began.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(in crate::http) struct Refusal {
     pub error: IngestError,
     pub source: Option<String>,
     pub body: String,
@@ -27,12 +27,12 @@ impl Refusal {
     }
 
     /// Of a request whose source is not known.
-    pub(super) fn unknown(error: IngestError, body: &[u8]) -> Self {
+    pub(in crate::http) fn unknown(error: IngestError, body: &[u8]) -> Self {
         Self { error, source: None, body: snippet(body) }
     }
 
     /// Counts it, shows it in the debugger and answers it.
-    pub(super) fn answer(self, engine: &Engine, now: Timestamp) -> HttpResponse {
+    pub(in crate::http) fn answer(self, engine: &Engine, now: Timestamp) -> HttpResponse {
         let response = error_response(&self.error);
         self.note(engine, now);
         response
@@ -70,7 +70,7 @@ pub(super) fn snippet(body: &[u8]) -> String {
 }
 
 /// What the engine's refusal means to a sender.
-pub(super) fn of_engine(error: EngineError) -> IngestError {
+pub(in crate::http) fn of_engine(error: EngineError) -> IngestError {
     match error {
         EngineError::Busy => IngestError::new(Code::Busy, error.to_string()),
         EngineError::Unavailable(_)

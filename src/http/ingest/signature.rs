@@ -1,26 +1,28 @@
 //! `X-Twilio-Signature` of a request, checked where its source asks for it.
 
 use super::incoming::Incoming;
-use crate::domain::definition::Source;
 use crate::domain::ingest::studio::BodyKind;
 use crate::domain::ingest::twilio_signature::{Base, SignedBody, SignedRequest, verify};
 use crate::domain::ingest::{Code, IngestError, form};
 
-/// Where the source has auth tokens, nothing passes that was not signed with one of them.
-pub(super) fn check(
+/// Where there are auth tokens, nothing passes that was not signed with one of them.
+///
+/// # Errors
+/// `bad_signature`.
+pub(in crate::http) fn check(
     incoming: &Incoming<'_>,
-    source: &Source,
+    tokens: &[String],
     kind: BodyKind,
     body: &[u8],
 ) -> Result<(), IngestError> {
-    if source.twilio_auth_tokens.is_empty() {
+    if tokens.is_empty() {
         return Ok(());
     }
     let bad = |message| IngestError::new(Code::BadSignature, message);
     let header = incoming.request.headers().get("x-twilio-signature");
     let signature = header.and_then(|value| value.to_str().ok());
     let signature =
-        signature.ok_or_else(|| bad("X-Twilio-Signature is missing, and this source requires it"))?;
+        signature.ok_or_else(|| bad("X-Twilio-Signature is missing, and is required here"))?;
     let fields;
     let signed = match kind {
         BodyKind::Empty => SignedBody::None,
@@ -39,10 +41,10 @@ pub(super) fn check(
         userinfo: basic.as_ref().map(|basic| basic.userinfo()),
         body: signed,
     };
-    if verify(&source.twilio_auth_tokens, signature, &request) {
+    if verify(tokens, signature, &request) {
         return Ok(());
     }
-    Err(bad("X-Twilio-Signature does not fit: check the source's auth token and the server's public URL"))
+    Err(bad("X-Twilio-Signature does not fit: check the auth token and the server's public URL"))
 }
 
 /// The public URL; without one the request's own host, under either scheme, since a proxy may have ended TLS.

@@ -32,7 +32,7 @@ pub(super) async fn post(
     let content_type = incoming.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kind = BodyKind::of(content_type, &body).map_err(refused)?;
     // On the bytes as they came, before anything in them is believed.
-    signature::check(incoming, &source, kind, &body).map_err(refused)?;
+    signature::check(incoming, &source.twilio_auth_tokens, kind, &body).map_err(refused)?;
     let token = incoming.request.headers().get("i-twilio-idempotency-token");
     let idempotency_token = token.and_then(|token| token.to_str().ok());
     let post = Post { query, body: &body, kind, idempotency_token };

@@ -96,7 +96,12 @@ impl World {
                 let defined = self.defined.get(line.2).filter(|defined| is_plain(defined))?;
                 self.expected(defined, &delivery.user, &|_, _| None)
             }
-            Cause::Merge | Cause::Deletion | Cause::Stall(_) | Cause::Health | Cause::Operator => None,
+            Cause::Merge
+            | Cause::Deletion
+            | Cause::Stall(_)
+            | Cause::Digest(_)
+            | Cause::Health
+            | Cause::Operator => None,
         }
     }
 }

@@ -68,7 +68,8 @@ async fn a_call_arrives_signed_and_whole() {
             signal: Signal::Good,
             status: Some(200),
             snippet: Some("thanks".to_owned()),
-            error: None
+            error: None,
+            receipt: None,
         }
     );
     let asked = &server.asked()[0];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Action, Signing, WebhookUrl};
+use super::{Action, Signing, Twilio, WebhookUrl};
 use crate::domain::definition::document;
 use crate::domain::fql::Fql;
 
@@ -36,6 +36,8 @@ pub enum DestinationKind {
         /// the preset has of the settings of all kinds stays as it was when the destination was defined.
         action: Arc<Action>,
     },
+    /// Twilio: is asked for calls, messages, Studio executions and tasks by the levels of flows.
+    Twilio(Box<Twilio>),
 }
 
 impl DestinationKind {
@@ -45,13 +47,14 @@ impl DestinationKind {
             Self::Webhook { .. } => "webhook",
             Self::WebhookAction(_) => "webhook_action",
             Self::Preset { preset, .. } => preset,
+            Self::Twilio(_) => "twilio",
         }
     }
 
     /// The mappings that make its requests, where it has any.
     pub fn action(&self) -> Option<&Arc<Action>> {
         match self {
-            Self::Webhook { .. } => None,
+            Self::Webhook { .. } | Self::Twilio(_) => None,
             Self::WebhookAction(action) | Self::Preset { action, .. } => Some(action),
         }
     }
@@ -59,8 +62,16 @@ impl DestinationKind {
     /// What its preset asks of calls, beside the destination's own trigger.
     pub fn only(&self) -> Option<&Fql> {
         match self {
-            Self::Webhook { .. } | Self::WebhookAction(_) => None,
+            Self::Webhook { .. } | Self::WebhookAction(_) | Self::Twilio(_) => None,
             Self::Preset { only, .. } => only.as_ref(),
+        }
+    }
+
+    /// The account, where it is Twilio.
+    pub fn twilio(&self) -> Option<&Twilio> {
+        match self {
+            Self::Twilio(twilio) => Some(twilio),
+            Self::Webhook { .. } | Self::WebhookAction(_) | Self::Preset { .. } => None,
         }
     }
 
@@ -68,6 +79,7 @@ impl DestinationKind {
     pub(super) fn integration_names(&self) -> &'static [&'static str] {
         match self {
             Self::Webhook { .. } => &["Webhooks"],
+            Self::Twilio(_) => &[],
             Self::WebhookAction(_) | Self::Preset { .. } => &["Webhooks (Actions)", "Actions Webhook"],
         }
     }
@@ -89,6 +101,7 @@ enum Stored {
         preset: String,
         settings: Map<String, Value>,
     },
+    Twilio(Box<Twilio>),
 }
 
 impl From<DestinationKind> for Stored {
@@ -99,6 +112,7 @@ impl From<DestinationKind> for Stored {
             DestinationKind::Preset { preset, settings, only: _, action: _ } => {
                 Self::Preset { preset, settings }
             }
+            DestinationKind::Twilio(twilio) => Self::Twilio(twilio),
         }
     }
 }
@@ -117,6 +131,7 @@ impl TryFrom<Stored> for DestinationKind {
                 })?;
                 filled_in.kind
             }
+            Stored::Twilio(twilio) => Self::Twilio(twilio),
         })
     }
 }

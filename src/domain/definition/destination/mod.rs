@@ -4,6 +4,7 @@ mod action;
 mod kind;
 mod routing;
 mod signing_key;
+mod twilio;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,7 @@ pub use action::{Action, Auth, Batch};
 pub use kind::DestinationKind;
 pub use routing::{ALLOWED_SECTIONS, Effect, Filter, Routing, cut_path};
 pub use signing_key::signing_key;
+pub use twilio::{ApiKey, TWILIO_API, TWILIO_STUDIO, TWILIO_TASKROUTER, Twilio, TwilioUrls};
 
 /// Which events a destination gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,11 +118,15 @@ pub struct Destination {
 
 impl Destination {
     /// A destination with the usual settings of its kind: a classic webhook gets what is computed for it, in 5 seconds;
-    /// what a mapping makes requests for is told by its trigger, so that it is asked about every event, and has 10 seconds.
+    /// what a mapping makes requests for is told by its trigger, so that it is asked about every event, and has 10 seconds. Twilio
+    /// gets no events, and one request a second, which is what an account may usually make of calls and a number of messages.
     pub fn new(key: String, kind: DestinationKind) -> Self {
-        let (timeout, events) = match kind.action() {
-            None => (WEBHOOK_TIMEOUT, EventsWanted::Computed),
-            Some(_) => (ACTION_TIMEOUT, EventsWanted::All),
+        let (timeout, events, rate_limit) = match &kind {
+            DestinationKind::Webhook { .. } => (WEBHOOK_TIMEOUT, EventsWanted::Computed, None),
+            DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => {
+                (ACTION_TIMEOUT, EventsWanted::All, None)
+            }
+            DestinationKind::Twilio(_) => (ACTION_TIMEOUT, EventsWanted::None, Some(1)),
         };
         Self {
             key,
@@ -128,7 +134,7 @@ impl Destination {
             enabled: true,
             timeout,
             max_in_flight: DEFAULT_IN_FLIGHT,
-            rate_limit: None,
+            rate_limit,
             burst: None,
             rate_key: None,
             retry_for: RETRY_FOR,

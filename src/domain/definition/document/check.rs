@@ -118,6 +118,17 @@ pub(super) fn phone(text: &str) -> Result<&str, String> {
     Err("is not a telephone number such as +32470123456, and no client:… or sip:… address".to_owned())
 }
 
+/// What calls and messages at Twilio may be from: a number, or a name that messages show.
+pub(super) fn caller(text: &str) -> Result<&str, String> {
+    let is_name = (1..=11).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_'))
+        && text.bytes().any(|byte| byte.is_ascii_alphabetic());
+    if is_name || phone(text.strip_prefix("whatsapp:").unwrap_or(text)).is_ok() {
+        return Ok(text);
+    }
+    Err("is not a telephone number such as +32470123456, and no name of up to 11 letters and digits".to_owned())
+}
+
 /// One of Twilio's ids: two letters that say of what, and 32 hexadecimal digits.
 pub(super) fn sid<'t>(prefix: &str, text: &'t str) -> Result<&'t str, String> {
     let digits = text.strip_prefix(prefix).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Reads definitions from what was written, and says everything that is wrong with it.
 //!
 //! A document is a JSON value; TOML files are converted to the same shape:
-//! `{"source": […], "team": […], "flow": […], "destination": […], "audience": […], "trait": […]}`.
+//! `{"source": […], "team": […], "flow": […], "destination": […], "audience": […], "trait": […]}`, and `"twilio": {…}` for the
+//! destination with that key.
 
 mod channel;
 mod check;
@@ -25,18 +26,18 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use self::reader::{Field, Problems, Table};
-use super::{Class, Definition, Kind, Problem};
+use super::{Class, Definition, Destination, Kind, Problem};
 use crate::domain::limits::MAX_DEFINITIONS;
 
 pub use check::{email as check_email, http_url as check_http_url};
-pub use destination::{EMAIL_DESTINATION, read_preset};
+pub use destination::{EMAIL_DESTINATION, TWILIO_DESTINATION, read_preset};
 pub use substitute::{substitute, unreplaced};
 pub use suggest::did_you_mean;
 
 /// The tables of a document that hold definitions of this version.
 pub const TABLES: [&str; 6] = ["source", "team", "flow", "destination", "audience", "trait"];
-/// The tables that a later version will have.
-pub const LATER_TABLES: [&str; 1] = ["twilio"];
+/// The table that is one destination, without brackets around its brackets.
+pub const TWILIO_TABLE: &str = TWILIO_DESTINATION;
 
 /// What the API shows beside a definition; it says nothing about what is wanted.
 const SHOWN_ONLY: [&str; 14] = [
@@ -77,11 +78,23 @@ fn read_tables(mut document: Table<'_, '_>, problems: &Problems) -> Vec<Definiti
                 definitions.push(definition);
             }
         }
+        if kind == Kind::Destination
+            && let Some(destination) = document.optional(TWILIO_TABLE).and_then(|field| twilio(&field, &keys))
+        {
+            definitions.push(Definition::Destination(destination));
+        }
         problems.extend(twice(kind, keys.iter().map(|(index, key)| (*index, key.as_str()))));
     }
-    // `twilio` is one table, so that a list and a table are refused alike.
-    document.close(&LATER_TABLES);
+    document.close(&[]);
     definitions
+}
+
+/// The destination that the table `[twilio]` is; `others` are those that were read before.
+fn twilio(field: &Field<'_, '_>, others: &[(usize, String)]) -> Option<Destination> {
+    if let Some((index, _)) = others.iter().find(|(_, key)| key == TWILIO_DESTINATION) {
+        field.problem(format!("destination `{TWILIO_DESTINATION}` is defined twice; the first is destination[{index}]"));
+    }
+    destination::read_twilio(field.table()?)
 }
 
 /// Reads one definition as the API takes it under an address that ends in `key`; without one, the key is in `body`.

@@ -140,20 +140,6 @@ fn every_problem_is_reported_with_its_field() {
 }
 
 #[test]
-fn what_later_versions_have_is_not_called_unknown() {
-    let found = problems(json!({
-        "twilio": {"account_sid": "AC"},
-    }));
-    let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
-    let expected = ["twilio"];
-    assert_eq!(fields, expected);
-    assert!(
-        found.iter().all(|(_, message)| message.ends_with("is not available in this version")),
-        "{found:?}"
-    );
-}
-
-#[test]
 fn keys_are_unique_within_their_kind() {
     let source = json!({"key": "a", "kind": "http"});
     let query = "event('A').count() >= 1";

@@ -8,6 +8,7 @@ use url::Url;
 
 use super::Settled;
 use crate::domain::address_policy::AddressPolicy;
+use crate::domain::preset::{self, Form};
 use crate::domain::definition::{Action, Auth, Definition, Destination, DestinationKind, Problem};
 
 /// The URLs of new and changed destinations that `policy` refuses.
@@ -37,7 +38,14 @@ fn constant_urls(destination: &Destination) -> Vec<(String, &str)> {
         }
         DestinationKind::WebhookAction(action) => of_action(action, "mapping.url"),
         // A preset's address is its own, or the one that was given in its place.
-        DestinationKind::Preset { action, preset: _, settings: _, only: _ } => of_action(action, "base_url"),
+        DestinationKind::Preset { action, preset, settings: _, only: _ } => {
+            let known = preset::find(preset).into_iter().flat_map(|preset| &preset.settings);
+            let webhook = known.filter(|setting| setting.form == Form::Webhook).map(|it| it.key.as_str()).next();
+            of_action(action, webhook.unwrap_or("base_url"))
+        }
+        DestinationKind::Twilio(twilio) => {
+            twilio.urls.named().into_iter().map(|(field, url)| (field.to_owned(), url)).collect()
+        }
     }
 }
 

@@ -46,10 +46,14 @@ pub(super) fn references(
                     problems.push(Problem::new(format!("{at}.name"), message));
                 }
                 for (index, key) in computation.destinations.iter().enumerate() {
-                    if !after.destinations.contains_key(key) {
-                        let message = missing(after, Kind::Destination, key, deletes);
-                        problems.push(Problem::new(format!("{at}.destinations[{index}]"), message));
-                    }
+                    let message = match after.destinations.get(key) {
+                        None => missing(after, Kind::Destination, key, deletes),
+                        Some(destination) if destination.kind.twilio().is_some() => {
+                            format!("destination `{key}` is Twilio, which is sent no calls: the levels of flows ask it")
+                        }
+                        Some(_) => continue,
+                    };
+                    problems.push(Problem::new(format!("{at}.destinations[{index}]"), message));
                 }
             }
             Definition::Destination(destination) => {

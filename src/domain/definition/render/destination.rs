@@ -6,7 +6,7 @@ use super::with_times;
 use crate::domain::definition::document::read_preset;
 use crate::domain::definition::secrets::{REDACTED, in_headers, is_secret_header, marked};
 use crate::domain::definition::{
-    Action, Auth, Batch, Destination, DestinationKind, Effect, Filter, Signing, WebhookUrl,
+    Action, Auth, Batch, Destination, DestinationKind, Effect, Filter, Signing, Twilio, WebhookUrl,
 };
 use crate::domain::preset;
 use crate::domain::time::Span;
@@ -30,6 +30,10 @@ pub fn destination(destination: &Destination) -> Value {
         }
         DestinationKind::Preset { preset, settings, only: _, action: _ } => {
             filled_in(&mut shown, preset, settings, destination);
+        }
+        DestinationKind::Twilio(account) => {
+            twilio(&mut shown, account);
+            common(&mut shown, destination);
         }
     }
     with_times(shown, destination.created_at, destination.updated_at)
@@ -130,6 +134,33 @@ fn action(shown: &mut Map<String, Value>, action: &Action) {
         None => drop(mapping.insert("batch_size".into(), 0.into())),
     }
     shown.insert("mapping".into(), mapping.into());
+}
+
+fn twilio(shown: &mut Map<String, Value>, twilio: &Twilio) {
+    let mut show = |key: &str, value: Value| shown.insert(key.to_owned(), value);
+    show("account_sid", twilio.account_sid.as_str().into());
+    if twilio.auth_token.is_some() {
+        show("auth_token", REDACTED.into());
+    }
+    if !twilio.auth_tokens.is_empty() {
+        show("auth_tokens", twilio.auth_tokens.iter().map(|token| Value::from(marked(token))).collect());
+    }
+    if let Some(key) = &twilio.api_key {
+        show("api_key", key.sid.as_str().into());
+        show("api_secret", REDACTED.into());
+    }
+    for (key, value) in [
+        ("from", &twilio.from),
+        ("messaging_service_sid", &twilio.messaging_service_sid),
+        ("workspace_sid", &twilio.workspace_sid),
+    ] {
+        if let Some(value) = value {
+            show(key, value.as_str().into());
+        }
+    }
+    for (key, url) in twilio.urls.named() {
+        show(key, url.into());
+    }
 }
 
 fn auth(auth: &Auth) -> Value {

@@ -123,7 +123,7 @@ impl Settings {
         destination.enabled = self.enabled.unwrap_or(destination.enabled);
         destination.timeout = self.timeout.unwrap_or(destination.timeout);
         destination.max_in_flight = self.max_in_flight.unwrap_or(destination.max_in_flight);
-        destination.rate_limit = self.rate_limit;
+        destination.rate_limit = self.rate_limit.or(destination.rate_limit);
         destination.burst = self.burst;
         destination.rate_key = self.rate_key;
         destination.integration_names = self.integration_names;

@@ -7,6 +7,7 @@ mod mapping;
 mod preset;
 mod routing;
 mod signing;
+mod twilio;
 mod webhook;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub const EMAIL_DESTINATION: &str = "email";
 enum Word {
     Webhook,
     WebhookAction,
+    Twilio,
     Preset(&'static Preset),
 }
 
@@ -44,12 +46,21 @@ pub(super) fn read(mut table: Table<'_, '_>) -> Option<Destination> {
                 action::read(&mut table).map(|action| DestinationKind::WebhookAction(Arc::new(action)));
             finish(key, kind, table)
         }
+        Word::Twilio => finish(key, twilio::read(&mut table), table),
         Word::Preset(preset) => preset::read(preset, key, table),
     }
 }
 
+/// The key of the destination that the table `[twilio]` is.
+pub const TWILIO_DESTINATION: &str = "twilio";
+
+/// Reads the table `[twilio]`.
+pub(super) fn read_twilio(mut table: Table<'_, '_>) -> Option<Destination> {
+    finish(Some(TWILIO_DESTINATION), twilio::read(&mut table), table)
+}
+
 fn kind(field: &Field<'_, '_>) -> Option<Word> {
-    let own = [("webhook", Word::Webhook), ("webhook_action", Word::WebhookAction)];
+    let own = [("webhook", Word::Webhook), ("webhook_action", Word::WebhookAction), ("twilio", Word::Twilio)];
     let presets = crate::domain::preset::all().iter().map(|it| (it.key.as_str(), Word::Preset(it)));
     let words: Vec<(&str, Word)> = own.into_iter().chain(presets).collect();
     field.choice(&words, &[])

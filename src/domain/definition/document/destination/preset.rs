@@ -79,7 +79,7 @@ fn filled_in(
     // A key that was refused is not needed to find out what else is wrong.
     definition.insert("key".to_owned(), Value::from(if key.is_empty() { "unnamed" } else { key }));
     definition.insert("kind".to_owned(), Value::from("webhook_action"));
-    definition.extend(preset.expand(settings));
+    definition.extend(preset.expand(&standing_in(preset, settings)));
     definition.extend(written.clone());
     let definition = Value::Object(definition);
     let problems = Problems::default();
@@ -92,6 +92,17 @@ fn filled_in(
         destination.kind = DestinationKind::Preset { preset, settings, only, action };
     }
     Ok(destination)
+}
+
+/// The settings, with an address in the place of one that is kept: it is filled in once it is known which.
+fn standing_in(preset: &Preset, settings: &Map<String, Value>) -> Map<String, Value> {
+    let mut known = settings.clone();
+    for setting in preset.settings.iter().filter(|setting| setting.form == Form::Webhook) {
+        if let Some(kept) = known.get_mut(&setting.key).filter(|value| **value == REDACTED) {
+            *kept = "https://kept.invalid/".into();
+        }
+    }
+    known
 }
 
 /// A problem with what came of a preset, as one with what was written: the setting behind it that was given.
@@ -118,6 +129,7 @@ fn setting_fits(setting: &Setting, field: &Field<'_, '_>) -> bool {
         Form::Text => field.parse(|text| text_fits(setting, text, check::header_value)).is_some(),
         Form::Word => field.parse(|text| text_fits(setting, text, word)).is_some(),
         Form::Url => field.parse(|text| text_fits(setting, text, base_url)).is_some(),
+        Form::Webhook => field.parse(|text| text_fits(setting, text, check::http_url)).is_some(),
         Form::List => {
             let texts =
                 field.texts(MAX_SETTING_ENTRIES, |text| text_fits(setting, text, check::header_value));

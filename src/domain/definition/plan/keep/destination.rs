@@ -11,7 +11,7 @@ use super::{keep_secret, keep_secrets, nothing_kept};
 use crate::domain::definition::document::read_preset;
 use crate::domain::definition::secrets::in_headers;
 use crate::domain::definition::{
-    Action, Auth, Destination, DestinationKind, Problem, REDACTED, Signing, WebhookUrl,
+    Action, Auth, Destination, DestinationKind, Problem, REDACTED, Signing, Twilio, WebhookUrl,
 };
 use crate::domain::mapping::Mapping;
 use crate::domain::preset;
@@ -21,7 +21,9 @@ pub(super) fn keep(wanted: &mut Destination, before: Option<&Destination>, probl
         DestinationKind::Webhook { urls, signing, gzip: _ } => {
             let before = before.and_then(|before| match &before.kind {
                 DestinationKind::Webhook { urls, signing, gzip: _ } => Some((urls.as_slice(), signing)),
-                DestinationKind::WebhookAction(_) | DestinationKind::Preset { .. } => None,
+                DestinationKind::WebhookAction(_)
+                | DestinationKind::Preset { .. }
+                | DestinationKind::Twilio(_) => None,
             });
             keep_signing(signing, before.map(|(_, signing)| signing), problems);
             let urls_before = before.map_or(&[][..], |(urls, _)| urls);
@@ -32,11 +34,16 @@ pub(super) fn keep(wanted: &mut Destination, before: Option<&Destination>, probl
         DestinationKind::WebhookAction(action) => {
             let before = before.and_then(|before| match &before.kind {
                 DestinationKind::WebhookAction(action) => Some(&**action),
-                DestinationKind::Webhook { .. } | DestinationKind::Preset { .. } => None,
+                DestinationKind::Webhook { .. }
+                | DestinationKind::Preset { .. }
+                | DestinationKind::Twilio(_) => None,
             });
             keep_action(Arc::make_mut(action), before, problems);
         }
         DestinationKind::Preset { .. } => keep_settings(wanted, before, problems),
+        DestinationKind::Twilio(twilio) => {
+            keep_twilio(twilio, before.and_then(|before| before.kind.twilio()), problems);
+        }
     }
 }
 
@@ -115,6 +122,23 @@ fn keep_mapped_headers(headers: &mut Mapping, before: Option<&Mapping>, problems
     }
 }
 
+/// What vouches for us is kept with the very addresses it was given for, and each secret with the name it belongs to.
+fn keep_twilio(twilio: &mut Twilio, before: Option<&Twilio>, problems: &mut Vec<Problem>) {
+    let same_place = before.filter(|before| before.urls == twilio.urls);
+    if let Some(token) = &mut twilio.auth_token {
+        let kept = same_place.filter(|before| before.account_sid == twilio.account_sid);
+        let kept = kept.and_then(|before| before.auth_token.as_ref());
+        keep_secret(token, kept, || "auth_token".to_owned(), problems);
+    }
+    if let Some(key) = &mut twilio.api_key {
+        let kept = same_place.and_then(|before| before.api_key.as_ref()).filter(|kept| kept.sid == key.sid);
+        keep_secret(&mut key.secret, kept.map(|kept| &kept.secret), || "api_secret".to_owned(), problems);
+    }
+    // Twilio never sees these from us.
+    let kept = before.map_or(&[][..], |before| &before.auth_tokens);
+    keep_secrets(&mut twilio.auth_tokens, kept, "auth_tokens", problems);
+}
+
 /// A preset's secrets are kept as long as its calls go to the same server.
 fn keep_settings(wanted: &mut Destination, before: Option<&Destination>, problems: &mut Vec<Problem>) {
     let DestinationKind::Preset { preset: key, settings, only: _, action } = &mut wanted.kind else { return };
@@ -124,7 +148,8 @@ fn keep_settings(wanted: &mut Destination, before: Option<&Destination>, problem
         }
         DestinationKind::Preset { .. }
         | DestinationKind::Webhook { .. }
-        | DestinationKind::WebhookAction(_) => None,
+        | DestinationKind::WebhookAction(_)
+        | DestinationKind::Twilio(_) => None,
     });
     let to_keep = secrets_to_keep(key, settings);
     if to_keep.is_empty() {

@@ -1,0 +1,147 @@
+//! Messages.
+
+use async_trait::async_trait;
+
+use super::answer::Refusal;
+use super::client::Fields;
+use super::doubt::Doubt;
+use super::{Ask, Letter, listing};
+use crate::delivery::links;
+use crate::delivery::templates::{TextKind, render_text};
+use crate::delivery::ways_back;
+use crate::domain::delivery::Receipt;
+use crate::domain::twilio::{SMS_UNITS, Thing};
+
+pub(super) struct Sms<'a> {
+    letter: Letter<'a>,
+    to: &'a str,
+    /// The field that says who it is from, and what it says.
+    sender: (&'static str, &'a str),
+    body: String,
+    form: Fields,
+    note: Option<&'static str>,
+}
+
+impl<'a> Sms<'a> {
+    /// A message to `to` that says what the template `text` comes to.
+    ///
+    /// # Errors
+    /// Why none can be made.
+    pub fn new(letter: Letter<'a>, to: &'a str, text: Option<&str>) -> Result<Self, String> {
+        let account = letter.account();
+        let sender = match (&account.messaging_service_sid, &account.from) {
+            (Some(service), _) => ("MessagingServiceSid", service.as_str()),
+            (None, Some(from)) => ("From", from.as_str()),
+            (None, None) => {
+                return Err("messages need a sender: set `from` or `messaging_service_sid` of this destination".to_owned());
+            }
+        };
+        let network = letter.client.network;
+        let context = match &network.links {
+            Some(links) => &links::with_links(links, letter.delivery, letter.context),
+            None => letter.context,
+        };
+        let body = render_text(&network.templates, TextKind::Sms, text, context)?;
+        let body = cut(body.trim());
+        if body.is_empty() {
+            return Err("the text of the message came out empty".to_owned());
+        }
+        let mut form: Fields =
+            vec![("To", to.to_owned()), (sender.0, sender.1.to_owned()), ("Body", body.clone())];
+        let note = match letter.way_back() {
+            Ok(links) => {
+                form.push(("StatusCallback", ways_back::status_callback(links, letter.delivery)));
+                None
+            }
+            Err(why) => Some(why),
+        };
+        Ok(Self { letter, to, sender, body, form, note })
+    }
+}
+
+/// At most as long as a message may be; one that is cut says so.
+fn cut(text: &str) -> String {
+    if text.encode_utf16().count() <= SMS_UNITS {
+        return text.to_owned();
+    }
+    let mut left = SMS_UNITS - 1;
+    let fits = |letter: &char| {
+        let rest = left.checked_sub(letter.len_utf16());
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    };
+    let mut cut: String = text.chars().take_while(fits).collect();
+    cut.push('…');
+    cut
+}
+
+/// Whether two messages say the same, but for the signatures of links: those of a replay are others.
+fn says_the_same(one: &str, other: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        let word = |word: &str| word.split_once("/act/").map_or(word, |(before, _)| before).to_owned();
+        text.split_whitespace().map(word).collect()
+    };
+    words(one) == words(other)
+}
+
+#[async_trait]
+impl Ask for Sms<'_> {
+    fn thing(&self) -> Thing {
+        Thing::Message
+    }
+
+    fn name(&self) -> &'static str {
+        "the message"
+    }
+
+    fn url(&self) -> String {
+        self.letter.client.account_url("/Messages.json")
+    }
+
+    fn form(&self) -> &Fields {
+        &self.form
+    }
+
+    fn note(&self) -> Option<&str> {
+        self.note
+    }
+
+    fn wanted_by(&self) -> Option<[String; 3]> {
+        Some([self.letter.account().account_sid.clone(), self.sender.1.to_owned(), self.to.to_owned()])
+    }
+
+    async fn find(&self, doubt: &Doubt) -> Result<Option<Receipt>, Box<Refusal>> {
+        let mut query = vec![("To", self.to.to_owned())];
+        // Which of its numbers a service takes is not known beforehand.
+        if self.sender.0 == "From" {
+            query.push(("From", self.sender.1.to_owned()));
+        }
+        query.push(("DateSent>", listing::day(doubt)));
+        query.push(("PageSize", listing::PAGE.to_owned()));
+        let found = self.letter.client.get(&self.url(), &query).await?;
+        let is_it = |row: &serde_json::Value| {
+            row.get("body").and_then(serde_json::Value::as_str).is_some_and(|body| says_the_same(body, &self.body))
+        };
+        listing::find(&self.letter, &found, "messages", Thing::Message, doubt, is_it)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_of_links_make_no_other_message() {
+        assert!(says_the_same("u1 waits: https://x/act/AAA", "u1 waits:\nhttps://x/act/BBB "));
+        assert!(!says_the_same("u1 waits: https://x/act/AAA", "u2 waits: https://x/act/AAA"));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_where_a_message_ends() {
+        assert_eq!(cut("short"), "short");
+        let cut_text = cut(&"a".repeat(1601));
+        assert_eq!((cut_text.chars().count(), cut_text.ends_with("a…")), (1600, true));
+        let emoji = cut(&"\u{1f600}".repeat(900));
+        assert!(emoji.encode_utf16().count() <= SMS_UNITS && emoji.ends_with('…'));
+    }
+}

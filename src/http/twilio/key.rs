@@ -1,0 +1,108 @@
+//! The key that somebody pressed in a call.
+
+use super::callback::Callback;
+use crate::delivery::sender::KEY_PROMPT;
+use crate::domain::delivery::Delivery;
+use crate::domain::ids::JourneyId;
+use crate::domain::ingest::{Code, IngestError};
+use crate::domain::journey::Journey;
+use crate::domain::limits::MAX_BY;
+use crate::domain::link::Purpose;
+use crate::domain::twilio::{ACKNOWLEDGE_KEY, Gather, ask_for_key, say};
+use crate::engine::{By, EngineError, Operation};
+use crate::http::api::ApiState;
+use crate::http::ingest::{Incoming, Refusal, of_engine};
+
+/// How often the message is repeated for a key that means nothing.
+const MOST_REPEATS: u32 = 3;
+
+/// Does what the key means, and answers what is said then.
+///
+/// # Errors
+/// When the link is for something else, or it could not be written.
+pub(super) async fn pressed(
+    incoming: &Incoming<'_>,
+    state: &ApiState,
+    callback: &Callback,
+) -> Result<String, Refusal> {
+    let Purpose::CallKey(id) = callback.link.purpose else {
+        let error = IngestError::new(Code::BadLink, "the link is for something else");
+        return Err(Refusal::unknown(error, b""));
+    };
+    if callback.field("Digits") != Some(ACKNOWLEDGE_KEY) {
+        return Ok(again(incoming, state, callback));
+    }
+    let failed = |error| Refusal::unknown(of_engine(error), b"");
+    let journey = incoming.engine.journey(id).await.map_err(failed)?;
+    match journey {
+        None => Ok(say("This alarm is no longer known. There is nothing to do.")),
+        Some(journey) => match nothing_to_do(&journey, &callback.delivery) {
+            Some(why) => Ok(say(&why)),
+            None => acknowledge(incoming, callback, id, &journey).await,
+        },
+    }
+}
+
+/// Why the key has no effect any more, if it has none.
+fn nothing_to_do(journey: &Journey, delivery: &Delivery) -> Option<String> {
+    if !journey.status.is_open() {
+        return Some(format!("This journey is {}. There is nothing left to do.", journey.status.as_str()));
+    }
+    if let Some(known) = journey.acknowledgement() {
+        return Some(format!("This alarm was acknowledged by {} already. Thank you.", known.note.by));
+    }
+    if !journey.was_told(delivery.created_at) {
+        return Some(format!("The journey has moved on to the stage {}. There is nothing to acknowledge.", journey.stage));
+    }
+    None
+}
+
+async fn acknowledge(
+    incoming: &Incoming<'_>,
+    callback: &Callback,
+    id: JourneyId,
+    journey: &Journey,
+) -> Result<String, Refusal> {
+    let by = By {
+        who: who(incoming, callback, journey),
+        reason: format!("pressed {ACKNOWLEDGE_KEY} in the call"),
+        via: "call",
+    };
+    match incoming.engine.operate(id, Operation::Acknowledge, by).await {
+        Ok(_) => Ok(say("Acknowledged. Further alarms of this stall are stopped. Thank you. Good bye.")),
+        Err(EngineError::Conflict(_) | EngineError::NotFound { .. }) => {
+            Ok(say("This journey was closed meanwhile. There is nothing left to do."))
+        }
+        Err(error) => Err(Refusal::unknown(of_engine(error), b"")),
+    }
+}
+
+/// The number that was called, and whose it is as far as the flow's team says.
+fn who(incoming: &Incoming<'_>, callback: &Callback, journey: &Journey) -> String {
+    let number = callback.asked().map_or("?", |(_, to)| to);
+    let definitions = incoming.engine.definitions();
+    let flow = definitions.flows.get(&journey.flow);
+    let team = flow.and_then(|flow| definitions.teams.get(flow.team.as_deref()?));
+    let shifts = team.iter().flat_map(|team| &team.on_call);
+    let mut names = shifts
+        .filter(|shift| !shift.name.is_empty() && shift.phone.iter().any(|phone| phone == number))
+        .map(|shift| &shift.name);
+    let who = names.next().map_or_else(|| number.to_owned(), |name| format!("{name} ({number})"));
+    who.chars().take(MAX_BY).collect()
+}
+
+/// The message once more, for a key that means nothing; not for ever.
+fn again(incoming: &Incoming<'_>, state: &ApiState, callback: &Callback) -> String {
+    let uri = incoming.request.uri();
+    let times = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+        .find(|(name, _)| name == "again")
+        .and_then(|(_, times)| times.parse().ok())
+        .unwrap_or(0_u32);
+    let text = state.tester().and_then(|sender| sender.spoken(&callback.delivery).ok());
+    let (Some(text), Some(links), true) = (text, &state.links, times < MOST_REPEATS) else {
+        return say("That key means nothing here. Good bye.");
+    };
+    let token = uri.path().split('/').nth_back(1).unwrap_or_default();
+    let action = format!("{}/twilio/{token}/key?again={}", links.base_url, times + 1);
+    ask_for_key(&text, Some(Gather { action: &action, prompt: KEY_PROMPT }))
+}
