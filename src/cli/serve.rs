@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::{secret_key, tls};
+use super::{secret_key, templates, tls};
 
 use crate::clock::{self, Clock};
 use crate::config::{Config, OWN_STORE, Secret, StoreChoice};
@@ -22,7 +22,7 @@ use crate::delivery::http_client::HttpClient;
 use crate::delivery::sender::{RealSender, Sender};
 use crate::delivery::templates::Templates;
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::definition::{Channel, Definition, SourceKind};
+use crate::domain::definition::{Definition, SourceKind};
 use crate::domain::ids::IdSource;
 use crate::domain::link::Links;
 use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
@@ -272,7 +272,7 @@ async fn apply_definitions(
         None => Vec::new(),
     };
     for definition in &wanted {
-        check_templates(definition, templates)?;
+        templates::check(definition, templates)?;
     }
     match engine.apply(wanted, ApplyOptions::default()).await {
         Ok(_) => Ok(is_first_start),
@@ -284,17 +284,6 @@ async fn apply_definitions(
 fn in_lines<T: std::fmt::Display>(problems: &[T]) -> String {
     let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
     format!("the definitions do not fit together:{}", lines.concat())
-}
-
-fn check_templates(definition: &Definition, templates: &Templates) -> Result<(), String> {
-    let Definition::Flow(flow) = definition else { return Ok(()) };
-    for action in flow.escalation.iter().flat_map(|level| &level.actions) {
-        let Channel::Email { template, .. } = action else { continue };
-        templates
-            .check(template)
-            .map_err(|error| format!("flow {}: template `{template}` can't be used: {error}", flow.name))?;
-    }
-    Ok(())
 }
 
 /// Sets the token that was configured, or makes one when there is none: it is shown at once, for only its hash is kept.
