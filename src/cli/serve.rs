@@ -33,7 +33,7 @@ use crate::store::postgres::PostgresStore;
 use crate::store::seal::Sealer;
 use crate::store::sled::SledStore;
 use crate::store::{Store, StoreError};
-use crate::{http, metrics, starter};
+use crate::{http, metrics, reconcile, starter};
 
 /// Runs the server. `definitions` is `None` when no file was given that could hold any: an empty store then begins with
 /// [`starter::starter`].
@@ -102,11 +102,12 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     let ticker = Ticker::start(nudge).await.map_err(|error| format!("can't start the scheduler: {error}"))?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
     let links = Links { key: secret_key::link_key(&config)?, base_url: base_url.clone() };
-    let sender = Arc::new(sender(&config, address_policy, &engine, templates, &links, &clock)?);
+    let sender = Arc::new(sender(&config, address_policy.clone(), &engine, templates, &links, &clock)?);
     let outbox = Arc::new(EngineOutbox::new(engine.clone(), Arc::clone(&store)));
     let dispatcher = Dispatcher::new(outbox, Arc::clone(&sender) as Arc<dyn Sender>, clock.clone());
     settle_admin_token(&engine, config.admin_token.as_ref()).await?;
     dispatcher.start();
+    let looking_back = tokio::spawn(reconcile::run(engine.clone(), HttpClient::new(address_policy)?));
     if let Some(node) = engine.leases().node() {
         tracing::info!(node, "this is what the node is called in leases");
     }
@@ -128,7 +129,7 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         }),
     };
     stop(grace, server, dispatcher, &engine, ticker, writer, failure.is_none()).await;
-    beside.iter().for_each(JoinHandle::abort);
+    beside.iter().chain([&looking_back]).for_each(JoinHandle::abort);
     engine.give_up_leases().await;
     tracing::info!("stopped");
     failure.map_or(Ok(()), Err)
