@@ -24,6 +24,7 @@ fn account(url: &str) -> Twilio {
         from: Some("+15005550006".to_owned()),
         messaging_service_sid: None,
         workspace_sid: None,
+        reconcile: None,
         urls: TwilioUrls { api: url.to_owned(), studio: url.to_owned(), taskrouter: url.to_owned() },
     }
 }
