@@ -281,6 +281,7 @@ async fn moved(store: Arc<dyn Store>) {
     world.define(team()).await;
     world.ask(async |engine| engine.unsubscribe("ops", "bob@example.com").await).await.unwrap();
     world.rest("2026-11-20T06:59:59Z").await;
+    world.running.0.give_up_leases().await;
     let there: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let compared = copy(&*world.store, &*there, "the copy", &mut |_| {}).await.unwrap();
     assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:?}");
