@@ -10,6 +10,7 @@ mod progress;
 pub mod secret_key;
 mod serve;
 mod studio;
+mod templates;
 mod tls;
 
 #[cfg(test)]

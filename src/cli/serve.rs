@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use super::{secret_key, tls};
+use super::{secret_key, templates, tls};
 
 use crate::clock::{self, Clock};
 use crate::config::{Config, OWN_STORE, Secret, StoreChoice};
@@ -22,7 +22,7 @@ use crate::delivery::http_client::HttpClient;
 use crate::delivery::sender::{RealSender, Sender};
 use crate::delivery::templates::Templates;
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::definition::{Channel, Definition, SourceKind};
+use crate::domain::definition::{Definition, SourceKind};
 use crate::domain::ids::IdSource;
 use crate::domain::link::Links;
 use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
@@ -33,7 +33,7 @@ use crate::store::postgres::PostgresStore;
 use crate::store::seal::Sealer;
 use crate::store::sled::SledStore;
 use crate::store::{Store, StoreError};
-use crate::{http, metrics, starter};
+use crate::{http, metrics, reconcile, starter};
 
 /// Runs the server. `definitions` is `None` when no file was given that could hold any: an empty store then begins with
 /// [`starter::starter`].
@@ -102,11 +102,12 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     let ticker = Ticker::start(nudge).await.map_err(|error| format!("can't start the scheduler: {error}"))?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
     let links = Links { key: secret_key::link_key(&config)?, base_url: base_url.clone() };
-    let sender = Arc::new(sender(&config, address_policy, &engine, templates, &links, &clock)?);
+    let sender = Arc::new(sender(&config, address_policy.clone(), &engine, templates, &links, &clock)?);
     let outbox = Arc::new(EngineOutbox::new(engine.clone(), Arc::clone(&store)));
     let dispatcher = Dispatcher::new(outbox, Arc::clone(&sender) as Arc<dyn Sender>, clock.clone());
     settle_admin_token(&engine, config.admin_token.as_ref()).await?;
     dispatcher.start();
+    let looking_back = tokio::spawn(reconcile::run(engine.clone(), HttpClient::new(address_policy)?));
     if let Some(node) = engine.leases().node() {
         tracing::info!(node, "this is what the node is called in leases");
     }
@@ -128,7 +129,7 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
         }),
     };
     stop(grace, server, dispatcher, &engine, ticker, writer, failure.is_none()).await;
-    beside.iter().for_each(JoinHandle::abort);
+    beside.iter().chain([&looking_back]).for_each(JoinHandle::abort);
     engine.give_up_leases().await;
     tracing::info!("stopped");
     failure.map_or(Ok(()), Err)
@@ -272,7 +273,7 @@ async fn apply_definitions(
         None => Vec::new(),
     };
     for definition in &wanted {
-        check_templates(definition, templates)?;
+        templates::check(definition, templates)?;
     }
     match engine.apply(wanted, ApplyOptions::default()).await {
         Ok(_) => Ok(is_first_start),
@@ -284,17 +285,6 @@ async fn apply_definitions(
 fn in_lines<T: std::fmt::Display>(problems: &[T]) -> String {
     let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
     format!("the definitions do not fit together:{}", lines.concat())
-}
-
-fn check_templates(definition: &Definition, templates: &Templates) -> Result<(), String> {
-    let Definition::Flow(flow) = definition else { return Ok(()) };
-    for action in flow.escalation.iter().flat_map(|level| &level.actions) {
-        let Channel::Email { template, .. } = action else { continue };
-        templates
-            .check(template)
-            .map_err(|error| format!("flow {}: template `{template}` can't be used: {error}", flow.name))?;
-    }
-    Ok(())
 }
 
 /// Sets the token that was configured, or makes one when there is none: it is shown at once, for only its hash is kept.

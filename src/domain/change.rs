@@ -104,9 +104,9 @@ pub enum ReplayWrite {
 /// An id beside his user id that a profile is found by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExternalIdWrite {
-    /// What it is: `email`, `phone`.
+    /// What it is: `email`, `phone`, `execution`.
     pub kind: String,
-    /// The id, in lower case; at most `limits::MAX_ADDRESS_BYTES`.
+    /// The id, in lower case (an execution's as it is); at most `limits::MAX_ADDRESS_BYTES`.
     pub id: String,
     /// Whose.
     pub user: UserKey,

@@ -1,5 +1,7 @@
 //! Every limit of stagepost. Messages and docs take their numbers from here.
 
+use std::ops::RangeInclusive;
+
 use super::time::Span;
 
 // --- ingest -----------------------------------------------------------------------------------------------------
@@ -418,3 +420,9 @@ pub const PROFILE_IDS: (usize, usize) = (25, 100);
 pub const PROFILE_EVENTS: (usize, usize) = (10, 100);
 /// Links of one page unless asked otherwise, and at most (Segment: 20; 100).
 pub const PROFILE_LINKS: (usize, usize) = (20, 100);
+
+// --- looking back -----------------------------------------------------------------------------------------------
+/// How often Studio may be asked for what nobody told.
+pub const RECONCILE_EVERY: RangeInclusive<Span> = Span::from_secs(60)..=Span::from_hours(24);
+/// How far back runs may be looked for that nobody told of.
+pub const RECONCILE_WINDOW: RangeInclusive<Span> = Span::from_secs(10 * 60)..=Span::from_hours(7 * 24);

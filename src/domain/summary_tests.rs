@@ -57,10 +57,18 @@ fn a_day_of_journeys() {
         (at("2026-11-19T12:00:00Z"), at("2026-11-20T07:00:00Z"), at("2026-11-21T06:59:59Z"));
     let mut tally = Tally::new(from, until, at("2026-11-21T08:00:00Z"));
 
+    // Ids only rise: what began first is made first.
+    let mut stalled = journey(&mut ids, "f", before, JourneyStatus::Stalled);
+    let mut resolved = journey(&mut ids, "g", before, JourneyStatus::Resolved);
+    (resolved.resolved, resolved.ended_at) = (Some(note(late)), Some(late));
+    let mut expired = journey(&mut ids, "g", before, JourneyStatus::Expired);
+    expired.ended_at = Some(until);
+    let nothing = journey(&mut ids, "h", before, JourneyStatus::Active);
     let mut completed = journey(&mut ids, "f", early, JourneyStatus::Completed);
     completed.ended_at = Some(late);
+    let mut waiting = journey(&mut ids, "g", early, JourneyStatus::Stalled);
+    waiting.died = Some(Death { at: early, reason: String::new() });
     // Two marks of one stall, a later stall of another stage; somebody took notice after the day.
-    let mut stalled = journey(&mut ids, "f", before, JourneyStatus::Stalled);
     stalled.escalations = vec![
         escalation(&mut ids, "no_reply", early),
         escalation(&mut ids, "no_reply", late),
@@ -68,13 +76,6 @@ fn a_day_of_journeys() {
     ];
     let (stage, stage_at) = (stalled.stage.clone(), stalled.stage_at);
     stalled.acknowledged = vec![Acknowledgement { stage, stage_at, note: note(until) }];
-    let mut waiting = journey(&mut ids, "g", early, JourneyStatus::Stalled);
-    waiting.died = Some(Death { at: early, reason: String::new() });
-    let mut resolved = journey(&mut ids, "g", before, JourneyStatus::Resolved);
-    (resolved.resolved, resolved.ended_at) = (Some(note(late)), Some(late));
-    let mut expired = journey(&mut ids, "g", before, JourneyStatus::Expired);
-    expired.ended_at = Some(until);
-    let nothing = journey(&mut ids, "h", before, JourneyStatus::Active);
     for journey in [&completed, &stalled, &waiting, &resolved, &expired, &nothing] {
         tally.count(journey);
     }

@@ -65,7 +65,7 @@ async fn load(group: &mut Group<'_>, inputs: &[Input]) -> Result<Owners, StoreEr
             Input::Settle(settlements) => {
                 deliveries.extend(settlements.iter().map(|it| it.id));
                 // What arrives at a receiver that tells nothing more is no news.
-                let is_news = |it: &&Settlement| it.outcome != Outcome::Delivered;
+                let is_news = |it: &&Settlement| it.outcome != Outcome::Delivered || it.receipt.is_some();
                 telling.extend(settlements.iter().filter(is_news).map(|it| it.id));
             }
             Input::Expire(ids) => telling.extend(ids),

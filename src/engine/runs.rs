@@ -183,7 +183,9 @@ impl Known {
             self.phones.entry(address).or_insert_with(|| own.clone());
         }
         let Some(owner) = self.owners.get_mut(&sid) else {
-            set_user(event, &concluded);
+            if by_studio {
+                set_user(event, &concluded);
+            }
             self.owners.insert(sid, Owner { user: concluded, is_concluded: by_studio });
             return None;
         };
@@ -191,9 +193,12 @@ impl Known {
             owner.is_concluded &= by_studio;
             return None;
         }
-        if owner.user.anonymous_id().is_some() && event.user_id.is_some() {
+        let has_room = by_studio || event.anonymous_id.is_none();
+        if owner.user.anonymous_id() == Some(sid.as_str()) && event.user_id.is_some() && has_room {
             // Who was nobody but that run is who has it: the two become one.
-            set_user(event, &concluded);
+            if by_studio {
+                set_user(event, &concluded);
+            }
             event.anonymous_id = Some(sid);
             *owner = Owner { user: concluded, is_concluded: by_studio };
             return None;

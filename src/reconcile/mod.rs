@@ -25,11 +25,11 @@ pub use studio::{Access, StudioError};
 const RECHECK: Duration = Duration::from_secs(5);
 
 /// Looks back for as long as the future lives, one node at a time.
-pub async fn run(engine: Engine, http: HttpClient, access: impl Fn(&Engine) -> Option<Access>) {
+pub async fn run(engine: Engine, http: HttpClient) {
     let mut reconciler = Reconciler::new(engine.clone(), http, Pace::usual());
     let mut last: Option<Instant> = None;
     loop {
-        if let Some(access) = access(&engine)
+        if let Some(access) = Access::of(&engine.definitions())
             && last.is_none_or(|last| last.elapsed() >= access.every.to_std())
             && let Some(lease) = engine.leases().begin(WORK)
         {

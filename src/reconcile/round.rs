@@ -163,7 +163,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Takes in what Studio knows of a run and nobody told.
+    /// Looks one run up. One that can't be read is left alone for a while, so that it is in nobody's way.
     async fn look_up(
         &mut self,
         turn: &Turn<'_>,
@@ -173,6 +173,27 @@ impl Reconciler {
     ) -> Result<(), StudioError> {
         round.looked_up += 1;
         counter!(RECONCILE_LOOK_UPS).increment(1);
+        match self.recover(turn, found, journey, round).await {
+            Err(StudioError::NotFound(_)) => {
+                self.memory.is_done(&found.sid);
+                Ok(())
+            }
+            Err(error @ StudioError::Failed(_)) => {
+                self.memory.goes_on(&found.sid, self.engine.clock().now());
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    /// Takes in what Studio knows of a run and nobody told.
+    async fn recover(
+        &mut self,
+        turn: &Turn<'_>,
+        found: &Listed,
+        journey: Option<&Journey>,
+        round: &mut Round,
+    ) -> Result<(), StudioError> {
         let steps = self.studio(turn.access).steps(&turn.flow_sid, &found.sid).await?;
         let user = match journey {
             Some(journey) => journey.user.user_id().map(str::to_owned),

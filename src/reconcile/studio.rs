@@ -8,10 +8,13 @@ use url::Url;
 
 use super::pace::Pace;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
+use crate::domain::definition::Definitions;
 use crate::domain::ingest::execution::Step;
 use crate::domain::time::{Span, Timestamp};
 use crate::metrics::RECONCILE_REQUESTS;
 
+/// The key of the destination whose account is asked.
+const TWILIO: &str = "twilio";
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest answer that is read, in bytes.
@@ -36,6 +39,22 @@ pub struct Access {
     pub every: Span,
     /// How far back runs are looked for that nobody told of.
     pub window: Span,
+}
+
+impl Access {
+    /// That of the destination `twilio`, where it is one that looks back and is enabled.
+    pub fn of(definitions: &Definitions) -> Option<Self> {
+        let destination = definitions.destinations.get(TWILIO).filter(|destination| destination.enabled)?;
+        let account = destination.kind.twilio()?;
+        let (reconcile, (user, password)) = (account.reconcile?, account.credentials()?);
+        Some(Self {
+            base_url: account.urls.studio.clone(),
+            user: user.to_owned(),
+            password: password.to_owned(),
+            every: reconcile.every,
+            window: reconcile.window,
+        })
+    }
 }
 
 impl std::fmt::Debug for Access {

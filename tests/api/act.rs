@@ -246,9 +246,9 @@ async fn pages_load_embed_and_tell_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_posted_is_escaped_on_the_page() {
     let app = started().await;
-    let (_, mail) = stalled(&app, "<script>alert(1)</script>\"'{{ 7*7 }}").await;
+    let (_, mail) = stalled(&app, "<script>alert(1)</script>\"'").await;
     let page = open(&app, &links(&app, &mail)[0]).await.text();
-    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;{{ 7*7 }}"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;&#39;"), "{page}");
     assert!(!page.contains("<script"), "{page}");
     app.finish().await;
 }
@@ -275,6 +275,10 @@ async fn a_journey_that_moved_on_says_so() {
     let path = links(&app, &mail)[0].clone();
     let page = open(&app, &path).await.expect(200).text();
     assert!(page.contains("has moved on since") && page.contains("reminded"), "{page}");
+    assert!(page.contains(">Resolve</button>") && !page.contains(">Acknowledge</button>"), "{page}");
+    // The word on an old stall does not silence the next one.
+    press(&app, &path, "").await.expect(409);
+    press(&app, &links(&app, &mail)[2], "").await.expect(409);
     post_stage(&app, "u1", "confirmed").await;
     let page = open(&app, &path).await.expect(200).text();
     assert!(page.contains("This journey was completed: 21 Nov 2026, 11:30 CET"), "{page}");
@@ -307,5 +311,77 @@ async fn mails_on_one_journey_are_one_thread() {
     assert_eq!(header(&two, "Subject"), Some(format!("Re: {subject}")));
     assert!(header(&one, "List-Unsubscribe").is_none(), "an alarm is nothing to be left");
     assert!(plain(&one).contains("\nhttps://stagepost.example.com/at/act/"), "{}", plain(&one));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_is_acknowledged_at_once_or_one_by_one() {
+    let app = app().await;
+    let mut document = with_levels();
+    document["flow"][0]["digest"] = json!({ "more_than": 2, "within": "5m" });
+    app.apply(&document).await;
+    let mut ids = Vec::new();
+    for user in ["u1", "u2", "u3", "u4", "<b>u5</b>"] {
+        ids.push(post_stage(&app, user, "no_reply").await);
+    }
+    app.advance(30 * MINUTE).await;
+    assert!(app.mails().is_empty(), "it is not clear yet how many there are");
+    app.advance(5 * MINUTE).await;
+    let mails = app.mails();
+    assert_eq!(mails.len(), 1);
+    let mail = plain(&mails[0].1);
+    let all = links(&app, &mail)[0].clone();
+    let one = mail.lines().find_map(|line| line.strip_prefix("  acknowledge: ")).expect("a link for each");
+    let page = open(&app, &all).await.expect(200).text();
+    for part in ["Acknowledge all 5", "&lt;b&gt;u5&lt;/b&gt;", "no_reply", "ops@example.com", "11:30 CET"] {
+        assert!(page.contains(part), "{part}:\n{page}");
+    }
+    press(&app, &one[app.base().len()..], "name=Ann").await.expect(200);
+    post_stage(&app, "u4", "confirmed").await;
+    let done = press(&app, &all, "name=Bob&note=the+clinic+is+closed").await.expect(200).text();
+    let said = "4 journeys raise no further alarms of this stall. One had moved on since, or was closed.";
+    assert!(done.contains(said), "{done}");
+    assert_eq!(journey(&app, &ids.remove(3)).await["acknowledged"], Value::Null);
+    let mut by = Vec::new();
+    for id in &ids {
+        by.push(journey(&app, id).await["acknowledged"]["by"].as_str().expect("somebody").to_owned());
+    }
+    by.sort_unstable();
+    assert_eq!(by, ["Ann", "Bob", "Bob", "Bob"]);
+    press(&app, &all, "name=Eve").await.expect(200);
+    assert_eq!(journey(&app, &ids[1]).await["acknowledged"]["by"], "Bob", "the first word stands");
+    app.advance(60 * MINUTE).await;
+    assert_eq!(app.mails().len(), 1, "level 2 is not sent");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_summary_ends_for_the_one_who_wants_no_more() {
+    let app = app().await;
+    let mut document = with_levels();
+    document["team"][0]["summary"] = json!({ "at": "12:00", "to": ["ann@example.com", "bob@example.com"] });
+    app.apply(&document).await;
+    stalled(&app, "u1").await;
+    app.advance_to("2026-11-21T11:00:01.000Z").await;
+    let summaries = || {
+        let mails = app.mails().into_iter().map(|(_, mail)| mail);
+        mails.filter(|mail| mail.contains("Subject: desk: ")).collect::<Vec<_>>()
+    };
+    let both = summaries();
+    assert_eq!(both.len(), 2);
+    let ann = both.iter().find(|mail| mail.contains("To: ann@example.com")).expect("Ann's");
+    assert!(ann.contains("Content-Type: image/png") && plain(ann).contains("Stalled         1"), "{ann}");
+    let header = ann.split("List-Unsubscribe: <").nth(1).expect("a way out");
+    let path = &header[app.base().len()..header.find('>').expect("its end")];
+    let page = open(&app, path).await.expect(200).text();
+    assert!(page.contains("ann@example.com") && page.contains("desk"), "{page}");
+    for _ in 0..2 {
+        let done = press(&app, path, "List-Unsubscribe=One-Click").await.expect(200).text();
+        assert!(done.contains("ann@example.com gets no more daily summaries of desk."), "{done}");
+    }
+    app.advance_to("2026-11-22T11:00:01.000Z").await;
+    let to: Vec<bool> = summaries().iter().map(|mail| mail.contains("To: ann@example.com")).collect();
+    assert_eq!(to.iter().filter(|ann| **ann).count(), 1, "only yesterday's");
+    assert_eq!(to.len(), 3, "Bob still gets his");
     app.finish().await;
 }

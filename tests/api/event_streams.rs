@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use stagepost::domain::ids::UserKey;
+
 use crate::app::{Setup, TestApp, app};
 use crate::http::{Got, column, send};
 
@@ -281,5 +283,23 @@ async fn only_what_twilio_signed_is_taken_where_tokens_are_set() {
         signed(&app, &query, &body, Some(&sign(&url, token))).await.expect(200);
     }
     assert_eq!(journeys(&app).await.len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_visitor_stays_his_until_he_is_named() {
+    let app = streaming().await;
+    app.put("/api/sources/web", json!({ "kind": "http", "write_key": "wk_web_12345" })).await;
+    stream(&app, &whole(&run(1)).as_array().unwrap()[0]).await;
+    // The visitor is his own; that of the run is not lost on the way.
+    let body = json!({
+        "userId": "u1", "anonymousId": "visitor", "event": "Studio Flow Step", "writeKey": "wk_web_12345",
+        "properties": { "flow": FLOW, "stage": "asked", "executionSid": run(1) },
+    });
+    app.post_json("/v1/track", &body).await.expect(200);
+    let found = journeys(&app).await;
+    assert_eq!((found.len(), &found[0]["userId"]), (1, &json!("u1")));
+    let person = app.engine().profile(&UserKey::anonymous("visitor")).await.unwrap().unwrap();
+    assert_eq!(person.key, UserKey::user("u1"));
     app.finish().await;
 }

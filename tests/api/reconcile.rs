@@ -35,23 +35,26 @@ fn definition() -> Value {
 }
 
 async fn house() -> (TestApp, Studio) {
-    let app = app().await;
-    let mut wanted = definitions();
+    let (app, studio) = (app().await, Studio::start(FW, definition()));
+    let mut wanted = with_account(&studio);
     wanted["flow"][0]["escalation"] = json!([{
         "stage": "initiation", "after": "10m", "channel": "email", "to": ["ops@example.com"], "template": "no_reply",
     }]);
     app.apply(&wanted).await;
-    (app, Studio::start(FW, definition()))
+    (app, studio)
 }
 
-fn access(studio: &Studio) -> Access {
-    Access {
-        base_url: studio.url(),
-        user: ACCOUNT.to_owned(),
-        password: TOKEN.to_owned(),
-        every: Span::from_secs(300),
-        window: Span::from_hours(1),
-    }
+/// The definitions, and the account that Studio is asked with.
+fn with_account(studio: &Studio) -> Value {
+    let mut wanted = definitions();
+    wanted["twilio"] = json!({
+        "account_sid": ACCOUNT, "auth_token": TOKEN, "studio_base_url": studio.url(), "reconcile": true,
+    });
+    wanted
+}
+
+fn access(app: &TestApp) -> Access {
+    Access::of(&app.engine().definitions()).expect("an account that looks back")
 }
 
 fn reconciler(app: &TestApp) -> Reconciler {
@@ -119,7 +122,7 @@ async fn a_lost_post_is_repaired_and_once() {
     app.advance(11 * 60_000).await;
     assert_eq!(journey(&app, id).await.status.as_str(), "stalled");
     let mut reconciler = reconciler(&app);
-    let round = reconciler.round(&access(&studio)).await.unwrap();
+    let round = reconciler.round(&access(&app)).await.unwrap();
     assert_eq!(round, Round { looked_up: 1, recovered: 2, listed: 1 });
     let repaired = journey(&app, id).await;
     assert_eq!(stages(&repaired), ["initiation", "asked", "no_reply"]);
@@ -130,10 +133,10 @@ async fn a_lost_post_is_repaired_and_once() {
     assert_eq!(told[0]["messageId"], format!("studio:{}:FT{:032x}", run(1), 3));
     // Nothing is asked again at once, and later nothing is added.
     let asked = studio.asked().len();
-    assert_eq!(reconciler.round(&access(&studio)).await.unwrap().looked_up, 0);
+    assert_eq!(reconciler.round(&access(&app)).await.unwrap().looked_up, 0);
     assert_eq!(studio.asked().len(), asked + 1, "{:?}", studio.asked());
     app.advance(70 * 60_000).await;
-    let round = reconciler.round(&access(&studio)).await.unwrap();
+    let round = reconciler.round(&access(&app)).await.unwrap();
     assert_eq!((round.looked_up, round.recovered), (1, 0));
     assert_eq!(stages(&journey(&app, id).await), ["initiation", "asked", "no_reply"]);
     app.finish().await;
@@ -151,7 +154,7 @@ async fn an_execution_that_died_is_marked_unless_its_terminal_stage_was_lost() {
     ));
     studio.remembers(execution(2, "09:58:00", Some("09:59:00"), &[("split_reply", "match", "09:58:30")]));
     let mut looking = reconciler(&app);
-    let round = looking.round(&access(&studio)).await.unwrap();
+    let round = looking.round(&access(&app)).await.unwrap();
     assert_eq!((round.looked_up, round.recovered, round.listed), (2, 3, 2));
     let journey_1 = journey(&app, died).await;
     assert_eq!(journey_1.died.unwrap().at.to_rfc3339(), "2026-11-21T09:59:00.000Z");
@@ -160,7 +163,7 @@ async fn an_execution_that_died_is_marked_unless_its_terminal_stage_was_lost() {
     // It ended: nothing more is asked, by whoever looks.
     for mut again in [looking, reconciler(&app)] {
         let before = studio.asked().len();
-        assert_eq!(again.round(&access(&studio)).await.unwrap(), Round { listed: 2, ..Round::default() });
+        assert_eq!(again.round(&access(&app)).await.unwrap(), Round { listed: 2, ..Round::default() });
         assert_eq!(studio.asked().len(), before + 1);
     }
     app.finish().await;
@@ -181,7 +184,7 @@ async fn a_run_that_never_posted_is_found_and_a_second_sweep_adds_nothing() {
     studio.remembers(execution(3, "09:59:30", None, &[]));
     studio.remembers(execution(4, "08:30:00", None, &[]));
     let mut looking = reconciler(&app);
-    let round = looking.round(&access(&studio)).await.unwrap();
+    let round = looking.round(&access(&app)).await.unwrap();
     assert_eq!(round, Round { looked_up: 2, recovered: 6, listed: 3 });
     let found = app.get("/api/journeys").await["journeys"].clone();
     // The second had only an address, which led to the first one's user if it was known by then.
@@ -192,7 +195,7 @@ async fn a_run_that_never_posted_is_found_and_a_second_sweep_adds_nothing() {
     assert_eq!(stages(&journey(&app, id).await), ["initiation", "asked", "no_reply", "late"]);
     let before = events(&app).await.len();
     for mut again in [looking, reconciler(&app)] {
-        assert_eq!(again.round(&access(&studio)).await.unwrap().recovered, 0);
+        assert_eq!(again.round(&access(&app)).await.unwrap().recovered, 0);
     }
     // Event Streams tell of the same.
     let told = json!({
@@ -216,15 +219,15 @@ async fn refusals_slow_it_down() {
     studio.remembers(execution(1, "09:30:00", None, &[]));
     studio.refuses("/Executions", 429, 3);
     let begun = Instant::now();
-    let round = reconciler(&app).round(&access(&studio)).await.unwrap();
+    let round = reconciler(&app).round(&access(&app)).await.unwrap();
     assert_eq!((round.looked_up, round.recovered), (1, 1));
     // 10, 20 and 40 ms.
     assert!(begun.elapsed() >= Duration::from_millis(70), "{:?}", begun.elapsed());
     // Too often is too often.
     studio.refuses("/Executions", 429, 5);
-    let failed = reconciler(&app).round(&access(&studio)).await;
+    let failed = reconciler(&app).round(&access(&app)).await;
     assert!(matches!(failed, Err(StudioError::Failed(_))), "{failed:?}");
-    let wrong = Access { password: "wrong".to_owned(), ..access(&studio) };
+    let wrong = Access { password: "wrong".to_owned(), ..access(&app) };
     let refused = reconciler(&app).round(&wrong).await;
     assert!(matches!(refused, Err(StudioError::Refused(401))), "{refused:?}");
     app.finish().await;
@@ -233,8 +236,8 @@ async fn refusals_slow_it_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_broke_off_is_gone_on_with_after_a_restart() {
     let mut app = Setup::new().on_disk().start().await;
-    app.apply(&definitions()).await;
     let studio = Studio::start(FW, definition());
+    app.apply(&with_account(&studio)).await;
     for number in 1..=3 {
         studio.remembers(execution(
             number,
@@ -245,15 +248,18 @@ async fn what_broke_off_is_gone_on_with_after_a_restart() {
     }
     // The newest come first: the last of the three can't be read.
     studio.refuses("/Executions/FN00000000000000000000000000000001/Steps", 500, 5);
-    let broken = reconciler(&app).round(&access(&studio)).await;
+    let mut looking = reconciler(&app);
+    let broken = looking.round(&access(&app)).await;
     assert!(matches!(broken, Err(StudioError::Failed(_))), "{broken:?}");
+    // Whoever could not look it up lets it rest, and goes on with the others.
+    assert_eq!(looking.round(&access(&app)).await.unwrap().recovered, 0);
     assert_eq!(app.get("/api/journeys").await["journeys"].as_array().unwrap().len(), 2);
     app.restart().await;
-    let round = reconciler(&app).round(&access(&studio)).await.unwrap();
-    assert_eq!((round.looked_up, round.recovered), (1, 3));
+    let round = reconciler(&app).round(&access(&app)).await.unwrap();
+    assert_eq!(round.recovered, 3, "of the one that is missing");
     let found = app.get("/api/journeys").await["journeys"].clone();
     assert_eq!(column(&found, "stage"), ["no_reply"; 3]);
-    assert_eq!(reconciler(&app).round(&access(&studio)).await.unwrap().recovered, 0);
+    assert_eq!(reconciler(&app).round(&access(&app)).await.unwrap().recovered, 0);
     app.finish().await;
 }
 
@@ -265,8 +271,34 @@ async fn lists_are_only_followed_on_the_same_server() {
     }
     let other = Studio::start(FW, definition());
     studio.pages_at(&other.url());
-    let round = reconciler(&app).round(&access(&studio)).await.unwrap();
+    let round = reconciler(&app).round(&access(&app)).await.unwrap();
     assert_eq!(round.listed, 2);
     assert_eq!(other.asked(), [""; 0]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_account_that_is_to_look_back_does() {
+    let (mut app, studio) = house().await;
+    let asked = access(&app);
+    assert_eq!((asked.every, asked.window), (Span::from_secs(300), Span::from_hours(1)));
+    let shown = app.get("/api/destinations/twilio").await;
+    assert_eq!(
+        (&shown["reconcile"], &shown["reconcile_every"], &shown["reconcile_window"]),
+        (&json!(true), &json!("5m"), &json!("1h"))
+    );
+    let mut wanted = with_account(&studio);
+    wanted["twilio"]["reconcile_every"] = json!("10m");
+    wanted["twilio"]["enabled"] = json!(false);
+    app.apply(&wanted).await;
+    assert!(Access::of(&app.engine().definitions()).is_none());
+    app.allow_rejections();
+    wanted["twilio"]["reconcile"] = json!(false);
+    let refused = app.call("POST", "/api/apply", Some(&wanted)).await.expect(400).json();
+    assert!(refused.to_string().contains("reconcile = true"), "{refused}");
+    wanted["twilio"].as_object_mut().unwrap().remove("reconcile_every");
+    wanted["twilio"]["enabled"] = json!(true);
+    app.apply(&wanted).await;
+    assert!(Access::of(&app.engine().definitions()).is_none());
     app.finish().await;
 }

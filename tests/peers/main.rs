@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod mails;
 mod segment;
 mod smtp;
 mod webhooks;

@@ -12,6 +12,7 @@ reply, or "hang" (say nothing more) or "close" (hang up).
 
 import argparse
 import asyncio
+import base64
 import json
 import logging
 import ssl
@@ -76,6 +77,15 @@ class Handler:
                 {"type": part.get_content_type(), "text": part.get_content()}
                 for part in message.walk()
                 if part.get_content_maintype() == "text"
+            ],
+            "pictures": [
+                {
+                    "contentId": part["Content-ID"],
+                    "type": part.get_content_type(),
+                    "base64": base64.b64encode(part.get_content()).decode(),
+                }
+                for part in message.walk()
+                if part.get_content_maintype() == "image"
             ],
             "tls": server.transport.get_extra_info("ssl_object") is not None,
             "user": session.auth_data.login.decode() if session.authenticated else None,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Map, Value, json};
-use stagepost::domain::definition::{Definition, EventsWanted, LevelKey, OutsideHours};
+use stagepost::domain::definition::{Definition, EventsWanted, LevelKey, OutsideHours, Team};
 use stagepost::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Receipt};
 use stagepost::domain::event::{Call, STUDIO_STEP};
 use stagepost::domain::ids::DeliveryId;
@@ -113,7 +113,10 @@ async fn act(machine: &mut Machine, random: &mut StdRng, shown: Option<usize>) {
     match action {
         0..4 => post(machine, random).await,
         4..7 => machine.pass(random.random_range(1..600) * MINUTE),
-        7 => machine.deliver(random, &DESTINATIONS, [0, 3, 9][random.random_range(0..3)]).await,
+        7 => {
+            let failures = [0, 3, 9][random.random_range(0..3)];
+            machine.deliver(random, &DESTINATIONS, failures).await;
+        }
         8 => {
             let until = Timestamp::from_millis(machine.now() + random.random_range(1..2000) * MINUTE);
             operate(machine, random, Operation::Snooze { until }).await;
@@ -194,8 +197,9 @@ async fn check(machine: &Machine) {
     let deliveries: HashMap<DeliveryId, &Delivery> =
         picture.deliveries.iter().map(|it| (it.id, it)).collect();
     check_deliveries(&picture, &deliveries);
+    let (levels, definitions) = (all_levels(), machine.engine.definitions());
     for journey in &picture.journeys {
-        check_marks(journey, &deliveries);
+        check_marks(journey, &levels, &definitions.teams["ops"], &deliveries);
         check_rest(journey);
         check_nothing_is_due(machine, journey);
     }
@@ -237,15 +241,21 @@ fn check_deliveries(picture: &Picture, deliveries: &HashMap<DeliveryId, &Deliver
     assert!(marked.is_empty(), "marks without a delivery: {marked:?}");
 }
 
-fn check_marks(journey: &Journey, deliveries: &HashMap<DeliveryId, &Delivery>) {
-    let Definition::Team(team) = team() else { unreachable!("it is one") };
-    let levels: HashMap<LevelKey, OutsideHours> = (0..3)
-        .flat_map(|form| match flow(form) {
-            Definition::Flow(flow) => flow.escalation,
-            _ => unreachable!("it is one"),
-        })
-        .map(|level| (LevelKey { after: level.after, twin: 0 }, level.outside_hours))
-        .collect();
+/// Every level that there ever is, with what it does outside the hours.
+fn all_levels() -> HashMap<LevelKey, OutsideHours> {
+    let levels = (0..3).flat_map(|form| match flow(form) {
+        Definition::Flow(flow) => flow.escalation,
+        _ => unreachable!("it is one"),
+    });
+    levels.map(|level| (LevelKey { after: level.after, twin: 0 }, level.outside_hours)).collect()
+}
+
+fn check_marks(
+    journey: &Journey,
+    levels: &HashMap<LevelKey, OutsideHours>,
+    team: &Team,
+    deliveries: &HashMap<DeliveryId, &Delivery>,
+) {
     for mark in &journey.escalations {
         if levels[&mark.key] == OutsideHours::Wait {
             assert!(team.is_open(mark.at), "outside the hours: {} of {}", show(mark), show(journey));

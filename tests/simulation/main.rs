@@ -101,10 +101,10 @@ macro_rules! worlds {
     };
 }
 
-worlds!(in_memory: Backend::Memory, 1000, 500, 60, 400, 400);
-worlds!(in_shared_memory: Backend::SharedMemory, 200, 50, 5, 100, 100);
-worlds!(over_sled: Backend::Sled, 40, 20, 3, 20, 20);
-worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5, 5);
+worlds!(in_memory: Backend::Memory, 1000, 500, 60, 400, 200);
+worlds!(in_shared_memory: Backend::SharedMemory, 200, 50, 5, 100, 50);
+worlds!(over_sled: Backend::Sled, 40, 20, 3, 20, 10);
+worlds!(over_postgres: Backend::Postgres, 10, 5, 1, 5, 3);
 
 #[test]
 fn people_who_move_agree_with_the_model() {

@@ -17,6 +17,8 @@ use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{Among, ApplyOptions, BackfillPace, Engine, Settings, Surroundings, Writer};
 use stagepost::store::Store;
+use stagepost::store::copy::copy;
+use stagepost::store::memory::MemoryStore;
 
 use crate::backends;
 
@@ -273,6 +275,21 @@ async fn killed_anywhere(store: Arc<dyn Store>) {
     assert!(limits::SUMMARY_STEP > 5, "all are read in one step");
 }
 
+/// A copy of the store goes on where it was.
+async fn moved(store: Arc<dyn Store>) {
+    let mut world = World::new(store, "2026-11-19T12:00:00Z").await;
+    world.define(team()).await;
+    world.ask(async |engine| engine.unsubscribe("ops", "bob@example.com").await).await.unwrap();
+    world.rest("2026-11-20T06:59:59Z").await;
+    let there: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let compared = copy(&*world.store, &*there, "the copy", &mut |_| {}).await.unwrap();
+    assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:?}");
+    assert_eq!(there.counts().await.unwrap().profiles, 0);
+    let mut world = World::new(there, "2026-11-20T06:59:59Z").await;
+    world.rest("2026-11-20T07:00:00Z").await;
+    assert_eq!(world.made().await, both("2026-11-20T07:00:00.000Z")[..1]);
+}
+
 macro_rules! on_each {
     ($($name:ident: $opened:expr;)*) => {
         $(mod $name {
@@ -282,6 +299,12 @@ macro_rules! on_each {
             async fn summaries_of_a_week() {
                 let opened = $opened;
                 a_week(Arc::clone(&opened.store)).await;
+            }
+
+            #[tokio::test]
+            async fn summaries_go_along_with_a_copy() {
+                let opened = $opened;
+                moved(Arc::clone(&opened.store)).await;
             }
 
             #[tokio::test]

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::command::{fixture, shown, studio};
+use crate::command::{fixture, shown, studio, studio_in};
 use crate::interpreter::Act::{IsNotReached, IsSilent, Replies};
 use crate::interpreter::{Act, Run};
+use crate::studio_api::{ACCOUNT, FLOW, StudioApi, TOKEN};
 use crate::support::server::Server;
 use crate::support::wait::eventually;
 
@@ -105,6 +106,38 @@ async fn an_authors_flow_is_instrumented_and_walked_through() {
         let plain = Run::new(&before, &sid, user, "whatsapp:+14155550100", acts).walk().await;
         let passed: Vec<String> = passed.into_iter().filter(|name| !name.starts_with("stagepost_")).collect();
         assert_eq!(passed, plain);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_published_flow_is_fetched_compared_pushed_and_walked_through() {
+    let server = Server::new(DEFINITIONS).started().await;
+    let clinic = fs::read_to_string(fixture("clinic.json")).expect("the fixture");
+    let twilio = StudioApi::with(serde_json::from_str(&clinic).expect("JSON"));
+    let (base, url) = (server.api().base().to_owned(), twilio.url());
+    let instrument = |more: &[&str]| {
+        let words = ["instrument", FLOW, "--server", &base, "--key", "wk_studio", "--studio-base-url", &url];
+        let environment = [
+            ("TWILIO_ACCOUNT_SID", ACCOUNT),
+            ("TWILIO_AUTH_TOKEN", TOKEN),
+            ("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS", "127.0.0.0/8"),
+        ];
+        studio_in(&[&words[..], &["--flow", "appointment_confirmation"], more].concat(), &environment, "")
+            .ok()
+    };
+    let diff = instrument(&["--diff"]).out;
+    assert!(diff.contains("-  on timeout: (end)\n+  on timeout: stagepost_remind_visit_timeout\n"), "{diff}");
+    instrument(&["--push"]);
+    assert_eq!(instrument(&["--diff"]).out, "", "the draft has it all");
+    let flow = twilio.flow()["definition"].clone();
+    let cases: [(&str, &[Act], &[&str]); 3] = [
+        ("comes", &[Replies("Y")], &["initiation", "confirmed"]),
+        ("silent", &[IsSilent], &["initiation", "no_reply"]),
+        ("unreachable", &[IsNotReached], &["initiation", "failed"]),
+    ];
+    for (user, acts, stages) in cases {
+        Run::new(&flow, &format!("FN{:0>32}", user.len()), user, "+14155550100", acts).walk().await;
+        assert_eq!(journey(&server, user).await.1, stages, "{user}");
     }
 }
 

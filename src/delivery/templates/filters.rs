@@ -36,7 +36,11 @@ fn time(text: &str, zone: Tz) -> String {
     let at = at.to_chrono().with_timezone(&zone);
     let name = at.format("%Z").to_string();
     // Zones without a name of their own are called by what they are ahead.
-    let name = if name.starts_with(['+', '-']) { format!("UTC{name}") } else { name };
+    let name = match name.split_at_checked(3) {
+        Some((hours, "")) if hours.starts_with(['+', '-']) => format!("UTC{hours}"),
+        Some((hours, minutes)) if hours.starts_with(['+', '-']) => format!("UTC{hours}:{minutes}"),
+        Some(_) | None => name,
+    };
     format!("{} {name}", at.format("%-d %b %Y, %H:%M"))
 }
 
@@ -99,7 +103,7 @@ mod tests {
             (Tz::Europe__Brussels, "2026-07-21T10:00:00Z", "21 Jul 2026, 12:00 CEST"),
             (Tz::Europe__Brussels, "2026-11-21T23:30:00Z", "22 Nov 2026, 00:30 CET"),
             (Tz::America__Sao_Paulo, "2026-11-21T10:00:00Z", "21 Nov 2026, 07:00 UTC-03"),
-            (Tz::Asia__Kathmandu, "2026-11-21T10:00:00Z", "21 Nov 2026, 15:45 UTC+0545"),
+            (Tz::Asia__Kathmandu, "2026-11-21T10:00:00Z", "21 Nov 2026, 15:45 UTC+05:45"),
         ] {
             assert_eq!(time(at, zone), shown);
         }

@@ -160,6 +160,7 @@ fn cut(text: String, most: usize) -> String {
 /// `context` with everything that templates may count on; what is not known is null.
 fn complete(context: &Map<String, Value>) -> Map<String, Value> {
     let mut whole = context.clone();
+    whole.values_mut().for_each(put_on_one_line);
     for key in [
         "level",
         "levels",
@@ -209,6 +210,16 @@ fn complete(context: &Map<String, Value>) -> Map<String, Value> {
         journey.entry("acknowledge").or_insert(Value::Null);
     }
     whole
+}
+
+/// Nobody is to write lines of a mail by what he calls himself.
+fn put_on_one_line(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains(char::is_control) => *text = text.replace(char::is_control, " "),
+        Value::Object(fields) => fields.values_mut().for_each(put_on_one_line),
+        Value::Array(items) => items.iter_mut().for_each(put_on_one_line),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Makes `key` an object that has these fields.

@@ -180,6 +180,7 @@ fn whatever_is_posted_html_is_escaped_and_subjects_stay_one_line() {
             let mail = rendered(name, number + 10, context.as_object().unwrap());
             assert!(mail.html.contains("&lt;script&gt;&quot;x&quot;&#39;y&#39;"), "{}", mail.html);
             assert!(!mail.html.contains("<script") && !mail.html.contains("49"), "{}", mail.html);
+            assert!(!mail.text.lines().any(|line| line.starts_with("Bcc")), "{}", mail.text);
             assert!(mail.subject.contains("<script>\"x\"'y' Bcc: a@b"), "{}", mail.subject);
         }
     }

@@ -67,7 +67,11 @@ impl Decision<'_> {
             return Err(OperateError::Expires(expires_at));
         }
         journey.snooze(until, note);
-        Ok(journey.clone())
+        let snoozed = journey.clone();
+        // Where all levels fired, only the reminder is still to come.
+        let wake = self.journeys_wake(profile);
+        arm(profile, wake);
+        Ok(snoozed)
     }
 
     /// Acknowledges the journey's present stall if it is the one that somebody was told of at `told_at`; says whether it is.

@@ -24,8 +24,8 @@ use crate::domain::time::Timestamp;
 pub use computation::{Announcement, Class, Computation, Emit, History, LEAF_FORM, LeafUse, PartUse, Status};
 pub use destination::{
     ALLOWED_SECTIONS, Action, ApiKey, Auth, Batch, Destination, DestinationKind, Effect, EventsWanted,
-    Filter, Routing, Signing, TWILIO_API, TWILIO_STUDIO, TWILIO_TASKROUTER, Twilio, TwilioUrls, WebhookUrl,
-    cut_path, signing_key,
+    Filter, Reconcile, Routing, Signing, TWILIO_API, TWILIO_STUDIO, TWILIO_TASKROUTER, Twilio, TwilioUrls,
+    WebhookUrl, cut_path, signing_key,
 };
 pub use flow::{
     Channel, Digest, Flow, JourneyField, Level, LevelKey, OutsideHours, Recipient, Repeat, Revisit,

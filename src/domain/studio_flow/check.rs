@@ -25,6 +25,12 @@ pub(super) fn problems(document: &Map<String, Value>) -> Vec<Problem> {
         return vec![Problem::new("states", message)];
     }
     let mut problems = Vec::new();
+    if document.get("description").is_some_and(|description| !description.is_string()) {
+        problems.push(Problem::new("description", "must be a text"));
+    }
+    if document.get("flags").is_some_and(|flags| !flags.is_object()) {
+        problems.push(Problem::new("flags", "must be an object"));
+    }
     let names = names(states, &mut problems);
     for (place, state) in states.iter().enumerate() {
         state_problems(place, state, &names, &mut problems);
@@ -72,6 +78,9 @@ fn state_problems(place: usize, state: &Value, names: &HashMap<&str, usize>, pro
         let event = transition.get("event").and_then(Value::as_str).unwrap_or_default();
         if event.is_empty() {
             wrong(&format!("transitions[{index}].event"), "a transition needs an event".to_owned());
+        }
+        if transition.get("conditions").is_some_and(|conditions| !conditions.is_array()) {
+            wrong(&format!("transitions[{index}].conditions"), "must be a list".to_owned());
         }
         match transition.get("next") {
             None | Some(Value::Null) => {}

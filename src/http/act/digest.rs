@@ -39,7 +39,8 @@ fn done(count: usize, of: u64) -> Page {
     let rest = of.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
     let others = match rest {
         0 => String::new(),
-        rest => format!(" {rest} needed it no more: acknowledged before, moved on, or closed."),
+        1 => " One had moved on since, or was closed.".to_owned(),
+        rest => format!(" {rest} had moved on since, or were closed."),
     };
     Page::done("Acknowledged", &format!("{count} {journeys} no further alarms of this stall.{others}"))
 }

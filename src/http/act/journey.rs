@@ -10,7 +10,7 @@ use super::page::Page;
 use super::{Opened, failed};
 use crate::domain::calendar::local_time_on_day;
 use crate::domain::ids::JourneyId;
-use crate::domain::journey::{Journey, JourneyStatus, Note};
+use crate::domain::journey::{Journey, JourneyStatus, Note, Snooze};
 use crate::domain::link::{Purpose, SnoozeFor};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::{EngineError, Operation};
@@ -26,6 +26,42 @@ struct Notice {
     at: Option<Timestamp>,
 }
 
+/// How the journey is, seen from the mail that the link came with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// The stall that the mail told of lasts.
+    Stalled,
+    /// Somebody acknowledged that stall.
+    Acknowledged,
+    /// That stall is over; what is said of it says nothing of what the journey does now.
+    MovedOn,
+    /// It is finished.
+    Closed,
+}
+
+impl Standing {
+    fn of(opened: &Opened<'_>, journey: &Journey) -> Self {
+        if !journey.status.is_open() {
+            Self::Closed
+        } else if !journey.was_told(opened.told_at()) {
+            Self::MovedOn
+        } else if journey.acknowledgement().is_some() {
+            Self::Acknowledged
+        } else {
+            Self::Stalled
+        }
+    }
+
+    /// Whether the link can do what it is for.
+    fn allows(self, purpose: &Purpose) -> bool {
+        match self {
+            Self::Stalled => true,
+            Self::Acknowledged | Self::MovedOn => matches!(purpose, Purpose::Resolve(_)),
+            Self::Closed => false,
+        }
+    }
+}
+
 /// The journey's page; with a form, after the link's purpose was done.
 pub(super) async fn page(opened: &Opened<'_>, id: JourneyId, form: Option<Form>) -> Page {
     let journey = match opened.engine.journey(id).await {
@@ -33,17 +69,15 @@ pub(super) async fn page(opened: &Opened<'_>, id: JourneyId, form: Option<Form>)
         Ok(None) => return unknown(),
         Err(error) => return failed(&error),
     };
-    let standing = standing(&journey, &opened.link.purpose, opened.engine.clock().now());
-    let Some(form) = form else { return shown(opened, &journey, StatusCode::OK, standing) };
-    match standing {
-        Some(notice) if !journey.status.is_open() => {
-            shown(opened, &journey, StatusCode::CONFLICT, Some(notice))
+    let standing = Standing::of(opened, &journey);
+    match form {
+        Some(form) if standing.allows(&opened.link.purpose) => perform(opened, &journey, &form).await,
+        form => {
+            // Pressed twice, or by two people: what they want is so, and the first word stands.
+            let is_so = form.is_none() || standing == Standing::Acknowledged;
+            let status = if is_so { StatusCode::OK } else { StatusCode::CONFLICT };
+            shown(opened, &journey, status, notice(opened, &journey))
         }
-        // Pressed twice, or by two people: the first word stands.
-        Some(notice) if journey.acknowledgement().is_some() && !is_resolve(&opened.link.purpose) => {
-            shown(opened, &journey, StatusCode::OK, Some(notice))
-        }
-        Some(_) | None => perform(opened, &journey, &form).await,
     }
 }
 
@@ -77,10 +111,6 @@ fn unknown() -> Page {
     Page::problem(StatusCode::NOT_FOUND, "This journey is not known", text)
 }
 
-fn is_resolve(purpose: &Purpose) -> bool {
-    matches!(purpose, Purpose::Resolve(_))
-}
-
 fn operation(purpose: &Purpose, zone: Tz, now: Timestamp) -> Operation {
     match purpose {
         Purpose::Resolve(_) => Operation::Resolve,
@@ -104,34 +134,33 @@ fn zone(opened: &Opened<'_>, journey: &Journey) -> Tz {
 }
 
 /// What is to be known before the button is pressed.
-fn standing(journey: &Journey, purpose: &Purpose, now: Timestamp) -> Option<Notice> {
+fn notice(opened: &Opened<'_>, journey: &Journey) -> Option<Notice> {
     let info = |text: String, at| Some(Notice { kind: "info", text, at });
     let by = |note: &Note| if note.by.is_empty() { String::new() } else { format!(" by {}", note.by) };
-    if let Some(note) = &journey.resolved {
-        return info(format!("This journey was resolved{}:", by(note)), Some(note.at));
-    }
-    match journey.status {
-        JourneyStatus::Completed => return info("This journey was completed:".to_owned(), journey.ended_at),
-        JourneyStatus::Superseded => {
-            return info("A newer run took the place of this journey:".to_owned(), journey.ended_at);
+    match Standing::of(opened, journey) {
+        Standing::Closed => {
+            let text = match (&journey.resolved, journey.status) {
+                (Some(note), _) => format!("This journey was resolved{}:", by(note)),
+                (None, JourneyStatus::Superseded) => "A newer run took the place of this journey:".to_owned(),
+                (None, JourneyStatus::Expired) => "This journey was given up:".to_owned(),
+                (None, _) => "This journey was completed:".to_owned(),
+            };
+            info(text, journey.ended_at)
         }
-        JourneyStatus::Expired => return info("This journey was given up:".to_owned(), journey.ended_at),
-        JourneyStatus::Resolved => return info("This journey was resolved:".to_owned(), journey.ended_at),
-        JourneyStatus::Active | JourneyStatus::Stalled => {}
+        Standing::MovedOn => {
+            info("This journey has moved on since; the stall that the mail told of is over.".to_owned(), None)
+        }
+        Standing::Acknowledged => {
+            let note = &journey.acknowledgement()?.note;
+            info(format!("This stall was acknowledged{}:", by(note)), Some(note.at))
+        }
+        Standing::Stalled => {
+            let is_current = |it: &&Snooze| it.stage == journey.stage && it.stage_at == journey.stage_at;
+            let snooze = journey.snoozes.last().filter(is_current)?;
+            let lasts = snooze.until > opened.engine.clock().now();
+            lasts.then(|| info(format!("It is snoozed{} until", by(&snooze.note)), Some(snooze.until)))?
+        }
     }
-    if let Some(known) = journey.acknowledgement() {
-        return info(format!("This stall was acknowledged{}:", by(&known.note)), Some(known.note.at));
-    }
-    let snooze =
-        journey.snoozes.last().filter(|it| it.stage == journey.stage && it.stage_at == journey.stage_at);
-    if let Some(snooze) = snooze.filter(|snooze| snooze.until > now && !is_resolve(purpose)) {
-        return info(format!("It is snoozed{} until", by(&snooze.note)), Some(snooze.until));
-    }
-    (journey.status == JourneyStatus::Active).then(|| Notice {
-        kind: "info",
-        text: "This journey has moved on since, and does not stall now.".to_owned(),
-        at: None,
-    })
 }
 
 fn shown(opened: &Opened<'_>, journey: &Journey, status: StatusCode, notice: Option<Notice>) -> Page {
@@ -160,9 +189,6 @@ fn shown(opened: &Opened<'_>, journey: &Journey, status: StatusCode, notice: Opt
 
 /// What can be done now: the link's own purpose first, unless it was done just now.
 fn actions(opened: &Opened<'_>, journey: &Journey, was_done: bool) -> Vec<Value> {
-    if !journey.status.is_open() {
-        return Vec::new();
-    }
     let id = journey.id;
     let all = [
         (Purpose::Acknowledge(id), "Acknowledge"),
@@ -170,10 +196,10 @@ fn actions(opened: &Opened<'_>, journey: &Journey, was_done: bool) -> Vec<Value>
         (Purpose::Snooze(id, SnoozeFor::Hour), "Snooze 1 hour"),
         (Purpose::Snooze(id, SnoozeFor::Tomorrow), "Snooze until tomorrow 9:00"),
     ];
-    let is_possible = |purpose: &Purpose| journey.acknowledgement().is_none() || is_resolve(purpose);
+    let standing = Standing::of(opened, journey);
     let (own, others): (Vec<_>, Vec<_>) = all
         .into_iter()
-        .filter(|(purpose, _)| is_possible(purpose))
+        .filter(|(purpose, _)| standing.allows(purpose))
         .partition(|(purpose, _)| *purpose == opened.link.purpose && !was_done);
     let own = own.into_iter().map(|action| (action, true));
     let others = others.into_iter().map(|action| (action, false));

@@ -20,6 +20,7 @@ use super::api::ApiState;
 use crate::domain::delivery::{Delivery, Payload, TwilioRequest};
 use crate::domain::limits;
 use crate::domain::link::{Link, LinkError, Links, Purpose};
+use crate::domain::time::Timestamp;
 use crate::engine::{By, Engine, EngineError};
 
 /// Registers the pages; the state has to be there as `web::Data<ApiState>`.
@@ -107,6 +108,11 @@ impl<'a> Opened<'a> {
     /// so beside this page.
     fn beside(&self, purpose: Purpose) -> String {
         self.links.key.sign(&Link { purpose, ..self.link })
+    }
+
+    /// When whoever has the link was told.
+    fn told_at(&self) -> Timestamp {
+        self.delivery.as_ref().map_or(self.link.delivery.made_at(), |delivery| delivery.created_at)
     }
 
     /// To whom the delivery went, where it is known.

@@ -194,6 +194,38 @@ async fn wrong_paths_methods_and_parameters_are_named() {
 }
 
 #[actix_web::test]
+async fn teams_are_put_shown_and_kept_while_a_flow_names_them() {
+    let api = start().await;
+    let team = json!({
+        "time_zone": "Europe/Brussels",
+        "hours": [{ "days": "mon-fri", "from": "08:00", "until": "18:00" }],
+        "on_call": [{ "name": "Ada", "phone": "+32470123456" }],
+        "summary": { "at": "08:00", "to": ["ada@example.com", "bob@example.com"] },
+    });
+    assert_eq!(api.call("PUT", "/api/teams/ops", team).await.status, 201);
+    api.engine.unsubscribe("ops", "Bob@example.com").await.unwrap();
+    let shown = api.get("/api/teams/ops").await;
+    // It is 16:13 in Brussels.
+    assert_eq!(shown["nextSummaryAt"], "2026-09-22T06:00:00.000Z", "{shown}");
+    assert_eq!(shown["unsubscribed"], json!(["bob@example.com"]));
+    let back = api.call("PUT", "/api/teams/ops", shown.clone()).await;
+    assert_eq!((back.status, back.json()), (200, shown));
+    assert_eq!(api.get("/api/teams").await["teams"][0]["key"], "ops");
+
+    let level = json!({ "stage": "no_reply", "after": "1h", "channel": "email", "to": ["on_call:ops"], "template": "stalled" });
+    let flow = json!({ "team": "opps", "escalation": [level] });
+    let wrong = api.call("PUT", "/api/flows/f", flow).await.json();
+    let fields: Vec<&str> =
+        wrong["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["team", "escalation"], "{wrong}");
+    assert_eq!(api.call("PUT", "/api/flows/f", json!({ "team": "ops" })).await.status, 201);
+    let kept = api.call("DELETE", "/api/teams/ops", Value::Null).await;
+    assert_eq!((kept.status, &kept.json()["detail"]), (409, &json!("team `ops` is still named by `f`")));
+    assert_eq!(api.call("DELETE", "/api/flows/f", Value::Null).await.status, 204);
+    assert_eq!(api.call("DELETE", "/api/teams/ops", Value::Null).await.status, 204);
+}
+
+#[actix_web::test]
 async fn definitions_are_put_shown_and_removed() {
     let api = start().await;
     let flow = json!({ "initial": "initiation", "terminal": ["confirmed"] });

@@ -17,7 +17,7 @@ pub use action::{Action, Auth, Batch};
 pub use kind::DestinationKind;
 pub use routing::{ALLOWED_SECTIONS, Effect, Filter, Routing, cut_path};
 pub use signing_key::signing_key;
-pub use twilio::{ApiKey, TWILIO_API, TWILIO_STUDIO, TWILIO_TASKROUTER, Twilio, TwilioUrls};
+pub use twilio::{ApiKey, Reconcile, TWILIO_API, TWILIO_STUDIO, TWILIO_TASKROUTER, Twilio, TwilioUrls};
 
 /// Which events a destination gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::time::Span;
+
 /// Where each of Twilio's services is found, unless a definition says otherwise.
 pub const TWILIO_API: &str = "https://api.twilio.com";
 /// As [`TWILIO_API`], of Studio.
@@ -34,6 +36,24 @@ pub struct Twilio {
     pub workspace_sid: Option<String>,
     /// Where each service is found; without a slash at the end.
     pub urls: TwilioUrls,
+    /// Whether Studio is asked for what nobody told, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<Reconcile>,
+}
+
+/// How Studio is asked for what nobody told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reconcile {
+    /// How often.
+    pub every: Span,
+    /// How far back runs are looked for that nobody told of.
+    pub window: Span,
+}
+
+impl Default for Reconcile {
+    fn default() -> Self {
+        Self { every: Span::from_secs(5 * 60), window: Span::from_hours(1) }
+    }
 }
 
 /// An API key of an account.

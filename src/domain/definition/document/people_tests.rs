@@ -239,7 +239,7 @@ fn what_is_wrong_with_a_flow() {
 }
 
 fn span() -> impl Strategy<Value = Span> {
-    (1..10_000_i64).prop_map(|seconds| Span::from_secs(seconds))
+    (1..10_000_i64).prop_map(Span::from_secs)
 }
 
 fn week_hours() -> impl Strategy<Value = WeekHours> {

@@ -1,6 +1,7 @@
 //! Whether flows and teams name what is there: teams with the addresses that are asked for, destinations, flows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::check::missing;
 use crate::domain::definition::{
@@ -46,6 +47,12 @@ impl There<'_> {
         let mut problems = Vec::new();
         if let Some(message) = flow.team.as_ref().and_then(|key| self.no_team(key)) {
             problems.push(Problem::new(format!("{at}.team"), message));
+        }
+        let is_twin = |other: &&Arc<Flow>| other.name != flow.name && other.sid == flow.sid;
+        let twin = self.after.flows.values().filter(|_| flow.sid.is_some()).find(is_twin);
+        if let Some(twin) = twin {
+            let message = format!("is the Studio flow of flow `{}` too", twin.name);
+            problems.push(Problem::new(format!("{at}.sid"), message));
         }
         for level in &flow.escalation {
             // Two channels of a level may name the same.
@@ -164,7 +171,7 @@ pub(super) fn naming<'a>(existing: &'a Definitions, kind: Kind, key: &str) -> Ve
         let is_its_team = kind == Kind::Team && flow.team.as_deref() == Some(key);
         is_its_team || flow.escalation.iter().flat_map(channels).any(names)
     });
-    let sums_up = |team: &&std::sync::Arc<Team>| {
+    let sums_up = |team: &&Arc<Team>| {
         let mut flows = team.summary.iter().flat_map(|summary| &summary.flows);
         kind == Kind::Flow && flows.any(|name| name == key)
     };

@@ -183,6 +183,12 @@ fn what_flows_and_teams_name_has_to_be_there() {
         (level, "level `no_reply` after 1h: there is no destination `crn`; did you mean `crm`?"),
         (level, "level `no_reply` after 1h: there is no destination `twilio`"),
     ];
+    let sid = "FW0123456789abcdef0123456789abcdef";
+    let twins = json!({"flow": [{"name": "a", "sid": sid}, {"name": "b"}, {"name": "c", "sid": sid}]});
+    let found = plan(&Definitions::default(), read(twins), false, now(), &mut ids()).unwrap_err();
+    let twin = |at: &str, other: &str| Problem::new(at, format!("is the Studio flow of flow `{other}` too"));
+    assert_eq!(found, [twin("flow[0].sid", "c"), twin("flow[2].sid", "a")]);
+
     let sorted = |mut all: Vec<(String, String)>| {
         all.sort();
         all

@@ -145,6 +145,11 @@ fn twilio(shown: &mut Map<String, Value>, twilio: &Twilio) {
     if !twilio.auth_tokens.is_empty() {
         show("auth_tokens", twilio.auth_tokens.iter().map(|token| Value::from(marked(token))).collect());
     }
+    if let Some(reconcile) = &twilio.reconcile {
+        show("reconcile", true.into());
+        show("reconcile_every", reconcile.every.to_string().into());
+        show("reconcile_window", reconcile.window.to_string().into());
+    }
     if let Some(key) = &twilio.api_key {
         show("api_key", key.sid.as_str().into());
         show("api_secret", REDACTED.into());

@@ -58,6 +58,12 @@ fn what_is_no_flow_is_refused_with_its_place() {
             &whole(&[r#"{"name":"a","type":"x","properties":{},"transitions":[{"next":"a"}]}"#], "a"),
             "states[0].transitions[0].event: state `a`: a transition needs an event",
         ),
+        (r#"{"description":1,"states":[]}"#, "description: must be a text"),
+        (r#"{"flags":[],"states":[]}"#, "flags: must be an object"),
+        (
+            &whole(&[r#"{"name":"a","type":"x","transitions":[{"event":"match","conditions":{}}]}"#], "a"),
+            "states[0].transitions[0].conditions: state `a`: must be a list",
+        ),
         (
             &whole(&[r#"{"name":"a","type":"x","transitions":[{"event":"e","next":7}]}"#], "a"),
             "states[0].transitions[0].next: state `a`: must be a state's name",

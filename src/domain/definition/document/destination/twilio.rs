@@ -2,8 +2,8 @@
 
 use super::super::check;
 use crate::domain::definition::document::reader::{Field, Table};
-use crate::domain::definition::{ApiKey, DestinationKind, Twilio, TwilioUrls};
-use crate::domain::limits::MAX_AUTH_TOKENS;
+use crate::domain::definition::{ApiKey, DestinationKind, Reconcile, Twilio, TwilioUrls};
+use crate::domain::limits::{MAX_AUTH_TOKENS, RECONCILE_EVERY, RECONCILE_WINDOW};
 
 /// What only calls have to do with: Twilio gets none, it is asked by the levels of flows.
 const FOR_CALLS: [&str; 6] =
@@ -28,6 +28,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Option<DestinationKind> {
     }
     let from = table.optional("from").and_then(|field| field.parse(check::caller));
     let urls = urls(table);
+    let reconcile = reconcile(table);
     refuse_calls(table);
     Some(DestinationKind::Twilio(Box::new(Twilio {
         account_sid: account_sid?.to_owned(),
@@ -38,6 +39,7 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Option<DestinationKind> {
         messaging_service_sid,
         workspace_sid,
         urls,
+        reconcile,
     })))
 }
 
@@ -57,6 +59,23 @@ fn api_key(table: &mut Table<'_, '_>) -> Option<Option<ApiKey>> {
     let sid = sid.and_then(|field| field.parse(|text| check::sid("SK", text)));
     let secret = secret.and_then(|field| field.parse(check::secret));
     Some(sid.zip(secret).map(|(sid, secret)| ApiKey { sid: sid.to_owned(), secret: secret.to_owned() }))
+}
+
+/// Whether Studio is asked, and how; the further keys mean something only where it is.
+fn reconcile(table: &mut Table<'_, '_>) -> Option<Reconcile> {
+    let is_wanted = table.optional("reconcile").and_then(|field| field.boolean()).unwrap_or(false);
+    let mut reconcile = Reconcile::default();
+    for (key, range, span) in [
+        ("reconcile_every", RECONCILE_EVERY, &mut reconcile.every),
+        ("reconcile_window", RECONCILE_WINDOW, &mut reconcile.window),
+    ] {
+        let Some(field) = table.optional(key) else { continue };
+        if !is_wanted {
+            field.problem("has no meaning without `reconcile = true`");
+        }
+        *span = field.span(range).unwrap_or(*span);
+    }
+    is_wanted.then_some(reconcile)
 }
 
 fn urls(table: &mut Table<'_, '_>) -> TwilioUrls {
