@@ -11,6 +11,7 @@ use stagepost::file::{Bundle, File};
 const README: &str = include_str!("../README.md");
 const AUDIENCES: &str = include_str!("../docs/AUDIENCES.md");
 const TEAMS: &str = include_str!("../docs/TEAMS.md");
+const TWILIO: &str = include_str!("../docs/TWILIO.md");
 const DESTINATIONS: &str = include_str!("../docs/DESTINATIONS.md");
 const STUDIO: &str = include_str!("../docs/STUDIO.md");
 
@@ -52,9 +53,23 @@ fn the_teams_and_flows_in_the_docs_are_right() {
 }
 
 #[test]
+fn the_twilio_in_the_docs_is_right() {
+    let variable = |name: &str| match name {
+        "TWILIO_ACCOUNT_SID" => format!("AC{:032x}", 1),
+        _ => format!("{name}-for-the-test"),
+    };
+    let file = definitions_in("docs/TWILIO.md", TWILIO, &variable);
+    let [Definition::Destination(destination)] = file.definitions.as_slice() else {
+        panic!("one destination: {:?}", file.definitions)
+    };
+    assert_eq!((destination.key.as_str(), destination.kind.as_str()), ("twilio", "twilio"));
+}
+
+#[test]
 fn the_destinations_in_the_docs_are_right() {
     let variable = |name: &str| match name {
         "PENDO_API_KEY" => "0123456789abcdef0123456789abcdef".to_owned(),
+        "SLACK_WEBHOOK_URL" | "TEAMS_WEBHOOK_URL" => "https://hooks.example.com/s3cret?sig=x".to_owned(),
         "CRM_SIGNING_NEW" | "CRM_SIGNING_OLD" => "whsec_MDEyMzQ1Njc4OWFiY2RlZg==".to_owned(),
         _ => format!("{name}-for-the-test"),
     };

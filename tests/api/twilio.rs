@@ -294,7 +294,6 @@ async fn a_run_of_a_flow_stands_in_the_way_of_a_second_one_unless_it_is_ours() {
     app.advance(30 * MINUTE).await;
     app.advance(20_000).await;
     let first = delivery(&app).await;
-    println!("{first:#}");
     assert_eq!(
         (&first["status"], &first["receipt"]["sid"]),
         (&json!("delivered"), &json!(twilio.made()[0].sid))

@@ -84,7 +84,7 @@ impl FakeTwilio {
     pub fn table(&self) -> Value {
         let url = self.receiver.url("");
         json!({
-            "account_sid": ACCOUNT, "auth_token": TOKEN, "from": FROM, "workspace_sid": WORKSPACE,
+            "account_sid": ACCOUNT, "auth_token": TOKEN, "from": FROM, "workspace_sid": WORKSPACE, "rate_limit": 100,
             "api_base_url": url, "studio_base_url": url, "taskrouter_base_url": url,
         })
     }

@@ -43,7 +43,6 @@ use crate::delivery::turns::Requests;
 use crate::delivery::ways_back;
 use crate::domain::definition::Twilio;
 use crate::domain::delivery::{Delivery, Outcome, Payload, Receipt, TwilioRequest};
-use crate::domain::health::Signal;
 use crate::domain::link::Links;
 use crate::domain::time::Timestamp;
 use crate::domain::twilio::{Thing, reached};
@@ -225,26 +224,18 @@ fn may_be_repeated(thing: Thing) -> bool {
     }
 }
 
-/// It could not be told whether it was taken.
+/// It could not be told whether it was taken. Where no attempt is on record, nothing is lost by asking again.
 fn not_told(doubt: &Doubt, refusal: Verdict) -> Verdict {
-    let why = refusal.error.unwrap_or_default();
     let outcome = match refusal.outcome {
-        Outcome::Retry { after } if !doubt.was_tried => Outcome::Retry { after },
-        Outcome::Delivered
-        | Outcome::Retry { .. }
-        | Outcome::Failed
-        | Outcome::Unsure
-        | Outcome::Ambiguous
-            if doubt.was_tried =>
-        {
-            Outcome::Unsure
+        _ if doubt.was_tried => Outcome::Unsure,
+        wish @ Outcome::Retry { .. } => wish,
+        Outcome::Delivered | Outcome::Failed | Outcome::Unsure | Outcome::Ambiguous => {
+            Outcome::Retry { after: None }
         }
-        // Nothing was sent: what was in doubt is whether a process that died had.
-        _ => Outcome::Retry { after: None },
     };
-    let signal = if refusal.signal == Signal::None { Signal::Bad } else { refusal.signal };
+    let why = refusal.error.as_deref().unwrap_or_default();
     let error = Some(format!("whether it was sent before could not be looked up: {why}"));
-    Verdict { outcome, signal, error, receipt: None, ..refusal }
+    Verdict { outcome, error, receipt: None, ..refusal }
 }
 
 /// What is known of a thing at Twilio.

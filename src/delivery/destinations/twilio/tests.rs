@@ -9,6 +9,7 @@ use crate::delivery::test_deliveries::{delivery, network};
 use crate::delivery::test_server::{Reply, TestServer};
 use crate::domain::definition::{ApiKey, TwilioUrls};
 use crate::domain::delivery::{Cause, DeliveryStatus};
+use crate::domain::health::Signal;
 use crate::domain::ids::IdSource;
 use crate::domain::link::LinkKey;
 use crate::domain::time::Span;

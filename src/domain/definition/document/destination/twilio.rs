@@ -110,7 +110,7 @@ fn refuse_calls(table: &mut Table<'_, '_>) {
     }
     for key in FOR_CALLS {
         let Some(field) = table.optional(key) else { continue };
-        let says_nothing = field.value.as_array().is_some_and(Vec::is_empty) || field.value == &false;
+        let says_nothing = field.value.as_array().is_some_and(Vec::is_empty) || *field.value == false;
         if !says_nothing {
             field.problem("has no meaning for Twilio, which is sent no calls: leave it out");
         }
