@@ -113,16 +113,11 @@ impl<'a> Group<'a> {
     }
 
     /// Whose profile it is now.
-    fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
+    pub fn surviving<'u>(&'u self, mut user: &'u UserKey) -> &'u UserKey {
         while let Some(into) = self.merged.get(user) {
             user = into;
         }
         user
-    }
-
-    /// Whose profile it is now.
-    pub fn survivor(&self, user: &UserKey) -> UserKey {
-        self.surviving(user).clone()
     }
 
     /// The key that something was sent under, and those of the profiles that its own became part of: what came before two
@@ -291,24 +286,6 @@ impl<'a> Group<'a> {
         Accepted { message_id, duplicate: taken.duplicate, journey: taken.journey }
     }
 
-    /// Gives the event's user the run that it names, where another one had it.
-    fn hand_over(&mut self, event: &Event) {
-        if self.hand_overs.is_empty() {
-            return;
-        }
-        let user = self.survivor(&event.user_key());
-        let Some(run) = event.studio_run() else { return };
-        let is_it = |over: &HandOver| over.execution_sid == run.execution_sid && over.to == user;
-        let Some(at) = self.hand_overs.iter().position(is_it) else { return };
-        let HandOver { from, to, execution_sid } = self.hand_overs.remove(at);
-        let Some(mut slot) = self.slots.remove(&to) else { return };
-        if let Some(other) = self.slots.get_mut(&from) {
-            self.decision.hand_over(&mut other.profile, &mut slot.profile, &execution_sid);
-            (slot.changed, other.changed) = (true, true);
-        }
-        self.slots.insert(to, slot);
-    }
-
     /// Makes one profile of those that the event says are one person. An id under which nobody came yet points to him from
     /// now on. What is to be looked at after that is looked at with the event.
     fn link(&mut self, event: &Event) -> Option<Merged> {
@@ -328,13 +305,25 @@ impl<'a> Group<'a> {
     }
 
     fn merge(&mut self, into: &UserKey, from: &UserKey, merged: &mut Merged) {
-        let Some(mut slot) = self.slots.remove(into) else { return };
-        if let Some(other) = self.slots.get_mut(from) {
-            self.decision.merge(&mut slot.profile, &mut other.profile, merged);
-            (slot.changed, other.changed) = (true, true);
+        if self.with_two(into, from, |decision, into, from| decision.merge(into, from, merged)) {
             self.merged.insert(from.clone(), into.clone());
         }
-        self.slots.insert(into.clone(), slot);
+    }
+
+    /// Lets `decide` change two profiles; says whether both are loaded.
+    pub fn with_two(
+        &mut self,
+        one: &UserKey,
+        other: &UserKey,
+        decide: impl FnOnce(&mut Decision<'a>, &mut Profile, &mut Profile),
+    ) -> bool {
+        let Some(mut slot) = self.slots.remove(one) else { return false };
+        let second = self.slots.get_mut(other).map(|second| {
+            decide(&mut self.decision, &mut slot.profile, &mut second.profile);
+            (slot.changed, second.changed) = (true, true);
+        });
+        self.slots.insert(one.clone(), slot);
+        second.is_some()
     }
 
     /// Loads the pages that giving these users their shares of the past, and looking at all profiles that are loaded, needs.

@@ -88,6 +88,19 @@ impl Group<'_> {
         Ok(())
     }
 
+    /// Gives the event's user the run that it names, where another one had it.
+    pub fn hand_over(&mut self, event: &Event) {
+        if self.hand_overs.is_empty() {
+            return;
+        }
+        let user = self.survivor(&event.user_key());
+        let Some(run) = event.studio_run() else { return };
+        let is_it = |over: &HandOver| over.execution_sid == run.execution_sid && over.to == user;
+        let Some(at) = self.hand_overs.iter().position(is_it) else { return };
+        let HandOver { from, to, execution_sid } = self.hand_overs.remove(at);
+        self.with_two(&to, &from, |decision, to, from| decision.hand_over(from, to, &execution_sid));
+    }
+
     /// Loads who has the runs of these events, and whom the addresses lead to of those that nobody has.
     async fn load_runs(
         &mut self,
@@ -136,6 +149,10 @@ impl Group<'_> {
             }
         }
         Ok(known)
+    }
+
+    fn survivor(&self, user: &UserKey) -> UserKey {
+        self.surviving(user).clone()
     }
 
     fn owner(&self, user: &UserKey, execution_sid: &str) -> Option<Owner> {

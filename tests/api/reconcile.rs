@@ -253,6 +253,7 @@ async fn what_broke_off_is_gone_on_with_after_a_restart() {
     assert!(matches!(broken, Err(StudioError::Failed(_))), "{broken:?}");
     // Whoever could not look it up lets it rest, and goes on with the others.
     assert_eq!(looking.round(&access(&app)).await.unwrap().recovered, 0);
+    drop(looking);
     assert_eq!(app.get("/api/journeys").await["journeys"].as_array().unwrap().len(), 2);
     app.restart().await;
     let round = reconciler(&app).round(&access(&app)).await.unwrap();
