@@ -395,3 +395,56 @@ impl DeliveryFilter {
         answered && places.into_iter().flatten().any(|place| place.to_lowercase().contains(&text))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::IdSource;
+
+    const NOW: i64 = 1_790_000_000_000;
+
+    fn call(status: DeliveryStatus) -> Delivery {
+        let now = Timestamp::from_millis(NOW);
+        let id = IdSource::new([3; 32]).delivery(now);
+        let payload = Payload::Call(Map::new());
+        let made =
+            Delivery::new(id, "twilio".into(), UserKey::user("u1"), "m".into(), Cause::Time, payload, now);
+        Delivery { status, ..made }
+    }
+
+    fn receipt(sid: Option<&str>, status: &str, reached: Option<bool>, after: i64) -> Receipt {
+        let at = Timestamp::from_millis(NOW + after);
+        Receipt { sid: sid.map(str::to_owned), status: status.into(), reached, error_code: None, at }
+    }
+
+    #[test]
+    fn nothing_leads_back_from_a_final_word() {
+        let mut call = call(DeliveryStatus::Delivered);
+        let mut told = |receipt| {
+            let is_news = call.receive(receipt, Timestamp::from_millis(NOW + 100));
+            let known = call.receipt.as_ref().expect("a receipt");
+            (is_news, known.status.clone(), known.sid.clone())
+        };
+        let sid = || Some("CA1".to_owned());
+        assert_eq!(told(receipt(Some("CA1"), "ringing", None, 5)), (true, "ringing".into(), sid()));
+        assert_eq!(told(receipt(None, "queued", None, 3)), (false, "ringing".into(), sid()), "it is older");
+        assert_eq!(told(receipt(None, "answered", Some(true), 8)), (true, "answered".into(), sid()));
+        assert_eq!(told(receipt(None, "ringing", None, 9)), (false, "answered".into(), sid()));
+        assert_eq!(told(receipt(None, "no-answer", Some(false), 9)), (false, "answered".into(), sid()));
+        assert_eq!(told(receipt(None, "completed", Some(true), 9)), (true, "completed".into(), sid()));
+    }
+
+    #[test]
+    fn who_tells_of_a_thing_by_its_name_has_it() {
+        for (status, sid, wanted) in [
+            (DeliveryStatus::Ambiguous, Some("CA1"), DeliveryStatus::Delivered),
+            (DeliveryStatus::Pending, Some("CA1"), DeliveryStatus::Delivered),
+            (DeliveryStatus::Ambiguous, None, DeliveryStatus::Ambiguous),
+            (DeliveryStatus::Failed, Some("CA1"), DeliveryStatus::Failed),
+        ] {
+            let mut call = call(status);
+            assert!(call.receive(receipt(sid, "ringing", None, 5), Timestamp::from_millis(NOW + 100)));
+            assert_eq!(call.status, wanted, "{status:?} {sid:?}");
+        }
+    }
+}

@@ -120,17 +120,17 @@ async fn goes_on(backend: Backend, by: usize) {
 
 #[tokio::test]
 async fn a_copy_that_was_cut_short_goes_on() {
-    goes_on(Backend::Memory, 2).await;
+    Box::pin(goes_on(Backend::Memory, 2)).await;
 }
 
 #[tokio::test]
 async fn a_copy_into_sled_that_was_cut_short_goes_on() {
-    goes_on(Backend::Sled, 7).await;
+    Box::pin(goes_on(Backend::Sled, 7)).await;
 }
 
 #[tokio::test]
 async fn a_copy_into_postgres_that_was_cut_short_goes_on() {
-    goes_on(Backend::Postgres, 7).await;
+    Box::pin(goes_on(Backend::Postgres, 7)).await;
 }
 
 /// A copy that was cut short before its end was written: all records are there.
