@@ -128,8 +128,8 @@ pub enum TwilioRequest {
     },
     /// A task for an agent.
     Task {
-        /// The workspace (`WS…`).
-        workspace_sid: String,
+        /// The workspace (`WS…`); `None` for that of the destination.
+        workspace_sid: Option<String>,
         /// The workflow (`WW…`); may be left out where there is only one.
         workflow_sid: Option<String>,
         /// `Attributes` beside those that stagepost adds.

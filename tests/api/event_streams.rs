@@ -87,15 +87,19 @@ async fn post(app: &TestApp, user: &str, sid: &str, stage: &str, at: &str) {
 }
 
 async fn journeys(app: &TestApp) -> Vec<Value> {
-    app.get("/api/journeys").await["journeys"].as_array().unwrap().clone()
+    app.get("/api/journeys").await["journeys"].as_array().expect("a list").clone()
 }
 
 /// What of a journey does not depend on who told of it.
 pub async fn shape(app: &TestApp, journey: &Value) -> Value {
-    let id = journey["id"].as_str().unwrap();
+    let id = journey["id"].as_str().expect("an id");
     let whole = app.get(&format!("/api/journeys/{id}")).await;
-    let steps: Vec<Value> =
-        whole["steps"].as_array().unwrap().iter().map(|step| json!([step["stage"], step["at"]])).collect();
+    let steps: Vec<Value> = whole["steps"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|step| json!([step["stage"], step["at"]]))
+        .collect();
     let mut shape = json!({ "steps": steps });
     for key in ["flow", "status", "stage", "startedAt", "endedAt", "phoneNumber"] {
         shape[key] = whole[key].clone();
@@ -241,7 +245,8 @@ async fn what_is_wrong_is_answered_and_seen() {
 }
 
 fn sign(url: &str, token: &str) -> String {
-    let mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).unwrap().chain_update(url.as_bytes());
+    let mac =
+        Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("any key fits").chain_update(url.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
 }
 

@@ -58,8 +58,8 @@ fn access(app: &TestApp) -> Access {
 }
 
 fn reconciler(app: &TestApp) -> Reconciler {
-    let policy = AddressPolicy::parse("127.0.0.0/8").unwrap();
-    let http = HttpClient::new(policy).unwrap();
+    let policy = AddressPolicy::parse("127.0.0.0/8").expect("a policy");
+    let http = HttpClient::new(policy).expect("a client");
     Reconciler::new(app.engine().clone(), http, Pace::new(Duration::from_millis(1)))
 }
 
@@ -88,11 +88,11 @@ async fn post(app: &TestApp, number: u32, stage: &str) -> JourneyId {
         "userID": format!("u{number}"), "phoneNumber": PHONE, "flow": FLOW, "stage": stage, "executionSid": run(number),
     });
     let got = app.post_json("/studio/wk_studio", &body).await.expect(200).json();
-    got["journeyId"].as_str().unwrap().parse().unwrap()
+    got["journeyId"].as_str().and_then(|id| id.parse().ok()).expect("an id")
 }
 
 async fn journey(app: &TestApp, id: JourneyId) -> Journey {
-    app.engine().journey(id).await.unwrap().unwrap()
+    app.engine().journey(id).await.expect("an answer").expect("a journey")
 }
 
 fn stages(journey: &Journey) -> Vec<&str> {
@@ -100,7 +100,7 @@ fn stages(journey: &Journey) -> Vec<&str> {
 }
 
 async fn events(app: &TestApp) -> Vec<Value> {
-    app.get("/api/events?limit=100").await["events"].as_array().unwrap().clone()
+    app.get("/api/events?limit=100").await["events"].as_array().expect("a list").clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

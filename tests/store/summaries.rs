@@ -272,7 +272,7 @@ async fn killed_anywhere(store: Arc<dyn Store>) {
         expected.extend(both(&now));
         assert_eq!(world.made().await, expected, "killed after up to {week} steps");
     }
-    assert!(limits::SUMMARY_STEP > 5, "all are read in one step");
+    const { assert!(limits::SUMMARY_STEP > 5, "all are read in one step") };
 }
 
 /// A copy of the store goes on where it was.

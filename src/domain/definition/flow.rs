@@ -129,8 +129,9 @@ pub enum Channel {
     },
     /// A TaskRouter task.
     Task {
-        /// The workspace (`WS…`).
-        workspace_sid: String,
+        /// The workspace (`WS…`); `None` for that of the destination.
+        #[serde(default)]
+        workspace_sid: Option<String>,
         /// The workflow (`WW…`); may be left out where there is only one.
         #[serde(default)]
         workflow_sid: Option<String>,

@@ -135,7 +135,7 @@ impl<'a> Client<'a> {
                 Box::new(execution::Execution::new(letter, flow_sid, to, parameters)?)
             }
             TwilioRequest::Task { workspace_sid, workflow_sid, attributes, priority } => {
-                let work = (workspace_sid.as_str(), workflow_sid.as_deref());
+                let work = (workspace_sid.as_deref(), workflow_sid.as_deref());
                 Box::new(task::Task::new(letter, work, attributes, *priority)?)
             }
         })

@@ -23,11 +23,10 @@ impl<'a> Task<'a> {
     /// Why there can be none.
     pub fn new(
         letter: Letter<'a>,
-        (workspace_sid, workflow_sid): (&'a str, Option<&str>),
+        (workspace_sid, workflow_sid): (Option<&'a str>, Option<&str>),
         attributes: &Map<String, Value>,
         priority: Option<u32>,
     ) -> Result<Self, String> {
-        let workspace_sid = Some(workspace_sid).filter(|sid| !sid.is_empty());
         let workspace_sid = workspace_sid
             .or(letter.account().workspace_sid.as_deref())
             .ok_or("a task needs a workspace: set `workspace_sid` of the action, or of this destination")?;

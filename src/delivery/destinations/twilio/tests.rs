@@ -157,7 +157,7 @@ async fn what_is_not_set_is_said() {
         secrets: &secrets,
     };
     let task = TwilioRequest::Task {
-        workspace_sid: String::new(),
+        workspace_sid: None,
         workflow_sid: None,
         attributes: Map::new(),
         priority: None,

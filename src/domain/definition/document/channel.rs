@@ -89,13 +89,13 @@ fn studio_execution(table: &mut Table<'_, '_>) -> Option<Channel> {
 
 fn task(table: &mut Table<'_, '_>) -> Option<Channel> {
     let workspace =
-        table.required("workspace_sid").and_then(|field| field.parse(|text| check::sid("WS", text)));
+        optional(table.optional("workspace_sid"), |field| field.parse(|text| check::sid("WS", text)));
     let workflow =
         optional(table.optional("workflow_sid"), |field| field.parse(|text| check::sid("WW", text)));
     let priority = optional(table.optional("priority"), |field| field.number(0..=MAX_TASK_PRIORITY));
     let (attributes, via) = (values(table, "attributes"), via(table));
     Some(Channel::Task {
-        workspace_sid: workspace?.to_owned(),
+        workspace_sid: workspace?.map(str::to_owned),
         workflow_sid: workflow?.map(str::to_owned),
         attributes: attributes?,
         priority: priority?,

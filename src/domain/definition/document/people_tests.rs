@@ -290,7 +290,7 @@ fn channel() -> impl Strategy<Value = Channel> {
         (any::<bool>(), values(), option::of(0..9_u32), via()).prop_map(
             |(has, attributes, priority, via)| {
                 Channel::Task {
-                    workspace_sid: WORKSPACE_SID.to_owned(),
+                    workspace_sid: Some(WORKSPACE_SID.to_owned()),
                     workflow_sid: has.then(|| WORKFLOW_SID.to_owned()),
                     attributes,
                     priority,
