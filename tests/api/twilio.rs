@@ -30,7 +30,7 @@ async fn serving(levels: Value) -> (TestApp, FakeTwilio) {
 
 fn level(after: &str, action: Value) -> Value {
     let mut level = json!({ "stage": "no_reply", "after": after });
-    level.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
+    level.as_object_mut().expect("as it is").extend(action.as_object().expect("as it is").clone());
     level
 }
 
@@ -46,8 +46,8 @@ fn sms() -> Value {
 async fn deliveries(app: &TestApp) -> Vec<Value> {
     let list = app.get("/api/deliveries?destination=twilio").await;
     let mut shown = Vec::new();
-    for row in list["deliveries"].as_array().unwrap().iter().rev() {
-        shown.push(app.get(&format!("/api/deliveries/{}", row["id"].as_str().unwrap())).await);
+    for row in list["deliveries"].as_array().expect("as it is").iter().rev() {
+        shown.push(app.get(&format!("/api/deliveries/{}", row["id"].as_str().expect("as it is"))).await);
     }
     shown
 }
@@ -72,7 +72,7 @@ fn form(request: RequestBuilder, fields: &[(&str, &str)]) -> RequestBuilder {
 
 /// The address where the key of the newest call goes.
 fn action(twiml: &str) -> String {
-    let action = twiml.split("action=\"").nth(1).expect("an action").split('"').next().unwrap();
+    let action = twiml.split("action=\"").nth(1).expect("an action").split('"').next().expect("as it is");
     action.replace("&amp;", "&")
 }
 

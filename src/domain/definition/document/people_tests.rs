@@ -228,7 +228,6 @@ fn what_is_wrong_with_a_flow() {
             ("escalation[5].after_hours", "is done instead, so `outside_hours` can't be written beside it"),
             ("escalation[5].repeat.every", "must be from 1ms to 3650d, not 0ms"),
             ("escalation[5].repeat.times", "is missing"),
-            ("escalation[5].actions[0].workspace_sid", "is missing"),
             (
                 "escalation[5].actions[0].priority",
                 "expected a whole number from 0 to 2147483647, found the number -1",
