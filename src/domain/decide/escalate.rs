@@ -36,9 +36,12 @@ impl Decision<'_> {
             let Some(flow) = flow else { continue };
             let team = self.team_of(flow);
             let team = team.as_deref();
-            // Each firing leaves marks, so this comes to an end.
+            // Each firing leaves marks, so this comes to an end; one that left none would be due for ever.
             while let Some(due) = Ladder::new(journey, flow, team, self.now).due() {
-                self.fire(profile, journey, flow, team, due);
+                if !self.fire(profile, journey, flow, team, due) {
+                    tracing::error!(flow = flow.name, level = due.number, "a level did nothing");
+                    break;
+                }
             }
         }
         profile.journeys = journeys;
@@ -50,7 +53,7 @@ impl Decision<'_> {
     }
 
     /// A level does what it does. Each thing that it sends leaves a mark, also one that can't be sent: operators see it among the
-    /// deliveries that failed, and where all of it failed the next level is due.
+    /// deliveries that failed, and where all of it failed the next level is due. Says whether it left any.
     fn fire(
         &mut self,
         profile: &Profile,
@@ -58,7 +61,7 @@ impl Decision<'_> {
         flow: &Flow,
         team: Option<&Team>,
         due: DueLevel<'_>,
-    ) {
+    ) -> bool {
         journey.stall(self.now, &mut self.changes.journeys);
         let mut room = limits::MAX_FIRED;
         for (place, action) in due.actions.iter().enumerate() {
@@ -78,6 +81,7 @@ impl Decision<'_> {
                 self.send(journey, flow, due, action, name, parcel);
             }
         }
+        room < limits::MAX_FIRED
     }
 
     /// Puts one thing into the outbox, and its mark onto the journey.

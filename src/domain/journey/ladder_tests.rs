@@ -597,3 +597,30 @@ fn the_test_zones_change_their_clocks() {
     };
     assert_eq!(ZONES.iter().filter(|zone| offset(**zone, 1) != offset(**zone, 7)).count(), 4);
 }
+
+#[test]
+fn what_people_said_of_a_stall_holds_on_where_it_began_earlier_than_was_known() {
+    use crate::domain::event::StudioStep;
+    use crate::domain::ids::IdSource;
+    use crate::domain::journey::{Journeys, Post};
+    let flow = flow(vec![level("30m"), level("60m")]);
+    let user = UserKey::user("u1");
+    let (mut list, mut moves, mut ids) = (Vec::new(), Vec::new(), IdSource::new([1; 32]));
+    let mut post = |list: &mut Vec<Journey>, at: Timestamp, received_at: Timestamp, id: &str| {
+        let (flow_name, stage) = ("appointment", "no_reply");
+        let step = StudioStep { flow: flow_name, stage, phone_number: None, execution_sid: Some("FN1") };
+        let post = Post { step, at, received_at, message_id: id };
+        Journeys { user: &user, list, moves: &mut moves }.post(Some(&flow), &post, received_at, &mut ids);
+    };
+    let begin = brussels("2026-11-20 10:00");
+    let widget = begin.plus(Span::from_millis(800));
+    post(&mut list, widget, widget, "m1");
+    assert_eq!(fire(&mut list[0], &flow, None, minutes(begin, 31)).len(), 1);
+    list[0].snooze(minutes(begin, 45), note(minutes(begin, 32)));
+    assert!(list[0].acknowledge(note(minutes(begin, 33))));
+    // Event Streams tells of the same step, late, by Twilio's clock of whole seconds.
+    post(&mut list, begin, minutes(begin, 34), "studio:FN1:FT1");
+    assert_eq!((list.len(), list[0].stage_at), (1, begin));
+    assert!(list[0].acknowledgement().is_some() && list[0].snooze_of_stall().is_some());
+    assert_eq!(fire(&mut list[0], &flow, None, minutes(begin, 61)), []);
+}
