@@ -149,6 +149,9 @@ pub const SUMMARY_OLDEST: usize = 10;
 pub const SUMMARY_JOURNEYS: usize = 500_000;
 /// Journeys counted in one step.
 pub const SUMMARY_STEP: usize = 200;
+/// How long after the end of an execution was told its journey still waits for a terminal stage: Twilio's batches come seconds
+/// apart, in any order.
+pub const DEATH_GRACE: Span = Span::from_secs(5);
 /// Snoozes that a journey keeps.
 pub const MAX_SNOOZES: usize = 20;
 /// How far ahead a journey may be snoozed.

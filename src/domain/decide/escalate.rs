@@ -28,14 +28,15 @@ impl Decision<'_> {
         let mut journeys = std::mem::take(&mut profile.journeys);
         for journey in &mut journeys {
             let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
+            let team = flow.and_then(|flow| self.team_of(flow));
+            let team = team.as_deref();
             // First, so that last year's posts, imported today, alarm nobody.
-            journey.expire(flow, self.now, &mut self.changes.journeys);
-            if journey.status == JourneyStatus::Active && journey.died.is_some() {
+            journey.expire(flow, team, self.now, &mut self.changes.journeys);
+            let is_dead = journey.died.as_ref().is_some_and(|death| death.acts_at() <= self.now);
+            if journey.status == JourneyStatus::Active && is_dead {
                 journey.stall(self.now, &mut self.changes.journeys);
             }
             let Some(flow) = flow else { continue };
-            let team = self.team_of(flow);
-            let team = team.as_deref();
             // Each firing leaves marks, so this comes to an end; one that left none would be due for ever.
             while let Some(due) = Ladder::new(journey, flow, team, self.now).due() {
                 if !self.fire(profile, journey, flow, team, due) {
@@ -48,7 +49,7 @@ impl Decision<'_> {
     }
 
     /// The team whose hours hold for a flow.
-    fn team_of(&self, flow: &Flow) -> Option<Arc<Team>> {
+    pub(super) fn team_of(&self, flow: &Flow) -> Option<Arc<Team>> {
         self.rules.definitions.teams.get(flow.team.as_ref()?).cloned()
     }
 

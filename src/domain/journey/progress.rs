@@ -120,7 +120,8 @@ impl Journeys<'_> {
         };
         let journey = self.list.iter_mut().rev().find(is_it)?;
         if journey.status.is_open() && journey.died.as_ref().is_none_or(|known| at < known.at) {
-            journey.died = Some(Death { at, reason: end.reason.to_owned() });
+            let told_at = journey.died.as_ref().map_or(now, |known| known.told_at);
+            journey.died = Some(Death { at, reason: end.reason.to_owned(), told_at });
             journey.updated_at = now;
         }
         Some(journey.id)
