@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use accounts::{Effect, Told};
+pub use digest::stalled_journey;
 pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
@@ -51,8 +52,9 @@ pub struct Decision<'a> {
     pub changes: ChangeSet,
     /// What follows for other profiles; to be applied to them, see [`Decision::take_effects`].
     pub effects: Vec<Told>,
-    /// Mails that are held back for digests, by flow; loaded and kept by whoever decides.
-    pub gatherings: BTreeMap<String, Gathering>,
+    /// What the desks of flows gather for digests, by flow; loaded and kept by whoever decides. A flow without a desk here holds
+    /// no mails back.
+    pub gatherings: BTreeMap<String, Option<Gathering>>,
     /// What found no room on its profile.
     pub left_out: LeftOut,
     /// How many calls destinations were not sent.
