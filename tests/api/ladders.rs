@@ -295,6 +295,26 @@ async fn five_hundred_stalls_become_one_digest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mail_leaves_alone_or_in_a_digest_however_late_the_server_is() {
+    let digest = json!({ "flow": { "digest": { "more_than": 2, "within": "5m" } } });
+    let app = with(json!([level("30m", mail("ops@example.com"))]), digest).await;
+    for (late, mails) in [(20 * MINUTE, 1), (90 * MINUTE, 3)] {
+        for user in 0..3 {
+            post_stage(&app, &format!("u{user}-{late}"), "no_reply").await;
+        }
+        app.advance(31 * MINUTE).await;
+        let before = app.mails().len();
+        // What is sent is looked at before the timers are.
+        app.advance_sender(late).await;
+        app.rest().await;
+        assert_eq!(app.mails().len() - before, mails, "{late} ms later");
+    }
+    let superseded = app.get("/api/deliveries?status=superseded").await;
+    assert_eq!(superseded["deliveries"].as_array().expect("a list").len(), 3);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_needs_nobody_any_more_is_not_in_the_digest() {
     let digest = json!({ "flow": { "digest": { "more_than": 2, "within": "5m" } } });
     let app = with(json!([level("30m", mail("ops@example.com"))]), digest).await;

@@ -55,7 +55,7 @@ pub struct Decision<'a> {
     /// What the desks of flows gather for digests, by flow; loaded and kept by whoever decides. A flow without a desk here holds
     /// no mails back.
     pub gatherings: BTreeMap<String, Option<Gathering>>,
-    /// What found no room on its profile.
+    /// What found no room.
     pub left_out: LeftOut,
     /// How many calls destinations were not sent.
     pub not_sent: NotSentCounts,
@@ -64,7 +64,7 @@ pub struct Decision<'a> {
     pub damaged: Option<UserKey>,
 }
 
-/// What found no room on its profile; the events keep it.
+/// What found no room on its profile, where only the events keep it, or in what a level sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Traits that were too many or too large.
@@ -73,6 +73,8 @@ pub struct LeftOut {
     pub leaf_entries: usize,
     /// Links to more accounts than one user may have.
     pub groups: usize,
+    /// Deliveries past what one level makes at once.
+    pub escalations: usize,
 }
 
 impl<'a> Decision<'a> {
