@@ -126,7 +126,7 @@ impl Input {
             }
             Self::Expire(ids) => (ids.len(), 0),
             Self::Operate { .. } | Self::Receipt { .. } => (1, 0),
-            Self::AcknowledgeAll { .. } => (limits::MAX_GATHERED, 0),
+            Self::AcknowledgeAll { .. } => (limits::MAX_HELD_BACK, 0),
         }
     }
 }

@@ -266,8 +266,8 @@ async fn five_hundred_stalls_become_one_digest() {
     }
     app.advance(31 * MINUTE).await;
     assert!(app.mails().is_empty(), "they are held back");
-    app.call("POST", &format!("/api/journeys/{}/resolve", ids[0]), None).await.expect(200);
     app.advance(5 * MINUTE).await;
+    app.call("POST", &format!("/api/journeys/{}/resolve", ids[0]), None).await.expect(200);
     let superseded = app.get("/api/deliveries?status=superseded&limit=1000").await;
     let superseded = superseded["deliveries"].as_array().expect("a list").len();
     assert!(superseded == 500, "{superseded} mails have a digest in their place");
@@ -294,6 +294,51 @@ async fn five_hundred_stalls_become_one_digest() {
         app.engine().acknowledge_all(mail.parse().expect("an id"), by("ada")).await.is_err(),
         "it is no digest"
     );
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_leaves_alone_or_in_a_digest_however_late_the_server_is() {
+    let digest = json!({ "flow": { "digest": { "more_than": 2, "within": "5m" } } });
+    let app = with(json!([level("30m", mail("ops@example.com"))]), digest).await;
+    for (late, mails) in [(20 * MINUTE, 1), (90 * MINUTE, 3)] {
+        for user in 0..3 {
+            post_stage(&app, &format!("u{user}-{late}"), "no_reply").await;
+        }
+        app.advance(31 * MINUTE).await;
+        let before = app.mails().len();
+        // What is sent is looked at before the timers are.
+        app.advance_sender(late).await;
+        app.rest().await;
+        assert_eq!(app.mails().len() - before, mails, "{late} ms later");
+    }
+    let superseded = app.get("/api/deliveries?status=superseded").await;
+    assert_eq!(superseded["deliveries"].as_array().expect("a list").len(), 3);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_needs_nobody_any_more_is_not_in_the_digest() {
+    let digest = json!({ "flow": { "digest": { "more_than": 2, "within": "5m" } } });
+    let app = with(json!([level("30m", mail("ops@example.com"))]), digest).await;
+    let mut ids = Vec::new();
+    for user in 0..5 {
+        ids.push(post_stage(&app, &format!("u{user}"), "no_reply").await);
+    }
+    app.advance(31 * MINUTE).await;
+    app.call("POST", &format!("/api/journeys/{}/resolve", ids[0]), None).await.expect(200);
+    app.call("POST", &format!("/api/journeys/{}/acknowledge", ids[1]), None).await.expect(200);
+    post_stage(&app, "u2", "confirmed").await;
+    app.advance(5 * MINUTE).await;
+    // Of five there are two left, so each of them is mailed alone.
+    assert_eq!(app.mails().len(), 2);
+    let superseded = app.get("/api/deliveries?status=superseded").await;
+    let superseded = superseded["deliveries"].as_array().expect("a list");
+    assert!(superseded.iter().all(|mail| mail["supersededBy"].is_null()));
+    let mut reasons: Vec<_> = superseded.iter().filter_map(|mail| mail["reason"].as_str()).collect();
+    reasons.sort_unstable();
+    let wanted = ["acknowledged", "completed", "resolved"];
+    assert_eq!(reasons, wanted.map(|what| format!("its journey was {what} before it left")));
     app.finish().await;
 }
 

@@ -69,11 +69,15 @@ impl Decision<'_> {
             let stall = Stall { profile, journey, flow, team, due };
             let mut parcels = self.parcels(&stall, action, place);
             if parcels.len() > room {
+                let left_out = parcels.len() - room;
                 tracing::warn!(
                     flow = flow.name,
+                    journey = %journey.id,
                     level = due.number,
+                    left_out,
                     "a level reaches too many; some are left out"
                 );
+                self.left_out.escalations += left_out;
                 parcels.truncate(room);
             }
             room -= parcels.len();
