@@ -292,6 +292,15 @@ impl Delivery {
         self.updated_at = now;
     }
 
+    /// The stalls that it tells of: each journey, with the delivery that its mark names.
+    pub fn stalls(&self) -> Vec<(JourneyId, DeliveryId)> {
+        match &self.cause {
+            Cause::Stall(journey) => vec![(*journey, self.id)],
+            Cause::Digest(stalls) => stalls.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Notes what became of it at its receiver; says whether that was news. Nothing leads back from a final word, and who tells of
     /// a thing by its name has it.
     pub fn receive(&mut self, receipt: Receipt, now: Timestamp) -> bool {
