@@ -157,7 +157,7 @@ impl Decision<'_> {
             let post = Post { step, at: *at, received_at: *received_at, message_id };
             journeys.post(flow, &post, self.now, self.ids);
         }
-        if let Some(Death { at, reason }) = &copy.died {
+        if let Some(Death { at, reason, .. }) = &copy.died {
             journeys.end(&StudioEnd { flow: &copy.flow, execution_sid, reason }, *at, self.now);
         }
     }
