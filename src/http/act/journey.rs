@@ -122,7 +122,7 @@ fn operation(purpose: &Purpose, zone: Tz, now: Timestamp) -> Operation {
         | Purpose::AcknowledgeAll
         | Purpose::Unsubscribe { .. }
         | Purpose::CallKey(_)
-        | Purpose::Status => Operation::Acknowledge,
+        | Purpose::Status(_) => Operation::Acknowledge,
     }
 }
 
