@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::counter;
 use serde_json::Value;
-use url::Url;
+use url::{Position, Url};
 
 use super::pace::Pace;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
@@ -151,7 +151,8 @@ impl Studio<'_> {
         Ok((found.get_mut("definition").map(Value::take).unwrap_or_default(), revision))
     }
 
-    /// All rows of a list. Its further pages are only followed on the same server: the credentials go with every request.
+    /// All rows of a list. Its further pages are asked for at the same server, whatever name it has for itself: the credentials go
+    /// with every request, and in front of it may stand a proxy.
     async fn list(&mut self, path: &str, key: &str) -> Result<Vec<Value>, StudioError> {
         let first = self.url(path)?;
         let (mut url, mut rows) = (first.clone(), Vec::new());
@@ -163,14 +164,11 @@ impl Studio<'_> {
             }
             let next = page.pointer("/meta/next_page_url").and_then(Value::as_str);
             let Some(next) = next.and_then(|next| url.join(next).ok()) else { return Ok(rows) };
-            if next.origin() != first.origin() {
-                tracing::warn!(
-                    host = next.host_str(),
-                    "a list of Studio's goes on at another server; it is not followed"
-                );
-                return Ok(rows);
-            }
-            url = next;
+            url = if next.origin() == first.origin() {
+                next
+            } else {
+                self.url(&next[Position::BeforePath..Position::AfterQuery])?
+            };
         }
         Ok(rows)
     }
