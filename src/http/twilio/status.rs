@@ -34,7 +34,7 @@ pub(super) async fn told(incoming: &Incoming<'_>, callback: &Callback) -> Result
     let status = status.ok_or_else(|| wrong(Code::MissingField, "there is no status in this callback"))?;
     let known = callback.delivery.receipt.as_ref().filter(|known| known.sid.as_deref() == sid);
     // What was made before a replay is not what the replay is to make, unless the replay found it.
-    let is_earlier = replays != callback.delivery.replays && !known.is_some_and(|known| known.sid.is_some());
+    let is_earlier = replays != callback.delivery.replays && known.is_none_or(|known| known.sid.is_none());
     if is_earlier || known.is_some_and(|known| !is_later(thing, &known.status, status)) {
         return Ok(());
     }
