@@ -243,6 +243,7 @@ async fn what_waited_over_a_restart_is_not_taken_for_what_was_made_before() {
     app.call("POST", "/api/destinations/twilio/resume", None).await.expect(200);
     app.advance(1_000).await;
     assert_eq!(twilio.made().len(), 2, "each alarm was made");
+    app.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::*;
 use crate::delivery::sender::{Sent, Verdict};
 use crate::domain::definition::{Action, Batch, Definition, Destination, DestinationKind, Signing};
-use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Outcome, Payload};
+use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Outcome, Payload, TwilioRequest};
 use crate::domain::health::{Pause, PausedBy, Signal};
 use crate::domain::ids::{DeliveryId, IdSource, UserKey};
 use crate::domain::limits::RETRY_FOR;
@@ -282,6 +282,27 @@ async fn mails_have_a_queue_without_a_definition() {
     let house = house(1000, |_| Outcome::Delivered);
     house.outbox.put(EMAIL, "u1");
     assert_eq!(house.dispatcher.step(EMAIL).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn what_goes_to_twilio_leaves_word_before_it_leaves() {
+    let house = house(0, |_| Outcome::Delivered);
+    house.outbox.put("crm", "u1");
+    let request = TwilioRequest::Call { to: "+15551230001".to_owned(), text: None };
+    house.outbox.queue.lock().unwrap()[0].payload =
+        Payload::Twilio { request, context: serde_json::Map::new() };
+    house.outbox.refusing.store(true, Ordering::SeqCst);
+    house.step().await;
+    assert_eq!(house.begun(), 0, "without it nothing is sent");
+    house.outbox.refusing.store(false, Ordering::SeqCst);
+    // The process dies while the request is under way.
+    tokio::select! {
+        _ = house.step() => panic!("no answer came"),
+        () = house.eventually(|house| house.begun() == 1) => {}
+    }
+    let queue = house.outbox.queue.lock().unwrap();
+    let statuses: Vec<&str> = queue[0].attempts.iter().map(|attempt| attempt.status.as_str()).collect();
+    assert_eq!((queue[0].status, statuses), (DeliveryStatus::Pending, vec!["begun"]));
 }
 
 #[tokio::test]
