@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::{Cause, Delivery, Payload};
 use crate::domain::ids::{Desk, JourneyId};
 use crate::domain::limits::{LINK_LIFE, UNSUBSCRIBE_LIFE};
 use crate::domain::link::{Link, Links, Purpose, SnoozeFor};
@@ -55,6 +55,34 @@ fn unsubscribe(links: &Links, delivery: &Delivery, context: &Map<String, Value>)
     let [address] = to.as_slice() else { return None };
     let purpose = Purpose::Unsubscribe { team: team.to_owned(), address: address.clone() };
     Some(page(links, delivery, purpose, UNSUBSCRIBE_LIFE))
+}
+
+/// The tokens of the links that may have gone out with `delivery`: its receiver may repeat them in what he answers, and whoever
+/// reads what is kept of that must not be able to act by them.
+pub fn tokens(links: &Links, delivery: &Delivery) -> Vec<String> {
+    let purposes: Vec<Purpose> = match &delivery.cause {
+        Cause::Stall(journey) => vec![
+            Purpose::Acknowledge(*journey),
+            Purpose::Resolve(*journey),
+            Purpose::Snooze(*journey, SnoozeFor::Hour),
+            Purpose::Snooze(*journey, SnoozeFor::Tomorrow),
+            Purpose::CallKey(*journey),
+            Purpose::Status,
+        ],
+        Cause::Digest(stalls) => {
+            let each = stalls.iter().map(|(journey, _)| Purpose::Acknowledge(*journey));
+            each.chain([Purpose::AcknowledgeAll]).collect()
+        }
+        Cause::Event(_)
+        | Cause::Time
+        | Cause::Backfill
+        | Cause::Deletion
+        | Cause::Merge
+        | Cause::Health
+        | Cause::Operator => Vec::new(),
+    };
+    let token = |purpose| Link { purpose, delivery: delivery.id, expires_at: until(delivery) };
+    purposes.into_iter().map(|purpose| links.key.sign(&token(purpose))).collect()
 }
 
 fn page(links: &Links, delivery: &Delivery, purpose: Purpose, life: Span) -> String {
