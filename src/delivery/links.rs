@@ -28,7 +28,9 @@ pub fn of_journey(links: &Links, delivery: &Delivery, journey: JourneyId) -> Val
 /// `context` with the links that whoever reads it can act by: `links`, and `acknowledge` for each journey of a digest.
 pub fn with_links(links: &Links, delivery: &Delivery, context: &Map<String, Value>) -> Map<String, Value> {
     let mut context = context.clone();
-    if let Some(journey) = context.get("journey").and_then(journey_id) {
+    if let Some(journey) = context.get("journey").and_then(journey_id)
+        && !is_to_person(&context)
+    {
         context.insert("links".to_owned(), of_journey(links, delivery, journey));
     }
     if let Some(digest) = context.get_mut("digest") {
@@ -44,6 +46,11 @@ pub fn with_links(links: &Links, delivery: &Delivery, context: &Map<String, Valu
         context.insert("links".to_owned(), json!({ "unsubscribe": unsubscribe }));
     }
     context
+}
+
+/// Whether it goes to the one whom a journey is about: what stops an alarm is for those who are to see to it.
+pub fn is_to_person(context: &Map<String, Value>) -> bool {
+    context.get("toPerson").is_some_and(|it| it == true)
 }
 
 /// Where whoever gets the summary of a team says that he wants no more of them; there is one such mail for each.

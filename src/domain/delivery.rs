@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::event::weight;
 use super::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use super::journey::Journey;
 use super::time::Timestamp;
 
 /// The destination key under which escalation mails are queued.
@@ -327,6 +328,38 @@ impl Delivery {
     /// Since when it is wanted: its making, or its newest replay.
     pub fn wanted_since(&self) -> Timestamp {
         if self.replays > 0 { self.retry_from } else { self.created_at }
+    }
+
+    /// Why it needs no sending any more, where it tells of journeys that all were dealt with since; an operator who puts it back
+    /// wants it sent whatever became of them. `find` has the journeys, `None` where one is not kept.
+    pub fn overtaken<'j>(
+        &self,
+        find: impl Fn(JourneyId) -> Option<&'j Journey>,
+    ) -> Option<&'static str> {
+        if self.status != DeliveryStatus::Pending || self.replays > 0 {
+            return None;
+        }
+        let by = |journey, told| find(journey)?.overtakes(told, self.created_at);
+        match &self.cause {
+            Cause::Stall(journey) => by(*journey, self.id),
+            Cause::Digest(stalls) => {
+                let reasons: Option<Vec<_>> =
+                    stalls.iter().map(|(journey, told)| by(*journey, *told)).collect();
+                let is_one = |reasons: &[&'static str]| reasons.iter().all(|it| *it == reasons[0]);
+                match reasons?.as_slice() {
+                    [] => None,
+                    reasons if is_one(reasons) => Some(reasons[0]),
+                    _ => Some("all of its journeys were dealt with before it could be sent"),
+                }
+            }
+            Cause::Event(_)
+            | Cause::Time
+            | Cause::Backfill
+            | Cause::Deletion
+            | Cause::Merge
+            | Cause::Health
+            | Cause::Operator => None,
+        }
     }
 
     /// What it says of which computation, if it is such a call: the computation's key and the call's type. A newer one for the

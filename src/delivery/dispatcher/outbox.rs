@@ -1,15 +1,15 @@
 //! What the dispatcher needs of the floors beside and below it, and no more.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Cause, Delivery};
 use crate::domain::health::Health;
-use crate::domain::ids::{DeliveryId, UserKey};
+use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits::MAX_CLAIM_BYTES;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, EngineError, Leases, Settlement};
@@ -71,6 +71,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Gives up what has waited longer than its destination lets it; returns once it is on disk.
     async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError>;
 
+    /// Takes back what tells of journeys that nobody needs to be told of any more; answers which, once it is on disk.
+    async fn withdraw(&self, deliveries: &[Delivery]) -> Result<Vec<DeliveryId>, EngineError>;
+
     /// Waits until deliveries were made since the last call; answers for which destinations. One caller at a time.
     async fn made(&self) -> BTreeSet<String>;
 }
@@ -99,6 +102,21 @@ async fn off_thread<T: Send + 'static>(
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         // The runtime is going down; whoever waits goes with it.
         Err(_) => std::future::pending().await,
+    }
+}
+
+/// The journeys that `delivery` tells of, each in an alarm.
+fn journeys_of(delivery: &Delivery) -> Vec<JourneyId> {
+    match &delivery.cause {
+        Cause::Stall(journey) => vec![*journey],
+        Cause::Digest(stalls) => stalls.iter().map(|(journey, _)| *journey).collect(),
+        Cause::Event(_)
+        | Cause::Time
+        | Cause::Backfill
+        | Cause::Deletion
+        | Cause::Merge
+        | Cause::Health
+        | Cause::Operator => Vec::new(),
     }
 }
 
@@ -202,6 +220,23 @@ impl Outbox for EngineOutbox {
 
     async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError> {
         self.engine.expire(ids).await
+    }
+
+    async fn withdraw(&self, deliveries: &[Delivery]) -> Result<Vec<DeliveryId>, EngineError> {
+        let wanted: Vec<JourneyId> = deliveries.iter().flat_map(journeys_of).collect();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (store, ids) = (self.store.clone(), wanted.clone());
+        let found = off_thread(async move { store.journeys_by_id(&ids).await }).await?;
+        let journeys: HashMap<_, _> = wanted.into_iter().zip(found).collect();
+        let find = |id| journeys.get(&id).and_then(Option::as_ref);
+        let overtaken = deliveries.iter().filter(|delivery| delivery.overtaken(find).is_some());
+        let overtaken: Vec<_> = overtaken.map(|delivery| delivery.id).collect();
+        if !overtaken.is_empty() {
+            self.engine.withdraw(overtaken.clone()).await?;
+        }
+        Ok(overtaken)
     }
 
     async fn made(&self) -> BTreeSet<String> {

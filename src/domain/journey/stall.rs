@@ -113,6 +113,24 @@ impl Journey {
         self.escalations.iter().any(|mark| self.is_of_stall(mark) && mark.at <= by)
     }
 
+    /// Why nobody needs what was made `at` to tell of this journey, as the delivery `told`, any more; `None` while it is wanted.
+    pub fn overtakes(&self, told: DeliveryId, at: Timestamp) -> Option<&'static str> {
+        let mark = self.escalations.iter().find(|mark| mark.delivery_id == told);
+        // Marks that say nothing any more are not kept for ever.
+        let has_moved_on = mark.map_or(self.stage_at > at, |mark| !self.is_of_stall(mark));
+        if !self.status.is_open() {
+            Some("the journey was over before it could be sent")
+        } else if has_moved_on {
+            Some("the journey had moved on before it could be sent")
+        } else if self.acknowledgement().is_some() {
+            Some("the stall was acknowledged before it could be sent")
+        } else if self.snooze_of_stall().is_some_and(|snooze| snooze.note.at > at) {
+            Some("the journey was snoozed before it could be sent")
+        } else {
+            None
+        }
+    }
+
     /// What became of something that was sent for it; says whether that was news.
     pub fn receive(&mut self, delivery: DeliveryId, receipt: Option<&EscalationReceipt>) -> bool {
         let mark = self.escalations.iter_mut().find(|mark| mark.delivery_id == delivery);
