@@ -293,6 +293,15 @@ impl Delivery {
         self.updated_at = now;
     }
 
+    /// The stalls that it tells of: each journey, with the delivery that its mark names.
+    pub fn stalls(&self) -> Vec<(JourneyId, DeliveryId)> {
+        match &self.cause {
+            Cause::Stall(journey) => vec![(*journey, self.id)],
+            Cause::Digest(stalls) => stalls.clone(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Notes what became of it at its receiver; says whether that was news. Nothing leads back from a final word, and who tells of
     /// a thing by its name has it.
     pub fn receive(&mut self, receipt: Receipt, now: Timestamp) -> bool {
@@ -339,26 +348,12 @@ impl Delivery {
         if self.status != DeliveryStatus::Pending || self.replays > 0 {
             return None;
         }
-        let by = |journey, told| find(journey)?.overtakes(told, self.created_at);
-        match &self.cause {
-            Cause::Stall(journey) => by(*journey, self.id),
-            Cause::Digest(stalls) => {
-                let reasons: Option<Vec<_>> =
-                    stalls.iter().map(|(journey, told)| by(*journey, *told)).collect();
-                let is_one = |reasons: &[&'static str]| reasons.iter().all(|it| *it == reasons[0]);
-                match reasons?.as_slice() {
-                    [] => None,
-                    reasons if is_one(reasons) => Some(reasons[0]),
-                    _ => Some("all of its journeys were dealt with before it could be sent"),
-                }
-            }
-            Cause::Event(_)
-            | Cause::Time
-            | Cause::Backfill
-            | Cause::Deletion
-            | Cause::Merge
-            | Cause::Health
-            | Cause::Operator => None,
+        let reasons: Option<Vec<_>> =
+            self.stalls().iter().map(|(journey, _)| find(*journey)?.overtakes(self.created_at)).collect();
+        match reasons?.as_slice() {
+            [] => None,
+            [reason] => Some(reason),
+            _ => Some("all of its journeys were dealt with before it could be sent"),
         }
     }
 

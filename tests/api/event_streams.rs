@@ -137,6 +137,24 @@ async fn a_batch_gives_the_same_journey_as_the_widgets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_terminal_step_comes_a_little_after_its_end_does_not_stall() {
+    let app = streaming().await;
+    for number in [1, 2] {
+        let sid = run(number);
+        stream(&app, &json!([execution("started", &sid, "2026-11-21T09:59:00Z")])).await;
+        stream(&app, &json!([execution("ended", &sid, "2026-11-21T10:00:00Z")])).await;
+    }
+    app.advance(4000).await;
+    assert_eq!(column(&json!(journeys(&app).await), "status"), ["active", "active"]);
+    stream(&app, &json!([step(3, &run(1), "split_reply", "match", "2026-11-21T09:59:59Z")])).await;
+    app.advance(1000).await;
+    let mut both = journeys(&app).await;
+    both.sort_by_key(|journey| journey["executionSid"].to_string());
+    assert_eq!(column(&json!(both), "status"), ["completed", "stalled"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_has_one_journey_whoever_tells_of_it_first() {
     let app = streaming().await;
     // Studio first: nobody is known by that address, so the address is the user. Then a widget names him.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::{Cause, Delivery};
+use crate::domain::delivery::Delivery;
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits::MAX_CLAIM_BYTES;
@@ -102,21 +102,6 @@ async fn off_thread<T: Send + 'static>(
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         // The runtime is going down; whoever waits goes with it.
         Err(_) => std::future::pending().await,
-    }
-}
-
-/// The journeys that `delivery` tells of, each in an alarm.
-fn journeys_of(delivery: &Delivery) -> Vec<JourneyId> {
-    match &delivery.cause {
-        Cause::Stall(journey) => vec![*journey],
-        Cause::Digest(stalls) => stalls.iter().map(|(journey, _)| *journey).collect(),
-        Cause::Event(_)
-        | Cause::Time
-        | Cause::Backfill
-        | Cause::Deletion
-        | Cause::Merge
-        | Cause::Health
-        | Cause::Operator => Vec::new(),
     }
 }
 
@@ -223,7 +208,8 @@ impl Outbox for EngineOutbox {
     }
 
     async fn withdraw(&self, deliveries: &[Delivery]) -> Result<Vec<DeliveryId>, EngineError> {
-        let wanted: Vec<JourneyId> = deliveries.iter().flat_map(journeys_of).collect();
+        let stalls = deliveries.iter().flat_map(Delivery::stalls);
+        let wanted: Vec<JourneyId> = stalls.map(|(journey, _)| journey).collect();
         if wanted.is_empty() {
             return Ok(Vec::new());
         }

@@ -120,7 +120,8 @@ impl Journeys<'_> {
         };
         let journey = self.list.iter_mut().rev().find(is_it)?;
         if journey.status.is_open() && journey.died.as_ref().is_none_or(|known| at < known.at) {
-            journey.died = Some(Death { at, reason: end.reason.to_owned() });
+            let told_at = journey.died.as_ref().map_or(now, |known| known.told_at);
+            journey.died = Some(Death { at, reason: end.reason.to_owned(), told_at });
             journey.updated_at = now;
         }
         Some(journey.id)
@@ -227,8 +228,22 @@ fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMo
             moved: false,
         });
     }
+    if stage == journey.stage && since < journey.stage_at {
+        begin_earlier(journey, since);
+    }
     journey.stage = stage;
     journey.stage_at = since;
+}
+
+/// It is the same stay, and began earlier than was known: what people said of it holds on.
+fn begin_earlier(journey: &mut Journey, since: Timestamp) {
+    let Journey { stage, stage_at, acknowledged, snoozes, .. } = journey;
+    for known in acknowledged.iter_mut().filter(|it| it.stage == *stage && it.stage_at == *stage_at) {
+        known.stage_at = since;
+    }
+    for known in snoozes.iter_mut().filter(|it| it.stage == *stage && it.stage_at == *stage_at) {
+        known.stage_at = since;
+    }
 }
 
 /// Ends an open journey.

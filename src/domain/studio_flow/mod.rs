@@ -25,4 +25,4 @@ pub use diff::diff;
 pub use flow::{State, StudioFlow, Transition};
 pub use instrument::{Done, Instrumented, Outcome, instrument};
 pub use plan::{Moment, Point};
-pub use post::{INITIATION, PostAddress, Settings, flow_names};
+pub use post::{INITIATION, PHONE, PostAddress, Settings, USER, agreed, restaged};

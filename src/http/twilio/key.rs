@@ -5,7 +5,7 @@ use crate::delivery::sender::KEY_PROMPT;
 use crate::domain::delivery::Delivery;
 use crate::domain::ids::JourneyId;
 use crate::domain::ingest::{Code, IngestError};
-use crate::domain::journey::Journey;
+use crate::domain::journey::{Journey, Standing};
 use crate::domain::limits::MAX_BY;
 use crate::domain::link::Purpose;
 use crate::domain::twilio::{ACKNOWLEDGE_KEY, Gather, ask_for_key, say};
@@ -45,19 +45,20 @@ pub(super) async fn pressed(
 
 /// Why the key has no effect any more, if it has none.
 fn nothing_to_do(journey: &Journey, delivery: &Delivery) -> Option<String> {
-    if !journey.status.is_open() {
-        return Some(format!("This journey is {}. There is nothing left to do.", journey.status.as_str()));
-    }
-    if let Some(known) = journey.acknowledgement() {
-        return Some(format!("This alarm was acknowledged by {} already. Thank you.", known.note.by));
-    }
-    if !journey.was_told(delivery.created_at) {
-        return Some(format!(
+    match journey.standing(Some(delivery.created_at)) {
+        Standing::Stalled => None,
+        Standing::Closed => {
+            Some(format!("This journey is {}. There is nothing left to do.", journey.status.as_str()))
+        }
+        Standing::MovedOn => Some(format!(
             "The journey has moved on to the stage {}. There is nothing to acknowledge.",
             journey.stage
-        ));
+        )),
+        Standing::Acknowledged => {
+            let by = journey.acknowledgement().map_or("somebody", |known| known.note.by.as_str());
+            Some(format!("This alarm was acknowledged by {by} already. Thank you."))
+        }
     }
-    None
 }
 
 async fn acknowledge(
@@ -71,12 +72,17 @@ async fn acknowledge(
         reason: format!("pressed {ACKNOWLEDGE_KEY} in the call"),
         via: "call",
     };
-    match incoming.engine.operate(id, Operation::Acknowledge, by).await {
+    let failed = |error| Refusal::unknown(of_engine(error), b"");
+    let operation = Operation::Acknowledge { told_at: Some(callback.delivery.created_at) };
+    match incoming.engine.operate(id, operation, by).await {
         Ok(_) => Ok(say("Acknowledged. Further alarms of this stall are stopped. Thank you. Good bye.")),
+        // Closed, or in another stage, since it was looked at.
         Err(EngineError::Conflict(_) | EngineError::NotFound { .. }) => {
-            Ok(say("This journey was closed meanwhile. There is nothing left to do."))
+            let journey = incoming.engine.journey(id).await.map_err(failed)?;
+            let why = journey.and_then(|journey| nothing_to_do(&journey, &callback.delivery));
+            Ok(say(why.as_deref().unwrap_or("This alarm is over. There is nothing left to do.")))
         }
-        Err(error) => Err(Refusal::unknown(of_engine(error), b"")),
+        Err(error) => Err(failed(error)),
     }
 }
 
