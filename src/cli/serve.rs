@@ -319,7 +319,9 @@ fn links(config: &Config, bound: SocketAddr, base_url: &str) -> Result<Option<Li
         } else {
             "mails and messages have no links to act by"
         };
-        tracing::warn!("{reach}: set STAGEPOST_PUBLIC_URL to the address where readers, and Twilio, reach this server");
+        tracing::warn!(
+            "{reach}: set STAGEPOST_PUBLIC_URL to the address where readers, and Twilio, reach this server"
+        );
         if !bound.ip().is_loopback() {
             return Ok(None);
         }

@@ -240,6 +240,9 @@ pub struct Delivery {
     /// How often it was put back by hand.
     #[serde(default)]
     pub replays: u32,
+    /// When it was put back last.
+    #[serde(default)]
+    pub replayed_at: Option<Timestamp>,
     /// Why it is as it is, once it is at its end: what the receiver said last, or what took its place.
     #[serde(default)]
     pub reason: Option<String>,
@@ -278,6 +281,7 @@ impl Delivery {
             retry_from: now,
             tries: 0,
             replays: 0,
+            replayed_at: None,
             reason: None,
             superseded_by: None,
             receipt: None,
@@ -336,15 +340,12 @@ impl Delivery {
 
     /// Since when it is wanted: its making, or its newest replay.
     pub fn wanted_since(&self) -> Timestamp {
-        if self.replays > 0 { self.retry_from } else { self.created_at }
+        self.replayed_at.unwrap_or(self.created_at)
     }
 
     /// Why it needs no sending any more, where it tells of journeys that all were dealt with since; an operator who puts it back
     /// wants it sent whatever became of them. `find` has the journeys, `None` where one is not kept.
-    pub fn overtaken<'j>(
-        &self,
-        find: impl Fn(JourneyId) -> Option<&'j Journey>,
-    ) -> Option<&'static str> {
+    pub fn overtaken<'j>(&self, find: impl Fn(JourneyId) -> Option<&'j Journey>) -> Option<&'static str> {
         if self.status != DeliveryStatus::Pending || self.replays > 0 {
             return None;
         }

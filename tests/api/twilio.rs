@@ -156,7 +156,11 @@ async fn a_queued_call_of_a_journey_that_was_dealt_with_is_not_made() {
         let path = format!("/api/deliveries/{}/replay", shown["id"].as_str().expect("one"));
         app.call("POST", &path, None).await;
         app.advance(1_000).await;
-        assert_eq!((&delivery(&app).await["status"], twilio.made().len()), (&json!("delivered"), 1), "{deal}");
+        assert_eq!(
+            (&delivery(&app).await["status"], twilio.made().len()),
+            (&json!("delivered"), 1),
+            "{deal}"
+        );
         app.finish().await;
     }
 }

@@ -36,12 +36,8 @@ pub(super) struct Recipients {
 
 impl Decision<'_> {
     pub(super) fn recipients(&self, stall: &Stall<'_>, wanted: &[Recipient], address: Address) -> Recipients {
-        let mut found = Recipients {
-            to: Vec::new(),
-            on_call: OnCall::Somebody,
-            own: HashSet::new(),
-            missing: None,
-        };
+        let mut found =
+            Recipients { to: Vec::new(), on_call: OnCall::Somebody, own: HashSet::new(), missing: None };
         let mut own: Vec<String> = Vec::new();
         for recipient in wanted {
             match recipient {

@@ -52,8 +52,7 @@ impl<'a> Call<'a> {
             Ok(links) => (Some(links), None),
             Err(why) => (None, Some(why)),
         };
-        let journey =
-            ways_back::journey_of(letter.delivery).filter(|_| !links::is_to_person(letter.context));
+        let journey = ways_back::journey_of(letter.delivery).filter(|_| !links::is_to_person(letter.context));
         let action = links
             .zip(journey)
             .map(|(links, journey)| ways_back::key_callback(links, journey, letter.delivery));
