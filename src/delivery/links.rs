@@ -74,7 +74,7 @@ pub fn tokens(links: &Links, delivery: &Delivery) -> Vec<String> {
             Purpose::Snooze(*journey, SnoozeFor::Hour),
             Purpose::Snooze(*journey, SnoozeFor::Tomorrow),
             Purpose::CallKey(*journey),
-            Purpose::Status,
+            Purpose::Status(delivery.replays),
         ],
         Cause::Digest(stalls) => {
             let each = stalls.iter().map(|(journey, _)| Purpose::Acknowledge(*journey));

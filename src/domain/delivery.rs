@@ -162,7 +162,8 @@ pub struct Receipt {
 pub struct Attempt {
     /// When it began.
     pub at: Timestamp,
-    /// What came of it: `delivered`, `retry`, `failed`, `unsure` or `ambiguous`.
+    /// What came of it: `delivered`, `retry`, `failed`, `unsure`, `sought` or `ambiguous`; `begun` while it is under way, and for
+    /// ever where the process died over it.
     pub status: String,
     /// The receiver's HTTP (or SMTP) status code, where it answered.
     #[serde(default)]
@@ -180,6 +181,9 @@ pub struct Attempt {
 /// What came of one attempt, decided where the answer is known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
+    /// None yet: the request is about to leave, and what can't be repeated by a name leaves word of that first. What comes of it
+    /// takes its place.
+    Begun,
     /// Taken.
     Delivered,
     /// Try again, not before the receiver's `Retry-After` where it gave one (seconds, already clamped).
@@ -191,6 +195,8 @@ pub enum Outcome {
     Failed,
     /// It may have arrived, and the receiver can be asked: the next attempt looks it up before anything is sent.
     Unsure,
+    /// An earlier attempt may have arrived, and the receiver could not tell this time: nothing was sent.
+    Sought,
     /// Nobody can tell whether it arrived.
     Ambiguous,
 }
@@ -199,10 +205,12 @@ impl Outcome {
     /// The name kept with the attempt and counted.
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Begun => "begun",
             Self::Delivered => "delivered",
             Self::Retry { .. } => "retry",
             Self::Failed => "failed",
             Self::Unsure => "unsure",
+            Self::Sought => "sought",
             Self::Ambiguous => "ambiguous",
         }
     }

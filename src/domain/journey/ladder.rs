@@ -228,11 +228,13 @@ impl<'j, 'a> Ladder<'j, 'a> {
         if self.now <= opening.plus(ON_TIME) { opening } else { self.now }
     }
 
-    /// The number of the level that fired last, and since when it is known that nothing it did reached anybody.
+    /// The number of the level that fired last, and since when it is known that nothing it did reached anybody. Where it called
+    /// people, or wrote to their telephones, only that counts: a mail or a post that was taken wakes nobody.
     fn nobody_reached(&self) -> Option<(u32, Timestamp)> {
         let newest = self.marks().next()?;
-        let firing = self.marks().filter(|mark| mark.key == newest.key && mark.again == newest.again);
-        let failures = firing.map(|mark| {
+        let firing = || self.marks().filter(|mark| mark.key == newest.key && mark.again == newest.again);
+        let has_rung = firing().any(Escalation::is_to_telephone);
+        let failures = firing().filter(|mark| !has_rung || mark.is_to_telephone()).map(|mark| {
             let receipt = mark.receipt.as_ref().filter(|receipt| receipt.reached == Some(false));
             receipt.map(|receipt| receipt.at)
         });

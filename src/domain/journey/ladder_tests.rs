@@ -198,6 +198,23 @@ fn what_is_looked_at_late_fires_at_once_where_there_are_no_hours() {
 }
 
 #[test]
+fn a_mail_beside_a_call_that_nobody_answered_holds_nothing_up() {
+    let flow = flow(vec![level("30m"), level("5h")]);
+    let begin = brussels("2026-11-20 10:00");
+    let (mut journey, missed) = (journey(begin), minutes(begin, 31));
+    fire(&mut journey, &flow, None, minutes(begin, 30));
+    let mail = journey.escalations[0].clone();
+    let receipt = EscalationReceipt { status: "no-answer".to_owned(), reached: Some(false), at: missed };
+    journey.escalations.push(Escalation { channel: "call".to_owned(), receipt: Some(receipt), ..mail });
+    assert_eq!(Ladder::new(&journey, &flow, None, missed).wakes_at(), Some(missed));
+    // Another one answered.
+    let answered = EscalationReceipt { status: "answered".to_owned(), reached: Some(true), at: missed };
+    let call = journey.escalations[1].clone();
+    journey.escalations.push(Escalation { receipt: Some(answered), ..call });
+    assert_eq!(Ladder::new(&journey, &flow, None, missed).wakes_at(), Some(minutes(begin, 300)));
+}
+
+#[test]
 fn outside_the_hours_a_level_waits_and_the_next_ones_keep_their_distance() {
     let flow = flow(vec![level("30m"), level("1h"), level("4h"), level("12h")]);
     // A Friday evening.

@@ -119,6 +119,13 @@ pub struct Escalation {
     pub receipt: Option<EscalationReceipt>,
 }
 
+impl Escalation {
+    /// Whether it went to somebody's telephone, of which the receiver tells whether it reached anybody.
+    pub fn is_to_telephone(&self) -> bool {
+        matches!(self.channel.as_str(), "call" | "sms")
+    }
+}
+
 /// What became of an escalation at its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EscalationReceipt {

@@ -7,7 +7,7 @@
 use super::{Death, Journey, JourneyStatus, Step};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::Flow;
-use crate::domain::event::{StudioEnd, StudioStep};
+use crate::domain::event::{STUDIO_MESSAGE, STUDIO_START, StudioEnd, StudioStep, studio_message};
 use crate::domain::ids::{IdSource, JourneyId, UserKey};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
@@ -127,6 +127,11 @@ impl Journeys<'_> {
         Some(journey.id)
     }
 
+    /// Closes the runs that are that execution: somebody else has it.
+    pub fn supersede_run(&mut self, execution_sid: &str, now: Timestamp) {
+        self.supersede(now, |journey| journey.execution_sid.as_deref() == Some(execution_sid));
+    }
+
     /// Supersedes the oldest of the open runs where there are more than one user may have.
     pub fn supersede_surplus(&mut self, now: Timestamp) {
         self.leave_open(limits::MAX_OPEN_JOURNEYS, now);
@@ -169,8 +174,31 @@ fn step_bytes(step: &Step) -> usize {
     step.stage.len() + step.message_id.len() + 32
 }
 
-/// Puts the step into the timeline, in the order of the times at which stages happened.
+impl Journey {
+    /// Where the timeline has the beginning of which a message tells once more: Studio tells of it by itself, and so may a widget
+    /// that posts the initial stage.
+    pub fn beginning(&self, stage: &str, message_id: &str) -> Option<usize> {
+        let start = studio_message(self.execution_sid.as_deref()?, STUDIO_START);
+        let by_studio = |id: &str| id.starts_with(STUDIO_MESSAGE);
+        let mut known = self.steps.iter().enumerate().filter(|(_, step)| step.stage == stage);
+        if message_id == start {
+            return known.find(|(_, step)| !by_studio(&step.message_id)).map(|(place, _)| place);
+        }
+        // A widget that posts the stage again returned to it.
+        let first = known.next().filter(|(_, step)| step.message_id == start && !by_studio(message_id));
+        first.filter(|_| known.next().is_none()).map(|(place, _)| place)
+    }
+}
+
+/// Puts the step into the timeline, in the order of the times at which stages happened. The beginning stands there once, by the
+/// widget's message: it names the user.
 fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize) {
+    if let Some(place) = journey.beginning(post.step.stage, post.message_id) {
+        if !post.message_id.starts_with(STUDIO_MESSAGE) {
+            post.message_id.clone_into(&mut journey.steps[place].message_id);
+        }
+        return;
+    }
     let bytes = timeline + post.step.stage.len() + post.message_id.len();
     if journey.steps.len() >= limits::MAX_JOURNEY_STEPS || bytes > limits::MAX_TIMELINE_BYTES {
         journey.steps_left_out = journey.steps_left_out.saturating_add(1);

@@ -11,10 +11,11 @@ use crate::domain::limits::MAX_NAME_BYTES;
 /// The stage that a run begins with.
 pub const INITIATION: &str = "initiation";
 
-const HTTP_REQUEST: &str = "make-http-request";
+/// The type of the widget that posts.
+pub const HTTP_REQUEST: &str = "make-http-request";
 const FORM: &str = "application/x-www-form-urlencoded;charset=utf-8";
 /// What names of own posts begin with.
-pub(super) const PREFIX: &str = "stagepost_";
+pub const PREFIX: &str = "stagepost_";
 
 /// Where posts go: the address of a Studio source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,8 +154,8 @@ pub fn restaged(before: &StudioFlow, after: &StudioFlow) -> Vec<String> {
         .collect()
 }
 
-/// The stage that a post tells of.
-pub(super) fn stage(state: State<'_>) -> Option<&str> {
+/// The stage that a post tells of, by its parameters.
+pub fn stage(state: State<'_>) -> Option<&str> {
     parameter(state, "stage")
 }
 
@@ -163,7 +164,7 @@ fn post_url(state: State<'_>) -> Option<&str> {
 }
 
 /// The write key of an address `…/studio/KEY`. Not parsed as a URL: authors may have Liquid in theirs.
-fn key_in(url: &str) -> Option<&str> {
+pub fn key_in(url: &str) -> Option<&str> {
     let path = url.split(['?', '#']).next()?.trim_end_matches('/');
     let (before, key) = path.rsplit_once('/')?;
     (before.ends_with("/studio") && !key.is_empty()).then_some(key)

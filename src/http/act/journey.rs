@@ -112,7 +112,7 @@ fn operation(opened: &Opened<'_>, zone: Tz, now: Timestamp) -> Operation {
         | Purpose::AcknowledgeAll
         | Purpose::Unsubscribe { .. }
         | Purpose::CallKey(_)
-        | Purpose::Status => Operation::Acknowledge { told_at },
+        | Purpose::Status(_) => Operation::Acknowledge { told_at },
     }
 }
 

@@ -47,7 +47,7 @@ impl Refusal {
     }
 
     /// Counts it and shows it in the debugger.
-    pub(super) fn note(self, engine: &Engine, now: Timestamp) {
+    pub(in crate::http) fn note(self, engine: &Engine, now: Timestamp) {
         count(&self.error);
         engine.debugger().reject(Rejection {
             at: now,

@@ -15,6 +15,8 @@ use crate::http::ingest::{Incoming, Refusal, of_engine};
 
 /// How often the message is repeated for a key that means nothing.
 const MOST_REPEATS: u32 = 3;
+/// What is said where what the call was about was deleted.
+const GONE: &str = "This alarm is no longer known. There is nothing to do.";
 
 /// Does what the key means, and answers what is said then.
 ///
@@ -35,7 +37,7 @@ pub(super) async fn pressed(
     let failed = |error| Refusal::unknown(of_engine(error), b"");
     let journey = incoming.engine.journey(id).await.map_err(failed)?;
     match journey {
-        None => Ok(say("This alarm is no longer known. There is nothing to do.")),
+        None => Ok(say(GONE)),
         Some(journey) => match nothing_to_do(&journey, &callback.delivery) {
             Some(why) => Ok(say(&why)),
             None => acknowledge(incoming, callback, id, &journey).await,
@@ -102,16 +104,38 @@ fn who(incoming: &Incoming<'_>, callback: &Callback, journey: &Journey) -> Strin
 
 /// The message once more, for a key that means nothing; not for ever.
 fn again(incoming: &Incoming<'_>, state: &ApiState, callback: &Callback) -> String {
+    let text = state.tester().and_then(|sender| sender.spoken(&callback.delivery).ok());
+    match (text, next_try(incoming, state)) {
+        (Some(text), Some(action)) => {
+            ask_for_key(&text, Some(Gather { action: &action, prompt: KEY_PROMPT }))
+        }
+        _ => say("That key means nothing here. Good bye."),
+    }
+}
+
+/// What is said to whoever pressed a key where that failed by no fault of his; nothing is said to who is not to be trusted.
+pub(super) fn said_of(refusal: &Refusal, incoming: &Incoming<'_>, state: &ApiState) -> Option<String> {
+    match refusal.error.code {
+        Code::Busy | Code::Unavailable => Some(match next_try(incoming, state) {
+            Some(action) => ask_for_key(
+                "Your key could not be noted just now.",
+                Some(Gather { action: &action, prompt: "Press 1 again to acknowledge." }),
+            ),
+            None => say("Your key could not be noted. Please acknowledge in another way. Good bye."),
+        }),
+        Code::NotFound => Some(say(GONE)),
+        _ => None,
+    }
+}
+
+/// Where the next key of the call goes, if it may take another one.
+fn next_try(incoming: &Incoming<'_>, state: &ApiState) -> Option<String> {
     let uri = incoming.request.uri();
     let times = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
         .find(|(name, _)| name == "again")
         .and_then(|(_, times)| times.parse().ok())
         .unwrap_or(0_u32);
-    let text = state.tester().and_then(|sender| sender.spoken(&callback.delivery).ok());
-    let (Some(text), Some(links), true) = (text, &state.links, times < MOST_REPEATS) else {
-        return say("That key means nothing here. Good bye.");
-    };
+    let links = state.links.as_ref().filter(|_| times < MOST_REPEATS)?;
     let token = uri.path().split('/').nth_back(1).unwrap_or_default();
-    let action = format!("{}/twilio/{token}/key?again={}", links.base_url, times + 1);
-    ask_for_key(&text, Some(Gather { action: &action, prompt: KEY_PROMPT }))
+    Some(format!("{}/twilio/{token}/key?again={}", links.base_url, times + 1))
 }
