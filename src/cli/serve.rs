@@ -1,6 +1,6 @@
 //! `stagepost serve`: wires the floors together and runs until it is told to stop.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
     // Time begins to act only now: by the definitions of this start, not by those of the last one.
     let ticker = Ticker::start(nudge).await.map_err(|error| format!("can't start the scheduler: {error}"))?;
     let tls = config.tls.as_ref().map(tls::load).transpose()?;
-    let links = Links { key: secret_key::link_key(&config)?, base_url: base_url.clone() };
+    let links = links(&config, bound, &base_url)?;
     let sender = Arc::new(sender(&config, address_policy.clone(), &engine, templates, &links, &clock)?);
     let outbox = Arc::new(EngineOutbox::new(engine.clone(), Arc::clone(&store)));
     let dispatcher = Dispatcher::new(outbox, Arc::clone(&sender) as Arc<dyn Sender>, clock.clone());
@@ -310,12 +310,31 @@ async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Res
     Ok(())
 }
 
+/// What makes the links that act. Without a public URL nobody on another machine could follow them, so there are none unless the
+/// server listens for this one alone, as it does out of the box: whoever reads its mails reads them here.
+fn links(config: &Config, bound: SocketAddr, base_url: &str) -> Result<Option<Links>, String> {
+    if config.public_url.is_none() {
+        let reach = if bound.ip().is_loopback() {
+            "links in mails and messages work on this machine only"
+        } else {
+            "mails and messages have no links to act by"
+        };
+        tracing::warn!(
+            "{reach}: set STAGEPOST_PUBLIC_URL to the address where readers, and Twilio, reach this server"
+        );
+        if !bound.ip().is_loopback() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Links { key: secret_key::link_key(config)?, base_url: base_url.to_owned() }))
+}
+
 fn sender(
     config: &Config,
     address_policy: AddressPolicy,
     engine: &Engine,
     templates: Arc<Templates>,
-    links: &Links,
+    links: &Option<Links>,
     clock: &Clock,
 ) -> Result<RealSender, String> {
     let smtp = config.smtp_url.as_ref().map(|url| SmtpSettings::parse(url.expose())).transpose()?;
@@ -323,7 +342,7 @@ fn sender(
     if smtp.is_none() {
         tracing::info!(folder = %folder.display(), "no mail server is set: mails are written as files");
     }
-    let settings = MailSettings { smtp, from: config.mail_from.clone(), folder, links: Some(links.clone()) };
+    let settings = MailSettings { smtp, from: config.mail_from.clone(), folder, links: links.clone() };
     let mailer = Mailer::new(settings, templates)?;
     let http = HttpClient::new(address_policy)?;
     Ok(RealSender::new(engine.watch_definitions(), http, Arc::new(mailer), clock.clone()))

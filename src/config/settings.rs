@@ -95,7 +95,7 @@ pub const SETTINGS: [Setting; 20] = [
         "",
         "https://stagepost.example.com",
         "Where the server is reached from outside, for links and for Twilio's signatures; unset: the address it \
-         listens on",
+         listens on, and no links to act by unless that is this machine's alone",
     ),
     Setting {
         key: "allow_private_destinations",

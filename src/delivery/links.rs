@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::{Cause, Delivery, Payload};
 use crate::domain::ids::{Desk, JourneyId};
 use crate::domain::limits::{LINK_LIFE, UNSUBSCRIBE_LIFE};
 use crate::domain::link::{Link, Links, Purpose, SnoozeFor};
@@ -28,7 +28,9 @@ pub fn of_journey(links: &Links, delivery: &Delivery, journey: JourneyId) -> Val
 /// `context` with the links that whoever reads it can act by: `links`, and `acknowledge` for each journey of a digest.
 pub fn with_links(links: &Links, delivery: &Delivery, context: &Map<String, Value>) -> Map<String, Value> {
     let mut context = context.clone();
-    if let Some(journey) = context.get("journey").and_then(journey_id) {
+    if let Some(journey) = context.get("journey").and_then(journey_id)
+        && !is_to_person(&context)
+    {
         context.insert("links".to_owned(), of_journey(links, delivery, journey));
     }
     if let Some(digest) = context.get_mut("digest") {
@@ -46,6 +48,11 @@ pub fn with_links(links: &Links, delivery: &Delivery, context: &Map<String, Valu
     context
 }
 
+/// Whether it goes to the one whom a journey is about: what stops an alarm is for those who are to see to it.
+pub fn is_to_person(context: &Map<String, Value>) -> bool {
+    context.get("toPerson").is_some_and(|it| it == true)
+}
+
 /// Where whoever gets the summary of a team says that he wants no more of them; there is one such mail for each.
 fn unsubscribe(links: &Links, delivery: &Delivery, context: &Map<String, Value>) -> Option<String> {
     let (Some(Desk::Team(team)), Some(_)) = (delivery.user.desk_of(), context.get("summary")) else {
@@ -55,6 +62,34 @@ fn unsubscribe(links: &Links, delivery: &Delivery, context: &Map<String, Value>)
     let [address] = to.as_slice() else { return None };
     let purpose = Purpose::Unsubscribe { team: team.to_owned(), address: address.clone() };
     Some(page(links, delivery, purpose, UNSUBSCRIBE_LIFE))
+}
+
+/// The tokens of the links that may have gone out with `delivery`: its receiver may repeat them in what he answers, and whoever
+/// reads what is kept of that must not be able to act by them.
+pub fn tokens(links: &Links, delivery: &Delivery) -> Vec<String> {
+    let purposes: Vec<Purpose> = match &delivery.cause {
+        Cause::Stall(journey) => vec![
+            Purpose::Acknowledge(*journey),
+            Purpose::Resolve(*journey),
+            Purpose::Snooze(*journey, SnoozeFor::Hour),
+            Purpose::Snooze(*journey, SnoozeFor::Tomorrow),
+            Purpose::CallKey(*journey),
+            Purpose::Status(delivery.replays),
+        ],
+        Cause::Digest(stalls) => {
+            let each = stalls.iter().map(|(journey, _)| Purpose::Acknowledge(*journey));
+            each.chain([Purpose::AcknowledgeAll]).collect()
+        }
+        Cause::Event(_)
+        | Cause::Time
+        | Cause::Backfill
+        | Cause::Deletion
+        | Cause::Merge
+        | Cause::Health
+        | Cause::Operator => Vec::new(),
+    };
+    let token = |purpose| Link { purpose, delivery: delivery.id, expires_at: until(delivery) };
+    purposes.into_iter().map(|purpose| links.key.sign(&token(purpose))).collect()
 }
 
 fn page(links: &Links, delivery: &Delivery, purpose: Purpose, life: Span) -> String {

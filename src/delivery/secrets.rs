@@ -6,9 +6,12 @@ use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::links;
 use super::masking::{self, LONGEST_FORM};
 use crate::domain::definition::render::is_secret_header;
 use crate::domain::definition::{Auth, Destination, DestinationKind};
+use crate::domain::delivery::Delivery;
+use crate::domain::link::Links;
 use crate::domain::preset;
 
 /// Shorter secrets, in bytes, are not looked for: they would be found everywhere.
@@ -59,6 +62,13 @@ impl Secrets {
             secrets.extend(of_settings(preset, settings));
         }
         Self::from(secrets)
+    }
+
+    /// These, and the links that went out with `deliveries`, as far as there are any.
+    pub fn with_links(self, links: Option<&Links>, deliveries: &[Delivery]) -> Self {
+        let Some(links) = links else { return self };
+        let tokens: Vec<String> = deliveries.iter().flat_map(|it| links::tokens(links, it)).collect();
+        if tokens.is_empty() { self } else { Self::from([&self.0[..], &tokens].concat()) }
     }
 
     /// These, and all that a receiver must not repeat of this request: values that settings or mappings gave to its headers, where

@@ -9,6 +9,7 @@ pub use super::destinations::KEY_PROMPT;
 use super::destinations::{self, Network};
 use super::email::Mailer;
 use super::http_client::HttpClient;
+use super::secrets::Secrets;
 use super::turns::{Requests, Turns};
 use crate::clock::Clock;
 use crate::domain::definition::{Definitions, Destination};
@@ -166,7 +167,17 @@ impl Requests for Mails<'_> {
             let delivery = &self.deliveries[place];
             last = match &delivery.payload {
                 Payload::Email { template, to, context } => {
-                    self.mailer.send(delivery, template, to, context).await
+                    let verdict = self.mailer.send(delivery, template, to, context).await;
+                    // A filter that takes a mail for spam may name the link that it did not like.
+                    let links = self.mailer.links();
+                    let secrets =
+                        Secrets::default().with_links(links.as_ref(), std::slice::from_ref(delivery));
+                    let masked = |text: String| secrets.masked(&text, usize::MAX);
+                    Verdict {
+                        snippet: verdict.snippet.map(masked),
+                        error: verdict.error.map(masked),
+                        ..verdict
+                    }
                 }
                 Payload::Call(_) | Payload::Twilio { .. } => {
                     Verdict::failed("it is no mail, and this queue is for mails")

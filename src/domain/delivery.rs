@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::event::weight;
 use super::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use super::journey::Journey;
 use super::time::Timestamp;
 
 /// The destination key under which escalation mails are queued.
@@ -247,6 +248,9 @@ pub struct Delivery {
     /// How often it was put back by hand.
     #[serde(default)]
     pub replays: u32,
+    /// When it was put back last.
+    #[serde(default)]
+    pub replayed_at: Option<Timestamp>,
     /// Why it is as it is, once it is at its end: what the receiver said last, or what took its place.
     #[serde(default)]
     pub reason: Option<String>,
@@ -285,6 +289,7 @@ impl Delivery {
             retry_from: now,
             tries: 0,
             replays: 0,
+            replayed_at: None,
             reason: None,
             superseded_by: None,
             receipt: None,
@@ -343,7 +348,22 @@ impl Delivery {
 
     /// Since when it is wanted: its making, or its newest replay.
     pub fn wanted_since(&self) -> Timestamp {
-        if self.replays > 0 { self.retry_from } else { self.created_at }
+        self.replayed_at.unwrap_or(self.created_at)
+    }
+
+    /// Why it needs no sending any more, where it tells of journeys that all were dealt with since; an operator who puts it back
+    /// wants it sent whatever became of them. `find` has the journeys, `None` where one is not kept.
+    pub fn overtaken<'j>(&self, find: impl Fn(JourneyId) -> Option<&'j Journey>) -> Option<&'static str> {
+        if self.status != DeliveryStatus::Pending || self.replays > 0 {
+            return None;
+        }
+        let reasons: Option<Vec<_>> =
+            self.stalls().iter().map(|(journey, _)| find(*journey)?.overtakes(self.created_at)).collect();
+        match reasons?.as_slice() {
+            [] => None,
+            [reason] => Some(reason),
+            _ => Some("all of its journeys were dealt with before it could be sent"),
+        }
     }
 
     /// What it says of which computation, if it is such a call: the computation's key and the call's type. A newer one for the

@@ -106,6 +106,8 @@ pub(super) enum Input {
     Settle(Vec<Settlement>),
     /// Deliveries that waited longer than their destination lets them.
     Expire(Vec<DeliveryId>),
+    /// Deliveries that tell of journeys that nobody needs to be told of any more.
+    Withdraw(Vec<DeliveryId>),
     /// An operator's word on a journey.
     Operate { id: JourneyId, operation: Operation, by: By },
     /// An operator took notice of all the stalls that a digest told of.
@@ -124,7 +126,7 @@ impl Input {
             Self::Settle(settlements) => {
                 (settlements.len(), settlements.iter().map(|settlement| settlement.weight).sum())
             }
-            Self::Expire(ids) => (ids.len(), 0),
+            Self::Expire(ids) | Self::Withdraw(ids) => (ids.len(), 0),
             Self::Operate { .. } | Self::Receipt { .. } => (1, 0),
             Self::AcknowledgeAll { .. } => (limits::MAX_HELD_BACK, 0),
         }

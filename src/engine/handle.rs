@@ -189,6 +189,14 @@ impl Engine {
         self.ask(|reply| Command::Together(Input::Expire(ids), Waiting::Done(reply))).await
     }
 
+    /// Takes these deliveries back, where nobody needs to be told of their journeys any more; returns once it is on disk.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn withdraw(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError> {
+        self.ask(|reply| Command::Together(Input::Withdraw(ids), Waiting::Done(reply))).await
+    }
+
     /// Brings the definitions in line with `wanted`; applying the same again changes nothing.
     ///
     /// In `wanted`, an empty `write_key`, an empty audience `id` and all times mean "keep, or make".

@@ -6,7 +6,7 @@ use super::command::{By, Input, Operation, Outcomes, Settlement};
 use super::error::EngineError;
 use super::group::Group;
 use super::receipts::{load_owners, receive};
-use super::settle::{Faring, expire, settle};
+use super::settle::{Faring, expire, settle, withdraw};
 use crate::domain::change::DeliveryWrite;
 use crate::domain::decide::OperateError;
 use crate::domain::delivery::{Cause, Outcome};
@@ -36,6 +36,10 @@ pub(super) async fn decide(
             }
             Input::Expire(ids) => {
                 expire(group, &ids, &users);
+                Outcomes::Done
+            }
+            Input::Withdraw(ids) => {
+                withdraw(group, &ids, &users).await?;
                 Outcomes::Done
             }
             Input::Operate { id, operation, by } => {
@@ -68,7 +72,7 @@ async fn load(group: &mut Group<'_>, inputs: &[Input]) -> Result<Owners, StoreEr
                 let is_news = |it: &&Settlement| it.outcome != Outcome::Delivered || it.receipt.is_some();
                 telling.extend(settlements.iter().filter(is_news).map(|it| it.id));
             }
-            Input::Expire(ids) => telling.extend(ids),
+            Input::Expire(ids) | Input::Withdraw(ids) => telling.extend(ids),
             Input::Operate { id, .. } => journeys.push(*id),
             Input::AcknowledgeAll { digest, .. } => telling.push(*digest),
             Input::Receipt { id, .. } => telling.push(*id),

@@ -243,6 +243,7 @@ async fn put_back(
         delivery.next_attempt_at = now;
         delivery.retry_from = now;
         delivery.tries = 0;
+        delivery.replayed_at = Some(now);
         delivery.replays = delivery.replays.saturating_add(1);
         // What failed before is open again.
         tell_journeys(group, &owners, &delivery);

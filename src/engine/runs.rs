@@ -70,6 +70,7 @@ impl Group<'_> {
                 Input::Ingest(events) => events.as_mut_slice(),
                 Input::Settle(_)
                 | Input::Expire(_)
+                | Input::Withdraw(_)
                 | Input::Operate { .. }
                 | Input::AcknowledgeAll { .. }
                 | Input::Receipt { .. } => &mut [],

@@ -1,6 +1,6 @@
 //! What attempts made of deliveries, and of their destinations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::command::Settlement;
@@ -14,7 +14,7 @@ use crate::domain::decide::Queue;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::health::{Health, PausedBy, Signal, Turn};
-use crate::domain::ids::{DeliveryId, UserKey};
+use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits;
 use crate::domain::retry::{self, Terms};
 use crate::store::StoreError;
@@ -90,6 +90,38 @@ pub(super) fn expire(group: &mut Group<'_>, ids: &[DeliveryId], owners: &Owners)
             group.put_delivery(write);
         }
     }
+}
+
+/// Takes back what tells of journeys that nobody needs to be told of any more.
+pub(super) async fn withdraw(
+    group: &mut Group<'_>,
+    ids: &[DeliveryId],
+    owners: &Owners,
+) -> Result<(), StoreError> {
+    let is_open = |(journey, user): &(&JourneyId, &UserKey)| {
+        group.profile(user).is_some_and(|profile| profile.journeys.iter().any(|it| it.id == **journey))
+    };
+    let closed: Vec<_> = owners.iter().filter(|it| !is_open(it)).map(|(journey, _)| *journey).collect();
+    let closed: HashMap<_, _> = if closed.is_empty() {
+        HashMap::new()
+    } else {
+        let found = group.store().journeys_by_id(&closed).await?;
+        found.into_iter().flatten().map(|journey| (journey.id, journey)).collect()
+    };
+    for id in ids {
+        let Some(mut write) = group.delivery(*id) else { continue };
+        let find = |journey: JourneyId| {
+            let own = owners.get(&journey).and_then(|user| group.profile(user));
+            let open = own.and_then(|profile| profile.journeys.iter().find(|it| it.id == journey));
+            open.or_else(|| closed.get(&journey))
+        };
+        if let Some(why) = write.delivery.overtaken(find) {
+            write.delivery.supersede(None, format!("not sent: {why}"), group.now);
+            tell_journeys(group, owners, &write.delivery);
+            group.put_delivery(write);
+        }
+    }
+    Ok(())
 }
 
 /// Notes what attempts say of their destination. Only turns are written down: a destination that fares well, or stumbles now and

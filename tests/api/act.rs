@@ -149,6 +149,10 @@ async fn a_snooze_is_an_hour_or_until_nine_by_the_teams_clock() {
     let path = links(&app, &mail)[2].clone();
     let page = press(&app, &path, "").await.expect(200).text();
     assert!(page.contains("21 Nov 2026, 12:30 CET"), "{page}");
+    // Loaded again, minutes later: it ends when it did.
+    app.advance(5 * 60_000).await;
+    let page = press(&app, &path, "").await.expect(200).text();
+    assert!(page.contains("It is snoozed by ops@example.com until 21 Nov 2026, 12:30 CET"), "{page}");
     assert!(
         open(&app, &path)
             .await

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::app::{OPERATOR, TestApp, app};
 use crate::http::{Got, send};
 use crate::studio::{definitions, post_stage};
-use crate::support::twilio::{ACCOUNT, FLOW, FROM, FakeTwilio, TOKEN, Turn, WORKSPACE, signature};
+use crate::support::twilio::{
+    ACCOUNT, ACCOUNTS_TOKEN, FLOW, FROM, FakeTwilio, TOKEN, Turn, WORKSPACE, signature,
+};
 
 const MINUTE: i64 = 60_000;
 const ANN: &str = "+15551230001";
@@ -130,6 +132,60 @@ async fn a_ladder_of_mail_call_and_task_is_walked_until_somebody_presses_the_key
     app.advance(120 * MINUTE).await;
     assert_eq!(twilio.made().len(), 2, "the ladder stopped");
     assert_eq!(twilio.violations(), [""; 0]);
+    app.finish().await;
+}
+
+/// What was queued for a journey says nothing any more once somebody dealt with that: nobody is rung up at night for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queued_call_of_a_journey_that_was_dealt_with_is_not_made() {
+    for (deal, reason) in [("confirmed", "over"), ("acknowledge", "acknowledged"), ("snooze", "snoozed")] {
+        let (app, twilio) = serving(json!([level("30m", call())])).await;
+        let id = post_stage(&app, "u1", "no_reply").await;
+        app.advance(29 * MINUTE).await;
+        app.call("POST", "/api/destinations/twilio/pause", None).await.expect(200);
+        app.advance(MINUTE).await;
+        assert_eq!(delivery(&app).await["status"], "pending");
+        app.advance(1_000).await;
+        match deal {
+            "confirmed" => drop(post_stage(&app, "u1", "confirmed").await),
+            "acknowledge" => {
+                app.call("POST", &format!("/api/journeys/{id}/acknowledge"), None).await.expect(200);
+            }
+            _ => {
+                let body = json!({ "for": "2h", "by": "ada" });
+                app.call("POST", &format!("/api/journeys/{id}/snooze"), Some(&body)).await.expect(200);
+            }
+        }
+        app.call("POST", "/api/destinations/twilio/resume", None).await.expect(200);
+        app.advance(1_000).await;
+        let shown = delivery(&app).await;
+        assert_eq!((&shown["status"], twilio.made().len()), (&json!("superseded"), 0), "{deal}: {shown:#}");
+        assert!(shown["reason"].as_str().expect("one").contains(reason), "{deal}: {}", shown["reason"]);
+        // Who puts it back wants it made.
+        let path = format!("/api/deliveries/{}/replay", shown["id"].as_str().expect("one"));
+        app.call("POST", &path, None).await;
+        app.advance(1_000).await;
+        assert_eq!(
+            (&delivery(&app).await["status"], twilio.made().len()),
+            (&json!("delivered"), 1),
+            "{deal}"
+        );
+        app.finish().await;
+    }
+}
+
+/// Twilio's answer repeats the message, and who reads what is kept of it must not be able to act.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_kept_of_a_message_holds_its_link() {
+    let (app, twilio) = serving(json!([level("30m", sms())])).await;
+    post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    let made = twilio.made();
+    assert!(made[0].field("Body").contains("/act/"));
+    let shown = delivery(&app).await;
+    assert!(!shown.to_string().contains("/act/"), "a link is kept: {shown:#}");
+    let snippet = shown["attempts"][0]["responseSnippet"].as_str().expect("one");
+    assert!(snippet.contains(&made[0].sid) && !snippet.contains(ANN), "{snippet}");
     app.finish().await;
 }
 
@@ -355,7 +411,10 @@ async fn credentials_that_do_not_hold_pause_it_and_a_test_says_so() {
         (&good["status"], &good["sent"], &good["httpStatus"]),
         (&json!("delivered"), &json!(true), &json!(200))
     );
-    assert!(!good.to_string().contains(TOKEN), "{good}");
+    for token in [TOKEN, ACCOUNTS_TOKEN] {
+        assert!(!good.to_string().contains(token), "{good}");
+    }
+    assert!(good["responseSnippet"].as_str().expect("one").contains("The clinic"), "{good}");
     twilio.lock(true);
     let bad = app.call("POST", "/api/destinations/twilio/test", None).await.expect(200).json();
     assert!(bad["error"].as_str().unwrap().contains("20003"), "{bad}");

@@ -16,6 +16,8 @@ use super::receiver::{Receiver, Reply, Request};
 
 pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
 pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// What an account shows as its token, which is not the one that we come with.
+pub const ACCOUNTS_TOKEN: &str = "fedcba9876543210fedcba9876543210";
 pub const FLOW: &str = "FW00000000000000000000000000000001";
 pub const WORKSPACE: &str = "WS00000000000000000000000000000001";
 pub const FROM: &str = "+15005550006";
@@ -192,7 +194,12 @@ impl State {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (request.method.as_str(), parts.as_slice()) {
             ("GET", ["2010-04-01", "Accounts", account]) if *account == format!("{ACCOUNT}.json") => {
-                reply(200, &json!({ "sid": ACCOUNT, "status": "active", "type": "Full" }).to_string())
+                // Twilio shows the account's own token, whatever key somebody comes with.
+                let account = json!({
+                    "sid": ACCOUNT, "friendly_name": "The clinic", "status": "active", "type": "Full",
+                    "auth_token": ACCOUNTS_TOKEN,
+                });
+                reply(200, &account.to_string())
             }
             ("GET", [.., sid, "Context"]) => self.context(sid),
             ("GET", _) => self.list(&parts, &pairs(query.as_bytes()), clock.now()),

@@ -31,7 +31,7 @@ pub(super) async fn send(network: &Network, destination: &Destination, batch: &[
     let batch = &*ways_back::with_pages(network.links.as_ref(), batch);
     match &destination.kind {
         DestinationKind::Webhook { urls, signing, gzip } => {
-            let secrets = Secrets::of(destination);
+            let secrets = Secrets::of(destination).with_links(network.links.as_ref(), batch);
             let webhook = Webhook { urls, signing, gzip: *gzip, timeout, secrets: &secrets };
             let requests = webhook.requests_of(network, batch);
             Turns::one_each(batch).run(most, timeout, &network.clock, &requests).await
@@ -43,7 +43,7 @@ pub(super) async fn send(network: &Network, destination: &Destination, batch: &[
             sent
         }
         DestinationKind::Twilio(account) => {
-            let secrets = Secrets::of(destination);
+            let secrets = Secrets::of(destination).with_links(network.links.as_ref(), batch);
             let client = TwilioClient { account, network, timeout, secrets: &secrets };
             let requests = TwilioRequests { client, deliveries: batch };
             Turns::one_each(batch).run(most, timeout, &network.clock, &requests).await

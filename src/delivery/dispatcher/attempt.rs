@@ -30,6 +30,7 @@ impl Inner {
         {
             warn!(destination = %lane.key, "what waited too long could not be given up yet: {why}");
         }
+        let deliveries = self.without_overtaken(lane, deliveries).await;
         if deliveries.is_empty() {
             let mut state = lane.state();
             state.in_flight = state.in_flight.saturating_sub(1);
@@ -70,6 +71,18 @@ impl Inner {
         let (late, rest): (Vec<_>, Vec<_>) =
             deliveries.into_iter().partition(|delivery| retry::is_expired(delivery, after, now));
         (late.into_iter().map(|delivery| delivery.id).collect(), rest)
+    }
+
+    /// Takes back what tells of journeys that were dealt with since. An alarm too many is better than none: what can't be looked up
+    /// is sent.
+    async fn without_overtaken(&self, lane: &Lane, mut deliveries: Vec<Delivery>) -> Vec<Delivery> {
+        match self.outbox.withdraw(&deliveries).await {
+            Ok(gone) => deliveries.retain(|delivery| !gone.contains(&delivery.id)),
+            Err(why) => {
+                warn!(destination = %lane.key, "whether alarms are still wanted could not be looked up: {why}");
+            }
+        }
+        deliveries
     }
 
     /// Sends while the claim holds; whatever happens, there is one answer for each. What is returned beside them keeps the lease.

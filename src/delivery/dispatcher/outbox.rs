@@ -1,6 +1,6 @@
 //! What the dispatcher needs of the floors beside and below it, and no more.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::Delivery;
 use crate::domain::health::Health;
-use crate::domain::ids::{DeliveryId, UserKey};
+use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits::MAX_CLAIM_BYTES;
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, EngineError, Leases, Settlement};
@@ -70,6 +70,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Gives up what has waited longer than its destination lets it; returns once it is on disk.
     async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError>;
+
+    /// Takes back what tells of journeys that nobody needs to be told of any more; answers which, once it is on disk.
+    async fn withdraw(&self, deliveries: &[Delivery]) -> Result<Vec<DeliveryId>, EngineError>;
 
     /// Waits until deliveries were made since the last call; answers for which destinations. One caller at a time.
     async fn made(&self) -> BTreeSet<String>;
@@ -202,6 +205,24 @@ impl Outbox for EngineOutbox {
 
     async fn expire(&self, ids: Vec<DeliveryId>) -> Result<(), EngineError> {
         self.engine.expire(ids).await
+    }
+
+    async fn withdraw(&self, deliveries: &[Delivery]) -> Result<Vec<DeliveryId>, EngineError> {
+        let stalls = deliveries.iter().flat_map(Delivery::stalls);
+        let wanted: Vec<JourneyId> = stalls.map(|(journey, _)| journey).collect();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (store, ids) = (self.store.clone(), wanted.clone());
+        let found = off_thread(async move { store.journeys_by_id(&ids).await }).await?;
+        let journeys: HashMap<_, _> = wanted.into_iter().zip(found).collect();
+        let find = |id| journeys.get(&id).and_then(Option::as_ref);
+        let overtaken = deliveries.iter().filter(|delivery| delivery.overtaken(find).is_some());
+        let overtaken: Vec<_> = overtaken.map(|delivery| delivery.id).collect();
+        if !overtaken.is_empty() {
+            self.engine.withdraw(overtaken.clone()).await?;
+        }
+        Ok(overtaken)
     }
 
     async fn made(&self) -> BTreeSet<String> {

@@ -154,6 +154,10 @@ impl Outbox for FakeOutbox {
         }
         Ok(())
     }
+    async fn withdraw(&self, _: &[Delivery]) -> Result<Vec<DeliveryId>, EngineError> {
+        Ok(Vec::new())
+    }
+
     async fn made(&self) -> BTreeSet<String> {
         self.made.notified().await;
         self.queue.lock().unwrap().iter().map(|delivery| delivery.destination.clone()).collect()

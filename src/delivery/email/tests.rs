@@ -95,6 +95,7 @@ fn delivery() -> Delivery {
         retry_from: at,
         tries: 0,
         replays: 0,
+        replayed_at: None,
         reason: None,
         superseded_by: None,
         receipt: None,

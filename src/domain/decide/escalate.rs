@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::Decision;
 use super::recipients::{Address, OnCall, Recipients};
 use super::stall::Stall;
@@ -149,15 +151,17 @@ impl Decision<'_> {
                     attributes: attributes.clone(),
                     priority: *priority,
                 };
-                vec![self.twilio(stall, via, request, OnCall::Somebody, None)]
+                let context = self.mail_context(stall, OnCall::Somebody, false);
+                vec![self.twilio(via, request, context, None)]
             }
         }
     }
 
     fn mail(&self, stall: &Stall<'_>, to: &[Recipient], template: &str) -> Parcel {
-        let Recipients { to, on_call, missing } = self.recipients(stall, to, Address::Mail);
-        let payload =
-            Payload::Email { template: template.to_owned(), to, context: self.mail_context(stall, on_call) };
+        let Recipients { to, on_call, own, missing } = self.recipients(stall, to, Address::Mail);
+        // All of them read the same mail.
+        let context = self.mail_context(stall, on_call, !own.is_empty());
+        let payload = Payload::Email { template: template.to_owned(), to, context };
         Parcel { destination: EMAIL.to_owned(), payload, failure: missing }
     }
 
@@ -178,24 +182,27 @@ impl Decision<'_> {
         via: &str,
         request: impl Fn(String) -> TwilioRequest,
     ) -> Vec<Parcel> {
-        let Recipients { mut to, on_call, missing } = self.recipients(stall, to, Address::Phone);
+        let Recipients { mut to, on_call, own, missing } = self.recipients(stall, to, Address::Phone);
         if missing.is_some() {
             to.push(String::new());
         }
-        to.into_iter().map(|to| self.twilio(stall, via, request(to), on_call, missing.clone())).collect()
+        let parcel = |to: String| {
+            let context = self.mail_context(stall, on_call, own.contains(&to));
+            self.twilio(via, request(to), context, missing.clone())
+        };
+        to.into_iter().map(parcel).collect()
     }
 
     fn twilio(
         &self,
-        stall: &Stall<'_>,
         via: &str,
         request: TwilioRequest,
-        on_call: OnCall,
+        context: Map<String, Value>,
         missing: Option<String>,
     ) -> Parcel {
         Parcel {
             destination: via.to_owned(),
-            payload: Payload::Twilio { request, context: self.mail_context(stall, on_call) },
+            payload: Payload::Twilio { request, context },
             failure: missing.or_else(|| self.why_not_through(via)),
         }
     }

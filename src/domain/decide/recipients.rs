@@ -1,5 +1,7 @@
 //! Whom a level reaches: resolved when it fires.
 
+use std::collections::HashSet;
+
 use super::Decision;
 use super::stall::Stall;
 use crate::domain::definition::document::check_email;
@@ -26,21 +28,31 @@ pub(super) struct Recipients {
     /// Each once, in the order in which they are written.
     pub to: Vec<String>,
     pub on_call: OnCall,
+    /// Those of them that are the journey's own, and nobody's of the team: the person that it is about reads there.
+    pub own: HashSet<String>,
     /// Why there is nobody, where there is nobody.
     pub missing: Option<String>,
 }
 
 impl Decision<'_> {
     pub(super) fn recipients(&self, stall: &Stall<'_>, wanted: &[Recipient], address: Address) -> Recipients {
-        let mut found = Recipients { to: Vec::new(), on_call: OnCall::Somebody, missing: None };
+        let mut found =
+            Recipients { to: Vec::new(), on_call: OnCall::Somebody, own: HashSet::new(), missing: None };
+        let mut own: Vec<String> = Vec::new();
         for recipient in wanted {
             match recipient {
                 Recipient::Address(text) => found.to.push(text.clone()),
                 Recipient::OnCall(team) => self.people_on_call(team, address, &mut found),
-                Recipient::Field(field) => found.to.extend(field_of(stall, field, address)),
+                Recipient::Field(field) => {
+                    let address = field_of(stall, field, address);
+                    own.extend(address.clone());
+                    found.to.extend(address);
+                }
             }
         }
-        let mut known = std::collections::HashSet::new();
+        let count = |all: &[String], one: &String| all.iter().filter(|it| *it == one).count();
+        found.own = own.iter().filter(|it| count(&own, it) == count(&found.to, it)).cloned().collect();
+        let mut known = HashSet::new();
         found.to.retain(|to| known.insert(to.clone()));
         if found.to.is_empty() {
             let wanted: Vec<_> = wanted.iter().cloned().map(String::from).collect();

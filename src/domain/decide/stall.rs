@@ -65,15 +65,22 @@ impl Stall<'_> {
 }
 
 impl Decision<'_> {
-    /// What the template of a mail, call or message sees: the journey as it is at this moment.
-    pub(super) fn mail_context(&self, stall: &Stall<'_>, on_call: OnCall) -> Map<String, Value> {
+    /// What the template of a mail, call or message sees: the journey as it is at this moment. `to_person`: it goes to the one whom
+    /// the journey is about, who gets nothing to act by.
+    pub(super) fn mail_context(
+        &self,
+        stall: &Stall<'_>,
+        on_call: OnCall,
+        to_person: bool,
+    ) -> Map<String, Value> {
         let Stall { journey, flow, due, .. } = stall;
         let steps: Vec<Value> = journey
             .steps
             .iter()
             .map(|step| json!({ "stage": step.stage, "at": step.at, "receivedAt": step.received_at }))
             .collect();
-        object(json!({
+        let link = if to_person { None } else { self.link_to(journey) };
+        let mut context = object(json!({
             "journey": {
                 "id": journey.id,
                 "userId": user_for_mail(&journey.user),
@@ -97,9 +104,13 @@ impl Decision<'_> {
             "outsideHours": due.is_outside_hours,
             "thread": stall.thread(),
             "timeZone": stall.time_zone(),
-            "link": self.link_to(journey),
+            "link": link,
             "now": self.now,
-        }))
+        }));
+        if to_person {
+            context.insert("toPerson".to_owned(), true.into());
+        }
+        context
     }
 
     fn link_to(&self, journey: &Journey) -> Option<String> {

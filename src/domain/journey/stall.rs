@@ -145,6 +145,19 @@ impl Journey {
         self.escalations.iter().any(|mark| self.is_of_stall(mark) && mark.at <= by)
     }
 
+    /// Why nobody needs what was made `at` that time to tell of this journey any more; `None` while it is wanted.
+    pub fn overtakes(&self, at: Timestamp) -> Option<&'static str> {
+        match self.standing(Some(at)) {
+            Standing::Closed => Some("the journey was over before it could be sent"),
+            Standing::MovedOn => Some("the journey had moved on before it could be sent"),
+            Standing::Acknowledged => Some("the stall was acknowledged before it could be sent"),
+            Standing::Stalled => {
+                let is_snoozed = self.snooze_of_stall().is_some_and(|snooze| snooze.note.at > at);
+                is_snoozed.then_some("the journey was snoozed before it could be sent")
+            }
+        }
+    }
+
     /// What became of something that was sent for it; says whether that was news.
     pub fn receive(&mut self, delivery: DeliveryId, receipt: Option<&EscalationReceipt>) -> bool {
         let mark = self.escalations.iter_mut().find(|mark| mark.delivery_id == delivery);

@@ -43,19 +43,32 @@ pub(super) async fn page(opened: &Opened<'_>, id: JourneyId, form: Option<Form>)
         Err(error) => return failed(&error),
     };
     let standing = journey.standing(Some(opened.told_at()));
+    let was_done = is_snoozed(opened, &journey);
     match form {
-        Some(form) if allows(standing, &opened.link.purpose) => perform(opened, &journey, &form).await,
+        Some(form) if allows(standing, &opened.link.purpose) && !was_done => {
+            perform(opened, &journey, &form).await
+        }
         form => {
             // Pressed twice, or by two people: what they want is so, and the first word stands.
-            let is_so = form.is_none() || standing == Standing::Acknowledged;
+            let is_so = form.is_none() || was_done || standing == Standing::Acknowledged;
             let status = if is_so { StatusCode::OK } else { StatusCode::CONFLICT };
             shown(opened, &journey, status, notice(opened, &journey))
         }
     }
 }
 
+/// Whether a snooze runs that is what the link's would have been: a page that is loaded again snoozes no further.
+fn is_snoozed(opened: &Opened<'_>, journey: &Journey) -> bool {
+    let now = opened.engine.clock().now();
+    let running = journey.snooze_of_stall().filter(|snooze| snooze.until > now);
+    running.is_some_and(|snooze| {
+        let then = operation(opened, zone(opened, journey), snooze.note.at);
+        matches!(then, Operation::Snooze { until, .. } if until == snooze.until)
+    })
+}
+
 async fn perform(opened: &Opened<'_>, journey: &Journey, form: &Form) -> Page {
-    let operation = operation(opened, zone(opened, journey));
+    let operation = operation(opened, zone(opened, journey), opened.engine.clock().now());
     match opened.engine.operate(journey.id, operation, opened.by(form)).await {
         Ok(journey) => {
             let (text, at) = match operation {
@@ -84,8 +97,9 @@ fn unknown() -> Page {
     Page::problem(StatusCode::NOT_FOUND, "This journey is not known", text)
 }
 
-fn operation(opened: &Opened<'_>, zone: Tz) -> Operation {
-    let (now, told_at) = (opened.engine.clock().now(), Some(opened.told_at()));
+/// What the link is for, done `now`.
+fn operation(opened: &Opened<'_>, zone: Tz, now: Timestamp) -> Operation {
+    let told_at = Some(opened.told_at());
     match &opened.link.purpose {
         Purpose::Resolve(_) => Operation::Resolve,
         Purpose::Snooze(_, SnoozeFor::Hour) => {
@@ -162,7 +176,7 @@ fn shown(opened: &Opened<'_>, journey: &Journey, status: StatusCode, notice: Opt
     Page::new(status, "journey.html", context)
 }
 
-/// What can be done now: the link's own purpose first, unless it was done just now.
+/// What can be done now with what the delivery carried: the link's own purpose first, unless it was done just now.
 fn actions(opened: &Opened<'_>, journey: &Journey, was_done: bool) -> Vec<Value> {
     let id = journey.id;
     let all = [
@@ -174,7 +188,7 @@ fn actions(opened: &Opened<'_>, journey: &Journey, was_done: bool) -> Vec<Value>
     let standing = journey.standing(Some(opened.told_at()));
     let (own, others): (Vec<_>, Vec<_>) = all
         .into_iter()
-        .filter(|(purpose, _)| allows(standing, purpose))
+        .filter(|(purpose, _)| opened.has_come_with(purpose) && allows(standing, purpose))
         .partition(|(purpose, _)| *purpose == opened.link.purpose && !was_done);
     let own = own.into_iter().map(|action| (action, true));
     let others = others.into_iter().map(|action| (action, false));

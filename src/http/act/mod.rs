@@ -17,7 +17,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use self::form::Form;
 use self::page::Page;
 use super::api::ApiState;
-use crate::domain::delivery::{Delivery, Payload, TwilioRequest};
+use crate::domain::delivery::{Cause, Delivery, Payload, TwilioRequest};
 use crate::domain::limits;
 use crate::domain::link::{Link, LinkError, Links, Purpose};
 use crate::domain::time::Timestamp;
@@ -102,6 +102,15 @@ impl<'a> Opened<'a> {
             // Those are for Twilio, elsewhere.
             Purpose::CallKey(_) | Purpose::Status(_) => unknown(),
         }
+    }
+
+    /// Whether a link for `purpose` came with the same delivery, so that whoever has this one has that, too. The mail of an alarm
+    /// has them all; a message has one, and so has each journey of a digest.
+    fn has_come_with(&self, purpose: &Purpose) -> bool {
+        let is_alarm = |delivery: &Delivery| {
+            matches!((&delivery.payload, &delivery.cause), (Payload::Email { .. }, Cause::Stall(_)))
+        };
+        *purpose == self.link.purpose || self.delivery.as_ref().is_some_and(is_alarm)
     }
 
     /// The link for something else that came with the same delivery, and ends when this one does: what stands behind `/act/`, and

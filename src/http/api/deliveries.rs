@@ -155,6 +155,7 @@ mod tests {
             retry_from: at,
             tries: 1,
             replays: 0,
+            replayed_at: None,
             reason: None,
             superseded_by: None,
             receipt: None,

@@ -23,7 +23,7 @@ pub struct ApiState {
     pub engine: Engine,
     /// What was measured.
     pub metrics: metrics::Handle,
-    /// Where the server is signal from outside, without a slash at its end.
+    /// Where the server is reached from outside, without a slash at its end.
     pub public_url: String,
     /// When the server started.
     pub started: Instant,
@@ -76,8 +76,8 @@ impl ApiState {
     }
 
     /// The same, with what opens the links of mails.
-    pub fn with_links(self, links: Links) -> Self {
-        Self { links: Some(links), ..self }
+    pub fn with_links(self, links: impl Into<Option<Links>>) -> Self {
+        Self { links: links.into(), ..self }
     }
 
     /// The same, with one more check of `/readyz`.

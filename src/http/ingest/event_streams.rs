@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::body::{self, Cap};
 use super::incoming::Incoming;
-use super::refusal::{Refusal, describe, of_engine};
+use super::refusal::{self, Refusal, describe, of_engine};
 use super::signature;
 use crate::domain::definition::SourceKind;
 use crate::domain::ingest::IngestError;
@@ -17,6 +17,9 @@ use crate::domain::ingest::batch::RejectedItem;
 use crate::domain::ingest::event_streams::Batch;
 use crate::domain::ingest::studio::BodyKind;
 use crate::http::reply;
+
+/// How many items that can't be read the debugger shows of one batch.
+const SHOWN: usize = 5;
 
 /// `POST /events/{write_key}`, or `/events` with the write key as the user of a Basic authorization.
 ///
@@ -43,10 +46,19 @@ pub(super) async fn post(
     if !events.is_empty() {
         incoming.ingest(&source, events, &body).await?;
     }
-    for item in &batch.rejected {
-        refused(item.error.clone()).note(incoming.engine, incoming.now);
-    }
+    note(&batch.rejected, |error| refused(error).note(incoming.engine, incoming.now));
     Ok(answer(&batch.rejected))
+}
+
+/// Shows the first few refusals, and of the rest how many they are: one post must not push all others out of the debugger.
+fn note(rejected: &[RejectedItem], show: impl Fn(IngestError)) {
+    let (first, rest) = rejected.split_at(rejected.len().min(SHOWN));
+    first.iter().for_each(|item| show(item.error.clone()));
+    if let Some((next, others)) = rest.split_first() {
+        others.iter().for_each(|item| refusal::count(&item.error));
+        let message = format!("{} more of this batch can't be read: the answer names each", rest.len());
+        show(IngestError::new(next.error.code, message));
+    }
 }
 
 /// The flows of those executions of which the batch does not say them, but that are known.

@@ -48,7 +48,7 @@ impl Refusal {
 
     /// Counts it and shows it in the debugger.
     pub(in crate::http) fn note(self, engine: &Engine, now: Timestamp) {
-        counter!("stagepost_ingest_rejected_total", "code" => self.error.code.as_str()).increment(1);
+        count(&self.error);
         engine.debugger().reject(Rejection {
             at: now,
             source: self.source,
@@ -58,6 +58,11 @@ impl Refusal {
             body: self.body,
         });
     }
+}
+
+/// Counts a refusal.
+pub(super) fn count(error: &IngestError) {
+    counter!("stagepost_ingest_rejected_total", "code" => error.code.as_str()).increment(1);
 }
 
 /// The beginning of what was posted, as text.

@@ -65,7 +65,7 @@ impl<'a> Calls<'a> {
             destination,
             action,
             deliveries,
-            secrets: Secrets::of(destination),
+            secrets: Secrets::of(destination).with_links(network.links.as_ref(), deliveries),
             mapped: Vec::with_capacity(deliveries.len()),
             keys: Vec::new(),
         };

@@ -54,6 +54,17 @@ const CODES: [(u32, &str); 15] = [
     (21617, "it is longer than 1,600 characters"),
 ];
 
+/// What is kept of an answer. The rest repeats what Twilio was sent: links that act, telephones, what was said.
+const KEPT: [&str; 8] =
+    ["sid", "status", "assignment_status", "error_code", "error_message", "code", "message", "more_info"];
+
+/// Those `fields` of `body` that say something, as JSON.
+pub(super) fn kept(body: &Value, fields: &[&str]) -> String {
+    let known = fields.iter().filter_map(|&field| Some((field, body.get(field)?)));
+    let known = known.filter(|(_, value)| !value.is_null());
+    Value::Object(known.map(|(field, value)| (field.to_owned(), value.clone())).collect()).to_string()
+}
+
 /// What was made.
 #[derive(Debug)]
 pub(super) struct Taken {
@@ -92,7 +103,7 @@ pub(super) fn made(
     now: Timestamp,
 ) -> Result<Taken, Box<Refusal>> {
     let (answer, body) = judge(result, secrets, now)?;
-    let snippet = secrets.masked(&answer.snippet, RESPONSE_SNIPPET_BYTES);
+    let snippet = secrets.masked(&kept(&body, &KEPT), RESPONSE_SNIPPET_BYTES);
     let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let Some(sid) = text("sid") else { return Err(unreadable(&answer, snippet, "it names no SID")) };
     let status = text("status").or_else(|| text("assignment_status")).unwrap_or_default();
@@ -168,7 +179,8 @@ fn refused(answer: &Answer, secrets: &Secrets, now: Timestamp) -> Box<Refusal> {
     };
     // Twilio does not say which code that has; those that are known speak of a number, a flow or the account.
     let may_be_a_conflict = verdict.outcome == Outcome::Failed && (answer.status == 409 || known.is_none());
-    let snippet = secrets.masked(&answer.snippet, RESPONSE_SNIPPET_BYTES);
+    let shown = if body.is_object() { kept(&body, &KEPT) } else { answer.snippet.clone() };
+    let snippet = secrets.masked(&shown, RESPONSE_SNIPPET_BYTES);
     let verdict = Verdict { status: Some(answer.status), snippet: Some(snippet), ..verdict };
     Box::new(Refusal { verdict, may_be_a_conflict, code })
 }

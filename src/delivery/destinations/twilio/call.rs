@@ -7,6 +7,7 @@ use super::answer::Refusal;
 use super::client::Fields;
 use super::doubt::Doubt;
 use super::{Ask, Letter, listing};
+use crate::delivery::links;
 use crate::delivery::templates::{Templates, TextKind, render_text};
 use crate::delivery::ways_back;
 use crate::domain::delivery::Receipt;
@@ -51,7 +52,7 @@ impl<'a> Call<'a> {
             Ok(links) => (Some(links), None),
             Err(why) => (None, Some(why)),
         };
-        let journey = ways_back::journey_of(letter.delivery);
+        let journey = ways_back::journey_of(letter.delivery).filter(|_| !links::is_to_person(letter.context));
         let action = links
             .zip(journey)
             .map(|(links, journey)| ways_back::key_callback(links, journey, letter.delivery));
