@@ -271,7 +271,7 @@ mod tests {
         };
         let now = Timestamp::from_millis(1_790_000_000_000);
         let link = Link {
-            purpose: Purpose::Status,
+            purpose: Purpose::Status(0),
             delivery: DeliveryId::from_bytes([1; 16]),
             expires_at: now.plus(Span::from_secs(1)),
         };

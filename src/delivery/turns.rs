@@ -68,7 +68,7 @@ impl<'a> Turns<'a> {
             let mut under_way = stream::iter(turn).map(make).buffer_unordered(most.max(1));
             let mut stuck = HashSet::new();
             while let Some((places, sent)) = under_way.next().await {
-                if matches!(sent.outcome, Outcome::Retry { .. } | Outcome::Unsure) {
+                if matches!(sent.outcome, Outcome::Retry { .. } | Outcome::Unsure | Outcome::Sought) {
                     stuck.extend(places.iter().map(|&place| &self.deliveries[place].user));
                 }
                 for place in places {

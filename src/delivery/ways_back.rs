@@ -19,7 +19,8 @@ pub(super) fn is_public(links: &Links) -> bool {
 
 /// Where Twilio is to tell of `delivery`.
 pub(super) fn status_callback(links: &Links, delivery: &Delivery) -> String {
-    let link = Link { purpose: Purpose::Status, delivery: delivery.id, expires_at: links::until(delivery) };
+    let purpose = Purpose::Status(delivery.replays);
+    let link = Link { purpose, delivery: delivery.id, expires_at: links::until(delivery) };
     format!("{}/twilio/{}/status", links.base_url, links.key.sign(&link))
 }
 

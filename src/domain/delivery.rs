@@ -161,7 +161,8 @@ pub struct Receipt {
 pub struct Attempt {
     /// When it began.
     pub at: Timestamp,
-    /// What came of it: `delivered`, `retry`, `failed`, `unsure` or `ambiguous`.
+    /// What came of it: `delivered`, `retry`, `failed`, `unsure`, `sought` or `ambiguous`; `begun` while it is under way, and for
+    /// ever where the process died over it.
     pub status: String,
     /// The receiver's HTTP (or SMTP) status code, where it answered.
     #[serde(default)]
@@ -179,6 +180,9 @@ pub struct Attempt {
 /// What came of one attempt, decided where the answer is known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
+    /// None yet: the request is about to leave, and what can't be repeated by a name leaves word of that first. What comes of it
+    /// takes its place.
+    Begun,
     /// Taken.
     Delivered,
     /// Try again, not before the receiver's `Retry-After` where it gave one (seconds, already clamped).
@@ -190,6 +194,8 @@ pub enum Outcome {
     Failed,
     /// It may have arrived, and the receiver can be asked: the next attempt looks it up before anything is sent.
     Unsure,
+    /// An earlier attempt may have arrived, and the receiver could not tell this time: nothing was sent.
+    Sought,
     /// Nobody can tell whether it arrived.
     Ambiguous,
 }
@@ -198,10 +204,12 @@ impl Outcome {
     /// The name kept with the attempt and counted.
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Begun => "begun",
             Self::Delivered => "delivered",
             Self::Retry { .. } => "retry",
             Self::Failed => "failed",
             Self::Unsure => "unsure",
+            Self::Sought => "sought",
             Self::Ambiguous => "ambiguous",
         }
     }
@@ -290,6 +298,15 @@ impl Delivery {
         self.superseded_by = by;
         self.reason = Some(reason);
         self.updated_at = now;
+    }
+
+    /// The stalls that it tells of: each journey, with the delivery that its mark names.
+    pub fn stalls(&self) -> Vec<(JourneyId, DeliveryId)> {
+        match &self.cause {
+            Cause::Stall(journey) => vec![(*journey, self.id)],
+            Cause::Digest(stalls) => stalls.clone(),
+            _ => Vec::new(),
+        }
     }
 
     /// Notes what became of it at its receiver; says whether that was news. Nothing leads back from a final word, and who tells of

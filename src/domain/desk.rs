@@ -33,13 +33,13 @@ pub struct Gathering {
     /// When it ends: then they leave each alone, or one digest in their place.
     #[serde(rename = "e")]
     pub until: Timestamp,
-    /// The mails, in the order in which they were made; at most `limits::MAX_GATHERED`.
+    /// The mails, in the order in which they were made; at most `limits::MAX_HELD_BACK`.
     #[serde(rename = "d")]
     pub deliveries: Vec<DeliveryId>,
 }
 
 impl Gathering {
-    /// Whether it is over: its time, or there are as many as one may hold.
+    /// Whether it is over: its time, or there are enough for one digest.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.until <= now || self.deliveries.len() >= limits::MAX_GATHERED
     }

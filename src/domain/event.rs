@@ -18,8 +18,10 @@ pub const STUDIO_FLOW_ENDED: &str = "Studio Flow Ended";
 /// How the message ids begin of what Studio tells by itself (`studio:<execution SID>:<step SID>`), through Event Streams or when
 /// it is asked: whoever tells of a step, it is taken once. Whose run it is, Studio does not know.
 pub const STUDIO_MESSAGE: &str = "studio:";
+/// What stands for the step in the message id of an execution's start.
+pub const STUDIO_START: &str = "started";
 /// Longer execution SIDs name no run that is looked for by them, in bytes; Twilio's have 34.
-const LONGEST_SID: usize = 64;
+pub const LONGEST_SID: usize = 64;
 
 /// The name under which queries see a page call.
 pub const PAGE_VIEWED: &str = "Page Viewed";
@@ -281,6 +283,11 @@ impl Event {
     }
 }
 
+/// The message id of what Studio itself tells of a step of an execution.
+pub fn studio_message(execution_sid: &str, step: &str) -> String {
+    format!("{STUDIO_MESSAGE}{execution_sid}:{step}")
+}
+
 /// The end of an execution, read from a [`STUDIO_FLOW_ENDED`] event.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StudioEnd<'a> {
@@ -319,6 +326,15 @@ impl Event {
             execution_sid: text(properties, "executionSid")?,
             reason: &reason[..reason.floor_char_boundary(limits::MAX_NAME_BYTES)],
         })
+    }
+
+    /// Makes a stage post a step that is kept and no more: its stage was told of already.
+    pub fn demote_stage(&mut self) {
+        if let Call::Track { event, .. } = &mut self.call
+            && event == STUDIO_STEP
+        {
+            STUDIO_STEP_ENDED.clone_into(event);
+        }
     }
 
     /// The execution that it is about, if it is one of Studio's events.

@@ -109,8 +109,11 @@ pub const MAX_EVENT_DESTINATIONS: usize = 20;
 pub const MAX_DEFINITIONS_BYTES: usize = 4 * 1024 * 1024;
 
 // --- escalation -------------------------------------------------------------------------------------------------
-/// Mails that one digest takes the place of; with more, it leaves before its time and the next one begins.
+/// Mails with which a digest leaves before its time, and the next one begins.
 pub const MAX_GATHERED: usize = 1000;
+/// Mails that are held back for one digest, at most: users whose timers are looked at together may bring more than are needed, and
+/// what is past this leaves by itself.
+pub const MAX_HELD_BACK: usize = 2 * MAX_GATHERED;
 /// Marks of levels that fired which a journey keeps, one for each delivery; beyond it the oldest go that are not asked for any more.
 pub const MAX_ESCALATIONS: usize = 300;
 /// Deliveries that one level makes when it fires; what is more is left out, and logged.
@@ -119,11 +122,11 @@ pub const MAX_FIRED: usize = 100;
 pub const MAX_MAIL_TRAIT_BYTES: usize = 8 * 1024;
 /// Journeys that a digest lists; it says how many more there are.
 pub const MAX_DIGEST_ROWS: usize = 60;
-
 /// Earlier alarms that a mail about a stall lists: the newest.
 pub const MAX_MAIL_ALARMS: usize = 20;
-/// How much longer than its digest's window a mail is held back: should nobody end the window, it goes by itself.
-pub const DIGEST_GRACE: Span = Span::from_secs(60);
+/// How much longer than its digest's window a mail is held back: should nobody end the window, it goes by itself. Long
+/// enough for a server that was down to make its digests when it is back.
+pub const DIGEST_GRACE: Span = Span::from_hours(1);
 /// What one level of an escalation may do at once.
 pub const MAX_ACTIONS: usize = 10;
 /// Longest template of what a call or message says, in characters.
@@ -134,8 +137,8 @@ pub const MAX_CHANNEL_VALUES_BYTES: usize = 8 * 1024;
 pub const MAX_TASK_PRIORITY: u32 = 2_147_483_647;
 /// Widgets of one flow that are stages.
 pub const MAX_WIDGETS: usize = 1000;
-/// How long mails are held back for a digest, at most.
-pub const MAX_DIGEST_WINDOW: Span = Span::from_hours(24);
+/// How long mails are held back for a digest, at most. What else the same user's journey sends to the same people waits behind them.
+pub const MAX_DIGEST_WINDOW: Span = Span::from_secs(15 * 60);
 /// How often a level may repeat itself.
 pub const MAX_REPEATS: u32 = 100;
 /// Shifts of a team, and its opening hours.
@@ -152,6 +155,9 @@ pub const SUMMARY_OLDEST: usize = 10;
 pub const SUMMARY_JOURNEYS: usize = 500_000;
 /// Journeys counted in one step.
 pub const SUMMARY_STEP: usize = 200;
+/// How long after the end of an execution was told its journey still waits for a terminal stage: Twilio's batches come seconds
+/// apart, in any order.
+pub const DEATH_GRACE: Span = Span::from_secs(5);
 /// Snoozes that a journey keeps.
 pub const MAX_SNOOZES: usize = 20;
 /// How far ahead a journey may be snoozed.

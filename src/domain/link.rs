@@ -8,7 +8,7 @@
 //! | 1 | the purpose, and thereby the form of what follows |
 //! | 6 | when it ends, in milliseconds since 1970 |
 //! | 16 | the delivery that it came with |
-//! | 0 to 321 | what the purpose is about: a journey, or a team and an address |
+//! | 0 to 321 | what the purpose is about: a journey, a team and an address, or a number of replays |
 //! | 16 | the beginning of the HMAC over all before it |
 
 use base64::Engine as _;
@@ -56,8 +56,8 @@ pub enum Purpose {
     },
     /// Takes the key that somebody pressed in a call about a journey.
     CallKey(JourneyId),
-    /// Takes what the receiver says of the delivery that it came with.
-    Status,
+    /// Takes what the receiver says of the delivery that it came with, of what was made after it was put back that often.
+    Status(u32),
 }
 
 /// One link, before it is signed and after it was checked.
@@ -176,7 +176,7 @@ fn number(purpose: &Purpose) -> u8 {
         Purpose::AcknowledgeAll => 5,
         Purpose::Unsubscribe { .. } => 6,
         Purpose::CallKey(_) => 7,
-        Purpose::Status => 8,
+        Purpose::Status(_) => 8,
     }
 }
 
@@ -195,7 +195,8 @@ fn encode(link: &Link) -> Vec<u8> {
             bytes.push(0);
             bytes.extend_from_slice(address.as_bytes());
         }
-        Purpose::AcknowledgeAll | Purpose::Status => {}
+        Purpose::Status(replays) => bytes.extend_from_slice(&replays.to_be_bytes()),
+        Purpose::AcknowledgeAll => {}
     }
     bytes
 }
@@ -216,7 +217,7 @@ fn decode(bytes: &[u8]) -> Option<Link> {
             Purpose::Unsubscribe { team: team.to_owned(), address: address.to_owned() }
         }
         7 => Purpose::CallKey(journey(subject)?),
-        8 if subject.is_empty() => Purpose::Status,
+        8 => Purpose::Status(u32::from_be_bytes(subject.try_into().ok()?)),
         _ => return None,
     };
     Some(Link {
@@ -278,7 +279,8 @@ mod tests {
             Purpose::Unsubscribe { team: "desk".to_owned(), address: "ann@example.com".to_owned() },
             longest,
             Purpose::CallKey(id()),
-            Purpose::Status,
+            Purpose::Status(0),
+            Purpose::Status(u32::MAX),
         ] {
             let link = link(purpose);
             let text = key().sign(&link);
@@ -297,7 +299,7 @@ mod tests {
 
     #[test]
     fn its_time_ends_to_the_millisecond() {
-        let link = link(Purpose::Status);
+        let link = link(Purpose::Status(1));
         let text = key().sign(&link);
         let before = Timestamp::from_millis(link.expires_at.millis() - 1);
         assert!(key().open(&text, before).is_ok());

@@ -35,6 +35,7 @@ pub fn settle(
     terms: &Terms,
     now: Timestamp,
 ) -> Delivery {
+    let delivery = &if *outcome == Outcome::Begun { delivery.clone() } else { without_begun(delivery) };
     let mut settled = delivery.clone();
     if delivery.tries == 0 {
         settled.retry_from = attempt.at;
@@ -43,7 +44,9 @@ pub fn settle(
     keep(&mut settled.attempts, attempt);
     settled.tries = delivery.tries.saturating_add(1);
     settled.updated_at = now;
-    if delivery.status != DeliveryStatus::Pending && *outcome != Outcome::Delivered {
+    if *outcome == Outcome::Begun
+        || delivery.status != DeliveryStatus::Pending && *outcome != Outcome::Delivered
+    {
         return settled;
     }
     let outcome = match outcome {
@@ -51,11 +54,12 @@ pub fn settle(
         outcome => outcome,
     };
     (settled.status, settled.reason) = match outcome {
+        Outcome::Begun => (settled.status, settled.reason),
         Outcome::Delivered => (DeliveryStatus::Delivered, None),
         Outcome::Failed => (DeliveryStatus::Failed, Some(error)),
         Outcome::Ambiguous => (DeliveryStatus::Ambiguous, Some(error)),
         // Asked again until it is known; when time is up, an operator has to look.
-        Outcome::Unsure => {
+        Outcome::Unsure | Outcome::Sought => {
             let next = now.plus(wait(delivery.tries, None, terms.jitter));
             match out_of_time(&settled, next, terms) {
                 Some(why) => (DeliveryStatus::Ambiguous, Some(format!("{why}; the last attempt: {error}"))),
@@ -80,6 +84,16 @@ pub fn settle(
         settled.superseded_by = None;
     }
     settled
+}
+
+/// The delivery without the word that its attempt began, where it left one: what came of it takes its place. That of an attempt
+/// that a process died over stays, as it is not the newest.
+fn without_begun(delivery: &Delivery) -> Delivery {
+    let mut before = delivery.clone();
+    if before.attempts.pop_if(|newest| newest.status == Outcome::Begun.as_str()).is_some() {
+        before.tries = before.tries.saturating_sub(1);
+    }
+    before
 }
 
 /// Keeps what an attempt learned of the thing at its receiver. A callback may have been faster: it knows more.
@@ -180,6 +194,28 @@ mod tests {
             response_snippet: None,
             error: None,
         }
+    }
+
+    #[test]
+    fn what_came_of_an_attempt_takes_the_place_of_its_beginning() {
+        let begin = |delivery: &Delivery| {
+            let attempt = Attempt { status: "begun".to_owned(), ..attempt(delivery.created_at) };
+            settle(delivery, attempt, &Outcome::Begun, &TERMS, delivery.created_at)
+        };
+        let states = |delivery: &Delivery| -> Vec<String> {
+            delivery.attempts.iter().map(|attempt| attempt.status.clone()).collect()
+        };
+        let begun = begin(&pending());
+        assert_eq!(
+            (begun.status, begun.tries, begun.next_attempt_at),
+            (DeliveryStatus::Pending, 1, begun.created_at)
+        );
+        // A process died over the first.
+        let again = begin(&begun);
+        assert_eq!((states(&again), again.tries), (vec!["begun".to_owned(); 2], 2));
+        let retry = Outcome::Retry { after: None };
+        let ended = settle(&again, attempt(again.created_at), &retry, &TERMS, again.created_at);
+        assert_eq!((states(&ended), ended.tries), (vec!["begun".to_owned(), "retry".to_owned()], 2));
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn a_day_of_journeys() {
     let mut completed = journey(&mut ids, "f", early, JourneyStatus::Completed);
     completed.ended_at = Some(late);
     let mut waiting = journey(&mut ids, "g", early, JourneyStatus::Stalled);
-    waiting.died = Some(Death { at: early, reason: String::new() });
+    waiting.died = Some(Death { at: early, reason: String::new(), told_at: Timestamp::default() });
     // Two marks of one stall, a later stall of another stage; somebody took notice after the day.
     stalled.escalations = vec![
         escalation(&mut ids, "no_reply", early),

@@ -30,13 +30,18 @@ pub struct Accepted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Stop the ladder of the present stall.
-    Acknowledge,
+    Acknowledge {
+        /// When the one who acts was told of a stall: only that one is meant. `None`: whichever there is.
+        told_at: Option<Timestamp>,
+    },
     /// Close the journey.
     Resolve,
     /// Let the ladder of the present stall rest.
     Snooze {
         /// Until then; after now, at most `limits::MAX_SNOOZE` ahead, and before the journey expires.
         until: Timestamp,
+        /// As for an acknowledgement.
+        told_at: Option<Timestamp>,
     },
 }
 
@@ -121,7 +126,7 @@ impl Input {
             }
             Self::Expire(ids) => (ids.len(), 0),
             Self::Operate { .. } | Self::Receipt { .. } => (1, 0),
-            Self::AcknowledgeAll { .. } => (limits::MAX_GATHERED, 0),
+            Self::AcknowledgeAll { .. } => (limits::MAX_HELD_BACK, 0),
         }
     }
 }

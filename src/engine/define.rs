@@ -17,6 +17,41 @@ use crate::domain::definition::{
 use crate::domain::limits;
 use crate::store::StoreError;
 
+/// What a plan writes.
+#[derive(Default)]
+struct Written {
+    changes: ChangeSet,
+    /// Computations that nothing is read for any more.
+    gone: Vec<String>,
+    /// Teams whose hours, or rota, are others now; `None` for those that go.
+    teams: Vec<(String, Option<Team>)>,
+}
+
+impl Written {
+    /// Open journeys of a flow whose rules changed are looked at anew.
+    fn put(&mut self, mut definition: Definition, has_journeys: bool) {
+        match &mut definition {
+            Definition::Flow(flow) if has_journeys => flow.revisit = Some(Revisit::default()),
+            Definition::Team(team) => self.teams.push((team.key.clone(), Some(team.clone()))),
+            Definition::Flow(_)
+            | Definition::Audience(_)
+            | Definition::Trait(_)
+            | Definition::Source(_)
+            | Definition::Destination(_) => {}
+        }
+        self.changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
+    }
+
+    fn delete(&mut self, existing: &Definitions, kind: Kind, key: String) {
+        let known = existing.get(kind, &key);
+        self.gone.extend(known.as_ref().and_then(Definition::computation).map(|it| it.id.clone()));
+        if kind == Kind::Team {
+            self.teams.push((key.clone(), None));
+        }
+        self.changes.definitions.push(DefinitionWrite::Delete { kind, key });
+    }
+}
+
 impl Writer {
     /// Brings the definitions in line with what is wanted.
     pub(super) async fn apply(
@@ -41,42 +76,24 @@ impl Writer {
         let until = self.shared.store.last_event().await?;
         let counts = self.shared.store.counts().await?;
         let has_journeys = counts.journeys.values().any(|count| *count > 0);
-        let mut changes = ChangeSet::default();
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
-        // Computations that nothing is read for any more.
-        let mut gone = Vec::new();
-        // Teams whose hours, or rota, are others now; `None` for those that go.
-        let mut teams = Vec::new();
+        let mut written = Written::default();
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
-                let before =
-                    existing.computation(&computation.key).filter(|known| known.id == computation.id);
+                let before = existing.computation(&computation.key).filter(|it| it.id == computation.id);
                 if recompute {
                     start.begin(computation, &mut self.ids);
-                    gone.extend(before.filter(|_| !computation.enabled).map(|before| before.id.clone()));
+                    let stopped = before.filter(|_| !computation.enabled);
+                    written.gone.extend(stopped.map(|before| before.id.clone()));
                 }
                 announce_later(computation, before.map(Arc::as_ref));
             }
-            match &mut definition {
-                Definition::Flow(flow) if has_journeys => flow.revisit = Some(Revisit::default()),
-                Definition::Team(team) => teams.push((team.key.clone(), Some(team.clone()))),
-                Definition::Flow(_)
-                | Definition::Audience(_)
-                | Definition::Trait(_)
-                | Definition::Source(_)
-                | Definition::Destination(_) => {}
-            }
-            changes.definitions.push(DefinitionWrite::Put(Box::new(definition)));
+            written.put(definition, has_journeys);
         }
         for (kind, key) in plan.deletes {
-            gone.extend(
-                existing.get(kind, &key).as_ref().and_then(Definition::computation).map(|it| it.id.clone()),
-            );
-            if kind == Kind::Team {
-                teams.push((key.clone(), None));
-            }
-            changes.definitions.push(DefinitionWrite::Delete { kind, key });
+            written.delete(&existing, kind, key);
         }
+        let Written { mut changes, gone, teams } = written;
         if has_journeys {
             revisit_flows_of(&existing, &teams, &mut changes);
         }

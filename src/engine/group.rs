@@ -580,11 +580,14 @@ fn account_of(event: &Event) -> Option<UserKey> {
 
 /// What found no room on its profile is in its event, but whoever runs the server should know.
 fn report_left_out(left_out: LeftOut) {
-    for (what, count) in
-        [("traits", left_out.traits), ("leaf_entries", left_out.leaf_entries), ("groups", left_out.groups)]
-    {
+    let on_profiles =
+        [("traits", left_out.traits), ("leaf_entries", left_out.leaf_entries), ("groups", left_out.groups)];
+    for (what, count) in on_profiles.into_iter().filter(|(_, count)| *count > 0) {
+        tracing::warn!(what, count, "a profile is full; only the events keep these");
+    }
+    // Of what a level leaves out, the decision itself says whose it is.
+    for (what, count) in on_profiles.into_iter().chain([("escalations", left_out.escalations)]) {
         if count > 0 {
-            tracing::warn!(what, count, "a profile is full; only the events keep these");
             metrics::counter!("stagepost_left_out_total", "what" => what)
                 .increment(u64::try_from(count).unwrap_or(u64::MAX));
         }

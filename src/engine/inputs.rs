@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::command::{By, Input, Operation, Outcomes, Settlement};
 use super::error::EngineError;
 use super::group::Group;
-use super::receipts::receive;
+use super::receipts::{load_owners, receive};
 use super::settle::{Faring, expire, settle};
 use crate::domain::change::DeliveryWrite;
 use crate::domain::decide::OperateError;
@@ -80,18 +80,9 @@ async fn load(group: &mut Group<'_>, inputs: &[Input]) -> Result<Owners, StoreEr
     group.load_for(&events).await?;
     group.load_deliveries(deliveries).await?;
     for DeliveryWrite { delivery, .. } in telling.into_iter().filter_map(|id| group.delivery(id)) {
-        match delivery.cause {
-            Cause::Stall(journey) => journeys.push(journey),
-            Cause::Digest(stalls) => journeys.extend(stalls.into_iter().map(|(journey, _)| journey)),
-            _ => {}
-        }
+        journeys.extend(delivery.stalls().into_iter().map(|(journey, _)| journey));
     }
-    let users = group.users_of(&journeys).await?;
-    group.load(users.values().cloned()).await?;
-    if !users.is_empty() {
-        group.load_accounts().await?;
-    }
-    Ok(users)
+    load_owners(group, &journeys).await
 }
 
 fn operate(
@@ -105,9 +96,9 @@ fn operate(
     let user = user.ok_or_else(not_found)?;
     let done = group.with_profile(user, |decision, profile| {
         let done = match operation {
-            Operation::Acknowledge => decision.acknowledge(profile, id, note),
+            Operation::Acknowledge { told_at } => decision.acknowledge(profile, id, told_at, note),
             Operation::Resolve => decision.resolve(profile, id, note),
-            Operation::Snooze { until } => decision.snooze(profile, id, until, note),
+            Operation::Snooze { until, told_at } => decision.snooze(profile, id, until, told_at, note),
         };
         (done.is_ok(), done)
     });
@@ -116,6 +107,9 @@ fn operate(
             // It is known, but no longer in the profile: finished long ago.
             OperateError::NotFound | OperateError::NotOpen => {
                 format!("journey {id} is finished; there is nothing left to do")
+            }
+            OperateError::MovedOn => {
+                format!("journey {id} has moved on; the stall that was told of is over")
             }
             OperateError::Acknowledged => {
                 format!("journey {id} is acknowledged: nobody is told of this stall any more, so there is nothing to snooze")
@@ -151,7 +145,7 @@ fn acknowledge_all(
     for (journey, _) in stalls {
         let Some(user) = users.get(&journey) else { continue };
         let acknowledged = group.with_profile(user, |decision, profile| {
-            let done = decision.acknowledge_told(profile, journey, told_at, note.clone());
+            let done = decision.acknowledge(profile, journey, Some(told_at), note.clone()).is_ok();
             (done, done)
         });
         done += usize::from(acknowledged == Some(true));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::command::Input;
 use super::group::Group;
 use super::inputs::decide;
+use super::receipts::{load_told, tell_journeys};
 use super::settle::Faring;
 use super::writer::Writer;
 use crate::domain::backfill::Backfill;
@@ -226,16 +227,20 @@ impl Writer {
         let ever = Timestamp::from_millis(i64::MAX);
         let found =
             self.shared.store.due_deliveries(destination, ever, &HashSet::new(), limits::UPKEEP_STEP).await?;
-        let now = self.shared.clock.now();
-        let deliveries = found.into_iter().map(|mut delivery| {
-            let was = Some((delivery.status, delivery.next_attempt_at));
-            delivery.supersede(None, "its destination was removed".to_owned(), now);
-            DeliveryWrite { delivery, was }
-        });
-        let mut changes = ChangeSet { deliveries: deliveries.collect(), ..ChangeSet::default() };
-        if changes.is_empty() {
+        if found.is_empty() {
             return Ok(false);
         }
+        let shared = Arc::clone(&self.shared);
+        let now = shared.clock.now();
+        let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
+        let owners = load_told(&mut group, &found).await?;
+        for mut delivery in found {
+            let was = Some((delivery.status, delivery.next_attempt_at));
+            delivery.supersede(None, "its destination was removed".to_owned(), now);
+            tell_journeys(&mut group, &owners, &delivery);
+            group.put_delivery(DeliveryWrite { delivery, was });
+        }
+        let mut changes = group.finish().await?;
         self.commit(&mut changes).await?;
         Ok(true)
     }

@@ -3,9 +3,10 @@
 use super::error::EngineError;
 use super::group::Group;
 use super::inputs::Owners;
-use crate::domain::delivery::{Cause, Delivery, Receipt};
-use crate::domain::ids::DeliveryId;
+use crate::domain::delivery::{Delivery, Receipt};
+use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::EscalationReceipt;
+use crate::store::StoreError;
 
 /// Notes what became of a delivery at its receiver; it and its journey are loaded.
 pub(super) fn receive(
@@ -23,15 +24,30 @@ pub(super) fn receive(
     Ok(())
 }
 
+/// Loads the users whose journeys these deliveries tell of, as far as they are known; answers whose they are.
+pub(super) async fn load_told(
+    group: &mut Group<'_>,
+    deliveries: impl IntoIterator<Item = &Delivery>,
+) -> Result<Owners, StoreError> {
+    let journeys: Vec<JourneyId> =
+        deliveries.into_iter().flat_map(Delivery::stalls).map(|(journey, _)| journey).collect();
+    load_owners(group, &journeys).await
+}
+
+/// Loads the users whose journeys these are, as far as they are known; answers whose they are.
+pub(super) async fn load_owners(group: &mut Group<'_>, journeys: &[JourneyId]) -> Result<Owners, StoreError> {
+    let owners = group.users_of(journeys).await?;
+    group.load(owners.values().cloned()).await?;
+    if !owners.is_empty() {
+        group.load_accounts().await?;
+    }
+    Ok(owners)
+}
+
 /// Lets the journeys that a delivery was sent for know what became of it, as far as they are loaded and still in their profiles.
 pub(super) fn tell_journeys(group: &mut Group<'_>, owners: &Owners, delivery: &Delivery) {
-    let stalls = match &delivery.cause {
-        Cause::Stall(journey) => vec![(*journey, delivery.id)],
-        Cause::Digest(stalls) => stalls.clone(),
-        _ => return,
-    };
     let receipt = EscalationReceipt::of(delivery);
-    for (journey, mail) in stalls {
+    for (journey, mail) in delivery.stalls() {
         let Some(user) = owners.get(&journey) else { continue };
         group.with_profile(user, |decision, profile| {
             (decision.receive(profile, journey, mail, receipt.as_ref()), ())

@@ -6,11 +6,14 @@ use serde_json::{Map, Value};
 
 use super::error::EngineError;
 use super::group::Group;
+use super::inputs::Owners;
+use super::receipts::{load_told, tell_journeys};
 use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite, ReplayWrite};
 use crate::domain::definition::Problem;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, Payload};
-use crate::domain::ids::{DeliveryId, ReplayId};
+use crate::domain::ids::{DeliveryId, JourneyId, ReplayId};
+use crate::domain::journey::Standing;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::profile::Profile;
@@ -26,6 +29,15 @@ enum PutBack {
     Pending,
 }
 
+/// How a delivery came to be put back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// A person named it, and knows what it says.
+    Named,
+    /// It is one of many: an alarm of what is settled would wake people for nothing.
+    Filtered,
+}
+
 impl Writer {
     /// Puts back one delivery that a person named.
     pub(super) async fn replay_one(&mut self, id: DeliveryId) -> Result<(), EngineError> {
@@ -36,7 +48,7 @@ impl Writer {
         let Some(write) = group.delivery(id) else {
             return Err(EngineError::NotFound { what: "delivery", key: id.to_string() });
         };
-        match put_back(&mut group, write).await? {
+        match put_back(&mut group, write, Choice::Named).await? {
             PutBack::Pending => {
                 Err(EngineError::Conflict(format!("delivery {id} is waiting for an attempt already")))
             }
@@ -155,7 +167,8 @@ impl Writer {
         group.load(deliveries.iter().map(|delivery| delivery.user.clone())).await?;
         for delivery in deliveries {
             let was = Some((delivery.status, delivery.next_attempt_at));
-            match put_back(&mut group, DeliveryWrite { delivery: delivery.clone(), was }).await? {
+            let write = DeliveryWrite { delivery: delivery.clone(), was };
+            match put_back(&mut group, write, Choice::Filtered).await? {
                 PutBack::Replayed => replay.replayed += 1,
                 PutBack::Overtaken => replay.superseded += 1,
                 PutBack::Pending => {}
@@ -201,16 +214,26 @@ fn counted(filter: &DeliveryFilter, counts: &Counts) -> u64 {
 }
 
 /// Puts a delivery back, unless a newer truth overtook it.
-async fn put_back(group: &mut Group<'_>, write: DeliveryWrite) -> Result<PutBack, StoreError> {
+async fn put_back(
+    group: &mut Group<'_>,
+    write: DeliveryWrite,
+    choice: Choice,
+) -> Result<PutBack, StoreError> {
     let DeliveryWrite { mut delivery, was } = write;
     if delivery.status == DeliveryStatus::Pending {
         return Ok(PutBack::Pending);
     }
     group.load([delivery.user.clone()]).await?;
+    let owners = load_told(group, [&delivery]).await?;
     let now = group.now;
-    let overtaken = group.profile(&delivery.user).is_some_and(|profile| is_overtaken(&delivery, profile));
+    let overtaken = group.profile(&delivery.user).is_some_and(|profile| is_overtaken(&delivery, profile))
+        || (choice == Choice::Filtered && is_settled(&delivery, group, &owners));
     // What is true of him now is what this was decided on.
     group.touch(&delivery.user);
+    if overtaken && delivery.status == DeliveryStatus::Superseded {
+        // What took its place stays known.
+        return Ok(PutBack::Overtaken);
+    }
     if overtaken {
         delivery.supersede(None, "it says what is no longer true".to_owned(), now);
     } else {
@@ -221,6 +244,8 @@ async fn put_back(group: &mut Group<'_>, write: DeliveryWrite) -> Result<PutBack
         delivery.retry_from = now;
         delivery.tries = 0;
         delivery.replays = delivery.replays.saturating_add(1);
+        // What failed before is open again.
+        tell_journeys(group, &owners, &delivery);
     }
     group.put_delivery(DeliveryWrite { delivery, was });
     Ok(if overtaken { PutBack::Overtaken } else { PutBack::Replayed })
@@ -239,4 +264,16 @@ fn is_overtaken(delivery: &Delivery, profile: &Profile) -> bool {
     let now = profile.memberships.get(key).map(|membership| Value::Bool(membership.member));
     let now = now.or_else(|| profile.values.get(key).map(|computed| computed.value.clone()));
     profile.key != delivery.user || now.is_some_and(|now| now != *said)
+}
+
+/// Whether it is an alarm that nobody needs any more: a digest took its place, or none of the stalls that it tells of still waits
+/// for somebody.
+fn is_settled(delivery: &Delivery, group: &Group<'_>, owners: &Owners) -> bool {
+    let stalls = delivery.stalls();
+    let waits = |(id, _): &(JourneyId, DeliveryId)| {
+        let profile = owners.get(id).and_then(|user| group.profile(user));
+        let journey = profile.and_then(|profile| profile.journeys.iter().find(|journey| journey.id == *id));
+        journey.is_some_and(|it| it.standing(Some(delivery.created_at)) == Standing::Stalled)
+    };
+    !stalls.is_empty() && (delivery.superseded_by.is_some() || !stalls.iter().any(waits))
 }

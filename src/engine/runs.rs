@@ -37,8 +37,8 @@ struct Owner {
 #[derive(Default)]
 struct Known {
     owners: HashMap<String, Owner>,
-    /// Whom addresses lead to.
-    phones: HashMap<String, UserKey>,
+    /// Whom addresses lead to: nobody, where several people share one.
+    phones: HashMap<String, Option<UserKey>>,
 }
 
 /// A run that goes to another user with one of the group's events.
@@ -80,7 +80,8 @@ impl Group<'_> {
             return Ok(());
         }
         self.load(events.iter().map(|event| event.user_key())).await?;
-        let mut known = self.load_runs(&events, &definitions).await?;
+        let (mut known, copies) = self.load_runs(&events, &definitions).await?;
+        self.hand_overs.extend(copies);
         for event in &mut events {
             let over = known.settle(event, &definitions, |user| self.survivor(user));
             self.hand_overs.extend(over);
@@ -95,42 +96,53 @@ impl Group<'_> {
         }
         let user = self.survivor(&event.user_key());
         let Some(run) = event.studio_run() else { return };
-        let is_it = |over: &HandOver| over.execution_sid == run.execution_sid && over.to == user;
-        let Some(at) = self.hand_overs.iter().position(is_it) else { return };
-        let HandOver { from, to, execution_sid } = self.hand_overs.remove(at);
-        self.with_two(&to, &from, |decision, to, from| decision.hand_over(from, to, &execution_sid));
+        // In this group, either may have become part of somebody else since.
+        let (now, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.hand_overs)
+            .into_iter()
+            .partition(|over| over.execution_sid == run.execution_sid && *self.surviving(&over.to) == user);
+        self.hand_overs = later;
+        for HandOver { from, execution_sid, .. } in now {
+            let from = self.survivor(&from);
+            self.with_two(&user, &from, |decision, to, from| decision.hand_over(from, to, &execution_sid));
+        }
     }
 
-    /// Loads who has the runs of these events, and whom the addresses lead to of those that nobody has.
+    /// Loads who has the runs of these events, and whom the addresses lead to of those that nobody has. Answers also the copies
+    /// of runs that go to whom they were named for: two nodes were told of one at the same time.
     async fn load_runs(
         &mut self,
         events: &[&mut Event],
         definitions: &Definitions,
-    ) -> Result<Known, StoreError> {
+    ) -> Result<(Known, Vec<HandOver>), StoreError> {
         let mut known = Known::default();
         let mut sids: Vec<String> = Vec::new();
         for event in events {
             let Some(run) = run(event, definitions) else { continue };
-            let user = self.survivor(&event.user_key());
-            match self.owner(&user, run.execution_sid) {
-                Some(owner) => drop(known.owners.insert(run.execution_sid.to_owned(), owner)),
-                None => sids.push(run.execution_sid.to_owned()),
+            let own = self.owner(&self.survivor(&event.user_key()), run.execution_sid);
+            // That the user whom Studio's event leads to has the run does not say that nobody else was named for it.
+            if own.is_none() || run.by_studio {
+                sids.push(run.execution_sid.to_owned());
             }
+            known.found(run.execution_sid, own);
         }
         sids.sort_unstable();
         sids.dedup();
-        sids.retain(|sid| !known.owners.contains_key(sid));
         let found = users_by(self.store(), EXECUTION, sids).await?;
         self.load(found.iter().flat_map(|(_, users)| users.iter().cloned())).await?;
+        let mut copies = Vec::new();
         for (sid, users) in found {
-            let owners = users.iter().map(|user| {
+            for user in &users {
                 let user = self.survivor(user);
                 // Whose run was archived has it still.
-                self.owner(&user, &sid).unwrap_or(Owner { user, is_concluded: false })
-            });
-            // Where two nodes were told of it at the same time, somebody was named to one of them.
-            if let Some(owner) = owners.min_by_key(|owner| owner.is_concluded) {
-                known.owners.insert(sid, owner);
+                let owner = self.owner(&user, &sid).unwrap_or(Owner { user, is_concluded: false });
+                known.found(&sid, Some(owner));
+            }
+            let Some(named) = known.owners.get(&sid).filter(|owner| !owner.is_concluded) else { continue };
+            for from in users.iter().map(|user| self.survivor(user)) {
+                let is_copy = self.owner(&from, &sid).is_some_and(|owner| owner.is_concluded);
+                if is_copy && self.owner(&named.user, &sid).is_some() {
+                    copies.push(HandOver { from, to: named.user.clone(), execution_sid: sid.clone() });
+                }
             }
         }
         let open = events.iter().filter_map(|event| {
@@ -143,12 +155,14 @@ impl Group<'_> {
         for (address, users) in users_by(self.store(), PHONE, addresses).await? {
             let mut others =
                 users.into_iter().filter(|user| user.user_id().is_some_and(|id| normal(id) != address));
-            // An address that several people share leads to nobody.
-            if let (Some(user), None) = (others.next(), others.next()) {
-                known.phones.insert(address, user);
-            }
+            let lead = (others.next(), others.next());
+            known.phones.extend(match lead {
+                (Some(user), None) => Some((address, Some(user))),
+                (Some(_), Some(_)) => Some((address, None)),
+                (None, _) => None,
+            });
         }
-        Ok(known)
+        Ok((known, copies))
     }
 
     fn survivor(&self, user: &UserKey) -> UserKey {
@@ -176,6 +190,25 @@ async fn users_by(
 }
 
 impl Known {
+    /// Somebody has the run. One who was named goes before one who was concluded.
+    fn found(&mut self, execution_sid: &str, owner: Option<Owner>) {
+        let Some(owner) = owner else { return };
+        if self.owners.get(execution_sid).is_none_or(|known| known.is_concluded && !owner.is_concluded) {
+            self.owners.insert(execution_sid.to_owned(), owner);
+        }
+    }
+
+    /// The user has the address: nobody is told by it any more where another one has it, too.
+    fn has_address(&mut self, address: String, user: &UserKey) {
+        if user.user_id().is_none_or(|id| normal(id) == address) {
+            return;
+        }
+        let lead = self.phones.entry(address).or_insert_with(|| Some(user.clone()));
+        if lead.as_ref() != Some(user) {
+            *lead = None;
+        }
+    }
+
     /// Whether nobody has the run of whom anything is known but the run.
     fn is_open(&self, execution_sid: &str) -> bool {
         self.owners.get(execution_sid).is_none_or(|owner| owner.user.anonymous_id().is_some())
@@ -192,12 +225,13 @@ impl Known {
         let (sid, by_studio, named) = (run.execution_sid.to_owned(), run.by_studio, is_named(event, &run));
         let address = run.address.map(normal);
         let own = survivor(&event.user_key());
-        let concluded = match address.as_ref().and_then(|address| self.phones.get(address)) {
+        let lead = address.as_ref().and_then(|address| self.phones.get(address)?.as_ref());
+        let concluded = match lead {
             Some(user) if !named && event.user_id.is_some() => survivor(user),
             _ => own.clone(),
         };
         if let Some(address) = address.filter(|_| named) {
-            self.phones.entry(address).or_insert_with(|| own.clone());
+            self.has_address(address, &own);
         }
         let Some(owner) = self.owners.get_mut(&sid) else {
             if by_studio {
@@ -240,16 +274,22 @@ fn set_user(event: &mut Event, user: &UserKey) {
 }
 
 impl Engine {
-    /// The newest run that is known to be that execution, of those that Studio may tell of.
+    /// The newest run that is known to be that execution, of those that Studio may tell of: rather one of somebody who was named.
     pub async fn run(&self, execution_sid: &str) -> Read<Option<Journey>> {
         let store = &self.shared.store;
+        let mut found: Option<Journey> = None;
         for user in store.users_by_external_id(EXECUTION, execution_sid, LOOKED_AT).await? {
             let profile = self.profile(&user).await?;
-            if let Some(run) = profile.iter().flat_map(|profile| profile.runs(execution_sid)).last() {
-                return Ok(Some(run.clone()));
+            let run = profile.iter().flat_map(|profile| profile.runs(execution_sid)).last();
+            if let Some(run) = run
+                && found
+                    .as_ref()
+                    .is_none_or(|known| known.is_told_by_studio_alone() && !run.is_told_by_studio_alone())
+            {
+                found = Some(run.clone());
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Whether anything is known of that execution, be it long ago.

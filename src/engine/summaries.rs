@@ -154,10 +154,14 @@ impl Writer {
         let mut group =
             Group::new(&*shared.store, Arc::clone(&self.rules), shared.clock.now(), &mut self.ids);
         group.load([desk.clone()]).await?;
-        group.with_slot(&desk, |decision, profile| decision.send_summary(profile, team, until, &told));
+        let is_made =
+            group.with_slot(&desk, |decision, profile| decision.send_summary(profile, team, until, &told));
         let mut changes = group.finish().await?;
-        self.commit(&mut changes).await?;
-        tracing::info!(team = team.key, %until, "a summary was made");
+        // It may not be due any more: the team's summary changed, or another node made it.
+        if is_made == Some(true) {
+            self.commit(&mut changes).await?;
+            tracing::info!(team = team.key, %until, "a summary was made");
+        }
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! The sweeper: users whose timers are due are looked at, in bounded batches with ingest in between.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::backfill::BackfillPace;
+use super::desks::desks_of;
 use super::group::Group;
 use super::writer::Writer;
 use crate::domain::decide::message_hash;
@@ -34,10 +35,7 @@ impl Writer {
             Err(error) if error.is_about_this() => {
                 // One of them can't be written. The others must not wait for him.
                 for one in &due {
-                    match self.wake(std::slice::from_ref(one), now).await {
-                        Err(error) if error.is_about_this() => self.leave_alone(&one.1, &error.to_string()),
-                        woken => woken?,
-                    }
+                    self.wake_alone(one, now).await?;
                 }
             }
             woken => woken?,
@@ -46,12 +44,42 @@ impl Writer {
         Ok(more)
     }
 
+    /// Looks at one user, who is left alone where he can't be written; if it is a desk of his that can't, the desk is, and he is
+    /// looked at without it, so that his flow's timers go on.
+    async fn wake_alone(&mut self, due: &(Timestamp, UserKey), now: Timestamp) -> Result<(), StoreError> {
+        let error = match self.wake(std::slice::from_ref(due), now).await {
+            Err(error) if error.is_about_this() => error,
+            woken => return woken,
+        };
+        let user = &due.1;
+        let found = self.shared.store.profiles(std::slice::from_ref(user)).await?;
+        let mut desks: BTreeSet<UserKey> =
+            found.iter().flatten().flat_map(|it| desks_of(it, &self.rules.definitions)).collect();
+        desks.retain(|desk| self.stuck.insert(desk.clone()));
+        let woken = if desks.is_empty() {
+            Err(error)
+        } else {
+            self.wake(std::slice::from_ref(due), now).await.map(|()| error)
+        };
+        match woken {
+            Ok(error) => desks.iter().for_each(|desk| self.leave_alone(desk, &error.to_string())),
+            Err(refused) => {
+                self.stuck.retain(|user| !desks.contains(user));
+                if !refused.is_about_this() {
+                    return Err(refused);
+                }
+                self.leave_alone(user, &refused.to_string());
+            }
+        }
+        Ok(())
+    }
+
     /// Looks at these users.
     async fn wake(&mut self, due: &[(Timestamp, UserKey)], now: Timestamp) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
         let mut group = Group::new(&*shared.store, Arc::clone(&self.rules), now, &mut self.ids);
         group.load(due.iter().map(|(_, user)| user.clone())).await?;
-        group.load_desks().await?;
+        group.load_desks(&self.stuck).await?;
         group.load_accounts().await?;
         group.load_pages(&[], &HashSet::new()).await?;
         let mut strangers = Vec::new();

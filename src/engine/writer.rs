@@ -105,61 +105,54 @@ impl Writer {
     /// # Errors
     /// When the store can't be read.
     pub async fn open(store: Arc<dyn Store>, settings: Settings) -> Result<(Engine, Self), StoreError> {
-        let in_force = Arc::new(InForce::read(&*store, settings.surroundings).await?);
-        let rules = Arc::clone(&in_force.rules);
-        let mut ids = IdSource::new(settings.seed);
+        let Settings { clock, seed, surroundings, address_policy, writers } = settings;
+        let in_force = Arc::new(InForce::read(&*store, surroundings).await?);
+        let mut ids = IdSource::new(seed);
         start_after_newest(&mut ids, &*store).await?;
-        rules.backfills.iter().for_each(|backfill| ids.start_after(backfill.id.to_bytes()));
+        in_force.rules.backfills.iter().for_each(|backfill| ids.start_after(backfill.id.to_bytes()));
         in_force.replays.keys().for_each(|id| ids.start_after(id.to_bytes()));
-        let (published_backfills, backfills) = watch::channel(Arc::new(rules.backfills.clone()));
-        let (published_healths, healths) = watch::channel(Arc::clone(&in_force.healths));
-        let (published_replays, replays) = watch::channel(Arc::new(in_force.replays.clone()));
-        let (published, definitions) = watch::channel(Arc::clone(&rules.definitions));
-        let (sender, commands) = mpsc::channel(limits::QUEUE_COMMANDS);
-        let is_shared = store.is_shared();
-        let node = ids.ksuid("node_", settings.clock.now());
         // In one process, the writer takes the events in, too.
-        let writers = if is_shared { settings.writers } else { 0 };
-        let lanes: Vec<_> = (0..writers).map(|_| mpsc::channel(limits::QUEUE_COMMANDS)).collect();
-        let (mut ingest, events): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
-        if ingest.is_empty() {
-            ingest.push(sender.clone());
-        }
-        let shared = Arc::new(Shared {
-            commands: sender,
-            ingest,
-            queue_places: Arc::new(Semaphore::new(limits::QUEUE_COMMANDS)),
-            queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
-            definitions,
-            backfills,
-            healths,
-            replays,
-            present: Present::new(Arc::clone(&in_force)),
-            newest_id: Mutex::new(ids.newest()),
-            leases: if is_shared { Leases::of_node(node) } else { Leases::everything() },
-            store,
-            clock: settings.clock,
-            debugger: Debugger::default(),
-            pulse: Pulse::default(),
-            deliveries_made: DeliveriesMade::default(),
-        });
-        let ingesters = events.into_iter().zip(1..);
+        let writers = if store.is_shared() { writers } else { 0 };
+        let (shared, ends) = connect(store, clock, writers, &in_force, &mut ids);
+        let mut writer = Self::new(&shared, ends, ids, seed, in_force, address_policy);
+        // Another node that starts just now may do the same.
+        let renewed = writer.until_first(async |it| Ok(it.renew_old_forms().await?)).await;
+        renewed.map_err(|error| match error {
+            EngineError::Store(error) => error,
+            other => StoreError::Stopped(other.to_string()),
+        })?;
+        writer.beat();
+        // Nothing is late before the first tick.
+        shared.pulse.sweeper.store(shared.clock.now().millis(), Ordering::Relaxed);
+        Ok((Engine { shared }, writer))
+    }
+
+    fn new(
+        shared: &Arc<Shared>,
+        ends: Ends,
+        ids: IdSource,
+        base: [u8; 32],
+        in_force: Arc<InForce>,
+        address_policy: AddressPolicy,
+    ) -> Self {
+        let ingesters = ends.events.into_iter().zip(1..);
         let ingesters = ingesters
-            .map(|(events, place)| Ingester::new(Arc::clone(&shared), seed(settings.seed, place), events));
-        let mut writer = Self {
-            shared: Arc::clone(&shared),
+            .map(|(events, place)| Ingester::new(Arc::clone(shared), seed(base, place), events))
+            .collect();
+        Self {
+            shared: Arc::clone(shared),
             ids,
-            rules,
+            rules: Arc::clone(&in_force.rules),
             healths: Arc::clone(&in_force.healths),
             replays: in_force.replays.clone(),
             in_force,
-            ingesters: ingesters.collect(),
+            ingesters,
             look_for_changes: false,
             conflicts: 0,
-            address_policy: settings.address_policy,
-            published,
-            published_backfills,
-            commands,
+            address_policy,
+            published: ends.published,
+            published_backfills: ends.published_backfills,
+            commands: ends.commands,
             waiting: VecDeque::new(),
             // The first tick finds them; what is to be applied at the start goes before it.
             timers_due: false,
@@ -170,24 +163,14 @@ impl Writer {
             sweep_slice: Slice::default(),
             is_busy: false,
             stuck: HashSet::new(),
-            published_healths,
+            published_healths: ends.published_healths,
             replay_has_turn: false,
-            published_replays,
+            published_replays: ends.published_replays,
             jobs: false,
             summaries_due: false,
             summing_up: None,
             stopping: false,
-        };
-        // Another node that starts just now may do the same.
-        let renewed = writer.until_first(async |it| Ok(it.renew_old_forms().await?)).await;
-        renewed.map_err(|error| match error {
-            EngineError::Store(error) => error,
-            other => StoreError::Stopped(other.to_string()),
-        })?;
-        writer.beat();
-        // Nothing is late before the first tick.
-        writer.shared.pulse.sweeper.store(writer.shared.clock.now().millis(), Ordering::Relaxed);
-        Ok((Engine { shared }, writer))
+        }
     }
 
     /// The same writer, with backfills at another pace.
@@ -521,6 +504,60 @@ impl Writer {
         aftermath.happen(written.as_ref().copied());
         written
     }
+}
+
+/// The ends of the channels that the writer holds.
+struct Ends {
+    published: watch::Sender<Arc<Definitions>>,
+    published_backfills: watch::Sender<Arc<Vec<Backfill>>>,
+    published_healths: watch::Sender<Healths>,
+    published_replays: watch::Sender<Arc<BTreeMap<ReplayId, Replay>>>,
+    commands: mpsc::Receiver<Command>,
+    /// Those of the writers that take events in beside this one.
+    events: Vec<mpsc::Receiver<Command>>,
+}
+
+/// What the engine's handles, the writer and `writers` more that take events in share, and the ends that the writer holds.
+fn connect(
+    store: Arc<dyn Store>,
+    clock: Clock,
+    writers: usize,
+    in_force: &Arc<InForce>,
+    ids: &mut IdSource,
+) -> (Arc<Shared>, Ends) {
+    let rules = &in_force.rules;
+    let (published_backfills, backfills) = watch::channel(Arc::new(rules.backfills.clone()));
+    let (published_healths, healths) = watch::channel(Arc::clone(&in_force.healths));
+    let (published_replays, replays) = watch::channel(Arc::new(in_force.replays.clone()));
+    let (published, definitions) = watch::channel(Arc::clone(&rules.definitions));
+    let (sender, commands) = mpsc::channel(limits::QUEUE_COMMANDS);
+    let lanes: Vec<_> = (0..writers).map(|_| mpsc::channel(limits::QUEUE_COMMANDS)).collect();
+    let (mut ingest, events): (Vec<_>, Vec<_>) = lanes.into_iter().unzip();
+    if ingest.is_empty() {
+        ingest.push(sender.clone());
+    }
+    let node = ids.ksuid("node_", clock.now());
+    let shared = Arc::new(Shared {
+        commands: sender,
+        ingest,
+        queue_places: Arc::new(Semaphore::new(limits::QUEUE_COMMANDS)),
+        queue_kilobytes: Arc::new(Semaphore::new(limits::QUEUE_BYTES / 1024 + 1024)),
+        definitions,
+        backfills,
+        healths,
+        replays,
+        present: Present::new(Arc::clone(in_force)),
+        newest_id: Mutex::new(ids.newest()),
+        leases: if store.is_shared() { Leases::of_node(node) } else { Leases::everything() },
+        store,
+        clock,
+        debugger: Debugger::default(),
+        pulse: Pulse::default(),
+        deliveries_made: DeliveriesMade::default(),
+    });
+    let ends =
+        Ends { published, published_backfills, published_healths, published_replays, commands, events };
+    (shared, ends)
 }
 
 /// Ids go on rising after a restart, even if the clock went back meanwhile: the order of deliveries hangs on it.

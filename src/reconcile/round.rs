@@ -9,7 +9,7 @@ use url::Url;
 
 use super::memory::Memory;
 use super::pace::Pace;
-use super::studio::{Access, Listed, Studio, StudioError};
+use super::studio::{Access, Listed, Studio, StudioError, is_execution};
 use crate::delivery::http_client::HttpClient;
 use crate::domain::definition::{Definitions, Flow, SourceKind};
 use crate::domain::event::{Event, STUDIO_FLOW_ENDED};
@@ -17,11 +17,12 @@ use crate::domain::ingest::execution::{Execution, Teller};
 use crate::domain::ingest::recovery::{Remembered, missing, posts};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::page::PageRequest;
+use crate::domain::studio_flow::key_in;
 use crate::domain::time::Span;
 use crate::engine::{Engine, EngineError};
 use crate::metrics::{RECONCILE_LOOK_UPS, RECONCILE_RECOVERED};
 
-/// Most runs that one round looks up; the others have their turn in the next one.
+/// Most runs that one round looks up, of all flows together; the others have their turn in the next one.
 const LOOK_UPS: usize = 200;
 /// How many journeys of each status and flow one round looks at; the next one goes on from there.
 const JOURNEYS: usize = 500;
@@ -52,6 +53,8 @@ pub struct Reconciler {
     posts: HashMap<String, Posts>,
     /// Where looking at journeys goes on, by flow and status.
     cursors: HashMap<(String, JourneyStatus), String>,
+    /// How many rounds there were: each begins at another flow.
+    rounds: usize,
 }
 
 /// One flow in one round.
@@ -66,44 +69,59 @@ impl Reconciler {
     /// Nothing was looked at yet.
     pub fn new(engine: Engine, http: HttpClient, pace: Pace) -> Self {
         let (memory, posts, cursors) = (Memory::default(), HashMap::new(), HashMap::new());
-        Self { engine, http, pace, memory, posts, cursors }
+        Self { engine, http, pace, memory, posts, cursors, rounds: 0 }
     }
 
-    /// Looks back once, at the flows of which it is known which Studio flow they are.
+    /// Looks back once, at the flows of which it is known which Studio flow they are. What can't be read of one run is in nobody's way.
     ///
     /// # Errors
-    /// [`StudioError`], when Studio can't be asked or what was found can't be taken in; what was taken in before stays.
+    /// [`StudioError`], when Studio can't be asked at all or what was found can't be taken in; what was taken in before stays.
     pub async fn round(&mut self, access: &Access) -> Result<Round, StudioError> {
         let mut round = Round::default();
         let definitions = self.engine.definitions();
-        for flow in definitions.flows.values() {
+        let mut flows: Vec<&Arc<Flow>> = definitions.flows.values().filter(|it| it.sid.is_some()).collect();
+        if !flows.is_empty() {
+            let first = self.rounds % flows.len();
+            flows.rotate_left(first);
+        }
+        self.rounds = self.rounds.wrapping_add(1);
+        for (place, flow) in flows.iter().enumerate() {
             let Some(flow_sid) = flow.sid.clone() else { continue };
             let (definitions, flow) = (Arc::clone(&definitions), Arc::clone(flow));
             let turn = Turn { access, definitions, flow, flow_sid };
-            self.look_at_journeys(&turn, &mut round).await?;
-            self.sweep(&turn, &mut round).await?;
+            // Each flow has its share of what is left, and either way of looking half of that.
+            let share = (LOOK_UPS - round.looked_up).div_ceil(flows.len() - place);
+            let most = round.looked_up + share;
+            self.look_at_journeys(&turn, &mut round, most - share / 2).await?;
+            match self.sweep(&turn, &mut round, most).await {
+                Err(StudioError::Failed(why)) => {
+                    tracing::warn!(flow = turn.flow.name, why, "its runs can't be listed")
+                }
+                other => other?,
+            }
         }
         Ok(round)
     }
 
-    /// Journeys that stalled, and those that were not heard of for as long as lost runs are looked for.
-    async fn look_at_journeys(&mut self, turn: &Turn<'_>, round: &mut Round) -> Result<(), StudioError> {
+    /// Journeys that stalled, and those that were not heard of for as long as lost runs are looked for; until so many runs were
+    /// looked up in this round.
+    async fn look_at_journeys(
+        &mut self,
+        turn: &Turn<'_>,
+        round: &mut Round,
+        most: usize,
+    ) -> Result<(), StudioError> {
         let now = self.engine.clock().now();
         let quiet_since = now.minus(turn.access.window);
         for status in [JourneyStatus::Stalled, JourneyStatus::Active] {
             for journey in self.some_journeys(turn, status).await? {
                 let is_late = status == JourneyStatus::Stalled || journey.updated_at <= quiet_since;
-                let Some(sid) = journey.execution_sid.as_deref().filter(|_| is_late) else { continue };
-                if round.looked_up < LOOK_UPS && self.memory.is_due(sid, now) {
-                    let found = match self.studio(turn.access).execution(&turn.flow_sid, sid).await {
-                        Ok(found) => found,
-                        Err(StudioError::NotFound(_)) => {
-                            self.memory.is_done(sid);
-                            continue;
-                        }
-                        Err(error) => return Err(error),
-                    };
-                    self.look_up(turn, &found, Some(&journey), round).await?;
+                let sid = journey.execution_sid.as_deref().filter(|sid| is_late && is_execution(sid));
+                if let Some(sid) = sid
+                    && round.looked_up < most
+                    && self.memory.is_due(sid, now)
+                {
+                    self.look_up(turn, sid, None, Some(&journey), round).await?;
                 }
             }
         }
@@ -128,8 +146,9 @@ impl Reconciler {
         Ok(page.rows)
     }
 
-    /// Runs that began lately: nobody told of them, or they ended and their journeys did not.
-    async fn sweep(&mut self, turn: &Turn<'_>, round: &mut Round) -> Result<(), StudioError> {
+    /// Runs that began lately: nobody told of them, or they ended and their journeys did not; until so many runs were looked up
+    /// in this round.
+    async fn sweep(&mut self, turn: &Turn<'_>, round: &mut Round, most: usize) -> Result<(), StudioError> {
         let now = self.engine.clock().now();
         let from = now.minus(turn.access.window);
         let listed = match self.studio(turn.access).executions(&turn.flow_sid, from).await {
@@ -143,7 +162,7 @@ impl Reconciler {
         round.listed += listed.len();
         for found in &listed {
             let is_young = found.created_at > now.minus(GRACE);
-            if is_young || round.looked_up >= LOOK_UPS || !self.memory.is_due(&found.sid, now) {
+            if is_young || round.looked_up >= most || !self.memory.is_due(&found.sid, now) {
                 continue;
             }
             let journey = self.engine.run(&found.sid).await?;
@@ -151,10 +170,10 @@ impl Reconciler {
                 Some(journey)
                     if found.ended_at.is_some() && journey.status.is_open() && journey.died.is_none() =>
                 {
-                    self.look_up(turn, found, Some(journey), round).await?;
+                    self.look_up(turn, &found.sid, Some(found), Some(journey), round).await?;
                 }
                 None if !self.engine.knows_run(&found.sid).await? => {
-                    self.look_up(turn, found, None, round).await?;
+                    self.look_up(turn, &found.sid, Some(found), None, round).await?;
                 }
                 Some(_) | None if found.ended_at.is_some() => self.memory.is_done(&found.sid),
                 Some(_) | None => {}
@@ -167,22 +186,42 @@ impl Reconciler {
     async fn look_up(
         &mut self,
         turn: &Turn<'_>,
-        found: &Listed,
+        sid: &str,
+        listed: Option<&Listed>,
         journey: Option<&Journey>,
         round: &mut Round,
     ) -> Result<(), StudioError> {
         round.looked_up += 1;
         counter!(RECONCILE_LOOK_UPS).increment(1);
-        match self.recover(turn, found, journey, round).await {
+        let found = match listed {
+            Some(listed) => Ok(listed.clone()),
+            None => self.studio(turn.access).execution(&turn.flow_sid, sid).await,
+        };
+        let outcome = match found {
+            Ok(found) => self.recover(turn, &found, journey, round).await,
+            Err(error) => Err(error),
+        };
+        let now = self.engine.clock().now();
+        match outcome {
             Err(StudioError::NotFound(_)) => {
-                self.memory.is_done(&found.sid);
+                self.memory.is_done(sid);
                 Ok(())
             }
-            Err(error @ StudioError::Failed(_)) => {
-                self.memory.goes_on(&found.sid, self.engine.clock().now());
+            Err(StudioError::Failed(why)) => {
+                self.memory.goes_on(sid, now);
+                tracing::warn!(
+                    flow = turn.flow.name,
+                    execution = sid,
+                    why,
+                    "a run can't be looked up; it is tried again later"
+                );
+                Ok(())
+            }
+            Err(error) => {
+                self.memory.goes_on(sid, now);
                 Err(error)
             }
-            other => other,
+            Ok(()) => Ok(()),
         }
     }
 
@@ -274,13 +313,11 @@ fn user_of(context: &Value) -> Option<String> {
 
 /// Whether a widget posts to this server: a write key tells, whatever name the server was given in between.
 fn is_ours(url: &Url, definitions: &Definitions) -> bool {
-    let keys = definitions.sources.values().filter(|source| source.kind == SourceKind::Studio);
-    let mut keys = keys.map(|source| source.write_key.as_str());
-    url.path()
-        .trim_end_matches('/')
-        .rsplit_once("/studio/")
-        .is_some_and(|(_, key)| keys.any(|known| known == key))
-        || keys.any(|known| known == url.username())
+    let is_key = |key: &str| {
+        let mut studio = definitions.sources.values().filter(|source| source.kind == SourceKind::Studio);
+        studio.any(|source| source.write_key == key)
+    };
+    key_in(url.as_str()).is_some_and(is_key) || is_key(url.username())
 }
 
 /// Under which source the events are: the widgets' own.

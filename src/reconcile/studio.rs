@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::counter;
 use serde_json::Value;
-use url::Url;
+use url::{Position, Url};
 
 use super::pace::Pace;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
@@ -74,8 +74,11 @@ pub enum StudioError {
         "Studio refuses the credentials ({0}): check account_sid, auth_token, api_key and api_secret of the destination `twilio`"
     )]
     Refused(u16),
-    /// It did not answer as it should, often enough.
+    /// It could not be reached or was too busy, often enough: asking for something else is no better.
     #[error("Studio could not be asked: {0}")]
+    Unavailable(String),
+    /// This one thing can't be read.
+    #[error("Studio's answer can't be used: {0}")]
     Failed(String),
     /// What was found could not be taken in.
     #[error("what was found could not be taken in: {0}")]
@@ -92,6 +95,12 @@ pub(super) struct Listed {
     pub ended_at: Option<Timestamp>,
     /// The flow's revision that it runs.
     pub revision: u64,
+}
+
+/// Whether it is the SID of an execution. Widgets may post any text as one: no other becomes part of an address.
+pub(super) fn is_execution(sid: &str) -> bool {
+    let digits = sid.strip_prefix("FN").unwrap_or_default();
+    digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Studio, asked one thing after the other.
@@ -142,7 +151,8 @@ impl Studio<'_> {
         Ok((found.get_mut("definition").map(Value::take).unwrap_or_default(), revision))
     }
 
-    /// All rows of a list. Its further pages are only followed on the same server: the credentials go with every request.
+    /// All rows of a list. Its further pages are asked for at the same server, whatever name it has for itself: the credentials go
+    /// with every request, and in front of it may stand a proxy.
     async fn list(&mut self, path: &str, key: &str) -> Result<Vec<Value>, StudioError> {
         let first = self.url(path)?;
         let (mut url, mut rows) = (first.clone(), Vec::new());
@@ -154,14 +164,11 @@ impl Studio<'_> {
             }
             let next = page.pointer("/meta/next_page_url").and_then(Value::as_str);
             let Some(next) = next.and_then(|next| url.join(next).ok()) else { return Ok(rows) };
-            if next.origin() != first.origin() {
-                tracing::warn!(
-                    host = next.host_str(),
-                    "a list of Studio's goes on at another server; it is not followed"
-                );
-                return Ok(rows);
-            }
-            url = next;
+            url = if next.origin() == first.origin() {
+                next
+            } else {
+                self.url(&next[Position::BeforePath..Position::AfterQuery])?
+            };
         }
         Ok(rows)
     }
@@ -173,7 +180,7 @@ impl Studio<'_> {
 
     /// One request, tried again where it may help.
     async fn get(&mut self, url: &Url) -> Result<Value, StudioError> {
-        let mut last = String::new();
+        let mut last = StudioError::Unavailable(String::new());
         for _ in 0..TRIES {
             self.pace.wait().await;
             let answer = self.http.send(self.request(url)?).await;
@@ -193,23 +200,27 @@ impl Studio<'_> {
                     return Err(StudioError::NotFound(url.path().to_owned()));
                 }
                 Ok(Answer { status: status @ (401 | 403), .. }) => return Err(StudioError::Refused(status)),
-                Ok(Answer { status, retry_after, .. }) if status == 429 || status >= 500 || status == 200 => {
-                    last = format!("it answered {status}");
+                Ok(Answer { status, retry_after, .. }) if status == 429 || status >= 500 => {
+                    last = StudioError::Unavailable(format!("it answered {status}"));
                     self.pace.went_badly(seconds(retry_after.as_deref()));
+                }
+                Ok(Answer { status: 200, .. }) => {
+                    last = StudioError::Failed(format!("{} broke off, or is too large", url.path()));
+                    self.pace.went_badly(None);
                 }
                 Ok(Answer { status, .. }) => {
                     return Err(StudioError::Failed(format!("it answered {status} at {}", url.path())));
                 }
                 Err(error @ (HttpError::Refused(_) | HttpError::Unsendable(_))) => {
-                    return Err(StudioError::Failed(error.to_string()));
+                    return Err(StudioError::Unavailable(error.to_string()));
                 }
                 Err(error) => {
-                    last = error.to_string();
+                    last = StudioError::Unavailable(error.to_string());
                     self.pace.went_badly(None);
                 }
             }
         }
-        Err(StudioError::Failed(last))
+        Err(last)
     }
 
     fn request(&self, url: &Url) -> Result<Request, StudioError> {
@@ -230,13 +241,13 @@ fn text(row: &Value, key: &str) -> Option<String> {
     row.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// `None` for what has no SID or no time.
+/// `None` for what has no SID of an execution, or no time.
 fn execution(row: &Value) -> Option<Listed> {
     let created_at = time(row, "date_created")?;
     let has_ended = row.get("status").and_then(Value::as_str) == Some("ended");
     let version = row.get("flow_version");
     Some(Listed {
-        sid: text(row, "sid")?,
+        sid: text(row, "sid").filter(|sid| is_execution(sid))?,
         address: text(row, "contact_channel_address"),
         created_at,
         ended_at: has_ended.then(|| time(row, "date_updated").unwrap_or(created_at)),

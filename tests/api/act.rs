@@ -1,6 +1,7 @@
 //! The links of mails: what they show, what they do, and what they don't.
 
 use serde_json::{Value, json};
+use stagepost::engine::{By, Operation};
 
 use crate::app::{Setup, TestApp, app};
 use crate::http::{Got, send};
@@ -279,6 +280,15 @@ async fn a_journey_that_moved_on_says_so() {
     // The word on an old stall does not silence the next one.
     press(&app, &path, "").await.expect(409);
     press(&app, &links(&app, &mail)[2], "").await.expect(409);
+    // Nor where it moved on while the button was pressed.
+    let told_at = Some(app.now());
+    let until = app.now().plus("1h".parse().expect("a span"));
+    for operation in [Operation::Acknowledge { told_at }, Operation::Snooze { until, told_at }] {
+        let by = By { who: "ada".to_owned(), reason: String::new(), via: "mail" };
+        let refused =
+            app.engine().operate(id.parse().expect("an id"), operation, by).await.expect_err("over");
+        assert!(refused.to_string().contains("has moved on"), "{refused}");
+    }
     post_stage(&app, "u1", "confirmed").await;
     let page = open(&app, &path).await.expect(200).text();
     assert!(page.contains("This journey was completed: 21 Nov 2026, 11:30 CET"), "{page}");

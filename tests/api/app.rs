@@ -313,6 +313,15 @@ impl TestApp {
         self.rest().await;
     }
 
+    /// Moves the clock, and lets what is due be sent before the timers are looked at.
+    pub async fn advance_sender(&self, ms: i64) {
+        self.clock.set(self.now().plus(Span::from_millis(ms)));
+        let running = self.running();
+        for key in self.lanes() {
+            while running.dispatcher.step(&key).await.expect("a step of the dispatcher") > 0 {}
+        }
+    }
+
     /// Ticks, and waits until the engine is at rest and everything that is due was sent.
     pub async fn rest(&self) {
         let running = self.running();

@@ -137,6 +137,24 @@ async fn a_batch_gives_the_same_journey_as_the_widgets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_terminal_step_comes_a_little_after_its_end_does_not_stall() {
+    let app = streaming().await;
+    for number in [1, 2] {
+        let sid = run(number);
+        stream(&app, &json!([execution("started", &sid, "2026-11-21T09:59:00Z")])).await;
+        stream(&app, &json!([execution("ended", &sid, "2026-11-21T10:00:00Z")])).await;
+    }
+    app.advance(4000).await;
+    assert_eq!(column(&json!(journeys(&app).await), "status"), ["active", "active"]);
+    stream(&app, &json!([step(3, &run(1), "split_reply", "match", "2026-11-21T09:59:59Z")])).await;
+    app.advance(1000).await;
+    let mut both = journeys(&app).await;
+    both.sort_by_key(|journey| journey["executionSid"].to_string());
+    assert_eq!(column(&json!(both), "status"), ["completed", "stalled"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_has_one_journey_whoever_tells_of_it_first() {
     let app = streaming().await;
     // Studio first: nobody is known by that address, so the address is the user. Then a widget names him.
@@ -306,5 +324,149 @@ async fn a_run_of_a_visitor_stays_his_until_he_is_named() {
     assert_eq!((found.len(), &found[0]["userId"]), (1, &json!("u1")));
     let person = app.engine().profile(&UserKey::anonymous("visitor")).await.unwrap().unwrap();
     assert_eq!(person.key, UserKey::user("u1"));
+    app.finish().await;
+}
+
+/// A stage post as the Segment API takes it.
+fn track(message_id: &str, user: &str, sid: &str, stage: &str) -> Value {
+    json!({
+        "type": "track", "messageId": message_id, "userId": user, "event": "Studio Flow Step",
+        "properties": { "flow": FLOW, "stage": stage, "phoneNumber": PHONE, "executionSid": sid },
+    })
+}
+
+async fn batch(app: &TestApp, calls: &[Value]) {
+    let body = json!({ "writeKey": "wk_web_12345", "batch": calls });
+    app.post_json("/v1/batch", &body).await.expect(200);
+}
+
+/// A widget's post of the first run with another address than the one that Studio knows.
+async fn post_from_elsewhere(app: &TestApp, stage: &str) {
+    let body = json!({
+        "userID": "u1", "phoneNumber": "+3225550100", "flow": FLOW, "stage": stage, "executionSid": run(1),
+    });
+    app.post_json("/studio/wk_studio", &body).await.expect(200);
+}
+
+/// Names of a user's events, newest first.
+async fn names(app: &TestApp, user: &str) -> Vec<Value> {
+    let events = app.get("/api/events?limit=100").await["events"].as_array().expect("a list").clone();
+    events.iter().filter(|event| event["userId"] == user).map(|event| event["event"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_beginning_is_told_once_by_widgets_and_event_streams_together() {
+    let app = streaming().await;
+    let started = |number: u32| execution("started", &run(number), "2026-11-21T09:00:00Z");
+    let initiation = async |number: u32| {
+        post(&app, "u1", &run(number), "initiation", "2026-11-21T09:00:00.800Z").await;
+    };
+    // Studio first, while nobody knows whose address it is; then the widget first; then Studio, of a user who is known.
+    stream(&app, &started(1)).await;
+    initiation(1).await;
+    initiation(2).await;
+    stream(&app, &started(2)).await;
+    stream(&app, &started(3)).await;
+    initiation(3).await;
+    let found = journeys(&app).await;
+    assert_eq!(column(&json!(found), "userId"), ["u1"; 3]);
+    for journey in &found {
+        let shape = shape(&app, journey).await;
+        assert_eq!(shape["steps"].as_array().unwrap().len(), 1, "{shape}");
+        assert_eq!(shape["startedAt"], "2026-11-21T09:00:00.000Z");
+    }
+    let told = names(&app, "u1").await;
+    assert_eq!(told.iter().filter(|name| *name == "Studio Flow Step").count(), 3, "{told:?}");
+    assert_eq!(told.iter().filter(|name| *name == "Studio Step Ended").count(), 2, "{told:?}");
+    // Whoever goes back to it is there again.
+    post(&app, "u1", &run(1), "no_reply", "2026-11-21T09:01:00Z").await;
+    post(&app, "u1", &run(1), "initiation", "2026-11-21T09:02:00Z").await;
+    let found = journeys(&app).await;
+    let back = found.iter().find(|journey| journey["executionSid"] == json!(run(1))).unwrap();
+    assert_eq!(shape(&app, back).await["steps"].as_array().unwrap().len(), 3);
+    // And what was taken over is his: nobody else who is named has it.
+    post(&app, "u2", &run(3), "no_reply", "2026-11-21T09:03:00Z").await;
+    let of_u1 = app.get("/api/journeys?userId=u1").await;
+    assert_eq!(of_u1["journeys"].as_array().unwrap().len(), 3);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_run_is_closed_once_it_is_known_whose_it_is() {
+    let app = streaming().await;
+    app.put("/api/sources/web", json!({ "kind": "http", "write_key": "wk_web_12345" })).await;
+    let mut without = definitions();
+    without["flow"][0].as_object_mut().unwrap().remove("sid");
+    without["source"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "key": "web", "kind": "http", "write_key": "wk_web_12345" }));
+    app.apply(&without).await;
+    // While nobody knows which Studio flow it is, the run is not found by its execution: two have it.
+    post_from_elsewhere(&app, "initiation").await;
+    batch(&app, &[track(&format!("studio:{}:FT1", run(1)), PHONE, &run(1), "asked")]).await;
+    assert_eq!(column(&json!(journeys(&app).await), "status"), ["active", "active"]);
+    let mut with = definitions();
+    with["source"] = without["source"].clone();
+    app.apply(&with).await;
+    app.rest().await;
+    stream(&app, &json!([step(2, &run(1), "send_reminder", "timeout", "2026-11-21T09:10:00Z")])).await;
+    let found = journeys(&app).await;
+    let of = |user: &str| found.iter().find(|journey| journey["userId"] == user).unwrap();
+    assert_eq!((&of("u1")["status"], &of("u1")["stage"]), (&json!("active"), &json!("asked")));
+    assert_eq!(of(PHONE)["status"], "superseded");
+    let steps = shape(&app, of("u1")).await["steps"].clone();
+    assert_eq!(steps.as_array().unwrap().len(), 3, "what the copy knew and what came now: {steps}");
+    // The next one finds one run only.
+    stream(&app, &json!([execution("ended", &run(1), "2026-11-21T09:20:05Z")])).await;
+    let found = journeys(&app).await;
+    let died = found.iter().filter(|journey| journey["status"] == "superseded").count();
+    assert_eq!((found.len(), died), (2, 1));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_that_is_told_its_sid_has_its_open_runs_found() {
+    let app = app().await;
+    let mut without = definitions();
+    without["flow"][0].as_object_mut().unwrap().remove("sid");
+    app.apply(&without).await;
+    post_from_elsewhere(&app, "asked").await;
+    app.apply(&definitions()).await;
+    app.rest().await;
+    stream(&app, &json!([execution("started", &run(1), "2026-11-21T09:00:00Z")])).await;
+    assert_eq!(column(&json!(journeys(&app).await), "userId"), ["u1"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_two_people_leads_nowhere_whoever_posts_beside_it() {
+    let app = streaming().await;
+    app.put("/api/sources/web", json!({ "kind": "http", "write_key": "wk_web_12345" })).await;
+    for (user, number) in [("u1", 1), ("u2", 2)] {
+        post(&app, user, &run(number), "asked", "2026-11-21T09:00:00Z").await;
+    }
+    let by_studio = track(&format!("studio:{}:started", run(4)), PHONE, &run(4), "initiation");
+    batch(&app, &[track("m1", "u1", &run(3), "asked"), by_studio]).await;
+    let found = journeys(&app).await;
+    let fourth = found.iter().find(|journey| journey["executionSid"] == json!(run(4))).unwrap();
+    assert_eq!(fourth["userId"], PHONE);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_taken_over_from_who_became_part_of_somebody_just_before() {
+    let app = streaming().await;
+    app.put("/api/sources/web", json!({ "kind": "http", "write_key": "wk_web_12345" })).await;
+    // Nobody is known but the run.
+    stream(&app, &whole(&run(1)).as_array().unwrap()[0]).await;
+    let id = journeys(&app).await[0]["id"].clone();
+    let mut named = track("m2", "u2", &run(1), "asked");
+    named["anonymousId"] = json!("visitor");
+    let identify =
+        json!({ "type": "identify", "messageId": "m1", "userId": "u1", "anonymousId": run(1), "traits": {} });
+    batch(&app, &[identify, named]).await;
+    let found = journeys(&app).await;
+    assert_eq!((found.len(), &found[0]["userId"], &found[0]["id"]), (1, &json!("u2"), &id));
     app.finish().await;
 }

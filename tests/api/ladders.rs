@@ -1,5 +1,8 @@
 //! Ladders as people meet them: hours, snoozes, every channel's delivery, receipts, digests.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
 use serde_json::{Value, json};
 use stagepost::domain::delivery::Receipt;
 use stagepost::engine::By;
@@ -7,7 +10,7 @@ use stagepost::engine::By;
 use crate::app::{TestApp, app};
 use crate::http::column;
 use crate::studio::{FLOW, definitions, post_stage};
-use crate::support::receiver::Receiver;
+use crate::support::receiver::{Receiver, Reply};
 
 const MINUTE: i64 = 60_000;
 
@@ -263,8 +266,8 @@ async fn five_hundred_stalls_become_one_digest() {
     }
     app.advance(31 * MINUTE).await;
     assert!(app.mails().is_empty(), "they are held back");
-    app.call("POST", &format!("/api/journeys/{}/resolve", ids[0]), None).await.expect(200);
     app.advance(5 * MINUTE).await;
+    app.call("POST", &format!("/api/journeys/{}/resolve", ids[0]), None).await.expect(200);
     let superseded = app.get("/api/deliveries?status=superseded&limit=1000").await;
     let superseded = superseded["deliveries"].as_array().expect("a list").len();
     assert!(superseded == 500, "{superseded} mails have a digest in their place");
@@ -294,6 +297,51 @@ async fn five_hundred_stalls_become_one_digest() {
     app.finish().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_leaves_alone_or_in_a_digest_however_late_the_server_is() {
+    let digest = json!({ "flow": { "digest": { "more_than": 2, "within": "5m" } } });
+    let app = with(json!([level("30m", mail("ops@example.com"))]), digest).await;
+    for (late, mails) in [(20 * MINUTE, 1), (90 * MINUTE, 3)] {
+        for user in 0..3 {
+            post_stage(&app, &format!("u{user}-{late}"), "no_reply").await;
+        }
+        app.advance(31 * MINUTE).await;
+        let before = app.mails().len();
+        // What is sent is looked at before the timers are.
+        app.advance_sender(late).await;
+        app.rest().await;
+        assert_eq!(app.mails().len() - before, mails, "{late} ms later");
+    }
+    let superseded = app.get("/api/deliveries?status=superseded").await;
+    assert_eq!(superseded["deliveries"].as_array().expect("a list").len(), 3);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_needs_nobody_any_more_is_not_in_the_digest() {
+    let digest = json!({ "flow": { "digest": { "more_than": 2, "within": "5m" } } });
+    let app = with(json!([level("30m", mail("ops@example.com"))]), digest).await;
+    let mut ids = Vec::new();
+    for user in 0..5 {
+        ids.push(post_stage(&app, &format!("u{user}"), "no_reply").await);
+    }
+    app.advance(31 * MINUTE).await;
+    app.call("POST", &format!("/api/journeys/{}/resolve", ids[0]), None).await.expect(200);
+    app.call("POST", &format!("/api/journeys/{}/acknowledge", ids[1]), None).await.expect(200);
+    post_stage(&app, "u2", "confirmed").await;
+    app.advance(5 * MINUTE).await;
+    // Of five there are two left, so each of them is mailed alone.
+    assert_eq!(app.mails().len(), 2);
+    let superseded = app.get("/api/deliveries?status=superseded").await;
+    let superseded = superseded["deliveries"].as_array().expect("a list");
+    assert!(superseded.iter().all(|mail| mail["supersededBy"].is_null()));
+    let mut reasons: Vec<_> = superseded.iter().filter_map(|mail| mail["reason"].as_str()).collect();
+    reasons.sort_unstable();
+    let wanted = ["acknowledged", "completed", "resolved"];
+    assert_eq!(reasons, wanted.map(|what| format!("its journey was {what} before it left")));
+    app.finish().await;
+}
+
 fn superseded_mail(journey: &Value) -> &str {
     assert_eq!(journey["escalations"][0]["status"], "superseded");
     journey["escalations"][0]["deliveryId"].as_str().expect("an id")
@@ -317,5 +365,97 @@ async fn a_few_stalls_leave_each_alone_once_their_window_is_over() {
     assert_eq!(app.mails().len(), 2);
     app.advance(5 * MINUTE).await;
     assert_eq!(app.mails().len(), 3);
+    app.finish().await;
+}
+
+/// An app whose first level tells `crm`, which answers with the status set last, and its second the boss.
+async fn telling_crm(mood: &Arc<AtomicU16>) -> (TestApp, Receiver) {
+    let read = Arc::clone(mood);
+    let receiver = Receiver::start(move |_, _| Reply::Status(read.load(Ordering::SeqCst)));
+    let crm = json!([{
+        "key": "crm", "kind": "webhook", "events": "none", "urls": [{ "url": receiver.url("/hook") }],
+    }]);
+    let webhook = json!({ "channel": "webhook", "to": ["crm"] });
+    let levels = json!([level("30m", webhook), level("3h", mail("boss@example.com"))]);
+    (with(levels, json!({ "destination": crm })).await, receiver)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_what_failed_tells_its_journey() {
+    let mood = Arc::new(AtomicU16::new(422));
+    let (app, _receiver) = telling_crm(&mood).await;
+    let id = post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    let mark = journey(&app, &id).await["escalations"][0].clone();
+    assert_eq!(mark["receipt"]["reached"], false);
+    mood.store(200, Ordering::SeqCst);
+    let delivery = mark["deliveryId"].as_str().expect("an id");
+    app.call("POST", &format!("/api/deliveries/{delivery}/replay"), None).await.expect(202);
+    app.rest().await;
+    let mark = journey(&app, &id).await["escalations"][0].clone();
+    assert_eq!((&mark["status"], &mark["receipt"]), (&json!("delivered"), &Value::Null));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_are_put_back_ring_nobody_about_what_is_settled() {
+    let mood = Arc::new(AtomicU16::new(422));
+    let (app, receiver) = telling_crm(&mood).await;
+    let mut ids = Vec::new();
+    for user in ["lasts", "closed", "acknowledged", "moved"] {
+        ids.push(post_stage(&app, user, "no_reply").await);
+    }
+    app.advance(30 * MINUTE).await;
+    assert_eq!(receiver.requests().len(), 4);
+    app.call("POST", &format!("/api/journeys/{}/resolve", ids[1]), None).await.expect(200);
+    app.call("POST", &format!("/api/journeys/{}/acknowledge", ids[2]), None).await.expect(200);
+    post_stage(&app, "moved", "reminded").await;
+    mood.store(200, Ordering::SeqCst);
+    let path = "/api/replays?status=failed&destination=crm";
+    let replay = app.call("POST", path, None).await.expect(202).json();
+    assert_eq!((&replay["replayed"], &replay["superseded"]), (&json!(1), &json!(3)));
+    app.rest().await;
+    let called = receiver.requests().split_off(4);
+    let users: Vec<_> = called.iter().map(|request| request.json()["userId"].clone()).collect();
+    assert_eq!(users, ["lasts"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_undoes_no_digest() {
+    let digest = json!({ "flow": { "digest": { "more_than": 1, "within": "5m" } } });
+    let app = with(json!([level("30m", mail("ops@example.com"))]), digest).await;
+    for user in ["u1", "u2"] {
+        post_stage(&app, user, "no_reply").await;
+    }
+    app.advance(30 * MINUTE).await;
+    app.advance(5 * MINUTE).await;
+    assert_eq!(app.mails().len(), 1);
+    for _ in 0..2 {
+        let path = "/api/replays?status=superseded&destination=email";
+        let replay = app.call("POST", path, None).await.expect(202).json();
+        assert_eq!((&replay["replayed"], &replay["superseded"]), (&json!(0), &json!(2)));
+    }
+    app.rest().await;
+    assert_eq!(app.mails().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_was_removed_reached_nobody() {
+    let mood = Arc::new(AtomicU16::new(503));
+    let (app, _receiver) = telling_crm(&mood).await;
+    let id = post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    assert_eq!(journey(&app, &id).await["escalations"][0]["status"], "pending");
+    let mut document = definitions();
+    document["flow"][0]["escalation"] =
+        json!([level("30m", mail("ops@example.com")), level("3h", mail("boss@example.com"))]);
+    app.call("POST", "/api/apply?prune=true", Some(&document)).await.expect(200);
+    app.rest().await;
+    app.advance(1000).await;
+    let shown = journey(&app, &id).await;
+    assert_eq!(shown["escalations"][0]["receipt"]["reached"], false);
+    assert_eq!(app.mails().len(), 1, "the next level did not wait: {shown:#}");
     app.finish().await;
 }

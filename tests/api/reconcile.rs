@@ -226,7 +226,7 @@ async fn refusals_slow_it_down() {
     // Too often is too often.
     studio.refuses("/Executions", 429, 5);
     let failed = reconciler(&app).round(&access(&app)).await;
-    assert!(matches!(failed, Err(StudioError::Failed(_))), "{failed:?}");
+    assert!(matches!(failed, Err(StudioError::Unavailable(_))), "{failed:?}");
     let wrong = Access { password: "wrong".to_owned(), ..access(&app) };
     let refused = reconciler(&app).round(&wrong).await;
     assert!(matches!(refused, Err(StudioError::Refused(401))), "{refused:?}");
@@ -250,7 +250,7 @@ async fn what_broke_off_is_gone_on_with_after_a_restart() {
     studio.refuses("/Executions/FN00000000000000000000000000000001/Steps", 500, 5);
     let mut looking = reconciler(&app);
     let broken = looking.round(&access(&app)).await;
-    assert!(matches!(broken, Err(StudioError::Failed(_))), "{broken:?}");
+    assert!(matches!(broken, Err(StudioError::Unavailable(_))), "{broken:?}");
     // Whoever could not look it up lets it rest, and goes on with the others.
     assert_eq!(looking.round(&access(&app)).await.unwrap().recovered, 0);
     drop(looking);
@@ -265,7 +265,56 @@ async fn what_broke_off_is_gone_on_with_after_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_are_only_followed_on_the_same_server() {
+async fn a_run_that_cant_be_read_is_in_nobodys_way() {
+    let (app, studio) = house().await;
+    for number in 1..=3 {
+        post(&app, number, "initiation").await;
+        studio.remembers(execution(number, "08:30:00", None, &[("send_reminder", "timeout", "08:40:00")]));
+    }
+    // Any text may be posted as an execution.
+    for (number, sid) in
+        ["../../../Accounts", "FN1/../../FW", "FN0000000000000000000000000000000?"].iter().enumerate()
+    {
+        let body = json!({
+            "userID": format!("odd{number}"), "phoneNumber": PHONE, "flow": FLOW, "stage": "initiation", "executionSid": sid,
+        });
+        app.post_json("/studio/wk_studio", &body).await.expect(200);
+    }
+    app.advance(11 * 60_000).await;
+    // Whichever comes first, one is no use to anybody as long as it is read.
+    studio.refuses("/Executions/FN00000000000000000000000000000001", 400, 1);
+    studio.refuses("/Executions/FN00000000000000000000000000000003", 400, 1);
+    let mut looking = reconciler(&app);
+    let round = looking.round(&access(&app)).await.unwrap();
+    assert_eq!((round.looked_up, round.recovered), (3, 1));
+    let asked = studio.asked();
+    assert!(asked.iter().all(|path| path.starts_with(&format!("/v2/Flows/{FW}"))), "{asked:?}");
+    assert_eq!(asked.iter().filter(|path| path.contains("/Executions/")).count(), 4, "{asked:?}");
+    // They are tried again, but not at once.
+    assert_eq!(looking.round(&access(&app)).await.unwrap().looked_up, 0);
+    app.advance(11 * 60_000).await;
+    assert_eq!(looking.round(&access(&app)).await.unwrap().recovered, 2);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_that_stand_still_leave_room_for_the_others() {
+    let (app, studio) = house().await;
+    for number in 1..=110 {
+        post(&app, number, "initiation").await;
+    }
+    app.advance(11 * 60_000).await;
+    studio.remembers(execution(200, "09:30:00", None, &[]));
+    let mut looking = reconciler(&app);
+    let round = looking.round(&access(&app)).await.unwrap();
+    assert_eq!(round, Round { looked_up: 101, recovered: 1, listed: 1 });
+    assert_eq!(looking.round(&access(&app)).await.unwrap().looked_up, 10);
+    assert_eq!(looking.round(&access(&app)).await.unwrap().looked_up, 0);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_go_on_at_the_same_server_whatever_name_it_has_for_itself() {
     let (app, studio) = house().await;
     for number in 1..=3 {
         studio.remembers(execution(number, "09:30:00", None, &[]));
@@ -273,7 +322,7 @@ async fn lists_are_only_followed_on_the_same_server() {
     let other = Studio::start(FW, definition());
     studio.pages_at(&other.url());
     let round = reconciler(&app).round(&access(&app)).await.unwrap();
-    assert_eq!(round.listed, 2);
+    assert_eq!(round.listed, 3);
     assert_eq!(other.asked(), [""; 0]);
     app.finish().await;
 }

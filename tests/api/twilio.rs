@@ -7,13 +7,18 @@ use serde_json::{Value, json};
 use crate::app::{OPERATOR, TestApp, app};
 use crate::http::{Got, send};
 use crate::studio::{definitions, post_stage};
-use crate::support::twilio::{FLOW, FROM, FakeTwilio, Turn, WORKSPACE, signature};
+use crate::support::twilio::{ACCOUNT, FLOW, FROM, FakeTwilio, TOKEN, Turn, WORKSPACE, signature};
 
 const MINUTE: i64 = 60_000;
 const ANN: &str = "+15551230001";
 
 /// A server and a Twilio; `levels` are those of the flow.
 async fn serving(levels: Value) -> (TestApp, FakeTwilio) {
+    serving_with(levels, json!({})).await
+}
+
+/// The same, with these settings of `[twilio]` beside the usual ones.
+async fn serving_with(levels: Value, settings: Value) -> (TestApp, FakeTwilio) {
     let app = app().await;
     let twilio = FakeTwilio::start(app.clock());
     let mut document = definitions();
@@ -24,6 +29,8 @@ async fn serving(levels: Value) -> (TestApp, FakeTwilio) {
         "on_call": [{ "days": "mon-sun", "from": "00:00", "until": "24:00", "name": "Ann", "phone": [ANN], "email": ["ann@example.com"] }],
     }]);
     document["twilio"] = twilio.table();
+    let settings = settings.as_object().expect("as it is").clone();
+    document["twilio"].as_object_mut().expect("as it is").extend(settings);
     app.apply(&document).await;
     (app, twilio)
 }
@@ -160,7 +167,7 @@ async fn a_call_whose_answer_was_lost_is_found_and_made_once() {
         );
         twilio.fail_lists(true);
         app.advance(20_000).await;
-        assert_eq!(delivery(&app).await["attempts"][1]["status"], "unsure", "still not known");
+        assert_eq!(delivery(&app).await["attempts"][1]["status"], "sought", "still not known");
         twilio.fail_lists(false);
         app.advance(60_000).await;
         let shown = delivery(&app).await;
@@ -196,22 +203,46 @@ async fn a_call_that_is_not_found_is_an_operators_and_his_replay_makes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_under_way_in_a_process_that_died_is_looked_for_first() {
+async fn a_call_that_only_waited_is_made_whatever_else_called_that_number() {
     let (app, twilio) = serving(json!([level("30m", call())])).await;
     post_stage(&app, "u1", "no_reply").await;
     app.advance(29 * MINUTE).await;
-    // Paused, so that the delivery waits; Twilio took the call of a process that died over it.
     app.call("POST", "/api/destinations/twilio/pause", None).await.expect(200);
-    app.advance(MINUTE).await;
-    assert_eq!(delivery(&app).await["status"], "pending");
-    app.advance(10_000).await;
+    app.advance(21 * MINUTE).await;
+    // Another program calls the same number from the same one.
+    let url = format!(
+        "{}/2010-04-01/Accounts/{ACCOUNT}/Calls.json",
+        twilio.table()["api_base_url"].as_str().unwrap().trim_end_matches('/')
+    );
+    let fields = [("To", ANN), ("From", FROM), ("Twiml", "<?xml version=\"1.0\"?><Response/></Response>")];
+    let request = form(app.client().post(url), &fields).basic_auth(ACCOUNT, Some(TOKEN));
+    assert_eq!(request.send().await.unwrap().status(), 201);
+    app.advance(20 * MINUTE).await;
     app.call("POST", "/api/destinations/twilio/resume", None).await.expect(200);
     app.rest().await;
-    let asked = twilio.asked();
-    assert_eq!(asked.len(), 2, "{asked:?}");
-    assert!(asked[0].starts_with("GET") && asked[1].starts_with("POST"), "{asked:?}");
-    assert_eq!(twilio.made().len(), 1);
+    let (shown, made) = (delivery(&app).await, twilio.made());
+    assert_eq!(made.len(), 2, "the alarm was made: {shown:#}");
+    assert_eq!((&shown["status"], &shown["receipt"]["sid"]), (&json!("delivered"), &json!(made[1].sid)));
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 1, "{shown:#}");
     app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_over_a_restart_is_not_taken_for_what_was_made_before() {
+    let (mut app, twilio) = serving(json!([level("30m", call())])).await;
+    twilio.next([Turn::Later(30)]);
+    post_stage(&app, "u1", "no_reply").await;
+    app.advance(28_000).await;
+    post_stage(&app, "u2", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    assert_eq!(twilio.made().len(), 1, "u2's call");
+    app.call("POST", "/api/destinations/twilio/pause", None).await.expect(200);
+    app.advance(30_000).await;
+    app.allow_pending();
+    app.restart().await;
+    app.call("POST", "/api/destinations/twilio/resume", None).await.expect(200);
+    app.advance(1_000).await;
+    assert_eq!(twilio.made().len(), 2, "each alarm was made");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -309,6 +340,8 @@ async fn a_run_of_a_flow_stands_in_the_way_of_a_second_one_unless_it_is_ours() {
         "{}",
         second["reason"]
     );
+    assert!(second["reason"].as_str().unwrap().contains("code 20409"), "with Twilio's own words");
+    assert_eq!(second["attempts"][0]["httpStatus"], 409);
     assert_eq!(twilio.violations(), [""; 0]);
     app.finish().await;
 }
@@ -321,7 +354,7 @@ async fn credentials_that_do_not_hold_pause_it_and_a_test_says_so() {
         (&good["status"], &good["sent"], &good["httpStatus"]),
         (&json!("delivered"), &json!(true), &json!(200))
     );
-    assert!(!good.to_string().contains(crate::support::twilio::TOKEN), "{good}");
+    assert!(!good.to_string().contains(TOKEN), "{good}");
     twilio.lock(true);
     let bad = app.call("POST", "/api/destinations/twilio/test", None).await.expect(200).json();
     assert!(bad["error"].as_str().unwrap().contains("20003"), "{bad}");
@@ -367,5 +400,63 @@ async fn nobody_but_twilio_is_believed() {
     assert_eq!(call_back(&app, &url, &digits).await.expect(403).code(), "bad_link");
     let rejected = app.engine().debugger().rejections(20);
     assert!(rejected.len() >= 7, "{rejected:#?}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_an_earlier_call_does_not_stand_for_its_replay() {
+    let (app, twilio) = serving(json!([level("30m", call())])).await;
+    post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    let first = twilio.made()[0].clone();
+    let fields = [("CallSid", first.sid.as_str()), ("CallStatus", "no-answer")];
+    call_back(&app, first.field("StatusCallback"), &fields).await.expect(204);
+    app.call("POST", "/api/destinations/twilio/pause", None).await.expect(200);
+    let path = format!("/api/deliveries/{}/replay", delivery(&app).await["id"].as_str().unwrap());
+    app.call("POST", &path, None).await;
+    assert_eq!(delivery(&app).await["status"], "pending");
+    call_back(&app, first.field("StatusCallback"), &fields).await.expect(204);
+    assert_eq!(delivery(&app).await["status"], "pending", "that was the first call");
+    app.call("POST", "/api/destinations/twilio/resume", None).await.expect(200);
+    app.advance(2_000).await;
+    let second = twilio.made()[1].clone();
+    let fields = [("CallSid", second.sid.as_str()), ("CallStatus", "completed")];
+    call_back(&app, second.field("StatusCallback"), &fields).await.expect(204);
+    let receipt = delivery(&app).await["receipt"].clone();
+    assert_eq!((&receipt["sid"], &receipt["status"]), (&json!(second.sid), &json!("completed")));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_twilio_is_asked_again_and_a_broken_one_is_looked_at() {
+    let (app, twilio) = serving(json!([level("30m", call())])).await;
+    twilio.next([Turn::Refuse(429, 20429), Turn::Refuse(503, 20503)]);
+    post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    assert_eq!(delivery(&app).await["attempts"][0]["status"], "retry");
+    app.advance(20_000).await;
+    assert_eq!(delivery(&app).await["attempts"][1]["status"], "unsure");
+    app.advance(40_000).await;
+    assert_eq!(delivery(&app).await["status"], "ambiguous");
+    assert_eq!(twilio.made().len(), 0, "nothing was repeated blindly");
+    let posts = twilio.asked().iter().filter(|it| it.starts_with("POST")).count();
+    assert_eq!(posts, 2, "{:?}", twilio.asked());
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_a_service_whose_answer_never_came_is_found() {
+    let service = "MG00000000000000000000000000000001";
+    let settings = json!({ "messaging_service_sid": service, "timeout": "1s" });
+    let (app, twilio) = serving_with(json!([level("30m", sms())]), settings).await;
+    twilio.next([Turn::Hang]);
+    post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    assert_eq!(delivery(&app).await["attempts"][0]["status"], "unsure");
+    app.advance(20_000).await;
+    let (shown, made) = (delivery(&app).await, twilio.made());
+    assert_eq!((made.len(), made[0].field("MessagingServiceSid"), made[0].field("From")), (1, service, ""));
+    assert_eq!((&shown["status"], &shown["receipt"]["sid"]), (&json!("delivered"), &json!(made[0].sid)));
+    assert_eq!(twilio.violations(), [""; 0]);
     app.finish().await;
 }

@@ -119,9 +119,9 @@ async fn act(machine: &mut Machine, random: &mut StdRng, shown: Option<usize>) {
         }
         8 => {
             let until = Timestamp::from_millis(machine.now() + random.random_range(1..2000) * MINUTE);
-            operate(machine, random, Operation::Snooze { until }).await;
+            operate(machine, random, Operation::Snooze { until, told_at: None }).await;
         }
-        9 => operate(machine, random, Operation::Acknowledge).await,
+        9 => operate(machine, random, Operation::Acknowledge { told_at: None }).await,
         10 => receipt(machine, random).await,
         11 => acknowledge_digest(machine, random).await,
         12 => machine.apply(vec![flow(random.random_range(0..3))]).await,

@@ -406,7 +406,7 @@ impl Machine {
             return;
         }
         let id: JourneyId = journeys[which % journeys.len()].id;
-        let operation = if resolve { Operation::Resolve } else { Operation::Acknowledge };
+        let operation = if resolve { Operation::Resolve } else { Operation::Acknowledge { told_at: None } };
         let engine = self.engine.clone();
         match self.ask(engine.operate(id, operation, by_ops("simulated"))).await {
             Ok(_) | Err(EngineError::Conflict(_) | EngineError::Unavailable(_)) => {}

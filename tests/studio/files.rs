@@ -48,6 +48,27 @@ fn standard_input_and_the_environment_do_as_well() {
 }
 
 #[test]
+fn a_second_run_with_fewer_arguments_changes_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str| shown(&folder.path().join(name));
+    let (flow, stages) = (file("flow.json"), file("stages.toml"));
+    fs::write(&stages, "\"greet/sent\" = \"greeted\"\n").expect("the stages");
+    let words = ["--flow", "visits", "--user", "flow.data.patient", "--phone", "flow.data.phone"];
+    let words = [&words[..], &["--stages", &stages, "--output", &flow]].concat();
+    instrument(&fixture("confirmation.json"), &words).ok();
+    let said = instrument(&flow, &["--stages", &stages, "--diff"]).ok();
+    assert_eq!(said.out, "");
+    // What it was asked for is only in the file.
+    let said = instrument(&flow, &["--diff"]).ok();
+    assert!(
+        said.err.contains("warning: without --stages") && said.err.contains("stagepost_greet_sent"),
+        "{}",
+        said.err
+    );
+    assert!(!said.out.contains("+  parameters.userID"), "{}", said.out);
+}
+
+#[test]
 fn stages_come_from_a_file_and_a_diff_shows_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let stages = shown(&folder.path().join("stages.toml"));

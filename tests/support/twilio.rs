@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha1::Sha1;
 use stagepost::clock::Clock;
+use stagepost::domain::time::{Span, Timestamp};
 
 use super::receiver::{Receiver, Reply, Request};
 
@@ -18,6 +19,9 @@ pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 pub const FLOW: &str = "FW00000000000000000000000000000001";
 pub const WORKSPACE: &str = "WS00000000000000000000000000000001";
 pub const FROM: &str = "+15005550006";
+
+/// How long it takes until lists show what was made.
+const LISTING_LAG: Span = Span::from_secs(4);
 
 /// How one request that makes something is answered, in place of the usual way.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub enum Turn {
     Later(u32),
     /// It is made, and the connection breaks before the answer.
     LoseAnswer,
+    /// It is made, and no answer ever comes.
+    Hang,
     /// It is not made, and the connection breaks.
     LoseRequest,
     /// It is made, and answered with what is no JSON.
@@ -40,8 +46,9 @@ pub struct Made {
     pub kind: &'static str,
     pub sid: String,
     pub fields: Vec<(String, String)>,
-    /// What lists show of it.
+    /// What lists show of it, and from when on.
     pub row: Value,
+    pub listed_at: Timestamp,
 }
 
 impl Made {
@@ -188,7 +195,7 @@ impl State {
                 reply(200, &json!({ "sid": ACCOUNT, "status": "active", "type": "Full" }).to_string())
             }
             ("GET", [.., sid, "Context"]) => self.context(sid),
-            ("GET", _) => self.list(&parts, &pairs(query.as_bytes())),
+            ("GET", _) => self.list(&parts, &pairs(query.as_bytes()), clock.now()),
             ("POST", _) => self.make(request, &parts, clock),
             _ => error(405, 20004, "Method not allowed"),
         }
@@ -277,6 +284,7 @@ impl State {
         let row = self.keep(kind, form, clock);
         match turn {
             Some(Turn::LoseAnswer) => Reply::Close,
+            Some(Turn::Hang) => Reply::Hang,
             Some(Turn::Garble) => reply(201, "<html>"),
             _ => reply(201, &row.to_string()),
         }
@@ -304,11 +312,11 @@ impl State {
                 "direction": "outbound-api", "date_created": now.to_chrono().to_rfc2822(),
             }),
         };
-        self.made.push(Made { kind, sid, fields, row: row.clone() });
+        self.made.push(Made { kind, sid, fields, row: row.clone(), listed_at: now.plus(LISTING_LAG) });
         row
     }
 
-    fn list(&mut self, parts: &[&str], query: &[(String, String)]) -> Reply {
+    fn list(&mut self, parts: &[&str], query: &[(String, String)], now: Timestamp) -> Reply {
         if self.lists_fail {
             return error(503, 20503, "Service unavailable");
         }
@@ -329,7 +337,7 @@ impl State {
             .made
             .iter()
             .rev()
-            .filter(|made| made.kind == kind)
+            .filter(|made| made.kind == kind && made.listed_at <= now)
             .filter(|made| {
                 ["To", "From"].iter().all(|it| asked(it).is_none_or(|value| value == made.field(it)))
             })

@@ -63,12 +63,12 @@ pub(in crate::cli) struct InstrumentArguments {
     /// Name of the flow in what is posted [default: that of posts it has, else made from its name at Twilio or the file's]
     #[arg(long, value_name = "NAME")]
     pub flow: Option<String>,
-    /// Liquid for the user's id
-    #[arg(long, value_name = "EXPR", default_value = "{{flow.data.userID}}")]
-    pub user: String,
-    /// Liquid for the user's phone number
-    #[arg(long, value_name = "EXPR", default_value = "{{contact.channel.address}}")]
-    pub phone: String,
+    /// Liquid for the user's id [default: that of posts it has, else {{flow.data.userID}}]
+    #[arg(long, value_name = "EXPR")]
+    pub user: Option<String>,
+    /// Liquid for the user's phone number [default: that of posts it has, else {{contact.channel.address}}]
+    #[arg(long, value_name = "EXPR")]
+    pub phone: Option<String>,
     /// File of stages by place, before those that are proposed
     #[arg(long, value_name = "FILE")]
     pub stages: Option<PathBuf>,

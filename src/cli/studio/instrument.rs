@@ -5,7 +5,9 @@ use super::arguments::InstrumentArguments;
 use super::failure::Failure;
 use super::source::{self, Source};
 use super::{address, put_out, stages, table};
-use crate::domain::studio_flow::{Instrumented, Moment, PostAddress, Settings, diff, flow_names, instrument};
+use crate::domain::studio_flow::{
+    Instrumented, Moment, PHONE, PostAddress, Settings, USER, agreed, diff, instrument, restaged,
+};
 
 const COMMIT_MESSAGE: &str = "Posts for stagepost";
 
@@ -28,7 +30,8 @@ pub(super) fn run(arguments: &InstrumentArguments, environment: &[(String, Strin
         Failure::problems(&name, problems)
     })?;
     eprint!("{}", table::shown(&done, &settings));
-    if let Some(warning) = users_warning(&done, arguments) {
+    let stages_warning = arguments.stages.is_none().then(|| stages_warning(&source, &done)).flatten();
+    for warning in users_warning(&done, &settings).into_iter().chain(stages_warning) {
         eprintln!("warning: {warning}");
     }
     if arguments.diff {
@@ -77,16 +80,22 @@ fn settings(
     address: PostAddress,
     source: &Source,
 ) -> Result<Settings, Failure> {
-    let named = flow_names(&source.flow);
-    let known = match named.as_slice() {
-        [one] => Some(one.clone()),
-        _ => None,
-    };
-    let flow = arguments.flow.clone().or(known).or_else(|| source.proposed.clone()).ok_or_else(|| {
-        Failure::Refused("the flow's name can't be told from where it comes: give --flow NAME".to_owned())
-    })?;
+    let known = |key: &str| agreed(&source.flow, key);
+    let flow = arguments
+        .flow
+        .clone()
+        .or_else(|| known("flow"))
+        .or_else(|| source.proposed.clone())
+        .ok_or_else(|| {
+            Failure::Refused("the flow's name can't be told from where it comes: give --flow NAME".to_owned())
+        })?;
     let stages = arguments.stages.as_deref().map(stages::read).transpose()?.unwrap_or_default();
-    Ok(Settings { address, flow, user: liquid(&arguments.user), phone: liquid(&arguments.phone), stages })
+    let told = |given: &Option<String>, key: &str, usual: &str| {
+        given.as_deref().map(liquid).or_else(|| known(key)).unwrap_or_else(|| usual.to_owned())
+    };
+    let user = told(&arguments.user, "userID", USER);
+    let phone = told(&arguments.phone, "phoneNumber", PHONE);
+    Ok(Settings { address, flow, user, phone, stages })
 }
 
 /// `flow.data.patient` means `{{flow.data.patient}}`.
@@ -96,8 +105,8 @@ fn liquid(expression: &str) -> String {
 }
 
 /// Only runs that the API starts have parameters.
-fn users_warning(done: &Instrumented, arguments: &InstrumentArguments) -> Option<String> {
-    if !arguments.user.contains("flow.data.") {
+fn users_warning(done: &Instrumented, settings: &Settings) -> Option<String> {
+    if !settings.user.contains("flow.data.") {
         return None;
     }
     let entries = done.outcomes.iter().filter(|outcome| outcome.point.moment == Moment::Entry);
@@ -110,7 +119,19 @@ fn users_warning(done: &Instrumented, arguments: &InstrumentArguments) -> Option
             "runs that begin at {} have no {}, and posts without a user are refused: give another --user, such as \
              '{{{{contact.channel.address}}}}'",
             others.join(", "),
-            arguments.user
+            settings.user
+        )
+    })
+}
+
+/// Which stages an earlier run was asked for, only its file of stages knows.
+fn stages_warning(source: &Source, done: &Instrumented) -> Option<String> {
+    let others = restaged(&source.flow, &done.flow);
+    (!others.is_empty()).then(|| {
+        format!(
+            "without --stages, these posts tell of the stage that is proposed, or are taken out: {}; give the file that they \
+             were made with",
+            others.join(", ")
         )
     })
 }

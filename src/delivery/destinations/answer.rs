@@ -77,7 +77,7 @@ fn judge_answer(answer: Answer, rules: Rules, now: Timestamp) -> Verdict {
     let signal = match (&outcome, answer.status) {
         (Outcome::Delivered, _) => Signal::Good,
         (Outcome::Failed, status) if is_about_the_call(status) => Signal::None,
-        (Outcome::Failed | Outcome::Retry { .. } | Outcome::Unsure | Outcome::Ambiguous, _) => Signal::Bad,
+        (_, _) => Signal::Bad,
     };
     Verdict {
         outcome,

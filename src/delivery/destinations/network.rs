@@ -8,7 +8,6 @@ use crate::clock::Clock;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
 use crate::delivery::templates::Templates;
 use crate::domain::link::Links;
-use crate::domain::time::Timestamp;
 
 /// What calls go out by.
 pub(in crate::delivery) struct Network {
@@ -21,8 +20,6 @@ pub(in crate::delivery) struct Network {
     pub templates: Arc<Templates>,
     /// Makes the links by which receivers get back to us.
     pub(super) links: Option<Links>,
-    /// When this was made: what was due before may have been sent by another process.
-    pub(super) begun: Timestamp,
     pub clock: Clock,
     /// The calls that were made, where somebody looks on.
     log: Option<Log>,
@@ -47,7 +44,6 @@ impl Network {
             twilio: Arc::default(),
             templates: Arc::default(),
             links: None,
-            begun: clock.now(),
             clock,
             log: None,
         }
@@ -66,7 +62,6 @@ impl Network {
             twilio: Arc::clone(&self.twilio),
             templates: Arc::clone(&self.templates),
             links: self.links.clone(),
-            begun: self.begun,
             clock: self.clock.clone(),
             log: Some(Log::default()),
         }

@@ -11,10 +11,11 @@ use super::Inner;
 use super::claim::users_of;
 use super::lane::{Lane, Unsettled};
 use crate::delivery::sender::{Sent, Verdict};
-use crate::domain::delivery::{Delivery, Payload};
+use crate::domain::delivery::{Attempt, Delivery, Outcome, Payload};
 use crate::domain::health::Signal;
 use crate::domain::ids::DeliveryId;
 use crate::domain::retry;
+use crate::domain::time::Timestamp;
 use crate::engine::{EngineError, LeaseUse, Settlement};
 
 impl Inner {
@@ -82,6 +83,11 @@ impl Inner {
         // Looked at once more, right before anything leaves.
         let lease = term.and_then(|term| self.leases.begin_in(&self.lease(lane), term));
         let Some(lease) = lease else { return (held(deliveries.len()), None) };
+        if let Err(why) = self.leave_word(deliveries, at).await {
+            warn!(destination = %lane.key, "nothing is sent, as its beginning could not be written: {why}");
+            return (held(deliveries.len()), Some(Arc::new(lease)));
+        }
+        let begun = Instant::now();
         let time = self.pace(lane).map_or(Duration::from_secs(60), |pace| pace.lease);
         // First the lease: after this process hung, both may be over, and the receiver is not to blame.
         let sent = tokio::select! {
@@ -99,9 +105,33 @@ impl Inner {
                 Payload::Twilio { .. } => Verdict::unsure(text.clone()),
                 Payload::Call(_) | Payload::Email { .. } => Verdict::retry(None, text.clone()),
             };
-            deliveries.iter().map(|delivery| verdict(delivery).into_sent(at, 0)).collect()
+            let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            deliveries.iter().map(|delivery| verdict(delivery).into_sent(at, took)).collect()
         });
         (sent, Some(Arc::new(lease)))
+    }
+
+    /// Has it written that these are about to be sent, where a receiver can't tell a second one from the first: whoever finds them
+    /// after this process died, or lost its lease, is to look for them first.
+    async fn leave_word(&self, deliveries: &[Delivery], at: Timestamp) -> Result<(), EngineError> {
+        let begun = |delivery: &Delivery| Settlement {
+            id: delivery.id,
+            attempt: Attempt {
+                at,
+                status: Outcome::Begun.as_str().to_owned(),
+                http_status: None,
+                duration_ms: 0,
+                response_snippet: None,
+                error: None,
+            },
+            outcome: Outcome::Begun,
+            signal: Signal::None,
+            receipt: None,
+            weight: delivery.weight(),
+        };
+        let words: Vec<_> =
+            deliveries.iter().filter(|it| matches!(it.payload, Payload::Twilio { .. })).map(begun).collect();
+        if words.is_empty() { Ok(()) } else { self.outbox.settle(words).await }
     }
 
     async fn settle(&self, lane: &Lane, unsettled: Unsettled) {

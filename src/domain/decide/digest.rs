@@ -1,6 +1,6 @@
 //! One mail instead of many: where many journeys of a flow stall within a while, a digest takes the place of their mails.
 //!
-//! The flow's desk gathers them. Until its window is over they are held back, a little longer than that: should nobody end the
+//! The flow's desk gathers them. Until its window is over they are held back, and an hour longer than that: should nobody end the
 //! window, they leave by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,48 +15,67 @@ use crate::domain::definition::Flow;
 use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Payload};
 use crate::domain::desk::Gathering;
 use crate::domain::ids::{DeliveryId, Desk, JourneyId, UserKey};
+use crate::domain::journey::Journey;
 use crate::domain::limits;
 use crate::domain::profile::Profile;
 use crate::domain::time::Timestamp;
 
 impl Decision<'_> {
-    /// Holds a mail back where its flow has digests.
+    /// Holds a mail back where its flow has digests and its desk is there to let it go again.
     pub(super) fn hold_back(&mut self, flow: &Flow, mail: &mut Delivery) {
         let Some(digest) = flow.digest else { return };
+        let Some(desk) = self.gatherings.get_mut(&flow.name) else { return };
         let now = self.now;
-        let gathering = self.gatherings.entry(flow.name.clone()).or_insert_with(|| Gathering {
+        let gathering = desk.get_or_insert_with(|| Gathering {
             since: now,
             until: now.plus(digest.within),
             deliveries: Vec::new(),
         });
-        gathering.deliveries.push(mail.id);
-        mail.next_attempt_at = gathering.until.plus(limits::DIGEST_GRACE);
+        if gathering.deliveries.len() < limits::MAX_HELD_BACK {
+            gathering.deliveries.push(mail.id);
+            mail.next_attempt_at = gathering.until.plus(limits::DIGEST_GRACE);
+        }
     }
 
     /// Ends what a flow's desk gathered: the mails leave now, each alone, or a digest in the place of those for the same people.
-    /// `mails` are those of them that are still there; answers them as they are then.
-    pub fn end_gathering(&mut self, desk: &mut Profile, mails: Vec<DeliveryWrite>) -> Vec<DeliveryWrite> {
+    /// `mails` are those of them that are still there, `journeys` what they are about; answers the mails as they are then.
+    pub fn end_gathering(
+        &mut self,
+        desk: &mut Profile,
+        mails: Vec<DeliveryWrite>,
+        journeys: &BTreeMap<JourneyId, Journey>,
+    ) -> Vec<DeliveryWrite> {
         let gathering = desk.desk.as_mut().and_then(|state| state.gathering.take());
         let Some((gathering, Desk::Flow(name))) = gathering.zip(desk.key.desk_of()) else {
             return Vec::new();
         };
         desk.updated_at = self.now;
         // One that left already, or is not wanted any more, is none of them.
-        let mut mails: Vec<_> = mails.into_iter().filter(|mail| is_waiting(&mail.delivery)).collect();
+        let mut mails: Vec<_> =
+            mails.into_iter().filter(|mail| is_held_back(&mail.delivery, self.now)).collect();
+        mails.iter_mut().for_each(|mail| self.supersede_unwanted(&mut mail.delivery, journeys));
         let flow = self.rules.definitions.flows.get(name).cloned();
         let more_than = flow.as_ref().and_then(|flow| flow.digest).map(|digest| digest.more_than);
-        let journeys: BTreeSet<JourneyId> =
-            mails.iter().filter_map(|mail| journey_of(&mail.delivery)).collect();
+        let wanted = mails.iter().filter(|mail| is_held_back(&mail.delivery, self.now));
+        let stalled: BTreeSet<_> = wanted.filter_map(|mail| stalled_journey(&mail.delivery)).collect();
         let is_many =
-            more_than.is_some_and(|most| journeys.len() > usize::try_from(most).unwrap_or(usize::MAX));
-        for (index, same) in by_recipients(&mut mails).into_iter().enumerate() {
-            let rows: BTreeSet<_> = same.iter().filter_map(|mail| journey_of(&mail.delivery)).collect();
+            more_than.is_some_and(|most| stalled.len() > usize::try_from(most).unwrap_or(usize::MAX));
+        for (index, same) in by_recipients(&mut mails, self.now).into_iter().enumerate() {
+            let rows: BTreeSet<_> = same.iter().filter_map(|mail| stalled_journey(&mail.delivery)).collect();
             match &flow {
                 Some(flow) if is_many && rows.len() > 1 => self.digest(flow, &gathering, index, same),
                 _ => same.into_iter().for_each(|mail| self.let_go(mail)),
             }
         }
         mails
+    }
+
+    /// Nobody is to be called to what is over, or to what somebody took notice of.
+    fn supersede_unwanted(&self, mail: &mut Delivery, journeys: &BTreeMap<JourneyId, Journey>) {
+        let journey = stalled_journey(mail).and_then(|id| journeys.get(&id));
+        if let Some(reason) = journey.and_then(|journey| why_unwanted(mail, journey)) {
+            mail.supersede(None, reason, self.now);
+        }
     }
 
     fn let_go(&self, mail: &mut DeliveryWrite) {
@@ -70,7 +89,8 @@ impl Decision<'_> {
             return;
         };
         let context = self.digest_context(flow, gathering, &mails);
-        let stalls = mails.iter().filter_map(|mail| Some((journey_of(&mail.delivery)?, mail.delivery.id)));
+        let stalls =
+            mails.iter().filter_map(|mail| Some((stalled_journey(&mail.delivery)?, mail.delivery.id)));
         let (id, cause) = (self.ids.delivery(self.now), Cause::Digest(stalls.collect()));
         let payload = Payload::Email { template: "digest".to_owned(), to, context };
         let name = format!("{}.digest.{}.{index}", flow.name, gathering.since.millis());
@@ -91,7 +111,7 @@ impl Decision<'_> {
         let mut rows: BTreeMap<JourneyId, (DeliveryId, Value)> = BTreeMap::new();
         let mut stages: BTreeSet<String> = BTreeSet::new();
         for mail in mails {
-            let Some((journey, row)) = journey_of(&mail.delivery).zip(self.row(&mail.delivery)) else {
+            let Some((journey, row)) = stalled_journey(&mail.delivery).zip(self.row(&mail.delivery)) else {
                 continue;
             };
             stages.extend(row["stage"].as_str().map(str::to_owned));
@@ -146,21 +166,36 @@ impl Decision<'_> {
     }
 }
 
-fn is_waiting(mail: &Delivery) -> bool {
-    mail.status == DeliveryStatus::Pending && mail.tries == 0
+/// Whether a mail waits for the end of its window. One whose grace is over leaves by itself, and may be on its way.
+fn is_held_back(mail: &Delivery, now: Timestamp) -> bool {
+    mail.status == DeliveryStatus::Pending && mail.tries == 0 && mail.next_attempt_at > now
 }
 
-fn journey_of(mail: &Delivery) -> Option<JourneyId> {
+/// Why a mail about a journey is not wanted any more, if so.
+fn why_unwanted(mail: &Delivery, journey: &Journey) -> Option<String> {
+    if !journey.status.is_open() {
+        Some(format!("its journey was {} before it left", journey.status.as_str()))
+    } else if journey.acknowledgement().is_some() {
+        Some("its journey was acknowledged before it left".to_owned())
+    } else if !journey.was_told(mail.created_at) {
+        Some("its journey went on before it left".to_owned())
+    } else {
+        None
+    }
+}
+
+/// The journey that a mail is about.
+pub fn stalled_journey(mail: &Delivery) -> Option<JourneyId> {
     match mail.cause {
         Cause::Stall(journey) => Some(journey),
         _ => None,
     }
 }
 
-/// The mails by the list of people whom they are for.
-fn by_recipients(mails: &mut [DeliveryWrite]) -> Vec<Vec<&mut DeliveryWrite>> {
+/// The mails that are held back, by the list of people whom they are for.
+fn by_recipients(mails: &mut [DeliveryWrite], now: Timestamp) -> Vec<Vec<&mut DeliveryWrite>> {
     let mut lists: BTreeMap<Vec<String>, Vec<&mut DeliveryWrite>> = BTreeMap::new();
-    for mail in mails {
+    for mail in mails.iter_mut().filter(|mail| is_held_back(&mail.delivery, now)) {
         let Payload::Email { to, .. } = &mail.delivery.payload else { continue };
         let mut to = to.clone();
         to.sort_unstable();

@@ -28,29 +28,33 @@ impl Decision<'_> {
         let mut journeys = std::mem::take(&mut profile.journeys);
         for journey in &mut journeys {
             let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
+            let team = flow.and_then(|flow| self.team_of(flow));
+            let team = team.as_deref();
             // First, so that last year's posts, imported today, alarm nobody.
-            journey.expire(flow, self.now, &mut self.changes.journeys);
-            if journey.status == JourneyStatus::Active && journey.died.is_some() {
+            journey.expire(flow, team, self.now, &mut self.changes.journeys);
+            let is_dead = journey.died.as_ref().is_some_and(|death| death.acts_at() <= self.now);
+            if journey.status == JourneyStatus::Active && is_dead {
                 journey.stall(self.now, &mut self.changes.journeys);
             }
             let Some(flow) = flow else { continue };
-            let team = self.team_of(flow);
-            let team = team.as_deref();
-            // Each firing leaves marks, so this comes to an end.
+            // Each firing leaves marks, so this comes to an end; one that left none would be due for ever.
             while let Some(due) = Ladder::new(journey, flow, team, self.now).due() {
-                self.fire(profile, journey, flow, team, due);
+                if !self.fire(profile, journey, flow, team, due) {
+                    tracing::error!(flow = flow.name, level = due.number, "a level did nothing");
+                    break;
+                }
             }
         }
         profile.journeys = journeys;
     }
 
     /// The team whose hours hold for a flow.
-    fn team_of(&self, flow: &Flow) -> Option<Arc<Team>> {
+    pub(super) fn team_of(&self, flow: &Flow) -> Option<Arc<Team>> {
         self.rules.definitions.teams.get(flow.team.as_ref()?).cloned()
     }
 
     /// A level does what it does. Each thing that it sends leaves a mark, also one that can't be sent: operators see it among the
-    /// deliveries that failed, and where all of it failed the next level is due.
+    /// deliveries that failed, and where all of it failed the next level is due. Says whether it left any.
     fn fire(
         &mut self,
         profile: &Profile,
@@ -58,18 +62,22 @@ impl Decision<'_> {
         flow: &Flow,
         team: Option<&Team>,
         due: DueLevel<'_>,
-    ) {
+    ) -> bool {
         journey.stall(self.now, &mut self.changes.journeys);
         let mut room = limits::MAX_FIRED;
         for (place, action) in due.actions.iter().enumerate() {
             let stall = Stall { profile, journey, flow, team, due };
             let mut parcels = self.parcels(&stall, action, place);
             if parcels.len() > room {
+                let left_out = parcels.len() - room;
                 tracing::warn!(
                     flow = flow.name,
+                    journey = %journey.id,
                     level = due.number,
+                    left_out,
                     "a level reaches too many; some are left out"
                 );
+                self.left_out.escalations += left_out;
                 parcels.truncate(room);
             }
             room -= parcels.len();
@@ -78,6 +86,7 @@ impl Decision<'_> {
                 self.send(journey, flow, due, action, name, parcel);
             }
         }
+        room < limits::MAX_FIRED
     }
 
     /// Puts one thing into the outbox, and its mark onto the journey.

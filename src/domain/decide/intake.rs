@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::Decision;
 use super::compute::{Touched, arm};
 use super::identity::Merged;
+use super::runs::begins_again;
 use crate::domain::change::SeenWrite;
 use crate::domain::definition::Destination;
 use crate::domain::delivery::{Cause, Payload};
@@ -67,13 +68,17 @@ impl Decision<'_> {
         profile.updated_at = self.now;
         remember_event(profile, &event);
         self.forget_during_backfill(profile);
+        let begins_again = begins_again(profile, &event);
+        let journey = self.follow(profile, &event);
+        if begins_again {
+            event.demote_stage();
+        }
         let mut touched = self.apply_traits(profile, &event);
         touched.append(&mut self.count_event(profile, &event));
         if profile.is_fresh(self.now) {
             touched.extend(self.rules.of_nobody.iter().copied());
         }
         self.link_account(profile, &event);
-        let journey = self.follow(profile, &event);
         self.pass_on(profile, &event);
         if let Some(merged) = merged {
             self.evaluate_merged(profile, merged, touched);

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use accounts::{Effect, Told};
+pub use digest::stalled_journey;
 pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
@@ -51,9 +52,10 @@ pub struct Decision<'a> {
     pub changes: ChangeSet,
     /// What follows for other profiles; to be applied to them, see [`Decision::take_effects`].
     pub effects: Vec<Told>,
-    /// Mails that are held back for digests, by flow; loaded and kept by whoever decides.
-    pub gatherings: BTreeMap<String, Gathering>,
-    /// What found no room on its profile.
+    /// What the desks of flows gather for digests, by flow; loaded and kept by whoever decides. A flow without a desk here holds
+    /// no mails back.
+    pub gatherings: BTreeMap<String, Option<Gathering>>,
+    /// What found no room.
     pub left_out: LeftOut,
     /// How many calls destinations were not sent.
     pub not_sent: NotSentCounts,
@@ -62,7 +64,7 @@ pub struct Decision<'a> {
     pub damaged: Option<UserKey>,
 }
 
-/// What found no room on its profile; the events keep it.
+/// What found no room on its profile, where only the events keep it, or in what a level sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Traits that were too many or too large.
@@ -71,6 +73,8 @@ pub struct LeftOut {
     pub leaf_entries: usize,
     /// Links to more accounts than one user may have.
     pub groups: usize,
+    /// Deliveries past what one level makes at once.
+    pub escalations: usize,
 }
 
 impl<'a> Decision<'a> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Decision;
 use super::compute::arm;
 use crate::domain::ids::{DeliveryId, JourneyId};
-use crate::domain::journey::{EscalationReceipt, Journey, Note};
+use crate::domain::journey::{EscalationReceipt, Journey, Note, Standing};
 use crate::domain::limits;
 use crate::domain::profile::Profile;
 use crate::domain::time::Timestamp;
@@ -17,6 +17,8 @@ pub enum OperateError {
     NotFound,
     /// It is finished.
     NotOpen,
+    /// The stall that somebody was told of is over: what he says is not about what the journey does now.
+    MovedOn,
     /// Its present stall was acknowledged already, so there is nothing to put off.
     Acknowledged,
     /// It is not to be snoozed to before now, or that far.
@@ -26,39 +28,49 @@ pub enum OperateError {
 }
 
 impl Decision<'_> {
-    /// Stops the ladder of the journey's present stall.
+    /// Stops the ladder of the journey's present stall; only if that is the one that somebody was told of at `told_at`, where that
+    /// is given. Acknowledged twice, the first word stands.
     ///
     /// # Errors
-    /// When it is unknown or finished.
+    /// When it is unknown or finished, or that stall is over.
     pub fn acknowledge(
         &mut self,
         profile: &mut Profile,
         id: JourneyId,
+        told_at: Option<Timestamp>,
         note: Note,
     ) -> Result<Journey, OperateError> {
         let journey = find(profile, id)?;
-        let done = journey.acknowledge(note);
-        answer(journey, done)
+        match journey.standing(told_at) {
+            Standing::Closed => return Err(OperateError::NotOpen),
+            Standing::MovedOn => return Err(OperateError::MovedOn),
+            Standing::Acknowledged => {}
+            Standing::Stalled => journey.acknowledge(note),
+        }
+        Ok(journey.clone())
     }
 
-    /// Lets the ladder of the journey's present stall rest until then.
+    /// Lets the ladder of the journey's present stall rest until then; `told_at` as in [`Self::acknowledge`].
     ///
     /// # Errors
-    /// When it is unknown, finished, acknowledged, or given up before that.
+    /// When it is unknown, finished, acknowledged, or given up before that, or that stall is over.
     pub fn snooze(
         &mut self,
         profile: &mut Profile,
         id: JourneyId,
         until: Timestamp,
+        told_at: Option<Timestamp>,
         note: Note,
     ) -> Result<Journey, OperateError> {
         let journey = find(profile, id)?;
-        let expires_at = journey.expires_at(self.rules.definitions.flows.get(&journey.flow).map(Arc::as_ref));
-        if !journey.status.is_open() {
-            return Err(OperateError::NotOpen);
-        }
-        if journey.acknowledgement().is_some() {
-            return Err(OperateError::Acknowledged);
+        let flow = self.rules.definitions.flows.get(&journey.flow).map(Arc::as_ref);
+        let team = flow.and_then(|flow| self.team_of(flow));
+        let expires_at = journey.expires_at(flow, team.as_deref());
+        match journey.standing(told_at) {
+            Standing::Closed => return Err(OperateError::NotOpen),
+            Standing::MovedOn => return Err(OperateError::MovedOn),
+            Standing::Acknowledged => return Err(OperateError::Acknowledged),
+            Standing::Stalled => {}
         }
         if until <= note.at || until > note.at.plus(limits::MAX_SNOOZE) {
             return Err(OperateError::OutOfRange);
@@ -72,18 +84,6 @@ impl Decision<'_> {
         let wake = self.journeys_wake(profile);
         arm(profile, wake);
         Ok(snoozed)
-    }
-
-    /// Acknowledges the journey's present stall if it is the one that somebody was told of at `told_at`; says whether it is.
-    pub fn acknowledge_told(
-        &mut self,
-        profile: &mut Profile,
-        id: JourneyId,
-        told_at: Timestamp,
-        note: Note,
-    ) -> bool {
-        let journey = find(profile, id).ok().filter(|journey| journey.was_told(told_at));
-        journey.is_some_and(|journey| journey.acknowledge(note))
     }
 
     /// Notes what became of something that was sent for a journey; says whether that was news.
@@ -115,14 +115,10 @@ impl Decision<'_> {
     ) -> Result<Journey, OperateError> {
         let journey = find(profile, id)?;
         let done = journey.resolve(note, &mut self.changes.journeys);
-        answer(journey, done)
+        if done { Ok(journey.clone()) } else { Err(OperateError::NotOpen) }
     }
 }
 
 fn find(profile: &mut Profile, id: JourneyId) -> Result<&mut Journey, OperateError> {
     profile.journeys.iter_mut().find(|journey| journey.id == id).ok_or(OperateError::NotFound)
-}
-
-fn answer(journey: &Journey, done: bool) -> Result<Journey, OperateError> {
-    if done { Ok(journey.clone()) } else { Err(OperateError::NotOpen) }
 }

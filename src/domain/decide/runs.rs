@@ -3,14 +3,19 @@
 //! Such a run is looked for by its execution, so its user is found by it as by an external id. Studio does not know the user: until
 //! somebody names one, the run is with whom its contact's address leads to.
 
+use std::sync::Arc;
+
 use super::Decision;
 use super::compute::arm;
+use super::intake::message_hash;
 use crate::domain::change::{ExternalIdWrite, JourneyMove};
 use crate::domain::definition::Flow;
-use crate::domain::event::{Event, STUDIO_MESSAGE, StudioEnd};
+use crate::domain::event::{
+    Event, LONGEST_SID, STUDIO_MESSAGE, STUDIO_START, StudioEnd, StudioStep, studio_message,
+};
 use crate::domain::external_ids::EXECUTION;
 use crate::domain::ids::{JourneyId, UserKey};
-use crate::domain::journey::{Journey, Journeys};
+use crate::domain::journey::{Death, Journey, Journeys, Post, Step};
 use crate::domain::profile::Profile;
 
 impl Journey {
@@ -29,6 +34,23 @@ impl Profile {
     pub fn runs<'a>(&'a self, execution_sid: &'a str) -> impl Iterator<Item = &'a Journey> {
         self.journeys.iter().filter(move |journey| journey.is_run(execution_sid))
     }
+}
+
+/// Whether the event tells of a run's beginning that one of this user's events told of before. Where Studio's was somebody
+/// else's, of whom the run was taken over, the widget's is the first of this user.
+pub(super) fn begins_again(profile: &Profile, event: &Event) -> bool {
+    let Some((step, sid)) = event.studio_step().and_then(|step| Some((step, step.execution_sid?))) else {
+        return false;
+    };
+    let is_told = |journey: &Journey| {
+        journey.flow == step.flow && journey.beginning(step.stage, &event.message_id).is_some()
+    };
+    let start = studio_message(sid, STUDIO_START);
+    let was_his = || {
+        let start = message_hash(&start);
+        profile.seen.recent.iter().any(|(known, _)| *known == start)
+    };
+    profile.runs(sid).any(is_told) && (event.message_id == start || was_his())
 }
 
 impl Decision<'_> {
@@ -61,20 +83,39 @@ impl Decision<'_> {
         journey
     }
 
+    /// Has the open runs of flows found by their executions, as [`Self::index_run`] does: their flow may have been told only now
+    /// which Studio flow it is.
+    pub(super) fn index_open_runs(&mut self, profile: &Profile) {
+        let definitions = Arc::clone(&self.rules.definitions);
+        let has_sid = |name: &str| definitions.flows.get(name).is_some_and(|flow| flow.sid.is_some());
+        let open =
+            profile.journeys.iter().filter(|journey| journey.status.is_open() && has_sid(&journey.flow));
+        let sids = open.filter_map(|journey| journey.execution_sid.as_deref());
+        for sid in sids.filter(|sid| sid.len() <= LONGEST_SID) {
+            self.write_run(sid, &profile.key, true);
+        }
+    }
+
     /// Gives a run to whom a widget's post names, where Studio alone told of it before. One of the same flow that he has already
-    /// stays, and is the run.
+    /// stays, and is the run: what the other one knows goes over to it, and that one is closed.
     pub fn hand_over(&mut self, from: &mut Profile, to: &mut Profile, execution_sid: &str) {
-        let goes = |journey: &mut Journey| {
-            journey.is_run(execution_sid)
-                && journey.is_told_by_studio_alone()
-                && to.runs(execution_sid).all(|own| own.flow != journey.flow)
-        };
+        let has_it = |flow: &str| to.runs(execution_sid).any(|own| own.flow == flow);
+        let concluded =
+            |journey: &Journey| journey.is_run(execution_sid) && journey.is_told_by_studio_alone();
+        let goes = |journey: &mut Journey| concluded(journey) && !has_it(&journey.flow);
         let going: Vec<Journey> = from.journeys.extract_if(.., goes).collect();
-        if going.is_empty() {
+        let copies: Vec<Journey> = from.journeys.iter().filter(|it| concluded(it)).cloned().collect();
+        if going.is_empty() && copies.is_empty() {
             return;
         }
         self.write_run(execution_sid, &from.key, false);
         self.write_run(execution_sid, &to.key, true);
+        for copy in &copies {
+            self.add_copy(to, copy, execution_sid);
+        }
+        let user = from.key.clone();
+        Journeys { user: &user, list: &mut from.journeys, moves: &mut self.changes.journeys }
+            .supersede_run(execution_sid, self.now);
         for mut journey in going {
             journey.user = to.key.clone();
             journey.updated_at = self.now;
@@ -90,5 +131,34 @@ impl Decision<'_> {
         self.archive(to, None);
         let wake = self.journeys_wake(to);
         arm(to, wake);
+    }
+
+    /// Adds to a user's run what another one's copy of it knows beyond that: stages, and the end.
+    fn add_copy(&mut self, to: &mut Profile, copy: &Journey, execution_sid: &str) {
+        let definitions = Arc::clone(&self.rules.definitions);
+        let flow = definitions.flows.get(&copy.flow).map(Arc::as_ref);
+        let lacks = |to: &Profile, stage: &str| {
+            to.runs(execution_sid)
+                .filter(|own| own.flow == copy.flow)
+                .flat_map(|own| &own.steps)
+                .all(|own| own.stage != stage)
+        };
+        let lacking: Vec<&Step> = copy.steps.iter().filter(|step| lacks(to, &step.stage)).collect();
+        let user = to.key.clone();
+        let mut journeys =
+            Journeys { user: &user, list: &mut to.journeys, moves: &mut self.changes.journeys };
+        for Step { stage, at, received_at, message_id } in lacking {
+            let step = StudioStep {
+                flow: &copy.flow,
+                stage,
+                phone_number: None,
+                execution_sid: Some(execution_sid),
+            };
+            let post = Post { step, at: *at, received_at: *received_at, message_id };
+            journeys.post(flow, &post, self.now, self.ids);
+        }
+        if let Some(Death { at, reason, .. }) = &copy.died {
+            journeys.end(&StudioEnd { flow: &copy.flow, execution_sid, reason }, *at, self.now);
+        }
     }
 }

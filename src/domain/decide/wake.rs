@@ -29,6 +29,7 @@ impl Decision<'_> {
 
     /// Looks at a user's journeys because the rules of a flow changed.
     pub fn revisit(&mut self, profile: &mut Profile) {
+        self.index_open_runs(profile);
         self.escalate(profile);
         let wake = self.journeys_wake(profile);
         super::compute::arm(profile, wake);

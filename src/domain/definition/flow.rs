@@ -184,7 +184,7 @@ pub struct Repeat {
 
 /// One level of a flow's escalation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "StoredLevel")]
+#[serde(try_from = "StoredLevel")]
 pub struct Level {
     /// The stage it watches.
     pub stage: String,
@@ -215,11 +215,20 @@ struct StoredLevel {
     repeat: Option<Repeat>,
 }
 
-impl From<StoredLevel> for Level {
-    fn from(stored: StoredLevel) -> Self {
+impl TryFrom<StoredLevel> for Level {
+    type Error = String;
+
+    fn try_from(stored: StoredLevel) -> Result<Self, String> {
         let StoredLevel { stage, after, mut actions, channel, outside_hours, repeat } = stored;
         actions.extend(channel);
-        Self { stage, after, actions, outside_hours, repeat }
+        let does_nothing = OutsideHours::Instead(Vec::new());
+        // A channel in place of `actions` that can't be read is none, to serde.
+        if actions.is_empty() || outside_hours == does_nothing {
+            return Err(format!(
+                "the level of stage `{stage}` after {after} does nothing that this version of stagepost knows"
+            ));
+        }
+        Ok(Self { stage, after, actions, outside_hours, repeat })
     }
 }
 
@@ -306,5 +315,31 @@ impl Flow {
     /// Whether `stage` ends a run.
     pub fn is_terminal(&self, stage: &str) -> bool {
         self.terminal.iter().any(|terminal| terminal == stage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(rest: &Value) -> Result<Level, String> {
+        let mut level = json!({"stage": "no_reply", "after": "1h"});
+        level.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        serde_json::from_value(level).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_stored_level_does_something() {
+        let mail = json!({"channel": "email", "to": ["ops@example.com"], "template": "no_reply"});
+        let before = read(&mail).unwrap();
+        assert_eq!(read(&json!({"actions": [mail]})), Ok(before));
+        let pigeon = json!({"channel": "pigeon", "to": ["ops"]});
+        for nothing in [json!({}), json!({"actions": []}), pigeon.clone()] {
+            let error = read(&nothing).unwrap_err();
+            assert!(error.contains("the level of stage `no_reply` after 1h does nothing"), "{error}");
+        }
+        assert!(read(&json!({"actions": [pigeon]})).is_err());
+        assert!(read(&json!({"actions": [mail], "outside_hours": {"instead": []}})).is_err());
     }
 }

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::domain::definition::{Definitions, Flow};
-use crate::domain::event::{Call, Event, STUDIO_FLOW_ENDED, STUDIO_MESSAGE, STUDIO_STEP, STUDIO_STEP_ENDED};
+use crate::domain::event::{
+    Call, Event, STUDIO_FLOW_ENDED, STUDIO_START, STUDIO_STEP, STUDIO_STEP_ENDED, studio_message,
+};
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
 
@@ -117,7 +119,7 @@ impl Teller<'_> {
     pub fn started(&self, at: Timestamp) -> Event {
         let mut properties = self.properties();
         properties.insert("stage".to_owned(), self.stage_of_start().into());
-        self.event("started", STUDIO_STEP, properties, at)
+        self.event(STUDIO_START, STUDIO_STEP, properties, at)
     }
 
     /// A step ended: a stage of its flow, or something to be kept.
@@ -146,7 +148,7 @@ impl Teller<'_> {
 
     /// The message id of a step.
     pub fn message_id(&self, step: &str) -> String {
-        format!("{STUDIO_MESSAGE}{}:{step}", self.execution.sid)
+        studio_message(&self.execution.sid, step)
     }
 
     fn properties(&self) -> Map<String, Value> {

@@ -9,12 +9,8 @@ use super::execution::{Step, Teller};
 use super::form;
 use crate::domain::event::Event;
 use crate::domain::journey::Journey;
+use crate::domain::studio_flow::{self, HTTP_REQUEST, PREFIX, State};
 use crate::domain::time::Timestamp;
-
-/// How the names begin of widgets that were put into a flow to post its stages.
-const POST_NAME: &str = "stagepost_";
-/// The type of the widget that posts.
-const POST_TYPE: &str = "make-http-request";
 
 /// What Studio remembers of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,25 +65,21 @@ fn missing_stages(teller: &Teller<'_>, remembered: &Remembered, journey: Option<
 pub fn posts(definition: &Value, is_ours: impl Fn(&Url) -> bool) -> BTreeMap<String, String> {
     let states = definition.get("states").and_then(Value::as_array);
     let post = |state: &Value| {
-        let name = state.get("name")?.as_str()?;
-        let properties = state.get("properties")?;
-        let url = properties.get("url").and_then(Value::as_str).unwrap_or_default();
+        let state = State::new(state);
+        let url = state.property("url").and_then(Value::as_str).unwrap_or_default();
         let url = Url::parse(url).ok();
-        let is_post = state.get("type").and_then(Value::as_str) == Some(POST_TYPE)
-            && (name.starts_with(POST_NAME) || url.as_ref().is_some_and(&is_ours));
-        let stage = if is_post { stage(properties, url.as_ref()) } else { None }?;
-        Some((name.to_owned(), stage))
+        let is_post = state.kind() == HTTP_REQUEST
+            && (state.name().starts_with(PREFIX) || url.as_ref().is_some_and(&is_ours));
+        let stage = if is_post { stage(state, url.as_ref()) } else { None }?;
+        Some((state.name().to_owned(), stage))
     };
     states.into_iter().flatten().filter_map(post).collect()
 }
 
 /// The `stage` that a widget posts, wherever it has it; one that Studio fills in is not known beforehand.
-fn stage(properties: &Value, url: Option<&Url>) -> Option<String> {
-    let parameters = properties.get("parameters").and_then(Value::as_array).into_iter().flatten();
-    let by_parameter = parameters
-        .filter(|parameter| parameter.get("key").and_then(Value::as_str) == Some("stage"))
-        .find_map(|parameter| parameter.get("value")?.as_str().map(str::to_owned));
-    let body = properties.get("body").and_then(Value::as_str).unwrap_or_default();
+fn stage(state: State<'_>, url: Option<&Url>) -> Option<String> {
+    let by_parameter = studio_flow::stage(state).filter(|stage| !stage.is_empty()).map(str::to_owned);
+    let body = state.property("body").and_then(Value::as_str).unwrap_or_default();
     let by_body = || match serde_json::from_str::<Value>(body) {
         Ok(body) => body.get("stage")?.as_str().map(str::to_owned),
         Err(_) => field(body, "stage"),

@@ -6,7 +6,7 @@
 //! their distances: a level that waits for its team's opening, a snooze, a level that comes early because the one before reached
 //! nobody, a death. By how much the ladder was moved so far stands in the newest mark ([`Escalation::moved_by`]).
 
-use super::{Escalation, Journey, Snooze};
+use super::{Death, Escalation, Journey, Snooze};
 use crate::domain::definition::{Channel, Flow, Level, LevelKey, OutsideHours, Team};
 use crate::domain::time::{Span, Timestamp};
 
@@ -45,7 +45,7 @@ struct Rung<'a> {
     planned: Timestamp,
     /// When it may at the earliest, whatever the hours.
     wanted: Timestamp,
-    /// When it does; now, where it is due.
+    /// When it does; now, where it is due. Whatever the hours, until it is [`Ladder::opened`].
     at: Timestamp,
 }
 
@@ -92,6 +92,16 @@ impl<'j, 'a> Ladder<'j, 'a> {
         self.next().map(|rung| rung.at)
     }
 
+    /// When the journey is given up: `expire_after` as it is planned, moved as the ladder was so far, and by as much as the next
+    /// level waits, if that was planned before. The ladder is to be looked at from its beginning.
+    pub(super) fn ends_at(&self) -> Timestamp {
+        let planned = self.journey.stage_at.plus(self.flow.expire_after);
+        let moved = planned.plus(Span::from_millis(self.moved_by().max(0)));
+        let next = self.next().filter(|rung| rung.planned < moved);
+        let wait = next.map_or(0, |rung| rung.at.millis_since(rung.planned).max(0));
+        moved.plus(Span::from_millis(wait))
+    }
+
     fn levels(&self) -> impl Iterator<Item = (u32, LevelKey, &'a Level)> {
         self.flow.levels(&self.journey.stage)
     }
@@ -110,7 +120,7 @@ impl<'j, 'a> Ladder<'j, 'a> {
             None => {
                 let first =
                     self.unfired().map(|(_, _, level)| self.journey.stage_at.plus(level.after)).next();
-                let death = self.journey.died.as_ref().map(|death| death.at);
+                let death = self.journey.died.as_ref().map(Death::acts_at);
                 death.zip(first).map_or(0, |(death, first)| death.millis_since(first).min(0))
             }
         }
@@ -136,7 +146,15 @@ impl<'j, 'a> Ladder<'j, 'a> {
             return Some(reminder);
         }
         let rest_until = snooze.map(|snooze| snooze.until);
-        let rungs = self.first_firings(rest_until).chain(self.repetitions(rest_until));
+        // Of those that wait for an opening, the one that is wanted first comes first: only that opening is looked for.
+        let mut first: [Option<Rung<'a>>; 2] = [None; 2];
+        for rung in self.first_firings(rest_until).chain(self.repetitions(rest_until)) {
+            let first = &mut first[usize::from(self.team_that_waits(rung.level).is_some())];
+            if first.is_none_or(|known| (rung.wanted, rung.number) < (known.wanted, known.number)) {
+                *first = Some(rung);
+            }
+        }
+        let rungs = first.into_iter().flatten().map(|rung| self.opened(rung));
         rungs.min_by_key(|rung| (rung.at, rung.wanted, rung.number))
     }
 
@@ -144,7 +162,8 @@ impl<'j, 'a> Ladder<'j, 'a> {
     fn reminder(&self, newest: &Escalation, snooze: &Snooze) -> Option<Rung<'a>> {
         let (number, key, level) = self.levels().find(|(_, key, _)| *key == newest.key)?;
         let planned = self.planned(level);
-        Some(self.rung((number, key, level), newest.again.saturating_add(1), planned, snooze.until))
+        let again = newest.again.saturating_add(1);
+        Some(self.opened(self.rung((number, key, level), again, planned, snooze.until)))
     }
 
     fn first_firings(&self, rest_until: Option<Timestamp>) -> impl Iterator<Item = Rung<'a>> {
@@ -187,9 +206,13 @@ impl<'j, 'a> Ladder<'j, 'a> {
         planned: Timestamp,
         wanted: Timestamp,
     ) -> Rung<'a> {
-        let earliest = wanted.max(self.now);
-        let at = self.team_that_waits(level).map_or(earliest, |team| team.next_opening(earliest));
-        Rung { number, key, level, again, planned, wanted, at }
+        Rung { number, key, level, again, planned, wanted, at: wanted.max(self.now) }
+    }
+
+    /// The rung when its team works, where it waits for that.
+    fn opened(&self, rung: Rung<'a>) -> Rung<'a> {
+        let at = self.team_that_waits(rung.level).map_or(rung.at, |team| team.next_opening(rung.at));
+        Rung { at, ..rung }
     }
 
     /// The team whose opening a level waits for.
@@ -205,11 +228,13 @@ impl<'j, 'a> Ladder<'j, 'a> {
         if self.now <= opening.plus(ON_TIME) { opening } else { self.now }
     }
 
-    /// The number of the level that fired last, and since when it is known that nothing it did reached anybody.
+    /// The number of the level that fired last, and since when it is known that nothing it did reached anybody. Where it called
+    /// people, or wrote to their telephones, only that counts: a mail or a post that was taken wakes nobody.
     fn nobody_reached(&self) -> Option<(u32, Timestamp)> {
         let newest = self.marks().next()?;
-        let firing = self.marks().filter(|mark| mark.key == newest.key && mark.again == newest.again);
-        let failures = firing.map(|mark| {
+        let firing = || self.marks().filter(|mark| mark.key == newest.key && mark.again == newest.again);
+        let has_rung = firing().any(Escalation::is_to_telephone);
+        let failures = firing().filter(|mark| !has_rung || mark.is_to_telephone()).map(|mark| {
             let receipt = mark.receipt.as_ref().filter(|receipt| receipt.reached == Some(false));
             receipt.map(|receipt| receipt.at)
         });

@@ -198,6 +198,23 @@ fn what_is_looked_at_late_fires_at_once_where_there_are_no_hours() {
 }
 
 #[test]
+fn a_mail_beside_a_call_that_nobody_answered_holds_nothing_up() {
+    let flow = flow(vec![level("30m"), level("5h")]);
+    let begin = brussels("2026-11-20 10:00");
+    let (mut journey, missed) = (journey(begin), minutes(begin, 31));
+    fire(&mut journey, &flow, None, minutes(begin, 30));
+    let mail = journey.escalations[0].clone();
+    let receipt = EscalationReceipt { status: "no-answer".to_owned(), reached: Some(false), at: missed };
+    journey.escalations.push(Escalation { channel: "call".to_owned(), receipt: Some(receipt), ..mail });
+    assert_eq!(Ladder::new(&journey, &flow, None, missed).wakes_at(), Some(missed));
+    // Another one answered.
+    let answered = EscalationReceipt { status: "answered".to_owned(), reached: Some(true), at: missed };
+    let call = journey.escalations[1].clone();
+    journey.escalations.push(Escalation { receipt: Some(answered), ..call });
+    assert_eq!(Ladder::new(&journey, &flow, None, missed).wakes_at(), Some(minutes(begin, 300)));
+}
+
+#[test]
 fn outside_the_hours_a_level_waits_and_the_next_ones_keep_their_distance() {
     let flow = flow(vec![level("30m"), level("1h"), level("4h"), level("12h")]);
     // A Friday evening.
@@ -394,17 +411,22 @@ fn where_nobody_was_reached_the_next_level_still_waits_for_the_opening() {
 fn a_run_that_died_is_due_at_once() {
     let flow = flow(vec![level("1h"), level("3h")]);
     let begin = brussels("2026-11-20 10:00");
-    let died = Some(Death { at: minutes(begin, 5), reason: "FLOW_END".to_owned() });
+    let died =
+        Some(Death { at: minutes(begin, 5), reason: "FLOW_END".to_owned(), told_at: Timestamp::default() });
     let mut dead = Journey { died, ..journey(begin) };
     let team = office();
     assert_eq!(dead.next_wake(None, None, begin), Some(minutes(begin, 5)), "it stalls without a level, too");
     let fired = all(&mut dead, &flow, Some(&team));
     assert_eq!(fired, [(1, 0, minutes(begin, 5)), (2, 0, minutes(begin, 125))]);
     // Told of a stage that it reached before, by another clock.
-    let earlier = Some(Death { at: begin.minus(Span::from_secs(300)), reason: String::new() });
+    let earlier = Some(Death {
+        at: begin.minus(Span::from_secs(300)),
+        reason: String::new(),
+        told_at: Timestamp::default(),
+    });
     let mut dead = Journey { died: earlier, ..journey(begin) };
     assert_eq!(all(&mut dead, &flow, None), [(1, 0, begin), (2, 0, minutes(begin, 115))]);
-    let late = Some(Death { at: minutes(begin, 90), reason: String::new() });
+    let late = Some(Death { at: minutes(begin, 90), reason: String::new(), told_at: Timestamp::default() });
     let mut stalled = Journey { died: late, ..journey(begin) };
     assert_eq!(all(&mut stalled, &flow, None), [(1, 0, minutes(begin, 60)), (2, 0, minutes(begin, 180))]);
 }
@@ -596,4 +618,72 @@ fn the_test_zones_change_their_clocks() {
         zone.offset_from_utc_datetime(&at.naive_utc()).fix()
     };
     assert_eq!(ZONES.iter().filter(|zone| offset(**zone, 1) != offset(**zone, 7)).count(), 4);
+}
+
+#[test]
+fn what_people_said_of_a_stall_holds_on_where_it_began_earlier_than_was_known() {
+    use crate::domain::event::StudioStep;
+    use crate::domain::ids::IdSource;
+    use crate::domain::journey::{Journeys, Post};
+    let flow = flow(vec![level("30m"), level("60m")]);
+    let user = UserKey::user("u1");
+    let (mut list, mut moves, mut ids) = (Vec::new(), Vec::new(), IdSource::new([1; 32]));
+    let mut post = |list: &mut Vec<Journey>, at: Timestamp, received_at: Timestamp, id: &str| {
+        let (flow_name, stage) = ("appointment", "no_reply");
+        let step = StudioStep { flow: flow_name, stage, phone_number: None, execution_sid: Some("FN1") };
+        let post = Post { step, at, received_at, message_id: id };
+        Journeys { user: &user, list, moves: &mut moves }.post(Some(&flow), &post, received_at, &mut ids);
+    };
+    let begin = brussels("2026-11-20 10:00");
+    let widget = begin.plus(Span::from_millis(800));
+    post(&mut list, widget, widget, "m1");
+    assert_eq!(fire(&mut list[0], &flow, None, minutes(begin, 31)).len(), 1);
+    list[0].snooze(minutes(begin, 45), note(minutes(begin, 32)));
+    list[0].acknowledge(note(minutes(begin, 33)));
+    // Event Streams tells of the same step, late, by Twilio's clock of whole seconds.
+    post(&mut list, begin, minutes(begin, 34), "studio:FN1:FT1");
+    assert_eq!((list.len(), list[0].stage_at), (1, begin));
+    assert!(list[0].acknowledgement().is_some() && list[0].snooze_of_stall().is_some());
+    assert_eq!(fire(&mut list[0], &flow, None, minutes(begin, 61)), []);
+}
+
+#[test]
+fn a_journey_is_not_given_up_while_a_level_waits_for_its_opening() {
+    let mut flow = flow(vec![level("1h"), level("2h")]);
+    flow.expire_after = "1d".parse().unwrap();
+    let team = office();
+    // Friday, half past five.
+    let stage_at = brussels("2026-11-20 17:30");
+    let mut journey = journey(stage_at);
+    let (mut moves, mut fired, mut now) = (Vec::new(), Vec::new(), stage_at);
+    // As a writer climbs it.
+    while let Some(next) = journey.next_wake(Some(&flow), Some(&team), now) {
+        now = next.max(now);
+        journey.expire(Some(&flow), Some(&team), now, &mut moves);
+        fired.extend(fire(&mut journey, &flow, Some(&team), now));
+    }
+    let monday = brussels("2026-11-23 08:00");
+    assert_eq!(fired, [(1, 0, monday), (2, 0, minutes(monday, 60))]);
+    assert_eq!((journey.status, now), (JourneyStatus::Expired, minutes(monday, 23 * 60)));
+}
+
+#[test]
+fn what_is_imported_late_is_given_up_whatever_the_hours() {
+    let flow = flow(vec![level("1h")]);
+    let stage_at = brussels("2025-11-21 17:30");
+    let mut journey = journey(stage_at);
+    let mut moves = Vec::new();
+    journey.expire(Some(&flow), Some(&office()), brussels("2026-11-21 12:00"), &mut moves);
+    assert_eq!(journey.status, JourneyStatus::Expired);
+}
+
+#[test]
+fn a_death_that_was_just_told_waits_a_little_for_a_terminal_stage() {
+    let flow = flow(vec![level("1h")]);
+    let begin = brussels("2026-11-20 10:00");
+    let (at, told_at) = (minutes(begin, 5), minutes(begin, 6));
+    let dead = Journey { died: Some(Death { at, reason: String::new(), told_at }), ..journey(begin) };
+    let acts_at = told_at.plus(limits::DEATH_GRACE);
+    assert_eq!(dead.next_wake(None, None, told_at), Some(acts_at));
+    assert_eq!(Ladder::new(&dead, &flow, None, told_at).wakes_at(), Some(acts_at));
 }

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::definition::LevelKey;
 use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, JourneyId, UserKey};
+use super::limits;
 use super::time::Timestamp;
 
 pub use ladder::{DueLevel, Ladder};
 pub use progress::{Journeys, Post};
+pub use stall::Standing;
 
 /// Where a journey stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -117,6 +119,13 @@ pub struct Escalation {
     pub receipt: Option<EscalationReceipt>,
 }
 
+impl Escalation {
+    /// Whether it went to somebody's telephone, of which the receiver tells whether it reached anybody.
+    pub fn is_to_telephone(&self) -> bool {
+        matches!(self.channel.as_str(), "call" | "sms")
+    }
+}
+
 /// What became of an escalation at its receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EscalationReceipt {
@@ -135,11 +144,9 @@ impl EscalationReceipt {
     /// What a delivery's end, or its receiver, says; `None` where nothing was told.
     pub fn of(delivery: &Delivery) -> Option<Self> {
         match delivery.status {
-            DeliveryStatus::Failed | DeliveryStatus::Dead => Some(Self {
-                status: delivery.status.as_str().to_owned(),
-                reached: Some(false),
-                at: delivery.updated_at,
-            }),
+            DeliveryStatus::Failed | DeliveryStatus::Dead => Some(Self::of_nobody(delivery)),
+            // Nothing took its place: its destination was removed.
+            DeliveryStatus::Superseded if delivery.superseded_by.is_none() => Some(Self::of_nobody(delivery)),
             DeliveryStatus::Pending
             | DeliveryStatus::Delivered
             | DeliveryStatus::Ambiguous
@@ -148,6 +155,10 @@ impl EscalationReceipt {
                 Some(Self { status: receipt.status.clone(), reached: receipt.reached, at: receipt.at })
             }
         }
+    }
+
+    fn of_nobody(delivery: &Delivery) -> Self {
+        Self { status: delivery.status.as_str().to_owned(), reached: Some(false), at: delivery.updated_at }
     }
 }
 
@@ -247,7 +258,8 @@ pub struct Journey {
     /// Snoozes, oldest first; the newest of the present stage counts.
     #[serde(rename = "h", default, skip_serializing_if = "Vec::is_empty")]
     pub snoozes: Vec<Snooze>,
-    /// When its Studio execution ended without a terminal stage, and how (`ended_reason`), where that was told: it stalls at once.
+    /// When its Studio execution ended without a terminal stage, and how (`ended_reason`), where that was told: it stalls as
+    /// soon as `limits::DEATH_GRACE` is over.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub died: Option<Death>,
     /// Set when an operator resolved the journey.
@@ -264,6 +276,16 @@ pub struct Death {
     /// Twilio's word for how: `FLOW_END`, …; may be empty.
     #[serde(rename = "w", default)]
     pub reason: String,
+    /// When it was told first, by the server's clock; the beginning of time in what was written before that was kept.
+    #[serde(rename = "t", default)]
+    pub told_at: Timestamp,
+}
+
+impl Death {
+    /// When the journey stalls of it: the terminal step may be told of a little later than the end.
+    pub fn acts_at(&self) -> Timestamp {
+        self.at.max(self.told_at.plus(limits::DEATH_GRACE))
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]

@@ -7,7 +7,7 @@
 use super::{Death, Journey, JourneyStatus, Step};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::Flow;
-use crate::domain::event::{StudioEnd, StudioStep};
+use crate::domain::event::{STUDIO_MESSAGE, STUDIO_START, StudioEnd, StudioStep, studio_message};
 use crate::domain::ids::{IdSource, JourneyId, UserKey};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
@@ -120,10 +120,16 @@ impl Journeys<'_> {
         };
         let journey = self.list.iter_mut().rev().find(is_it)?;
         if journey.status.is_open() && journey.died.as_ref().is_none_or(|known| at < known.at) {
-            journey.died = Some(Death { at, reason: end.reason.to_owned() });
+            let told_at = journey.died.as_ref().map_or(now, |known| known.told_at);
+            journey.died = Some(Death { at, reason: end.reason.to_owned(), told_at });
             journey.updated_at = now;
         }
         Some(journey.id)
+    }
+
+    /// Closes the runs that are that execution: somebody else has it.
+    pub fn supersede_run(&mut self, execution_sid: &str, now: Timestamp) {
+        self.supersede(now, |journey| journey.execution_sid.as_deref() == Some(execution_sid));
     }
 
     /// Supersedes the oldest of the open runs where there are more than one user may have.
@@ -168,8 +174,31 @@ fn step_bytes(step: &Step) -> usize {
     step.stage.len() + step.message_id.len() + 32
 }
 
-/// Puts the step into the timeline, in the order of the times at which stages happened.
+impl Journey {
+    /// Where the timeline has the beginning of which a message tells once more: Studio tells of it by itself, and so may a widget
+    /// that posts the initial stage.
+    pub fn beginning(&self, stage: &str, message_id: &str) -> Option<usize> {
+        let start = studio_message(self.execution_sid.as_deref()?, STUDIO_START);
+        let by_studio = |id: &str| id.starts_with(STUDIO_MESSAGE);
+        let mut known = self.steps.iter().enumerate().filter(|(_, step)| step.stage == stage);
+        if message_id == start {
+            return known.find(|(_, step)| !by_studio(&step.message_id)).map(|(place, _)| place);
+        }
+        // A widget that posts the stage again returned to it.
+        let first = known.next().filter(|(_, step)| step.message_id == start && !by_studio(message_id));
+        first.filter(|_| known.next().is_none()).map(|(place, _)| place)
+    }
+}
+
+/// Puts the step into the timeline, in the order of the times at which stages happened. The beginning stands there once, by the
+/// widget's message: it names the user.
 fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize) {
+    if let Some(place) = journey.beginning(post.step.stage, post.message_id) {
+        if !post.message_id.starts_with(STUDIO_MESSAGE) {
+            post.message_id.clone_into(&mut journey.steps[place].message_id);
+        }
+        return;
+    }
     let bytes = timeline + post.step.stage.len() + post.message_id.len();
     if journey.steps.len() >= limits::MAX_JOURNEY_STEPS || bytes > limits::MAX_TIMELINE_BYTES {
         journey.steps_left_out = journey.steps_left_out.saturating_add(1);
@@ -227,8 +256,22 @@ fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMo
             moved: false,
         });
     }
+    if stage == journey.stage && since < journey.stage_at {
+        begin_earlier(journey, since);
+    }
     journey.stage = stage;
     journey.stage_at = since;
+}
+
+/// It is the same stay, and began earlier than was known: what people said of it holds on.
+fn begin_earlier(journey: &mut Journey, since: Timestamp) {
+    let Journey { stage, stage_at, acknowledged, snoozes, .. } = journey;
+    for known in acknowledged.iter_mut().filter(|it| it.stage == *stage && it.stage_at == *stage_at) {
+        known.stage_at = since;
+    }
+    for known in snoozes.iter_mut().filter(|it| it.stage == *stage && it.stage_at == *stage_at) {
+        known.stage_at = since;
+    }
 }
 
 /// Ends an open journey.

@@ -1,7 +1,9 @@
 //! When a journey stalls and when it is given up, what its marks are, and what operators say of it.
 
 use super::progress::close;
-use super::{Acknowledgement, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder, Note, Snooze};
+use super::{
+    Acknowledgement, Death, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder, Note, Snooze,
+};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::{Flow, Team};
 use crate::domain::ids::DeliveryId;
@@ -11,7 +13,33 @@ use crate::domain::time::Timestamp;
 /// What marks of mails say they are.
 const EMAIL_CHANNEL: &str = "email";
 
+/// How a journey is, seen by somebody who was told of one of its stalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// That stall lasts.
+    Stalled,
+    /// Somebody acknowledged that stall.
+    Acknowledged,
+    /// That stall is over; what is said of it says nothing of what the journey does now.
+    MovedOn,
+    /// The journey is finished.
+    Closed,
+}
+
 impl Journey {
+    /// How it is for somebody who was told of a stall then; without that, for somebody who means its present one.
+    pub fn standing(&self, told_at: Option<Timestamp>) -> Standing {
+        if !self.status.is_open() {
+            Standing::Closed
+        } else if told_at.is_some_and(|told_at| !self.was_told(told_at)) {
+            Standing::MovedOn
+        } else if self.acknowledgement().is_some() {
+            Standing::Acknowledged
+        } else {
+            Standing::Stalled
+        }
+    }
+
     /// Whether it is a mark of the present stall: the journey may have stood in that stage before.
     pub(super) fn is_of_stall(&self, mark: &Escalation) -> bool {
         mark.stage == self.stage && mark.at >= self.stage_at
@@ -57,9 +85,11 @@ impl Journey {
             .find(|known| known.stage == self.stage && known.stage_at == self.stage_at)
     }
 
-    /// When it is given up if nothing is heard of it.
-    pub fn expires_at(&self, flow: Option<&Flow>) -> Timestamp {
-        self.stage_at.plus(flow.map_or(limits::DEFAULT_EXPIRE_AFTER, |flow| flow.expire_after))
+    /// When it is given up if nothing is heard of it: the last thing on its ladder, put off as the ladder is, so that nobody is
+    /// given up while a level still waits for its team's opening.
+    pub fn expires_at(&self, flow: Option<&Flow>, team: Option<&Team>) -> Timestamp {
+        let Some(flow) = flow else { return self.stage_at.plus(limits::DEFAULT_EXPIRE_AFTER) };
+        Ladder::new(self, flow, team, self.stage_at).ends_at()
     }
 
     /// The earliest instant at which time alone changes something about this journey: now, where it does at once.
@@ -67,9 +97,9 @@ impl Journey {
         if !self.status.is_open() {
             return None;
         }
-        let death = self.died.as_ref().filter(|_| self.status == JourneyStatus::Active).map(|death| death.at);
+        let death = self.died.as_ref().filter(|_| self.status == JourneyStatus::Active).map(Death::acts_at);
         let level = flow.and_then(|flow| Ladder::new(self, flow, team, now).wakes_at());
-        [Some(self.expires_at(flow)), death, level].into_iter().flatten().min()
+        [Some(self.expires_at(flow, team)), death, level].into_iter().flatten().min()
     }
 
     /// A rule came due.
@@ -88,24 +118,26 @@ impl Journey {
     }
 
     /// Gives the journey up when nothing was heard of it for long enough.
-    pub fn expire(&mut self, flow: Option<&Flow>, now: Timestamp, moves: &mut Vec<JourneyMove>) {
-        if self.status.is_open() && self.expires_at(flow) <= now {
+    pub fn expire(
+        &mut self,
+        flow: Option<&Flow>,
+        team: Option<&Team>,
+        now: Timestamp,
+        moves: &mut Vec<JourneyMove>,
+    ) {
+        if self.status.is_open() && self.expires_at(flow, team) <= now {
             close(self, JourneyStatus::Expired, now, now, moves);
         }
     }
 
-    /// An operator has taken notice: the ladder of this stall stops. Says whether that was possible.
-    pub fn acknowledge(&mut self, note: Note) -> bool {
-        let open = self.status.is_open();
-        if open && self.acknowledgement().is_none() {
-            self.updated_at = note.at;
-            if self.acknowledged.len() >= limits::MAX_ACKNOWLEDGEMENTS {
-                self.acknowledged.remove(0);
-            }
-            let (stage, stage_at) = (self.stage.clone(), self.stage_at);
-            self.acknowledged.push(Acknowledgement { stage, stage_at, note });
+    /// An operator has taken notice: the ladder of this stall stops.
+    pub fn acknowledge(&mut self, note: Note) {
+        self.updated_at = note.at;
+        if self.acknowledged.len() >= limits::MAX_ACKNOWLEDGEMENTS {
+            self.acknowledged.remove(0);
         }
-        open
+        let (stage, stage_at) = (self.stage.clone(), self.stage_at);
+        self.acknowledged.push(Acknowledgement { stage, stage_at, note });
     }
 
     /// Whether a level of the present stall fired by then.

@@ -107,6 +107,11 @@ impl StudioFlow {
 pub struct State<'a>(pub(super) &'a Value);
 
 impl<'a> State<'a> {
+    /// One as it stands in a definition; what it lacks is empty.
+    pub fn new(state: &'a Value) -> Self {
+        Self(state)
+    }
+
     /// Its name, by which transitions and Liquid know it.
     pub fn name(self) -> &'a str {
         text(self.0, "name")

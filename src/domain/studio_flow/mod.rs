@@ -25,4 +25,6 @@ pub use diff::diff;
 pub use flow::{State, StudioFlow, Transition};
 pub use instrument::{Done, Instrumented, Outcome, instrument};
 pub use plan::{Moment, Point};
-pub use post::{INITIATION, PostAddress, Settings, flow_names};
+pub use post::{
+    HTTP_REQUEST, INITIATION, PHONE, PREFIX, PostAddress, Settings, USER, agreed, key_in, restaged, stage,
+};

@@ -1,5 +1,7 @@
 //! The widget that posts a stage.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -9,10 +11,11 @@ use crate::domain::limits::MAX_NAME_BYTES;
 /// The stage that a run begins with.
 pub const INITIATION: &str = "initiation";
 
-const HTTP_REQUEST: &str = "make-http-request";
+/// The type of the widget that posts.
+pub const HTTP_REQUEST: &str = "make-http-request";
 const FORM: &str = "application/x-www-form-urlencoded;charset=utf-8";
 /// What names of own posts begin with.
-pub(super) const PREFIX: &str = "stagepost_";
+pub const PREFIX: &str = "stagepost_";
 
 /// Where posts go: the address of a Studio source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +90,11 @@ impl PostAddress {
     }
 }
 
+/// Liquid for the user's id, as a flow has it that the API starts.
+pub const USER: &str = "{{flow.data.userID}}";
+/// Liquid for the telephone number that a flow speaks to.
+pub const PHONE: &str = "{{contact.channel.address}}";
+
 /// What posts say.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -108,8 +116,8 @@ impl Settings {
         Self {
             address,
             flow: flow.to_owned(),
-            user: "{{flow.data.userID}}".to_owned(),
-            phone: "{{contact.channel.address}}".to_owned(),
+            user: USER.to_owned(),
+            phone: PHONE.to_owned(),
             stages: Vec::new(),
         }
     }
@@ -139,20 +147,26 @@ pub(super) fn is_own(state: State<'_>, address: Option<&PostAddress>) -> bool {
     state.name().starts_with(PREFIX) && is_post(state, address)
 }
 
-/// The flow's names that the own posts of `flow` give, each once.
-pub fn flow_names(flow: &StudioFlow) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for state in flow.states().filter(|state| is_own(*state, None)) {
-        let name = parameter(state, "flow").unwrap_or_default();
-        if !name.is_empty() && !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
-        }
-    }
-    names
+/// What the own posts of `flow` say in that parameter; `None` where they say different things, or nothing.
+pub fn agreed(flow: &StudioFlow, key: &str) -> Option<String> {
+    let own = flow.states().filter(|state| is_own(*state, None));
+    let mut said = own.filter_map(|state| parameter(state, key)).filter(|value| !value.is_empty());
+    let first = said.next()?;
+    said.all(|value| value == first).then(|| first.to_owned())
 }
 
-/// The stage that a post tells of.
-pub(super) fn stage(state: State<'_>) -> Option<&str> {
+/// The own posts of `before` that tell of another stage in `after`, or are gone there.
+pub fn restaged(before: &StudioFlow, after: &StudioFlow) -> Vec<String> {
+    let stages: HashMap<&str, Option<&str>> =
+        after.states().map(|state| (state.name(), stage(state))).collect();
+    let own = before.states().filter(|state| is_own(*state, None));
+    own.filter(|state| stages.get(state.name()) != Some(&stage(*state)))
+        .map(|state| state.name().to_owned())
+        .collect()
+}
+
+/// The stage that a post tells of, by its parameters.
+pub fn stage(state: State<'_>) -> Option<&str> {
     parameter(state, "stage")
 }
 
@@ -161,7 +175,7 @@ fn post_url(state: State<'_>) -> Option<&str> {
 }
 
 /// The write key of an address `…/studio/KEY`. Not parsed as a URL: authors may have Liquid in theirs.
-fn key_in(url: &str) -> Option<&str> {
+pub fn key_in(url: &str) -> Option<&str> {
     let path = url.split(['?', '#']).next()?.trim_end_matches('/');
     let (before, key) = path.rsplit_once('/')?;
     (before.ends_with("/studio") && !key.is_empty()).then_some(key)

@@ -348,7 +348,7 @@ impl Writer {
             users.push(profile.key.clone());
             group.hold(profile);
         }
-        group.load_desks().await?;
+        group.load_desks(&self.stuck).await?;
         for user in users {
             group.with_profile(&user, |decision, profile| {
                 decision.revisit(profile);

@@ -10,7 +10,7 @@ use super::page::Page;
 use super::{Opened, failed};
 use crate::domain::calendar::next_local_time;
 use crate::domain::ids::JourneyId;
-use crate::domain::journey::{Journey, JourneyStatus, Note, Snooze};
+use crate::domain::journey::{Journey, JourneyStatus, Note, Standing};
 use crate::domain::link::{Purpose, SnoozeFor};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::{EngineError, Operation};
@@ -26,39 +26,12 @@ struct Notice {
     at: Option<Timestamp>,
 }
 
-/// How the journey is, seen from the mail that the link came with.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// The stall that the mail told of lasts.
-    Stalled,
-    /// Somebody acknowledged that stall.
-    Acknowledged,
-    /// That stall is over; what is said of it says nothing of what the journey does now.
-    MovedOn,
-    /// It is finished.
-    Closed,
-}
-
-impl Standing {
-    fn of(opened: &Opened<'_>, journey: &Journey) -> Self {
-        if !journey.status.is_open() {
-            Self::Closed
-        } else if !journey.was_told(opened.told_at()) {
-            Self::MovedOn
-        } else if journey.acknowledgement().is_some() {
-            Self::Acknowledged
-        } else {
-            Self::Stalled
-        }
-    }
-
-    /// Whether the link can do what it is for.
-    fn allows(self, purpose: &Purpose) -> bool {
-        match self {
-            Self::Stalled => true,
-            Self::Acknowledged | Self::MovedOn => matches!(purpose, Purpose::Resolve(_)),
-            Self::Closed => false,
-        }
+/// Whether a link can do what it is for.
+fn allows(standing: Standing, purpose: &Purpose) -> bool {
+    match standing {
+        Standing::Stalled => true,
+        Standing::Acknowledged | Standing::MovedOn => matches!(purpose, Purpose::Resolve(_)),
+        Standing::Closed => false,
     }
 }
 
@@ -69,9 +42,9 @@ pub(super) async fn page(opened: &Opened<'_>, id: JourneyId, form: Option<Form>)
         Ok(None) => return unknown(),
         Err(error) => return failed(&error),
     };
-    let standing = Standing::of(opened, &journey);
+    let standing = journey.standing(Some(opened.told_at()));
     match form {
-        Some(form) if standing.allows(&opened.link.purpose) => perform(opened, &journey, &form).await,
+        Some(form) if allows(standing, &opened.link.purpose) => perform(opened, &journey, &form).await,
         form => {
             // Pressed twice, or by two people: what they want is so, and the first word stands.
             let is_so = form.is_none() || standing == Standing::Acknowledged;
@@ -82,13 +55,13 @@ pub(super) async fn page(opened: &Opened<'_>, id: JourneyId, form: Option<Form>)
 }
 
 async fn perform(opened: &Opened<'_>, journey: &Journey, form: &Form) -> Page {
-    let operation = operation(&opened.link.purpose, zone(opened, journey), opened.engine.clock().now());
+    let operation = operation(opened, zone(opened, journey));
     match opened.engine.operate(journey.id, operation, opened.by(form)).await {
         Ok(journey) => {
             let (text, at) = match operation {
-                Operation::Acknowledge => ("Acknowledged. This stall raises no further alarms.", None),
+                Operation::Acknowledge { .. } => ("Acknowledged. This stall raises no further alarms.", None),
                 Operation::Resolve => ("Resolved. The journey is closed.", None),
-                Operation::Snooze { until } => {
+                Operation::Snooze { until, .. } => {
                     ("Snoozed. You are reminded if it still stalls then:", Some(until))
                 }
             };
@@ -111,18 +84,21 @@ fn unknown() -> Page {
     Page::problem(StatusCode::NOT_FOUND, "This journey is not known", text)
 }
 
-fn operation(purpose: &Purpose, zone: Tz, now: Timestamp) -> Operation {
-    match purpose {
+fn operation(opened: &Opened<'_>, zone: Tz) -> Operation {
+    let (now, told_at) = (opened.engine.clock().now(), Some(opened.told_at()));
+    match &opened.link.purpose {
         Purpose::Resolve(_) => Operation::Resolve,
-        Purpose::Snooze(_, SnoozeFor::Hour) => Operation::Snooze { until: now.plus(Span::from_hours(1)) },
+        Purpose::Snooze(_, SnoozeFor::Hour) => {
+            Operation::Snooze { until: now.plus(Span::from_hours(1)), told_at }
+        }
         Purpose::Snooze(_, SnoozeFor::Tomorrow) => {
-            Operation::Snooze { until: next_local_time(zone, now, MORNING) }
+            Operation::Snooze { until: next_local_time(zone, now, MORNING), told_at }
         }
         Purpose::Acknowledge(_)
         | Purpose::AcknowledgeAll
         | Purpose::Unsubscribe { .. }
         | Purpose::CallKey(_)
-        | Purpose::Status => Operation::Acknowledge,
+        | Purpose::Status(_) => Operation::Acknowledge { told_at },
     }
 }
 
@@ -137,7 +113,7 @@ fn zone(opened: &Opened<'_>, journey: &Journey) -> Tz {
 fn notice(opened: &Opened<'_>, journey: &Journey) -> Option<Notice> {
     let info = |text: String, at| Some(Notice { kind: "info", text, at });
     let by = |note: &Note| if note.by.is_empty() { String::new() } else { format!(" by {}", note.by) };
-    match Standing::of(opened, journey) {
+    match journey.standing(Some(opened.told_at())) {
         Standing::Closed => {
             let text = match (&journey.resolved, journey.status) {
                 (Some(note), _) => format!("This journey was resolved{}:", by(note)),
@@ -155,8 +131,7 @@ fn notice(opened: &Opened<'_>, journey: &Journey) -> Option<Notice> {
             info(format!("This stall was acknowledged{}:", by(note)), Some(note.at))
         }
         Standing::Stalled => {
-            let is_current = |it: &&Snooze| it.stage == journey.stage && it.stage_at == journey.stage_at;
-            let snooze = journey.snoozes.last().filter(is_current)?;
+            let snooze = journey.snooze_of_stall()?;
             let lasts = snooze.until > opened.engine.clock().now();
             lasts.then(|| info(format!("It is snoozed{} until", by(&snooze.note)), Some(snooze.until)))?
         }
@@ -202,10 +177,10 @@ fn actions(opened: &Opened<'_>, journey: &Journey, was_done: bool) -> Vec<Value>
             morning.format("Snooze until 9:00, %a %-d %b").to_string(),
         ),
     ];
-    let standing = Standing::of(opened, journey);
+    let standing = journey.standing(Some(opened.told_at()));
     let (own, others): (Vec<_>, Vec<_>) = all
         .into_iter()
-        .filter(|(purpose, _)| standing.allows(purpose))
+        .filter(|(purpose, _)| allows(standing, purpose))
         .partition(|(purpose, _)| *purpose == opened.link.purpose && !was_done);
     let own = own.into_iter().map(|action| (action, true));
     let others = others.into_iter().map(|action| (action, false));

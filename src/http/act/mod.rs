@@ -100,7 +100,7 @@ impl<'a> Opened<'a> {
                 summary::page(&self, &team, &address, form.is_some()).await
             }
             // Those are for Twilio, elsewhere.
-            Purpose::CallKey(_) | Purpose::Status => unknown(),
+            Purpose::CallKey(_) | Purpose::Status(_) => unknown(),
         }
     }
 

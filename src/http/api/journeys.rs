@@ -59,7 +59,7 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
 
 async fn acknowledge(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
     let words = body.optional_object(&["by", "reason"])?;
-    operate(&state.engine, &id, Operation::Acknowledge, &words).await
+    operate(&state.engine, &id, Operation::Acknowledge { told_at: None }, &words).await
 }
 
 async fn resolve(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
@@ -70,7 +70,7 @@ async fn resolve(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams,
 async fn snooze(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
     let words = body.object(&["for", "until", "by", "reason"])?;
     let until = snoozed_until(&words, state.engine.clock().now())?;
-    operate(&state.engine, &id, Operation::Snooze { until }, &words).await
+    operate(&state.engine, &id, Operation::Snooze { until, told_at: None }, &words).await
 }
 
 /// Until when: `{"for": "1h"}` or `{"until": "2026-11-22T09:00:00Z"}`.

@@ -47,7 +47,7 @@ impl Refusal {
     }
 
     /// Counts it and shows it in the debugger.
-    pub(super) fn note(self, engine: &Engine, now: Timestamp) {
+    pub(in crate::http) fn note(self, engine: &Engine, now: Timestamp) {
         counter!("stagepost_ingest_rejected_total", "code" => self.error.code.as_str()).increment(1);
         engine.debugger().reject(Rejection {
             at: now,

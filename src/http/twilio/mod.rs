@@ -12,7 +12,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use self::callback::Callback;
 use super::api::ApiState;
-use super::ingest::{Incoming, Refusal};
+use super::ingest::Incoming;
 use crate::engine::Engine;
 
 /// Adds the routes. The app needs `web::Data<Engine>` and `web::Data<ApiState>`.
@@ -33,7 +33,17 @@ async fn key(
         let callback = Callback::read(&incoming, &state, &token, payload).await?;
         key::pressed(&incoming, &state, &callback).await
     };
-    answer.await.map_or_else(|refusal: Refusal| refusal.answer(&engine, incoming.now), twiml)
+    match answer.await {
+        Ok(said) => twiml(said),
+        Err(refusal) => match key::said_of(&refusal, &incoming, &state) {
+            // Somebody listens who must not take silence for an acknowledgement.
+            Some(said) => {
+                refusal.note(&engine, incoming.now);
+                twiml(said)
+            }
+            None => refusal.answer(&engine, incoming.now),
+        },
+    }
 }
 
 async fn status(

@@ -18,9 +18,9 @@ const MAX_STATUS: usize = 40;
 pub(super) async fn told(incoming: &Incoming<'_>, callback: &Callback) -> Result<(), Refusal> {
     let refused = |error| Refusal::unknown(error, b"");
     let wrong = |code, message: &str| refused(IngestError::new(code, message));
-    if callback.link.purpose != Purpose::Status {
+    let Purpose::Status(replays) = callback.link.purpose else {
         return Err(wrong(Code::BadLink, "the link is for something else"));
-    }
+    };
     let (thing, _) =
         callback.asked().ok_or_else(|| wrong(Code::BadLink, "nothing is told of such a delivery"))?;
     let (sid, status) = match thing {
@@ -33,7 +33,9 @@ pub(super) async fn told(incoming: &Incoming<'_>, callback: &Callback) -> Result
     let status = status.filter(|status| status.len() <= MAX_STATUS);
     let status = status.ok_or_else(|| wrong(Code::MissingField, "there is no status in this callback"))?;
     let known = callback.delivery.receipt.as_ref().filter(|known| known.sid.as_deref() == sid);
-    if known.is_some_and(|known| !is_later(thing, &known.status, status)) {
+    // What was made before a replay is not what the replay is to make, unless the replay found it.
+    let is_earlier = replays != callback.delivery.replays && !known.is_some_and(|known| known.sid.is_some());
+    if is_earlier || known.is_some_and(|known| !is_later(thing, &known.status, status)) {
         return Ok(());
     }
     let receipt = Receipt {

@@ -68,8 +68,8 @@ pub(super) struct Taken {
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub verdict: Verdict,
-    /// Whether it is one of the 4xx that are final.
-    pub is_final: bool,
+    /// Whether it may be that something stands in the way, as far as the answer tells.
+    pub may_be_a_conflict: bool,
     /// Twilio's code for it.
     pub code: Option<u32>,
 }
@@ -81,7 +81,7 @@ impl Refusal {
     }
 
     fn of(verdict: Verdict) -> Box<Self> {
-        Box::new(Self { verdict, is_final: false, code: None })
+        Box::new(Self { verdict, may_be_a_conflict: false, code: None })
     }
 }
 
@@ -166,10 +166,11 @@ fn refused(answer: &Answer, secrets: &Secrets, now: Timestamp) -> Box<Refusal> {
             ..Verdict::failed(error)
         },
     };
-    let is_final = verdict.outcome == Outcome::Failed;
+    // Twilio does not say which code that has; those that are known speak of a number, a flow or the account.
+    let may_be_a_conflict = verdict.outcome == Outcome::Failed && (answer.status == 409 || known.is_none());
     let snippet = secrets.masked(&answer.snippet, RESPONSE_SNIPPET_BYTES);
     let verdict = Verdict { status: Some(answer.status), snippet: Some(snippet), ..verdict };
-    Box::new(Refusal { verdict, is_final, code })
+    Box::new(Refusal { verdict, may_be_a_conflict, code })
 }
 
 fn in_words(status: u16, code: Option<u32>, known: Option<&str>, told: &str) -> String {

@@ -1,44 +1,55 @@
-//! Whether it is known that a delivery was not sent before, and if not, when it may have been.
+//! Whether it is known that a delivery was not sent before, and if not, when it may have been: attempts leave word before they
+//! send, and only those that ended clearly leave no doubt.
 
-use crate::domain::delivery::{Delivery, Outcome};
+use crate::domain::delivery::{Attempt, Delivery, Outcome};
 use crate::domain::time::{Span, Timestamp};
 
-/// How far Twilio's clock may be from ours, and how long it may take to note what it took.
+/// How far Twilio's clock may be from ours.
 const SLACK: Span = Span::from_secs(5);
-/// A delivery that was due for longer, without an attempt that is on record, may have been under way in a process that died, or
-/// on a node that lost its lease.
-const FRESH: Span = Span::from_secs(2);
+/// How long it may take until Twilio's lists show what it took.
+const LISTING: Span = Span::from_secs(5);
 
 /// A doubt: it may have been sent within these times.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Doubt {
     times: Vec<(Timestamp, Timestamp)>,
-    /// Whether an attempt is on record that may have got through.
-    pub was_tried: bool,
+    /// Since when nothing of it can be on its way to Twilio any more.
+    over_at: Timestamp,
     /// Whether somebody wants it to be sent now, if it was not.
     pub is_wanted_anew: bool,
 }
 
 impl Doubt {
-    /// What is in doubt about `delivery` before an attempt `now`, by a sender that was made at `begun`.
-    pub fn of(delivery: &Delivery, begun: Timestamp, now: Timestamp) -> Option<Self> {
+    /// What is in doubt about `delivery` before another attempt. One that began and has no end may have been under way for
+    /// `longest`, in a process that died or on a node that lost its lease.
+    pub fn of(delivery: &Delivery, longest: Span) -> Option<Self> {
+        let is = |outcome: &Outcome, status: &str| outcome.as_str() == status;
+        let may_have_sent = |status: &str| is(&Outcome::Unsure, status) || is(&Outcome::Begun, status);
         let is_open = |status: &str| {
-            [Outcome::Unsure, Outcome::Ambiguous].iter().any(|outcome| outcome.as_str() == status)
+            may_have_sent(status) || is(&Outcome::Sought, status) || is(&Outcome::Ambiguous, status)
         };
         let open = delivery.attempts.iter().rev().take_while(|attempt| is_open(&attempt.status));
-        let times: Vec<_> = open
-            .map(|attempt| {
-                let took = Span::from_millis(i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX));
-                around(attempt.at, attempt.at.plus(took))
-            })
-            .collect();
-        if !times.is_empty() {
-            // A replay begins to count its attempts anew.
-            return Some(Self { times, was_tried: true, is_wanted_anew: delivery.tries == 0 });
-        }
-        let due = delivery.next_attempt_at;
-        let is_fresh = due >= begun && now <= due.plus(FRESH);
-        (!is_fresh).then(|| Self { times: vec![around(due, now)], was_tried: false, is_wanted_anew: true })
+        let sent: Vec<_> = open.filter(|attempt| may_have_sent(&attempt.status)).collect();
+        let took = |attempt: &Attempt| match Span::from_millis(
+            i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
+        ) {
+            _ if is(&Outcome::Begun, &attempt.status) => longest,
+            took => took,
+        };
+        let times: Vec<_> = sent.iter().map(|attempt| (attempt.at, attempt.at.plus(took(attempt)))).collect();
+        let over_at = times.iter().map(|(_, until)| *until).max()?;
+        Some(Self {
+            times: times.into_iter().map(|(from, until)| (from.minus(SLACK), until.plus(SLACK))).collect(),
+            over_at,
+            // A replay begins to count anew: nothing was sent since.
+            is_wanted_anew: delivery.tries == 0
+                || sent.iter().all(|attempt| attempt.at < delivery.retry_from),
+        })
+    }
+
+    /// Whether Twilio's lists show by now whatever was sent.
+    pub fn can_be_settled(&self, now: Timestamp) -> bool {
+        now >= self.over_at.plus(LISTING)
     }
 
     /// The first and the last instant that it may have been taken at.
@@ -52,10 +63,6 @@ impl Doubt {
     pub fn holds(&self, at: Timestamp) -> bool {
         self.times.iter().any(|(from, until)| (*from..=*until).contains(&at))
     }
-}
-
-fn around(from: Timestamp, until: Timestamp) -> (Timestamp, Timestamp) {
-    (from.minus(SLACK), until.plus(SLACK))
 }
 
 #[cfg(test)]
@@ -83,35 +90,62 @@ mod tests {
         Delivery { attempts: attempts.collect(), tries, ..delivery("u1", &json!({})) }
     }
 
-    #[test]
-    fn what_is_due_just_now_and_was_not_tried_is_in_no_doubt() {
-        assert_eq!(Doubt::of(&tried(&[]), at(0), at(1000)), None);
-        assert_eq!(Doubt::of(&tried(&["retry"]), at(-5000), at(2000)), None);
+    const LONGEST: Span = Span::from_secs(10);
+
+    fn doubt(statuses: &[&str]) -> Option<Doubt> {
+        Doubt::of(&tried(statuses), LONGEST)
     }
 
     #[test]
-    fn what_was_due_before_this_process_or_for_a_while_may_have_been_sent() {
-        let doubt = Doubt::of(&tried(&[]), at(500), at(1000)).unwrap();
-        assert!(!doubt.was_tried && doubt.is_wanted_anew);
+    fn what_never_left_or_ended_clearly_is_in_no_doubt() {
+        for statuses in
+            [&[][..], &["retry"], &["unsure", "retry"], &["unsure", "sought", "failed"], &["sought"]]
+        {
+            assert_eq!(doubt(statuses), None, "{statuses:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_process_died_over_may_have_been_sent_until_its_request_would_have_ended() {
+        let doubt = doubt(&["begun"]).unwrap();
         assert!(
-            doubt.holds(at(0)) && doubt.holds(at(1000)) && !doubt.holds(at(-6000)) && !doubt.holds(at(7000))
+            doubt.holds(at(0))
+                && doubt.holds(at(15_000))
+                && !doubt.holds(at(15_001))
+                && !doubt.holds(at(-5001))
         );
-        assert!(Doubt::of(&tried(&[]), at(-500), at(3000)).is_some());
+        assert!(!doubt.can_be_settled(at(14_999)) && doubt.can_be_settled(at(15_000)));
+        assert!(!doubt.is_wanted_anew);
     }
 
     #[test]
-    fn every_attempt_since_the_last_one_that_was_clear_is_in_doubt() {
-        let doubt = Doubt::of(&tried(&["unsure", "retry", "unsure", "ambiguous"]), at(0), at(1)).unwrap();
-        assert!(doubt.was_tried && !doubt.is_wanted_anew);
+    fn every_attempt_that_sent_since_the_last_one_that_was_clear_is_in_doubt() {
+        let doubt = doubt(&["unsure", "retry", "unsure", "sought", "ambiguous"]).unwrap();
+        assert!(!doubt.is_wanted_anew);
         assert!(!doubt.holds(at(0)) && !doubt.holds(at(100_000)), "that was clear");
-        assert!(doubt.holds(at(200_000)) && doubt.holds(at(306_000)) && !doubt.holds(at(250_000)));
-        assert_eq!(doubt.bounds(), (at(195_000), at(306_000)));
+        assert!(doubt.holds(at(200_000)) && doubt.holds(at(206_000)));
+        assert!(!doubt.holds(at(300_000)) && !doubt.holds(at(400_000)), "nothing was sent by a look-up");
+        assert_eq!(doubt.bounds(), (at(195_000), at(206_000)));
     }
 
     #[test]
     fn a_replay_wants_it_sent_if_it_was_not() {
-        let replayed = Delivery { tries: 0, replays: 1, ..tried(&["unsure", "ambiguous"]) };
-        let doubt = Doubt::of(&replayed, at(0), at(1)).unwrap();
-        assert!(doubt.was_tried && doubt.is_wanted_anew);
+        let replayed =
+            Delivery { tries: 0, replays: 1, retry_from: at(150_000), ..tried(&["unsure", "ambiguous"]) };
+        assert!(Doubt::of(&replayed, LONGEST).unwrap().is_wanted_anew);
+        let sought = Delivery {
+            tries: 1,
+            replays: 1,
+            retry_from: at(200_000),
+            ..tried(&["unsure", "ambiguous", "sought"])
+        };
+        assert!(Doubt::of(&sought, LONGEST).unwrap().is_wanted_anew, "nothing was sent since");
+        let sent = Delivery {
+            tries: 1,
+            replays: 1,
+            retry_from: at(200_000),
+            ..tried(&["unsure", "ambiguous", "unsure"])
+        };
+        assert!(!Doubt::of(&sent, LONGEST).unwrap().is_wanted_anew);
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::delivery::Receipt;
 use crate::domain::time::Timestamp;
 use crate::domain::twilio::Thing;
 
-/// How many are asked for: more to one number within a day are too many to tell apart.
+/// How many are asked for: more to one number since the doubt are too many to tell apart.
 pub(super) const PAGE: &str = "200";
 
 /// The day on which the doubt begins, as lists take it.
@@ -38,7 +38,12 @@ pub(super) fn find(
     for row in rows {
         let is_outbound = text(row, "direction").is_none_or(|direction| direction.starts_with("outbound"));
         let at = text(row, "date_created").or_else(|| text(row, "start_time"));
-        let is_of_then = at.and_then(|at| rfc_2822(&at)).is_some_and(|at| doubt.holds(at));
+        let at = at.and_then(|at| rfc_2822(&at));
+        // The newest come first, so that nothing of then is behind this.
+        if at.is_some_and(|at| at < doubt.bounds().0) {
+            return Ok(None);
+        }
+        let is_of_then = at.is_some_and(|at| doubt.holds(at));
         let Some(sid) = text(row, "sid").filter(|_| is_outbound && is_of_then && is_it(row)) else {
             continue;
         };

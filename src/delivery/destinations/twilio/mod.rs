@@ -1,7 +1,7 @@
 //! Twilio: calls, messages, Studio executions and tasks, which the levels of flows ask for.
 //!
 //! None of these can be repeated by a name, as other receivers' calls can. So whatever may have been taken already (an answer that
-//! never came, a process that died over it) is looked for at Twilio first:
+//! never came, a call or message that a process died over, which its attempt `begun` tells) is looked for at Twilio first:
 //!
 //! ```text
 //! may it have been sent? ─ no ──────────────────────────────────▶ send ─ taken ─▶ delivered, with its SID
@@ -44,7 +44,7 @@ use crate::delivery::ways_back;
 use crate::domain::definition::Twilio;
 use crate::domain::delivery::{Delivery, Outcome, Payload, Receipt, TwilioRequest};
 use crate::domain::link::Links;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 use crate::domain::twilio::{Thing, reached};
 
 /// The rest of an attempt after its request, which may look for what stands in the way.
@@ -107,11 +107,13 @@ impl<'a> Client<'a> {
             Ok(ask) => ask,
             Err(why) => return Verdict::failed(why),
         };
-        let (network, now) = (self.network, self.network.clock.now());
+        let now = self.network.clock.now();
         if let Some(verdict) = self.refused_before(&*ask, now) {
             return verdict;
         }
-        if let Some(doubt) = Doubt::of(delivery, network.begun, now)
+        // A look-up may go before the request, and both take as long at most.
+        let longest = Span::from_millis(i64::try_from(2 * self.timeout.as_millis()).unwrap_or(i64::MAX));
+        if let Some(doubt) = Doubt::of(delivery, longest)
             && let Some(verdict) = self.look_for(&*ask, &doubt, delivery).await
         {
             return verdict;
@@ -160,11 +162,14 @@ impl<'a> Client<'a> {
 
     /// Looks for what may have been taken already. `None`: it was not, and is to be sent.
     async fn look_for(&self, ask: &dyn Ask, doubt: &Doubt, delivery: &Delivery) -> Option<Verdict> {
+        if !doubt.can_be_settled(self.network.clock.now()) {
+            return Some(not_told(Verdict::not_tried("Twilio's lists may not show it yet")));
+        }
         let found = match tokio::time::timeout(self.timeout, ask.find(doubt)).await {
             Ok(found) => found,
             Err(_) => {
                 let why = format!("looking for it took longer than {:?}", self.timeout);
-                return Some(not_told(doubt, Verdict::retry(None, why)));
+                return Some(not_told(Verdict::retry(None, why)));
             }
         };
         match found {
@@ -185,7 +190,7 @@ impl<'a> Client<'a> {
                 let (outcome, error) = (Outcome::Ambiguous, Some(error));
                 Some(Verdict { outcome, error, ..Verdict::delivered() })
             }
-            Err(refusal) => Some(not_told(doubt, refusal.verdict)),
+            Err(refusal) => Some(not_told(refusal.verdict)),
         }
     }
 
@@ -206,10 +211,10 @@ impl<'a> Client<'a> {
         {
             self.network.twilio.note_opted_out(whom, self.network.clock.now());
         }
-        if refusal.is_final
+        if refusal.may_be_a_conflict
             && let Ok(Some(found)) = tokio::time::timeout(CONFLICT_TIME, ask.conflict()).await
         {
-            return found;
+            return beside(found, refusal.verdict);
         }
         refusal.verdict
     }
@@ -224,18 +229,24 @@ fn may_be_repeated(thing: Thing) -> bool {
     }
 }
 
-/// It could not be told whether it was taken. Where no attempt is on record, nothing is lost by asking again.
-fn not_told(doubt: &Doubt, refusal: Verdict) -> Verdict {
-    let outcome = match refusal.outcome {
-        _ if doubt.was_tried => Outcome::Unsure,
-        wish @ Outcome::Retry { .. } => wish,
-        Outcome::Delivered | Outcome::Failed | Outcome::Unsure | Outcome::Ambiguous => {
-            Outcome::Retry { after: None }
-        }
-    };
+/// It could not be told whether it was taken: nothing is sent, and it is looked for again.
+fn not_told(refusal: Verdict) -> Verdict {
     let why = refusal.error.as_deref().unwrap_or_default();
     let error = Some(format!("whether it was sent before could not be looked up: {why}"));
-    Verdict { outcome, error, receipt: None, ..refusal }
+    Verdict { outcome: Outcome::Sought, error, receipt: None, ..refusal }
+}
+
+/// What was found in the way of a request, beside what Twilio said when it refused it.
+fn beside(found: Verdict, refusal: Verdict) -> Verdict {
+    let errors: Vec<String> = [found.error, refusal.error].into_iter().flatten().collect();
+    Verdict {
+        error: Some(errors.join(". ")),
+        receipt: found.receipt.or(refusal.receipt),
+        status: refusal.status,
+        snippet: refusal.snippet,
+        outcome: found.outcome,
+        signal: found.signal,
+    }
 }
 
 /// What is known of a thing at Twilio.

@@ -12,6 +12,9 @@ use crate::delivery::ways_back;
 use crate::domain::delivery::Receipt;
 use crate::domain::twilio::{SMS_UNITS, Thing};
 
+/// What Twilio puts before each message of a trial account.
+const TRIAL: &str = "Sent from your Twilio trial account - ";
+
 pub(super) struct Sms<'a> {
     letter: Letter<'a>,
     to: &'a str,
@@ -62,29 +65,39 @@ impl<'a> Sms<'a> {
     }
 }
 
-/// At most as long as a message may be; one that is cut says so.
+/// At most as long as a message may be; one that is cut says so. A link at the end stays whole: without it nobody can act.
 fn cut(text: &str) -> String {
     if text.encode_utf16().count() <= SMS_UNITS {
         return text.to_owned();
     }
-    let mut left = SMS_UNITS - 1;
+    let link = text.rsplit_once(char::is_whitespace).filter(|(_, last)| is_link(last));
+    let (said, end) = link.map_or_else(|| (text, "…".to_owned()), |(said, link)| (said, format!("… {link}")));
+    let mut left = SMS_UNITS.saturating_sub(end.encode_utf16().count());
     let fits = |letter: &char| {
         let rest = left.checked_sub(letter.len_utf16());
         left = rest.unwrap_or(0);
         rest.is_some()
     };
-    let mut cut: String = text.chars().take_while(fits).collect();
-    cut.push('…');
+    let mut cut: String = said.chars().take_while(fits).collect();
+    cut.push_str(&end);
     cut
 }
 
-/// Whether two messages say the same, but for the signatures of links: those of a replay are others.
-fn says_the_same(one: &str, other: &str) -> bool {
+/// Whether a word is a link that leaves room for words.
+fn is_link(word: &str) -> bool {
+    let is_short = word.encode_utf16().count() < SMS_UNITS / 2;
+    is_short && (word.starts_with("https://") || word.starts_with("http://"))
+}
+
+/// Whether a message that Twilio took says the same as ours, but for what trial accounts are given to say first, and for the
+/// signatures of links: those of a replay are others.
+fn says_the_same(taken: &str, ours: &str) -> bool {
+    let taken = taken.strip_prefix(TRIAL).unwrap_or(taken);
     let words = |text: &str| -> Vec<String> {
         let word = |word: &str| word.split_once("/act/").map_or(word, |(before, _)| before).to_owned();
         text.split_whitespace().map(word).collect()
     };
-    words(one) == words(other)
+    words(taken) == words(ours)
 }
 
 #[async_trait]
@@ -138,7 +151,19 @@ mod tests {
     #[test]
     fn signatures_of_links_make_no_other_message() {
         assert!(says_the_same("u1 waits: https://x/act/AAA", "u1 waits:\nhttps://x/act/BBB "));
+        assert!(says_the_same(
+            "Sent from your Twilio trial account - u1 waits: https://x/act/AAA",
+            "u1 waits: https://x/act/BBB"
+        ));
         assert!(!says_the_same("u1 waits: https://x/act/AAA", "u2 waits: https://x/act/AAA"));
+    }
+
+    #[test]
+    fn a_link_at_the_end_of_a_long_text_stays_whole() {
+        let link = format!("https://x.example/act/{}", "A".repeat(100));
+        let text = cut(&format!("{} {link}", "word ".repeat(400)));
+        assert!(text.ends_with(&format!("… {link}")) && text.starts_with("word word"), "{text}");
+        assert_eq!(text.encode_utf16().count(), SMS_UNITS);
     }
 
     #[test]

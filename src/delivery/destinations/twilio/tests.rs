@@ -120,6 +120,17 @@ async fn every_answer_means_what_the_table_says() {
 }
 
 #[tokio::test]
+async fn what_a_process_died_over_just_now_is_neither_sent_nor_given_up() {
+    let server = TestServer::start(Reply::with(200, "", "{\"calls\":[]}")).await;
+    let network = network();
+    let begun = Verdict { outcome: Outcome::Begun, ..Verdict::delivered() }.into_sent(network.clock.now(), 0);
+    let delivery = Delivery { attempts: begun.attempt.into_iter().collect(), tries: 1, ..call() };
+    let verdict = attempt_with(&network, server.url.trim_end_matches("/hook"), &delivery).await;
+    assert_eq!((verdict.outcome, verdict.signal), (Outcome::Sought, Signal::None));
+    assert!(server.asked().is_empty(), "Twilio's lists show it later");
+}
+
+#[tokio::test]
 async fn where_nothing_was_sent_nothing_is_in_doubt() {
     let verdict = attempt_with(&network(), "http://127.0.0.1:1", &call()).await;
     assert_eq!((&verdict.outcome, verdict.signal), (&Outcome::Retry { after: None }, Signal::Bad));

@@ -121,7 +121,7 @@ fn combine(results: Vec<(String, Verdict)>) -> Verdict {
     let rank = |verdict: &Verdict| match verdict.outcome {
         Outcome::Delivered => 0,
         Outcome::Retry { .. } => 1,
-        Outcome::Unsure | Outcome::Ambiguous => 2,
+        Outcome::Begun | Outcome::Unsure | Outcome::Sought | Outcome::Ambiguous => 2,
         Outcome::Failed => 3,
     };
     let chosen = results.into_iter().map(|(_, verdict)| verdict).min_by_key(rank);
@@ -144,6 +144,11 @@ fn combine(results: Vec<(String, Verdict)>) -> Verdict {
 fn wish(outcome: &Outcome) -> Option<Span> {
     match outcome {
         Outcome::Retry { after } => *after,
-        Outcome::Delivered | Outcome::Failed | Outcome::Unsure | Outcome::Ambiguous => None,
+        Outcome::Begun
+        | Outcome::Delivered
+        | Outcome::Failed
+        | Outcome::Unsure
+        | Outcome::Sought
+        | Outcome::Ambiguous => None,
     }
 }

@@ -181,7 +181,7 @@ fn what_is_wrong_with_a_flow() {
             ),
             ("widgets.a", "expected a text in quotes, found the number 1"),
             ("digest.more_than", "expected a whole number from 1 to 1000, found the number 0"),
-            ("digest.within", "must be from 1ms to 1d, not 2d"),
+            ("digest.within", "must be from 1ms to 15m, not 2d"),
             (
                 "escalation[0].channel",
                 "expected email or webhook or call or sms or studio_execution or task, found another text; did you mean `email`?",

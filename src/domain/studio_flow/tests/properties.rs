@@ -105,8 +105,7 @@ fn ways(flow: &StudioFlow) -> HashMap<(String, usize), Option<String>> {
 fn told(flow: &StudioFlow, from: &str, depth: usize, so_far: &[String], ends: &mut BTreeSet<Vec<String>>) {
     let here = state(flow, from);
     let mut so_far = so_far.to_vec();
-    so_far
-        .extend(post::is_post(State(here), None).then(|| post::stage(State(here)).unwrap_or("?").to_owned()));
+    so_far.extend(post::is_post(State(here), None).then(|| stage(State(here)).unwrap_or("?").to_owned()));
     for transition in State(here).transitions() {
         match transition.next() {
             Some(next) if depth > 0 => told(flow, next, depth - 1, &so_far, ends),
