@@ -1,6 +1,7 @@
 //! Whether what definitions say by mail, call and message can be made: tried at the start, rather than when somebody stalls.
 
 use crate::delivery::templates::{Templates, TextKind, check_text};
+use crate::domain::definition::document::did_you_mean;
 use crate::domain::definition::{Channel, Definition, Flow, Level, OutsideHours};
 
 /// Tries every template that a definition needs with a sample.
@@ -51,7 +52,13 @@ fn check_action(action: &Channel, templates: &Templates) -> Result<(), String> {
 }
 
 fn check_mail(name: &str, templates: &Templates) -> Result<(), String> {
-    templates.check(name).map_err(|error| format!("template `{name}` can't be used: {error}"))
+    templates.check(name).map_err(|error| {
+        let known = templates.names();
+        let is_there = known.iter().any(|known| known == name);
+        let hint =
+            if is_there { String::new() } else { did_you_mean(name, known.iter().map(String::as_str)) };
+        format!("template `{name}` can't be used: {error}{hint}")
+    })
 }
 
 #[cfg(test)]
@@ -104,5 +111,13 @@ mod tests {
             }
             assert_eq!(problem(&body, &Templates::built_in()).is_some(), body.contains("absent") || body.contains("nonsense"), "{body}");
         }
+    }
+
+    #[test]
+    fn a_mistyped_template_is_told_which_was_meant() {
+        let body = "[[flow]]\nname = \"f\"\n[[flow.escalation]]\nstage = \"s\"\nafter = \"1m\"\nchannel = \"email\"\n\
+                    to = [\"a@example.com\"]\ntemplate = ";
+        let found = problem(&format!("{body}\"no_replly\""), &Templates::built_in()).unwrap();
+        assert!(found.ends_with("did you mean `no_reply`?"), "{found}");
     }
 }

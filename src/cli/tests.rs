@@ -97,6 +97,28 @@ fn settings_and_definitions_are_checked_together() {
 }
 
 #[test]
+fn templates_are_checked_as_at_the_start() {
+    let text = "[[flow]]\nname = \"f\"\n[[flow.escalation]]\nstage = \"s\"\nafter = \"1m\"\nchannel = \"email\"\n\
+                to = [\"a@example.com\"]\ntemplate = \"stalld\"\n";
+    let check = |text: &str, environment: &[(String, String)]| {
+        check::check(&Bundle::new(vec![File::parse("d.toml", text, &|_| None)]), environment)
+    };
+    let problems: Vec<String> = check(text, &[]).unwrap_err().iter().map(ToString::to_string).collect();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(problem.starts_with("d.toml:1: flow[0]: flow f: template `stalld` can't be used"), "{problem}");
+    assert!(problem.ends_with("did you mean `stalled`?"), "{problem}");
+    // In the folder that the server is to have, there is one.
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("email/stalld");
+    fs::create_dir_all(&own).unwrap();
+    for part in ["subject.txt", "body.txt", "body.html"] {
+        fs::write(own.join(part), "stalled").unwrap();
+    }
+    let folder = folder.path().display().to_string();
+    assert!(check(text, &[("STAGEPOST_TEMPLATES_DIR".to_owned(), folder)]).is_ok());
+}
+
+#[test]
 fn addresses_are_checked_by_the_setting_of_the_file_or_the_environment() {
     let check = |texts: &[&str], environment: &[(String, String)]| {
         let files = texts.iter().map(|text| File::parse("d.toml", text, &|_| None)).collect();

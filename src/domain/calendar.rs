@@ -8,7 +8,7 @@ use chrono::{Datelike, Days, Duration, NaiveDate, NaiveDateTime, NaiveTime, Time
 use chrono_tz::Tz;
 
 use super::definition::{Shift, Team, WeekHours};
-use super::time::Timestamp;
+use super::time::{Span, Timestamp};
 
 /// How far ahead an opening is looked for, in days: over a year of holidays.
 const LOOK_AHEAD_DAYS: u64 = 400;
@@ -25,6 +25,12 @@ const LONGEST_GAP_MINUTES: i64 = 48 * 60;
 pub fn local_time_on_day(zone: Tz, at: Timestamp, days_ahead: u32, time: NaiveTime) -> Timestamp {
     let day = plus_days(local_date(zone, at), u64::from(days_ahead));
     instant(zone, day.and_time(time))
+}
+
+/// The next instant at which it is `time` in `zone`, at least an hour after `at`: at night, that is this morning.
+pub fn next_local_time(zone: Tz, at: Timestamp, time: NaiveTime) -> Timestamp {
+    let today = local_time_on_day(zone, at, 0, time);
+    if today >= at.plus(Span::from_hours(1)) { today } else { local_time_on_day(zone, at, 1, time) }
 }
 
 impl Team {

@@ -233,6 +233,19 @@ fn a_team_that_never_opens_does_not_hold_anything_back() {
 }
 
 #[test]
+fn the_next_nine_is_an_hour_away_at_least() {
+    let brussels: Tz = "Europe/Brussels".parse().unwrap();
+    for (now, expected) in [
+        ("2026-11-22T01:24:00Z", "2026-11-22T08:00:00Z"),
+        ("2026-11-22T07:00:00Z", "2026-11-22T08:00:00Z"),
+        ("2026-11-22T07:00:01Z", "2026-11-23T08:00:00Z"),
+        ("2026-11-22T20:00:00Z", "2026-11-23T08:00:00Z"),
+    ] {
+        assert_eq!(next_local_time(brussels, at(now), time("09:00")), at(expected), "{now}");
+    }
+}
+
+#[test]
 fn tomorrow_at_nine() {
     let brussels: Tz = "Europe/Brussels".parse().unwrap();
     let evening = at("2026-03-28T22:30:00Z");

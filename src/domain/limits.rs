@@ -121,7 +121,9 @@ pub const MAX_FIRED: usize = 100;
 /// Bytes of a user's traits that a mail about his journey sees; those that are too much are left out.
 pub const MAX_MAIL_TRAIT_BYTES: usize = 8 * 1024;
 /// Journeys that a digest lists; it says how many more there are.
-pub const MAX_DIGEST_ROWS: usize = 100;
+pub const MAX_DIGEST_ROWS: usize = 60;
+/// Earlier alarms that a mail about a stall lists: the newest.
+pub const MAX_MAIL_ALARMS: usize = 20;
 /// How much longer than its digest's window a mail is held back: should nobody end the window, it goes by itself. Long
 /// enough for a server that was down to make its digests when it is back.
 pub const DIGEST_GRACE: Span = Span::from_hours(1);

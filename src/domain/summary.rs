@@ -18,7 +18,7 @@ pub struct Figures {
     pub completed: u64,
     /// Times that a journey stood in a stage for too long.
     pub stalled: u64,
-    /// Levels that fired, each of their actions.
+    /// Times that a level fired, whatever it did and however many it told.
     pub escalations: u64,
     /// Stalls that somebody took notice of.
     pub acknowledged: u64,
@@ -98,11 +98,17 @@ impl Tally {
         let stalls: Vec<Timestamp> = stalls(journey).into_iter().filter(|at| is_in(*at)).collect();
         let is_waiting = journey.status == JourneyStatus::Stalled && journey.acknowledgement().is_none();
         let how_many = |all: usize| u64::try_from(all).unwrap_or(u64::MAX);
+        let alarms: BTreeSet<_> = journey
+            .escalations
+            .iter()
+            .filter(|mark| is_in(mark.at))
+            .map(|mark| (&mark.stage, mark.level, mark.again, mark.at))
+            .collect();
         let figures = Figures {
             started: count(is_in(journey.id.made_at())),
             completed: ended(JourneyStatus::Completed),
             stalled: how_many(stalls.len()),
-            escalations: how_many(journey.escalations.iter().filter(|mark| is_in(mark.at)).count()),
+            escalations: how_many(alarms.len()),
             acknowledged: how_many(journey.acknowledged.iter().filter(|it| is_in(it.note.at)).count()),
             resolved: count(journey.resolved.as_ref().is_some_and(|note| is_in(note.at))),
             expired: ended(JourneyStatus::Expired),
@@ -128,6 +134,7 @@ impl Tally {
         let shown = json!({
             "id": journey.id,
             "userId": user,
+            "phoneNumber": journey.phone_number,
             "flow": journey.flow,
             "stage": journey.stage,
             "stageAt": journey.stage_at,

@@ -71,6 +71,8 @@ fn a_day_of_journeys() {
     // Two marks of one stall, a later stall of another stage; somebody took notice after the day.
     stalled.escalations = vec![
         escalation(&mut ids, "no_reply", early),
+        // What told somebody else of the same is no alarm of its own.
+        escalation(&mut ids, "no_reply", early),
         escalation(&mut ids, "no_reply", late),
         escalation(&mut ids, "other", late),
     ];
@@ -94,8 +96,8 @@ fn a_day_of_journeys() {
     let mut hours = vec![0; 24];
     (hours[0], hours[23]) = (2, 1);
     assert_eq!(told["hours"], json!(hours));
-    let oldest = json!([{"id": waiting.id, "userId": "u1", "flow": "g", "stage": "no_reply", "stageAt": early,
-        "stalledFor": "25 hours"}]);
+    let oldest = json!([{"id": waiting.id, "userId": "u1", "phoneNumber": null, "flow": "g", "stage": "no_reply",
+        "stageAt": early, "stalledFor": "25 hours"}]);
     assert_eq!(told["oldest"], oldest);
     assert_eq!((&told["from"], &told["until"], &told["team"]), (&json!(from), &json!(until), &json!("ops")));
 }

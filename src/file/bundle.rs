@@ -37,6 +37,19 @@ impl Bundle {
         plan.err().unwrap_or_default().into_iter().map(|problem| self.locate(problem)).collect()
     }
 
+    /// What `check` says against each definition, where that stands.
+    pub fn check_each(&self, check: impl Fn(&Definition) -> Result<(), String>) -> Vec<FileProblem> {
+        let mut counts: HashMap<Kind, usize> = HashMap::new();
+        let mut problems = Vec::new();
+        for definition in self.definitions() {
+            let index = counts.entry(definition.kind()).or_default();
+            let field = format!("{}[{index}]", definition.kind().as_str());
+            *index += 1;
+            problems.extend(check(definition).err().map(|message| self.locate(Problem { field, message })));
+        }
+        problems
+    }
+
     /// The definitions of all files, in their order.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
         self.files.iter().flat_map(|file| &file.definitions)

@@ -10,6 +10,22 @@ fn address() -> PostAddress {
     PostAddress::new("https://stagepost.example.com", "wk_studio").unwrap()
 }
 
+#[test]
+fn an_admin_token_is_no_write_key() {
+    let problem = PostAddress::new("https://stagepost.example.com", "sp_secret").unwrap_err();
+    assert!(problem.contains("admin token") && problem.contains("/studio/wk_"), "{problem}");
+    assert!(!problem.contains("secret"), "{problem}");
+}
+
+#[test]
+fn the_server_is_given_without_the_path_of_a_source() {
+    for server in ["https://stagepost.example.com/studio", "https://stagepost.example.com/studio/wk_1/"] {
+        let problem = PostAddress::new(server, "wk_1").unwrap_err();
+        assert!(problem.contains("the host only"), "{problem}");
+    }
+    assert!(PostAddress::new("https://example.com/stagepost/", "wk_1").is_ok());
+}
+
 /// The stages that a flow's posts tell of.
 fn stages_of(flow: &StudioFlow) -> BTreeSet<String> {
     let parameters = |state: &crate::domain::studio_flow::State<'_>| state.property("parameters").cloned();

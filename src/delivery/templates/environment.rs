@@ -65,6 +65,19 @@ pub(super) fn new(folder: Option<&Path>, kind: Kind, zone: Tz) -> Environment<'s
     env
 }
 
+/// The folders of mail templates: those built in, and those in `folder`.
+pub(super) fn mail_names(folder: Option<&Path>) -> Vec<String> {
+    let kind = Kind::Email.folder();
+    let built_in = BUILT_IN.get_dir(kind).into_iter().flat_map(Dir::dirs).map(Dir::path);
+    let built_in =
+        built_in.filter_map(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let own = folder.and_then(|folder| fs::read_dir(folder.join(kind)).ok()).into_iter().flatten().flatten();
+    let own = own.filter(|entry| entry.path().is_dir());
+    let own = own.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    // `parts` holds what the others are made of.
+    built_in.chain(own).filter(|name| name != "parts").collect()
+}
+
 /// As usual, but slashes stay as they are in HTML: links are readable in the source, and no less safe.
 fn write_value(
     out: &mut Output<'_>,

@@ -6,7 +6,7 @@ use minijinja::{Environment, Value};
 use super::cut;
 use crate::domain::time::{Span, Timestamp};
 
-/// Adds the filters `time`, `date` and `clock` (by the clock of `zone`), `duration`, `tel`, `column`, `right` and `cut`. Each lets an
+/// Adds the filters `time`, `date` and `clock` (by the clock of `zone`), `duration`, `tel`, `spoken`, `column`, `right` and `cut`. Each lets an
 /// absent value through as nothing.
 pub(super) fn add_to(env: &mut Environment<'_>, zone: Tz) {
     env.add_filter("time", move |value: Value| {
@@ -20,6 +20,7 @@ pub(super) fn add_to(env: &mut Environment<'_>, zone: Tz) {
     });
     env.add_filter("duration", |value: Value| value.as_str().map(duration).unwrap_or_default());
     env.add_filter("tel", |value: Value| value.as_str().map(tel).unwrap_or_default());
+    env.add_filter("spoken", |value: Value| value.as_str().map(spoken).unwrap_or_default());
     env.add_filter("column", |value: Value, width: usize| column(&plain(&value), width));
     env.add_filter("right", |value: Value, width: usize| format!("{:>1$}", plain(&value), width.min(100)));
     env.add_filter("cut", |value: Value, most: usize| cut(plain(&value), most));
@@ -83,6 +84,12 @@ fn tel(text: &str) -> String {
     if number.bytes().filter(u8::is_ascii_digit).count() >= 3 { number } else { String::new() }
 }
 
+/// The digits of a number one by one, so that a voice does not read it as thousands and millions; nothing if it holds none.
+fn spoken(text: &str) -> String {
+    let digits: Vec<String> = tel(text).chars().filter(char::is_ascii_digit).map(String::from).collect();
+    digits.join(" ")
+}
+
 /// Filled up with spaces to `width` characters, on one line.
 fn column(text: &str, width: usize) -> String {
     let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
@@ -127,6 +134,8 @@ mod tests {
         assert_eq!(tel("+1 (555) 000-1111"), "+15550001111");
         assert_eq!(tel("whatsapp:+4917000"), "+4917000");
         assert_eq!(tel("javascript:alert(1)"), "");
+        assert_eq!(spoken("whatsapp:+4917000"), "4 9 1 7 0 0 0");
+        assert_eq!(spoken("client:ada"), "");
         assert_eq!(column("a\nb", 5), "a b  ");
     }
 }

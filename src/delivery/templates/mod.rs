@@ -64,6 +64,11 @@ impl Templates {
         Ok(())
     }
 
+    /// The names of all mail templates, those in the folder too.
+    pub fn names(&self) -> Vec<String> {
+        environment::mail_names(self.folder.as_deref())
+    }
+
     /// Makes a mail.
     ///
     /// # Errors
@@ -202,7 +207,16 @@ fn complete(context: &Map<String, Value>) -> Map<String, Value> {
         ],
     );
     if let Some(Value::Object(journey)) = whole.get_mut("journey") {
-        journey.entry("steps").or_insert_with(|| Value::Array(Vec::new()));
+        for list in ["steps", "alarms"] {
+            journey.entry(list).or_insert_with(|| Value::Array(Vec::new()));
+        }
+    }
+    let oldest = whole.get_mut("summary").and_then(|summary| summary.get_mut("oldest"));
+    for journey in oldest.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+    {
+        for field in ["phoneNumber", "link"] {
+            journey.entry(field).or_insert(Value::Null);
+        }
     }
     let listed = whole.get_mut("digest").and_then(|digest| digest.get_mut("journeys"));
     for journey in listed.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)

@@ -30,6 +30,9 @@ pub(in crate::delivery) fn of_journeys() -> [Map<String, Value>; 2] {
                 step("reminder_sent", "09:20:00", "09:26:31"),
                 step("no_reply", "09:29:10", "09:29:10"),
             ],
+            "alarms": [
+                { "at": "2026-11-21T09:44:10.000Z", "stage": "no_reply", "level": 1, "channel": "email" },
+            ],
         },
         "user": { "email": "ada@example.com" },
         "level": 1,
@@ -116,6 +119,7 @@ pub(in crate::delivery) fn of_summaries() -> [Map<String, Value>; 2] {
             "oldest": [{
                 "id": "jny_01m8x3q4r5s6t7v8w9x0y1z2a3", "userId": "019mr8mf4r", "flow": "appointment_confirmation",
                 "stage": "no_reply", "stageAt": "2026-11-19T14:02:10.000Z", "stalledFor": "40 hours",
+                "phoneNumber": "+15550001111", "link": "https://stagepost.example.com/api/journeys/jny_01m8x3q4r5s6t7v8w9x0y1z2a3",
             }],
             "moreFlows": 3, "whole": false,
         },

@@ -237,7 +237,8 @@ fn texts_are_short_and_say_what_to_do() {
     let call = render_text(&built_in, TextKind::Call, None, &full).unwrap();
     assert_eq!(
         call,
-        "This is stagepost. 019mr8mf4r is stuck in the flow appointment confirmation, in the stage no reply, for 31 minutes."
+        "This is stagepost. 019mr8mf4r is stuck in the flow appointment confirmation, in the stage no reply, for 31 minutes. \
+         The number is 1 5 5 5 0 0 0 1 1 1 1."
     );
     let sms = render_text(&built_in, TextKind::Sms, None, &full).unwrap();
     assert_eq!(

@@ -93,6 +93,7 @@ impl Decision<'_> {
                 "stageAt": journey.stage_at,
                 "died": journey.died.as_ref().map(|death| json!({ "at": death.at, "reason": death.reason })),
                 "steps": steps,
+                "alarms": alarms(journey),
             },
             "user": stall.traits(),
             "level": due.number,
@@ -163,6 +164,19 @@ impl Decision<'_> {
         call.insert(field.to_owned(), id.into());
         call
     }
+}
+
+/// The newest alarms so far, oldest first: one for each channel of each level that fired.
+fn alarms(journey: &Journey) -> Vec<Value> {
+    let mut fired: Vec<_> =
+        journey.escalations.iter().map(|it| (it.at, &it.stage, it.level, &it.channel)).collect();
+    // A level that went to several people made a delivery for each.
+    fired.dedup();
+    let older = fired.len().saturating_sub(limits::MAX_MAIL_ALARMS);
+    let shown = fired.into_iter().skip(older);
+    shown
+        .map(|(at, stage, level, channel)| json!({ "at": at, "stage": stage, "level": level, "channel": channel }))
+        .collect()
 }
 
 /// What `json!` makes of braces.

@@ -63,6 +63,7 @@ impl Decision<'_> {
         desk.summed_up_at = Some(until);
         let unsubscribed = desk.unsubscribed.clone();
         profile.updated_at = self.now;
+        let summary = &self.with_links(summary);
         let to = team.summary.iter().flat_map(|summary| &summary.to);
         for address in to.filter(|to| !unsubscribed.iter().any(|gone| is_same(to, gone))) {
             let url = self.rules.surroundings.public_url.as_deref();
@@ -81,6 +82,17 @@ impl Decision<'_> {
             self.deliver(EMAIL, &profile.key, message_id, Cause::Time, payload);
         }
         true
+    }
+
+    /// `summary` with where the API has each journey that it names.
+    fn with_links(&self, summary: &Value) -> Value {
+        let mut summary = summary.clone();
+        let oldest = summary.get_mut("oldest").and_then(Value::as_array_mut);
+        for journey in oldest.into_iter().flatten() {
+            let url = self.rules.surroundings.public_url.as_deref().zip(journey["id"].as_str());
+            journey["link"] = url.map(|(url, id)| format!("{url}/api/journeys/{id}")).into();
+        }
+        summary
     }
 
     /// Sends no more summaries to that address; says whether that is something new. One that gets none is not remembered.

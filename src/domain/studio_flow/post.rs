@@ -41,6 +41,17 @@ impl PostAddress {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("must not have a query or a fragment"));
         }
+        if url.path_segments().is_some_and(|mut parts| parts.any(|part| part == "studio")) {
+            return Err(wrong(
+                "is the address of a source: give the host only, the write key goes into --key",
+            ));
+        }
+        if key.starts_with("sp_") {
+            // Nor is the token repeated here, where it may end up in a log.
+            return Err("the key is an admin token (sp_…), which must not get into a flow: give the write key of the Studio \
+                source (wk_…), which is in its URL, /studio/wk_…; GET /api/sources shows it"
+                .to_owned());
+        }
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if key.is_empty() || !key.bytes().all(is_plain) {
             return Err(format!(

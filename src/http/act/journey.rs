@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::form::Form;
 use super::page::Page;
 use super::{Opened, failed};
-use crate::domain::calendar::local_time_on_day;
+use crate::domain::calendar::next_local_time;
 use crate::domain::ids::JourneyId;
 use crate::domain::journey::{Journey, JourneyStatus, Note, Standing};
 use crate::domain::link::{Purpose, SnoozeFor};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::{EngineError, Operation};
 
-/// When a snooze until tomorrow ends.
+/// When a snooze until the next morning ends.
 const MORNING: NaiveTime = NaiveTime::from_hms_opt(9, 0, 0).expect("it is a time of day");
 
 /// What a page says first.
@@ -106,7 +106,7 @@ fn operation(opened: &Opened<'_>, zone: Tz, now: Timestamp) -> Operation {
             Operation::Snooze { until: now.plus(Span::from_hours(1)), told_at }
         }
         Purpose::Snooze(_, SnoozeFor::Tomorrow) => {
-            Operation::Snooze { until: local_time_on_day(zone, now, 1, MORNING), told_at }
+            Operation::Snooze { until: next_local_time(zone, now, MORNING), told_at }
         }
         Purpose::Acknowledge(_)
         | Purpose::AcknowledgeAll
@@ -179,11 +179,17 @@ fn shown(opened: &Opened<'_>, journey: &Journey, status: StatusCode, notice: Opt
 /// What can be done now with what the delivery carried: the link's own purpose first, unless it was done just now.
 fn actions(opened: &Opened<'_>, journey: &Journey, was_done: bool) -> Vec<Value> {
     let id = journey.id;
+    let zone = zone(opened, journey);
+    let morning =
+        next_local_time(zone, opened.engine.clock().now(), MORNING).to_chrono().with_timezone(&zone);
     let all = [
-        (Purpose::Acknowledge(id), "Acknowledge"),
-        (Purpose::Resolve(id), "Resolve"),
-        (Purpose::Snooze(id, SnoozeFor::Hour), "Snooze 1 hour"),
-        (Purpose::Snooze(id, SnoozeFor::Tomorrow), "Snooze until tomorrow 9:00"),
+        (Purpose::Acknowledge(id), "Acknowledge".to_owned()),
+        (Purpose::Resolve(id), "Resolve".to_owned()),
+        (Purpose::Snooze(id, SnoozeFor::Hour), "Snooze 1 hour".to_owned()),
+        (
+            Purpose::Snooze(id, SnoozeFor::Tomorrow),
+            morning.format("Snooze until 9:00, %a %-d %b").to_string(),
+        ),
     ];
     let standing = journey.standing(Some(opened.told_at()));
     let (own, others): (Vec<_>, Vec<_>) = all

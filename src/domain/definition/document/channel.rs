@@ -61,8 +61,16 @@ fn email(table: &mut Table<'_, '_>) -> Option<Channel> {
 }
 
 fn webhook(table: &mut Table<'_, '_>) -> Option<Channel> {
-    let to = table.required("to")?.some_texts(MAX_RECIPIENTS, "destination", check::key)?;
+    let to = table.required("to")?.some_texts(MAX_RECIPIENTS, "destination", destination)?;
     Some(Channel::Webhook { to })
+}
+
+fn destination(text: &str) -> Result<&str, String> {
+    if text.contains("://") {
+        let message = "names a destination's key, not an address; the address belongs into a [[destination]]";
+        return Err(message.to_owned());
+    }
+    check::key(text)
 }
 
 fn call(table: &mut Table<'_, '_>) -> Option<Channel> {
@@ -137,6 +145,10 @@ fn recipients(table: &mut Table<'_, '_>, address: Address) -> Option<Vec<Recipie
 }
 
 fn recipient(text: &str, address: Address) -> Result<Recipient, String> {
+    let is_whole = text.trim().starts_with("{{") && text.trim().ends_with("}}");
+    if text.contains(['{', '}']) && !is_whole {
+        return Err("the braces don't close: write {{ user.email }}".to_owned());
+    }
     let recipient = Recipient::try_from(text.to_owned())?;
     match (&recipient, address) {
         (Recipient::Address(text), Address::Mail) => check::email(text).map(drop)?,

@@ -14,6 +14,9 @@ use crate::domain::time::{MAX_SPAN, Span, Timestamp};
 /// The shortest time that a rule may name.
 const SHORTEST: Span = Span::from_millis(1);
 
+/// The shortest time between two repetitions.
+const SHORTEST_REPEAT: Span = Span::from_secs(1);
+
 /// What a level does outside the hours of its team, but for what it does instead.
 #[derive(Clone, Copy)]
 enum Outside {
@@ -160,7 +163,7 @@ fn outside_hours(table: &mut Table<'_, '_>, rules: &Rules<'_>) -> Option<Outside
 
 fn repeat(field: &Field<'_, '_>) -> Option<Repeat> {
     let mut table = field.table()?;
-    let every = table.required("every").and_then(|field| field.span(SHORTEST..=MAX_SPAN));
+    let every = table.required("every").and_then(|field| field.span(SHORTEST_REPEAT..=MAX_SPAN));
     let times = table.required("times").and_then(|field| field.number(1..=MAX_REPEATS));
     table.close(&[]);
     Some(Repeat { every: every?, times: times? })
@@ -171,7 +174,11 @@ fn actions(mut table: Table<'_, '_>) -> Option<Vec<Channel>> {
     let Some(actions) = table.optional("actions") else {
         return channel::read(table).map(|channel| vec![channel]);
     };
-    table.close(&[]);
+    match table.optional("channel") {
+        // What belongs to the channel stands here then, and says nothing more.
+        Some(channel) => channel.problem("write either `channel` or `actions`, not both"),
+        None => table.close(&[]),
+    }
     channels(&actions)
 }
 

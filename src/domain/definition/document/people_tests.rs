@@ -215,7 +215,7 @@ fn what_is_wrong_with_a_flow() {
                 "escalation[4].outside_hours",
                 "expected wait or send, found another text; did you mean `send`?",
             ),
-            ("escalation[4].channel", "unknown key `channel`"),
+            ("escalation[4].channel", "write either `channel` or `actions`, not both"),
             ("escalation[4].actions", "name at least one channel"),
             (
                 "escalation[5].outside_hours",
@@ -226,7 +226,7 @@ fn what_is_wrong_with_a_flow() {
                 "has no meaning without the flow's `team`, whose hours it is about",
             ),
             ("escalation[5].after_hours", "is done instead, so `outside_hours` can't be written beside it"),
-            ("escalation[5].repeat.every", "must be from 1ms to 3650d, not 0ms"),
+            ("escalation[5].repeat.every", "must be from 1s to 3650d, not 0ms"),
             ("escalation[5].repeat.times", "is missing"),
             (
                 "escalation[5].actions[0].priority",
@@ -235,6 +235,34 @@ fn what_is_wrong_with_a_flow() {
             ("escalation[5].actions[1].channel", "is missing"),
         ],
     );
+}
+
+#[test]
+fn what_looks_like_something_else_is_named() {
+    let level = |rest: Value| {
+        let mut level = json!({"stage": "a", "after": "1m", "channel": "webhook"});
+        level.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        json!({"name": "f", "escalation": [level]})
+    };
+    let at = "escalation[0].to[0]";
+    for (rest, message) in [
+        (
+            json!({"to": ["https://crm.example.com/hook"]}),
+            "names a destination's key, not an address; the address belongs into a [[destination]]",
+        ),
+        (
+            json!({"channel": "email", "template": "x", "to": ["{{ user.email }"]}),
+            "the braces don't close: write {{ user.email }}",
+        ),
+        (
+            json!({"channel": "sms", "to": ["{ user.phone }}"]}),
+            "the braces don't close: write {{ user.email }}",
+        ),
+    ] {
+        expect(Kind::Flow, level(rest), &[(at, message)]);
+    }
+    let hours = json!({"key": "ops", "time_zone": "UTC", "hours": []});
+    expect(Kind::Team, hours, &[("hours", "is empty: leave it out for always")]);
 }
 
 fn span() -> impl Strategy<Value = Span> {

@@ -14,7 +14,11 @@ const WEEK: [Weekday; 7] =
 pub(super) fn read(table: &mut Table<'_, '_>) -> Option<Team> {
     let key = table.required("key").and_then(|field| field.parse(check::key));
     let time_zone = table.required("time_zone").and_then(|field| field.parse(check::time_zone));
-    let hours = table.optional("hours").and_then(|field| field.items(MAX_SHIFTS)).unwrap_or_default();
+    let hours_field = table.optional("hours");
+    let hours = hours_field.as_ref().and_then(|field| field.items(MAX_SHIFTS)).unwrap_or_default();
+    if let Some(field) = hours_field.filter(|field| field.value.as_array().is_some_and(Vec::is_empty)) {
+        field.problem("is empty: leave it out for always");
+    }
     let holidays = table.optional("holidays").and_then(|field| field.texts(MAX_HOLIDAYS, check::date));
     let on_call = table.optional("on_call").and_then(|field| field.items(MAX_SHIFTS)).unwrap_or_default();
     let summary = table.optional("summary").and_then(|field| summary(&field));

@@ -89,7 +89,10 @@ impl There<'_> {
             | Channel::StudioExecution { to, via, .. } => {
                 self.recipients(to, Address::Phone).into_iter().chain(self.via(via)).collect()
             }
-            Channel::Task { via, .. } => self.via(via).into_iter().collect(),
+            Channel::Task { workspace_sid, via, .. } => {
+                let place = self.via(via).or_else(|| self.no_workspace(workspace_sid.as_deref(), via));
+                place.into_iter().collect()
+            }
             Channel::Webhook { to } => to.iter().filter_map(|key| self.webhook(key)).collect(),
         }
     }
@@ -117,6 +120,16 @@ impl There<'_> {
         };
         let kind = destination.kind.as_str();
         (kind != TWILIO).then(|| format!("destination `{key}` is of the kind {kind}, not {TWILIO}"))
+    }
+
+    fn no_workspace(&self, named: Option<&str>, via: &str) -> Option<String> {
+        let account = self.after.destinations.get(via).and_then(|destination| destination.kind.twilio());
+        let is_there = named.is_some() || account.is_some_and(|account| account.workspace_sid.is_some());
+        (!is_there).then(|| {
+            format!(
+                "a task needs a workspace: set `workspace_sid` (WS…) of the action, or of destination `{via}`"
+            )
+        })
     }
 
     fn webhook(&self, key: &str) -> Option<String> {

@@ -160,13 +160,21 @@ fn what_flows_and_teams_name_has_to_be_there() {
     ] {
         assert_eq!(needed_by(&existing, kind, key).as_deref(), Some(message));
     }
+    let account = |key: &str, workspace: Value| {
+        json!({"key": key, "kind": "twilio", "account_sid": format!("AC{:032x}", 1), "auth_token": "x",
+            "from": "+15005550006", "workspace_sid": workspace})
+    };
     let bad = json!({
+        "destination": [account("office", Value::Null), account("desk", format!("WS{:032x}", 2).into())],
         "team": [{"key": "night", "time_zone": "UTC", "summary": {"at": "08:00", "to": ["a@example.com"], "flows": ["g"]}}],
         "flow": [{"name": "f", "team": "opps", "escalation": [
             level(json!({"channel": "email", "to": ["on_call:ops", "on_call:night", "on_call:day"], "template": "x"})),
             level(json!({"channel": "sms", "to": ["on_call:ops"], "via": "crm"})),
             level(json!({"channel": "webhook", "to": ["crn"]})),
             level(json!({"actions": [{"channel": "call", "to": ["on_call:ops"]}]})),
+            level(json!({"channel": "task", "via": "office"})),
+            level(json!({"channel": "task", "via": "office", "workspace_sid": format!("WS{:032x}", 1)})),
+            level(json!({"channel": "task", "via": "desk"})),
         ]}],
     });
     let problems = plan(&existing, read(bad), false, now(), &mut ids()).unwrap_err();
@@ -182,6 +190,10 @@ fn what_flows_and_teams_name_has_to_be_there() {
         (level, "level `no_reply` after 1h: destination `crm` is of the kind webhook, not twilio"),
         (level, "level `no_reply` after 1h: there is no destination `crn`; did you mean `crm`?"),
         (level, "level `no_reply` after 1h: there is no destination `twilio`"),
+        (
+            level,
+            "level `no_reply` after 1h: a task needs a workspace: set `workspace_sid` (WS…) of the action, or of destination `office`",
+        ),
     ];
     let sid = "FW0123456789abcdef0123456789abcdef";
     let twins = json!({"flow": [{"name": "a", "sid": sid}, {"name": "b"}, {"name": "c", "sid": sid}]});
