@@ -64,17 +64,17 @@ async fn there_and_back(backend: Backend) {
 
 #[tokio::test]
 async fn everything_is_copied_to_sled_and_back() {
-    there_and_back(Backend::Sled).await;
+    Box::pin(there_and_back(Backend::Sled)).await;
 }
 
 #[tokio::test]
 async fn everything_is_copied_to_shared_memory_and_back() {
-    there_and_back(Backend::SharedMemory).await;
+    Box::pin(there_and_back(Backend::SharedMemory)).await;
 }
 
 #[tokio::test]
 async fn everything_is_copied_to_postgres_and_back() {
-    there_and_back(Backend::Postgres).await;
+    Box::pin(there_and_back(Backend::Postgres)).await;
 }
 
 #[tokio::test]

@@ -347,7 +347,8 @@ fn level() -> impl Strategy<Value = Level> {
 }
 
 fn any_flow() -> impl Strategy<Value = Flow> {
-    let digest = option::of((1..9_u32, span()).prop_map(|(more_than, within)| Digest { more_than, within }));
+    let window = (1..=15 * 60_i64).prop_map(Span::from_secs);
+    let digest = option::of((1..9_u32, window).prop_map(|(more_than, within)| Digest { more_than, within }));
     let widgets = btree_map("[a-z]{1,4}(/[a-z]{1,4})?", "[a-z]{1,4}", 0..3);
     (widgets, digest, vec(level(), 0..4), any::<bool>()).prop_map(
         |(widgets, digest, mut escalation, has_sid)| {
