@@ -174,6 +174,25 @@ async fn a_queued_call_of_a_journey_that_was_dealt_with_is_not_made() {
     }
 }
 
+/// Who a journey is about is no operator: what goes to him has nothing to act by.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_whom_a_journey_is_about_gets_no_links_and_no_key_to_press() {
+    let to = json!(["{{ journey.phoneNumber }}"]);
+    let text = "Please confirm.{{ links.acknowledge }}{{ link }}";
+    let call = json!({ "channel": "call", "to": to, "text": "Please confirm." });
+    let sms = json!({ "channel": "sms", "to": to, "text": text });
+    let (app, twilio) = serving(json!([level("30m", call), level("1h", sms)])).await;
+    post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    app.advance(30 * MINUTE).await;
+    let made = twilio.made();
+    assert_eq!(made.len(), 2, "{made:#?}");
+    let twiml = made[0].field("Twiml");
+    assert!(twiml.contains("Please confirm.") && !twiml.contains("Gather"), "{twiml}");
+    assert_eq!(made[1].field("Body"), "Please confirm.");
+    app.finish().await;
+}
+
 /// Twilio's answer repeats the message, and who reads what is kept of it must not be able to act.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_is_kept_of_a_message_holds_its_link() {
@@ -186,6 +205,10 @@ async fn nothing_that_is_kept_of_a_message_holds_its_link() {
     assert!(!shown.to_string().contains("/act/"), "a link is kept: {shown:#}");
     let snippet = shown["attempts"][0]["responseSnippet"].as_str().expect("one");
     assert!(snippet.contains(&made[0].sid) && !snippet.contains(ANN), "{snippet}");
+    // The message had one link, and its page opens no other.
+    let path = made[0].field("Body").split_once(app.base()).expect("our address").1;
+    let page = send(app.request("GET", path)).await.expect(200).text();
+    assert!(page.contains(">Acknowledge<") && !page.contains(">Resolve<"), "{page}");
     app.finish().await;
 }
 
