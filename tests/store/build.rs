@@ -138,6 +138,7 @@ pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) ->
         reason: None,
         superseded_by: None,
         receipt: None,
+        replayed_at: None,
         attempts: Vec::new(),
     }
 }
