@@ -28,9 +28,12 @@ pub fn of_journey(links: &Links, delivery: &Delivery, journey: JourneyId) -> Val
 /// `context` with the links that whoever reads it can act by: `links`, and `acknowledge` for each journey of a digest.
 pub fn with_links(links: &Links, delivery: &Delivery, context: &Map<String, Value>) -> Map<String, Value> {
     let mut context = context.clone();
-    if let Some(journey) = context.get("journey").and_then(journey_id)
-        && !is_to_person(&context)
-    {
+    if is_to_person(&context) {
+        // A text that was written for others says nothing in their place.
+        context.insert("link".to_owned(), "".into());
+        let none = ["acknowledge", "resolve", "snoozeHour", "snoozeTomorrow", "until"].map(|name| (name, ""));
+        context.insert("links".to_owned(), none.into_iter().collect());
+    } else if let Some(journey) = context.get("journey").and_then(journey_id) {
         context.insert("links".to_owned(), of_journey(links, delivery, journey));
     }
     if let Some(digest) = context.get_mut("digest") {

@@ -9,7 +9,7 @@ use crate::domain::change::{ChangeSet, DeliveryWrite, LeafPageWrite, ProfileWrit
 use crate::domain::decide::{Decision, Effect, LeftOut, Merged, Rules, Told, links, message_hash};
 use crate::domain::delivery::{Cause, Delivery};
 use crate::domain::event::{Call, Event};
-use crate::domain::ids::{DeliveryId, IdSource, JourneyId, LeafId, UserKey};
+use crate::domain::ids::{DeliveryId, IdSource, LeafId, UserKey};
 use crate::domain::leaf::{LeafState, Page, Pages};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::route::NotSentCounts;
@@ -440,15 +440,6 @@ impl<'a> Group<'a> {
         let delivery = self.stored.get(&id)?.clone();
         let was = Some((delivery.status, delivery.next_attempt_at));
         Some(DeliveryWrite { delivery, was })
-    }
-
-    /// Whose these journeys are.
-    pub async fn users_of(&self, ids: &[JourneyId]) -> Result<HashMap<JourneyId, UserKey>, StoreError> {
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let found = self.store.journeys_by_id(ids).await?;
-        Ok(found.into_iter().flatten().map(|journey| (journey.id, journey.user)).collect())
     }
 
     /// The delivery as this group changed it.

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::aftermath::Aftermath;
 use super::command::{Command, Input, Outcomes, Reply, Waiting};
+use super::error::EngineError;
 use super::group::Group;
 use super::handle::Shared;
 use super::in_force::InForce;
@@ -47,6 +48,20 @@ pub(super) fn tell_of_refusal(error: &StoreError) {
         tracing::error!(%error, "a group of inputs was refused");
     }
     metrics::counter!("stagepost_groups_refused_total").increment(1);
+}
+
+/// Answers what was asked alone; a failed store stops the writer.
+pub(super) fn answer_alone<T>(reply: Reply<T>, answer: Result<T, EngineError>) -> Result<(), StoreError> {
+    match answer {
+        Err(EngineError::Store(error)) if error.is_fatal() => {
+            drop(reply.send(Err(EngineError::Unavailable(refusal(&error).to_owned()))));
+            Err(error)
+        }
+        answer => {
+            drop(reply.send(answer));
+            Ok(())
+        }
+    }
 }
 
 /// Waits a moment where others were first that often in a row: longer each time, and not as long as they.

@@ -1,10 +1,12 @@
 //! What receivers tell of deliveries after they took them, and what that means for the journeys they were sent for.
 
+use std::collections::HashMap;
+
 use super::error::EngineError;
 use super::group::Group;
 use super::inputs::Owners;
 use crate::domain::delivery::{Delivery, Receipt};
-use crate::domain::ids::{DeliveryId, JourneyId};
+use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::EscalationReceipt;
 use crate::store::StoreError;
 
@@ -52,5 +54,16 @@ pub(super) fn tell_journeys(group: &mut Group<'_>, owners: &Owners, delivery: &D
         group.with_profile(user, |decision, profile| {
             (decision.receive(profile, journey, mail, receipt.as_ref()), ())
         });
+    }
+}
+
+impl Group<'_> {
+    /// Whose these journeys are.
+    pub async fn users_of(&self, ids: &[JourneyId]) -> Result<HashMap<JourneyId, UserKey>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let found = self.store().journeys_by_id(ids).await?;
+        Ok(found.into_iter().flatten().map(|journey| (journey.id, journey.user)).collect())
     }
 }

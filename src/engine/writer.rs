@@ -9,13 +9,13 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::aftermath::Aftermath;
 use super::backfill::{BackfillPace, Past, Slice};
-use super::command::{Command, Input, Reply, Waiting};
+use super::command::{Command, Input, Waiting};
 use super::debugger::Debugger;
 use super::error::EngineError;
 use super::group::Group;
 use super::handle::{DeliveriesMade, Engine, Pulse, Shared};
 use super::in_force::{InForce, Present};
-use super::ingest::{Ingester, REFUSED_TIMES, refusal, stand_back, tell_of_refusal};
+use super::ingest::{Ingester, REFUSED_TIMES, answer_alone, refusal, stand_back, tell_of_refusal};
 use super::inputs::decide;
 use super::leases::{Leases, TIMERS, WORK};
 use super::settle::{Faring, Healths};
@@ -588,18 +588,4 @@ pub(super) fn refused(error: StoreError) -> Result<(), StoreError> {
     }
     tell_of_refusal(&error);
     Ok(())
-}
-
-fn answer_alone<T>(reply: Reply<T>, answer: Result<T, EngineError>) -> Result<(), StoreError> {
-    match answer {
-        // A failed store stops the writer.
-        Err(EngineError::Store(error)) if error.is_fatal() => {
-            drop(reply.send(Err(EngineError::Unavailable(refusal(&error).to_owned()))));
-            Err(error)
-        }
-        answer => {
-            drop(reply.send(answer));
-            Ok(())
-        }
-    }
 }

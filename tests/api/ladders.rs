@@ -280,7 +280,7 @@ async fn five_hundred_stalls_become_one_digest() {
     let shown = &digest["payload"]["context"]["digest"];
     assert_eq!(
         (&shown["count"], &shown["more"], &shown["stage"]),
-        (&json!(500), &json!(400), &json!("no_reply"))
+        (&json!(500), &json!(440), &json!("no_reply"))
     );
     assert_eq!(shown["journeys"][0]["level"], 1);
 
