@@ -52,18 +52,22 @@ template = "stalled"
 "#;
 
 /// Opens a page, or presses its button.
-struct Browser {
+pub struct Browser {
     client: reqwest::Client,
 }
 
 impl Browser {
-    async fn open(&self, url: &str) -> String {
+    pub fn new() -> Self {
+        Self { client: reqwest::Client::builder().no_proxy().build().expect("an HTTP client") }
+    }
+
+    pub async fn open(&self, url: &str) -> String {
         let answer = self.client.get(url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
         assert_eq!(answer.status(), 200, "{url}");
         answer.text().await.expect("a page")
     }
 
-    async fn press(&self, url: &str, form: &str) -> String {
+    pub async fn press(&self, url: &str, form: &str) -> String {
         let request = self.client.post(url).header("content-type", "application/x-www-form-urlencoded");
         let answer =
             request.body(form.to_owned()).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
@@ -72,14 +76,14 @@ impl Browser {
     }
 }
 
-async fn post(api: &Api, user: &str, flow: &str, stage: &str) -> String {
+pub async fn post(api: &Api, user: &str, flow: &str, stage: &str) -> String {
     let body = json!({"userID": user, "phoneNumber": "+15550002222", "flow": flow, "stage": stage});
     let answer = api.post("/studio/wk_studio", &body).await;
     answer.body["journeyId"].as_str().expect("a journeyId").to_owned()
 }
 
 /// The mail with that in its subject.
-fn mail<'a>(mails: &'a [Value], subject: &str) -> &'a Value {
+pub fn mail<'a>(mails: &'a [Value], subject: &str) -> &'a Value {
     let is_it = |mail: &&Value| mail["headers"]["Subject"].as_str().is_some_and(|it| it.contains(subject));
     mails.iter().find(is_it).unwrap_or_else(|| panic!("no mail on {subject:?}: {mails:#?}"))
 }
@@ -92,7 +96,7 @@ fn part<'a>(mail: &'a Value, kind: &str) -> &'a str {
 }
 
 /// Every address of an acting page in both parts, in the order of the plain text.
-fn links(api: &Api, mail: &Value) -> Vec<String> {
+pub fn links(api: &Api, mail: &Value) -> Vec<String> {
     let begin = format!("{}/act/", api.base());
     let of = |text: &str| -> Vec<String> {
         let ends = |letter: char| letter.is_whitespace() || letter == '"';
@@ -129,7 +133,7 @@ async fn mails_arrive_whole_and_their_links_act() {
         others.push(post(api, user, "intake", "sent").await);
     }
     let mails = smtp.wait_for_mails(3, BY_THEN).await;
-    let browser = Browser { client: reqwest::Client::builder().no_proxy().build().expect("an HTTP client") };
+    let browser = Browser::new();
 
     // A scanner follows every link of every mail, twice.
     for mail in &mails {

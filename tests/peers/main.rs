@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ladder;
 mod mails;
 mod segment;
 mod smtp;
