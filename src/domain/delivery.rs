@@ -251,6 +251,9 @@ pub struct Delivery {
     /// When it was put back last.
     #[serde(default)]
     pub replayed_at: Option<Timestamp>,
+    /// Whether it was taken back because nobody needed to be told of it any more: that reached nobody, and was not meant to.
+    #[serde(default)]
+    pub withdrawn: bool,
     /// Why it is as it is, once it is at its end: what the receiver said last, or what took its place.
     #[serde(default)]
     pub reason: Option<String>,
@@ -290,6 +293,7 @@ impl Delivery {
             tries: 0,
             replays: 0,
             replayed_at: None,
+            withdrawn: false,
             reason: None,
             superseded_by: None,
             receipt: None,
@@ -344,6 +348,12 @@ impl Delivery {
             Payload::Email { context, .. } | Payload::Twilio { context, .. } => context,
         };
         map.iter().map(|(key, value)| key.len() + weight(value)).sum()
+    }
+
+    /// At its end, because nobody needs to be told of it any more.
+    pub fn withdraw(&mut self, reason: String, now: Timestamp) {
+        self.withdrawn = true;
+        self.supersede(None, reason, now);
     }
 
     /// Since when it is wanted: its making, or its newest replay.

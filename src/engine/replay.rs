@@ -244,6 +244,7 @@ async fn put_back(
         delivery.retry_from = now;
         delivery.tries = 0;
         delivery.replayed_at = Some(now);
+        delivery.withdrawn = false;
         delivery.replays = delivery.replays.saturating_add(1);
         // What failed before is open again.
         tell_journeys(group, &owners, &delivery);

@@ -116,7 +116,7 @@ pub(super) async fn withdraw(
             open.or_else(|| closed.get(&journey))
         };
         if let Some(why) = write.delivery.overtaken(find) {
-            write.delivery.supersede(None, format!("not sent: {why}"), group.now);
+            write.delivery.withdraw(format!("not sent: {why}"), group.now);
             tell_journeys(group, owners, &write.delivery);
             group.put_delivery(write);
         }

@@ -139,6 +139,7 @@ pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) ->
         superseded_by: None,
         receipt: None,
         replayed_at: None,
+        withdrawn: false,
         attempts: Vec::new(),
     }
 }

@@ -196,6 +196,11 @@ impl Facts {
                 })
                 .buffer_unordered(AT_ONCE);
         while let Some(delivery) = deliveries.next().await {
+            // A journey that went on before its mail could be sent needs none any more.
+            let reason = delivery["reason"].as_str().unwrap_or_default();
+            if delivery["status"] == "superseded" && reason.starts_with("not sent: ") {
+                continue;
+            }
             assert_eq!(delivery["status"], "delivered", "{delivery:#}");
             let id = text(&delivery["id"]);
             let mail = written.iter().find(|message_id| message_id.contains(id));

@@ -96,6 +96,7 @@ fn delivery() -> Delivery {
         tries: 0,
         replays: 0,
         replayed_at: None,
+        withdrawn: false,
         reason: None,
         superseded_by: None,
         receipt: None,

@@ -74,7 +74,7 @@ impl Decision<'_> {
     fn supersede_unwanted(&self, mail: &mut Delivery, journeys: &BTreeMap<JourneyId, Journey>) {
         let journey = stalled_journey(mail).and_then(|id| journeys.get(&id));
         if let Some(reason) = journey.and_then(|journey| why_unwanted(mail, journey)) {
-            mail.supersede(None, reason, self.now);
+            mail.withdraw(reason, self.now);
         }
     }
 

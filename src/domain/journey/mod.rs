@@ -146,7 +146,9 @@ impl EscalationReceipt {
         match delivery.status {
             DeliveryStatus::Failed | DeliveryStatus::Dead => Some(Self::of_nobody(delivery)),
             // Nothing took its place: its destination was removed.
-            DeliveryStatus::Superseded if delivery.superseded_by.is_none() => Some(Self::of_nobody(delivery)),
+            DeliveryStatus::Superseded if delivery.superseded_by.is_none() && !delivery.withdrawn => {
+                Some(Self::of_nobody(delivery))
+            }
             DeliveryStatus::Pending
             | DeliveryStatus::Delivered
             | DeliveryStatus::Ambiguous

@@ -156,6 +156,7 @@ mod tests {
             tries: 1,
             replays: 0,
             replayed_at: None,
+            withdrawn: false,
             reason: None,
             superseded_by: None,
             receipt: None,

@@ -96,7 +96,7 @@ async fn a_level_that_fired_is_known_when_another_is_put_before_it() {
     world.tick().await;
     let mails = world.deliveries("email").await;
     assert_eq!(mails.len(), 2, "the new level fires, the old one does not fire again");
-    assert!(mails[1].message_id.ends_with(".no_reply.1h.0"), "{}", mails[1].message_id);
+    assert!(mails[1].message_id.ends_with(".no_reply.1h.0.0.0.0"), "{}", mails[1].message_id);
 }
 
 #[tokio::test]
