@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::group::Group;
-use crate::domain::decide::stalled_journey;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::Delivery;
 use crate::domain::desk::DeskState;
@@ -60,7 +59,8 @@ impl Group<'_> {
         &self,
         mails: impl Iterator<Item = &Delivery>,
     ) -> Result<BTreeMap<JourneyId, Journey>, StoreError> {
-        let wanted: BTreeSet<JourneyId> = mails.filter_map(stalled_journey).collect();
+        let wanted: BTreeSet<JourneyId> =
+            mails.flat_map(Delivery::stalls).map(|(journey, _)| journey).collect();
         if wanted.is_empty() {
             return Ok(BTreeMap::new());
         }

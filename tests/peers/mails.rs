@@ -184,20 +184,4 @@ async fn mails_arrive_whole_and_their_links_act() {
     let header = summary["headers"]["List-Unsubscribe"].as_str().expect("a way out");
     let page = browser.press(header.trim_matches(['<', '>']), "List-Unsubscribe=One-Click").await;
     assert!(page.contains("lead@example.com gets no more daily summaries of desk."), "{page}");
-
-    if let Some(folder) = option_env!("STAGEPOST_KEEP_MAILS") {
-        let file = STANDARD.decode(picture["base64"].as_str().expect("a picture")).expect("base 64");
-        std::fs::write(format!("{folder}/chart.png"), file).expect("a file");
-        for (name, text) in
-            [("alarm", part(alarm, "text/html")), ("digest", part(digest, "text/html")), ("summary", html)]
-        {
-            std::fs::write(format!("{folder}/peer-{name}.html"), text).expect("a file");
-        }
-        for (name, mail) in [("alarm", alarm), ("digest", digest), ("summary", summary)] {
-            for (number, link) in links(api, mail).iter().enumerate() {
-                std::fs::write(format!("{folder}/page-{name}-{number}.html"), browser.open(link).await)
-                    .expect("a file");
-            }
-        }
-    }
 }

@@ -7,9 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::Decision;
 use super::messages::in_words;
-use super::stall::object;
+use super::{Decision, object};
 use crate::domain::change::DeliveryWrite;
 use crate::domain::definition::Flow;
 use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Payload};
@@ -72,9 +71,8 @@ impl Decision<'_> {
 
     /// Nobody is to be called to what is over, or to what somebody took notice of.
     fn supersede_unwanted(&self, mail: &mut Delivery, journeys: &BTreeMap<JourneyId, Journey>) {
-        let journey = stalled_journey(mail).and_then(|id| journeys.get(&id));
-        if let Some(reason) = journey.and_then(|journey| why_unwanted(mail, journey)) {
-            mail.withdraw(reason, self.now);
+        if let Some(reason) = mail.overtaken(|id| journeys.get(&id)) {
+            mail.withdraw(reason.to_owned(), self.now);
         }
     }
 
@@ -171,25 +169,9 @@ fn is_held_back(mail: &Delivery, now: Timestamp) -> bool {
     mail.status == DeliveryStatus::Pending && mail.tries == 0 && mail.next_attempt_at > now
 }
 
-/// Why a mail about a journey is not wanted any more, if so.
-fn why_unwanted(mail: &Delivery, journey: &Journey) -> Option<String> {
-    if !journey.status.is_open() {
-        Some(format!("its journey was {} before it left", journey.status.as_str()))
-    } else if journey.acknowledgement().is_some() {
-        Some("its journey was acknowledged before it left".to_owned())
-    } else if !journey.was_told(mail.created_at) {
-        Some("its journey went on before it left".to_owned())
-    } else {
-        None
-    }
-}
-
 /// The journey that a mail is about.
-pub fn stalled_journey(mail: &Delivery) -> Option<JourneyId> {
-    match mail.cause {
-        Cause::Stall(journey) => Some(journey),
-        _ => None,
-    }
+fn stalled_journey(mail: &Delivery) -> Option<JourneyId> {
+    mail.stalls().first().map(|(journey, _)| *journey)
 }
 
 /// The mails that are held back, by the list of people whom they are for.

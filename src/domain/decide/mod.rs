@@ -25,8 +25,9 @@ mod wake;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 pub use accounts::{Effect, Told};
-pub use digest::stalled_journey;
 pub use identity::{Merged, links};
 pub use intake::{Taken, message_hash};
 pub use leaves::MissingPages;
@@ -136,5 +137,13 @@ impl<'a> Decision<'a> {
         let id = delivery.id;
         self.changes.deliveries.push(DeliveryWrite { delivery, was: None });
         id
+    }
+}
+
+/// What `json!` makes of braces.
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(object) => object,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
     }
 }

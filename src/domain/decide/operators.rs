@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Decision;
 use super::messages::in_words;
+use super::{Decision, object};
 use crate::domain::definition::Destination;
 use crate::domain::delivery::{Cause, EMAIL, Payload};
 use crate::domain::health::{Health, Turn};
@@ -42,7 +42,7 @@ impl Decision<'_> {
     fn health_context(&self, health: &Health, destination: &Destination, queue: Queue) -> Map<String, Value> {
         let since = health.failing_since.or(health.pause.as_ref().map(|pause| pause.at)).unwrap_or(self.now);
         let url = self.rules.surroundings.public_url.as_deref();
-        let context = json!({
+        object(json!({
             "destination": { "key": destination.key, "kind": destination.kind.as_str() },
             "failingSince": health.failing_since,
             "failingFor": in_words(self.now.millis_since(since)),
@@ -53,12 +53,6 @@ impl Decision<'_> {
             "failed": queue.failed,
             "link": url.map(|url| format!("{url}/api/destinations/{}", destination.key)),
             "now": self.now,
-        });
-        match context {
-            Value::Object(context) => context,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Map::new()
-            }
-        }
+        }))
     }
 }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::Decision;
 use super::messages::{in_words, user_for_mail};
 use super::recipients::OnCall;
+use super::{Decision, object};
 use crate::domain::definition::{Flow, Team};
 use crate::domain::event::weight;
 use crate::domain::ids::DeliveryId;
@@ -177,12 +177,4 @@ fn alarms(journey: &Journey) -> Vec<Value> {
     shown
         .map(|(at, stage, level, channel)| json!({ "at": at, "stage": stage, "level": level, "channel": channel }))
         .collect()
-}
-
-/// What `json!` makes of braces.
-pub(super) fn object(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(object) => object,
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Map::new(),
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Decision;
+use super::{Decision, object};
 use crate::domain::definition::Team;
 use crate::domain::delivery::{Cause, EMAIL, Payload};
 use crate::domain::profile::Profile;
@@ -76,7 +76,7 @@ impl Decision<'_> {
             let payload = Payload::Email {
                 template: "summary".to_owned(),
                 to: vec![address.clone()],
-                context: context.as_object().cloned().unwrap_or_default(),
+                context: object(context),
             };
             let message_id = format!("{}.summary.{}.{address}", team.key, until.millis());
             self.deliver(EMAIL, &profile.key, message_id, Cause::Time, payload);

@@ -141,7 +141,7 @@ impl Journey {
     }
 
     /// Whether a level of the present stall fired by then.
-    pub fn was_told(&self, by: Timestamp) -> bool {
+    fn was_told(&self, by: Timestamp) -> bool {
         self.escalations.iter().any(|mark| self.is_of_stall(mark) && mark.at <= by)
     }
 
