@@ -1,15 +1,19 @@
 //! Change sets: everything that one group of inputs causes, written together or not at all.
 
+use std::collections::BTreeMap;
+
 use super::backfill::Backfill;
 use super::copying::CopyWrite;
 use super::definition::{Definition, Kind};
 use super::delivery::{Delivery, DeliveryStatus};
 use super::event::Event;
+use super::figures::Figure;
 use super::health::Health;
 use super::ids::{BackfillId, JourneyId, LeafId, ReplayId, UserKey};
 use super::journey::{Journey, JourneyStatus};
 use super::profile::{MessageHash, Profile};
 use super::replay::Replay;
+use super::shelf::EntryWrite;
 use super::sizes::{Per, SizePoint};
 use super::time::Timestamp;
 
@@ -262,6 +266,10 @@ pub struct ChangeSet {
     pub replays: Vec<ReplayWrite>,
     /// Ids that profiles are found by, in the order it happened.
     pub external_ids: Vec<ExternalIdWrite>,
+    /// Records on shelves, each at most once.
+    pub entries: Vec<EntryWrite>,
+    /// What is counted for charts: how many more, or fewer; towards the minute, hour and day of [`Self::at`].
+    pub figures: BTreeMap<Figure, i64>,
     /// Points of audiences' sizes, for a copy of another store.
     pub sizes: Vec<SizeWrite>,
     /// How far the copy of another store got that this is a step of.

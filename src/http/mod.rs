@@ -2,6 +2,7 @@
 
 mod act;
 pub mod api;
+mod caller;
 pub mod exposition;
 pub mod ingest;
 pub mod operations;

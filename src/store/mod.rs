@@ -26,6 +26,7 @@ use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
+use crate::domain::figures::{Family, FigurePoint, Grain};
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
@@ -33,6 +34,7 @@ use crate::domain::lease::{Lease, LeaseAsk};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::{Entry, Shelf};
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
 
@@ -436,6 +438,28 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deliveries, newest first.
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>>;
+
+    /// The record with that key on a shelf.
+    async fn entry(&self, _shelf: Shelf, _key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
+    /// The records of a shelf, from the highest key down.
+    async fn entries(&self, _shelf: Shelf, _page: &PageRequest) -> Result<Page<Entry>> {
+        Ok(Page { rows: Vec::new(), cursor: None })
+    }
+
+    /// What was counted of a subject: the points that begin at or after `from` and before `to`, in the order of time, then of details.
+    async fn figures(
+        &self,
+        _family: Family,
+        _subject: &str,
+        _grain: Grain,
+        _from: Timestamp,
+        _to: Timestamp,
+    ) -> Result<Vec<FigurePoint>> {
+        Ok(Vec::new())
+    }
 
     /// Names of flows that were posted and that no definition knew then; at most `limits::MAX_UNKNOWN_FLOWS`.
     async fn unknown_flows(&self) -> Result<Vec<String>>;
