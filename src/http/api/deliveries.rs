@@ -61,7 +61,7 @@ fn parse_id(id: &str) -> Result<DeliveryId, ApiProblem> {
 }
 
 /// A delivery as lists show it: with the newest attempt only, without what is sent.
-fn summary(delivery: &Delivery) -> Value {
+pub(in crate::http) fn summary(delivery: &Delivery) -> Value {
     let waits = delivery.status == DeliveryStatus::Pending;
     json!({
         "id": delivery.id,
