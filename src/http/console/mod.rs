@@ -7,10 +7,12 @@ mod assets;
 mod chart;
 mod form;
 mod frame;
+mod live;
 mod overview;
 mod page;
 mod render;
 mod texts;
+mod users;
 mod visit;
 
 #[cfg(test)]
@@ -34,7 +36,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
         .configure(frame::routes)
+        .configure(live::routes)
         .configure(overview::routes)
+        .configure(users::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }
