@@ -12,7 +12,7 @@ use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
 use crate::domain::decide::Queue;
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::DeliveryStatus;
+use crate::domain::delivery::{Attempt, DeliveryStatus};
 use crate::domain::health::{Health, PausedBy, Signal, Turn};
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits;
@@ -116,7 +116,9 @@ pub(super) async fn withdraw(
             open.or_else(|| closed.get(&journey))
         };
         if let Some(why) = write.delivery.overtaken(find) {
-            write.delivery.withdraw(format!("not sent: {why}"), group.now);
+            let may_be_there = write.delivery.attempts.iter().any(Attempt::may_have_sent);
+            let what = if may_be_there { "not sent again" } else { "not sent" };
+            write.delivery.withdraw(format!("{what}: {why}"), group.now);
             tell_journeys(group, owners, &write.delivery);
             group.put_delivery(write);
         }
