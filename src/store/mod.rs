@@ -41,6 +41,11 @@ use crate::domain::time::{Span, Timestamp};
 pub use error::StoreError;
 pub use unlisted::{RecordPart, Unlisted};
 
+/// The cursor of a list of a shelf that begins with the highest key below this one.
+pub fn entries_below(key: &str) -> String {
+    format!("s{}", hex::encode(key))
+}
+
 /// What is to be done once a commit is safe, or failed.
 pub type Done = Box<dyn FnOnce(std::result::Result<(), &StoreError>) + Send>;
 
