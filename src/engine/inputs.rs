@@ -160,9 +160,7 @@ fn tell_audit(
         Operation::Resolve => (Action::Resolved, None),
         Operation::Snooze { until, .. } => (Action::Snoozed, Some(until)),
     };
-    let state = |journey: &Journey| {
-        json!({ "flow": journey.flow, "stage": journey.stage, "status": journey.status.as_str() })
-    };
+    let state = |journey: &Journey| json!({ "flow": journey.flow, "stage": journey.stage, "status": journey.status.as_str() });
     let mut then = state(after);
     then["by"] = json!(word.note.by);
     if let Some(until) = until {

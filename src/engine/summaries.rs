@@ -192,7 +192,12 @@ impl Writer {
     }
 
     /// Sends a team's summary to that address no more.
-    pub(super) async fn unsubscribe(&mut self, team: &str, address: &str, by: &By) -> Result<(), EngineError> {
+    pub(super) async fn unsubscribe(
+        &mut self,
+        team: &str,
+        address: &str,
+        by: &By,
+    ) -> Result<(), EngineError> {
         let definitions = Arc::clone(&self.rules.definitions);
         let Some(team) = definitions.teams.get(team) else {
             return Err(EngineError::NotFound { what: "team", key: team.to_owned() });

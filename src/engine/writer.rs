@@ -398,7 +398,9 @@ impl Writer {
                     let deed = Deed::new(Action::TokenSet, "admin token");
                     let entries = vec![entry(&mut it.ids, it.shared.clock.now(), &by, deed)];
                     let admin_token_hash = Some(hash.clone());
-                    Ok(it.commit(&mut ChangeSet { admin_token_hash, entries, ..ChangeSet::default() }).await?)
+                    Ok(it
+                        .commit(&mut ChangeSet { admin_token_hash, entries, ..ChangeSet::default() })
+                        .await?)
                 };
                 let answer = self.until_first(set).await;
                 answer_alone(reply, answer)

@@ -2,7 +2,7 @@
 
 mod act;
 pub mod api;
-mod caller;
+pub mod caller;
 pub mod exposition;
 pub mod ingest;
 pub mod operations;
@@ -10,6 +10,7 @@ pub mod problem;
 mod profile_view;
 pub mod profiles;
 pub mod reply;
+pub mod sign_in;
 mod twilio;
 
 use std::io;

@@ -119,7 +119,11 @@ impl AuditEntry {
 
 fn bounded(state: Value) -> Value {
     let bytes = state.to_string().len();
-    if bytes <= limits::MAX_AUDIT_STATE { state } else { json!({ "leftOut": format!("{bytes} bytes are too many to be kept") }) }
+    if bytes <= limits::MAX_AUDIT_STATE {
+        state
+    } else {
+        json!({ "leftOut": format!("{bytes} bytes are too many to be kept") })
+    }
 }
 
 /// Which entries are wanted.
@@ -154,7 +158,8 @@ mod tests {
 
     fn entry() -> AuditEntry {
         let at = Timestamp::from_millis(1_790_000_000_000);
-        let deed = Deed::new(Action::Changed, "audience big_spenders").to(json!({ "query": "x".repeat(100_000) }));
+        let deed =
+            Deed::new(Action::Changed, "audience big_spenders").to(json!({ "query": "x".repeat(100_000) }));
         AuditEntry::new(AuditId::floor(at), at, ("ann@example.com", "api", ""), deed)
     }
 

@@ -85,7 +85,8 @@ pub struct PersonChange {
 pub fn login(email: &str) -> Result<String, String> {
     let email = email.trim().to_lowercase();
     let parts = email.split_once('@');
-    let is_address = parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
+    let is_address =
+        parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
     if email.len() > limits::MAX_LOGIN_BYTES {
         Err(format!("has more than {} bytes", limits::MAX_LOGIN_BYTES))
     } else if !is_address || email.chars().any(|c| c.is_whitespace() || c.is_control()) {

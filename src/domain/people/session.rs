@@ -77,7 +77,10 @@ mod tests {
         let start = Timestamp::from_millis(1_790_000_000_000);
         let mut ann = person(1, "ann@example.com", Role::Viewer);
         let session = Session::begin(&ann, start);
-        assert!(!session.admits(&person(2, "ann@example.com", Role::Admin), start), "another of that address");
+        assert!(
+            !session.admits(&person(2, "ann@example.com", Role::Admin), start),
+            "another of that address"
+        );
         ann.end_sessions();
         assert!(!session.admits(&ann, start));
         let session = Session::begin(&ann, start);

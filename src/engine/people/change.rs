@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-
 use super::records::{self, Record, SET_UP};
 use super::{NewToken, entry, unknown_person};
 use crate::domain::change::ChangeSet;
@@ -130,7 +129,9 @@ impl Writer {
     ) -> Result<Planned, EngineError> {
         let tokens = records::all::<ApiToken>(store, Shelf::Tokens).await?.len();
         if tokens >= limits::MAX_API_TOKENS {
-            return Err(EngineError::Conflict(format!("there are {tokens} tokens, and more are not possible; revoke one first")));
+            return Err(EngineError::Conflict(format!(
+                "there are {tokens} tokens, and more are not possible; revoke one first"
+            )));
         }
         let token = ApiToken {
             id: self.ids.token(now),
@@ -262,7 +263,8 @@ async fn plan_revocation(store: &dyn Store, id: TokenId) -> Result<Planned, Engi
     let tokens = records::all::<ApiToken>(store, Shelf::Tokens).await?;
     let record = tokens.into_iter().find(|record| record.value.id == id);
     let record = record.ok_or_else(|| EngineError::NotFound { what: "token", key: id.to_string() })?;
-    let deed = Deed::new(Action::Removed, format!("token {}", record.value.name)).from(record.value.audited());
+    let deed =
+        Deed::new(Action::Removed, format!("token {}", record.value.name)).from(record.value.audited());
     Ok((vec![record.remove()], Some(deed)))
 }
 

@@ -192,7 +192,8 @@ impl Engine {
         let hash = secret_hash(&secret);
         self.change_people(PeopleChange::MakeToken { hash: hash.clone(), wanted }).await?;
         let made = self.record::<ApiToken>(Shelf::Tokens, &hash).await?;
-        let made = made.ok_or(EngineError::NotFound { what: "token", key: "that was just made".to_owned() })?;
+        let made =
+            made.ok_or(EngineError::NotFound { what: "token", key: "that was just made".to_owned() })?;
         Ok((made, secret))
     }
 

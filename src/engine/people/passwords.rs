@@ -19,7 +19,8 @@ const LANES: u32 = 1;
 
 /// What the passwords of nobody are checked against, at the same cost. That it is of no known password does not matter: the
 /// answer is no.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Hashes and checks passwords.
 pub(in crate::engine) struct Passwords(Arc<Semaphore>);
@@ -59,7 +60,8 @@ impl Passwords {
             drop(turn);
             done
         });
-        done.await.map_err(|error| EngineError::Unavailable(format!("a password could not be looked at: {error}")))
+        done.await
+            .map_err(|error| EngineError::Unavailable(format!("a password could not be looked at: {error}")))
     }
 }
 

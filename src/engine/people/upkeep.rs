@@ -33,12 +33,8 @@ impl Writer {
         let cursor = Some(entries_below(&oldest.to_string()));
         let page = PageRequest { limit: limits::UPKEEP_STEP.min(limits::MAX_PAGE), cursor };
         let old = self.shared.store.entries(Shelf::Audit, &page).await?.rows.into_iter();
-        let remove = |old: Entry| EntryWrite {
-            shelf: Shelf::Audit,
-            key: old.key,
-            was: Some(old.value),
-            value: None,
-        };
+        let remove =
+            |old: Entry| EntryWrite { shelf: Shelf::Audit, key: old.key, was: Some(old.value), value: None };
         Ok(old.map(remove).collect())
     }
 

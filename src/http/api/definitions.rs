@@ -16,13 +16,15 @@ use crate::domain::definition::{
     Computation, Definition, Destination, Kind, Problem, Team, document, render,
 };
 use crate::domain::ids::{Desk, UserKey};
+use crate::domain::people::Scope;
 use crate::engine::{ApplyOptions, ApplyReport, Counts, Engine, EngineError};
 use crate::http::problem::{ApiProblem, Code};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut endpoints = vec![Endpoint::at("/api/apply").post(apply)];
+    let mut endpoints = vec![Endpoint::at("/api/apply").post(Scope::Define, apply)];
     for kind in Kind::ALL {
         let (all, single) = paths(kind);
+        let scope = scope(kind);
         let list_all = move |state: web::Data<ApiState>, _: NoParams| async move { list(&state, kind).await };
         let get = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams| async move {
             get(&state.engine, kind, &key).await
@@ -42,12 +44,20 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             let create = move |state: web::Data<ApiState>, request: HttpRequest, body: Body| async move {
                 create(&state.engine, kind, &request, &body).await
             };
-            collection = collection.post(create);
+            collection = collection.post(scope, create);
         }
         endpoints.push(collection);
-        endpoints.push(Endpoint::at(single).get(get).put(put).delete(delete));
+        endpoints.push(Endpoint::at(single).get(get).put(scope, put).delete(scope, delete));
     }
     endpoints
+}
+
+/// What whoever defines one has to be allowed.
+fn scope(kind: Kind) -> Scope {
+    match kind {
+        Kind::Audience | Kind::Trait => Scope::Audiences,
+        Kind::Source | Kind::Team | Kind::Flow | Kind::Destination => Scope::Define,
+    }
 }
 
 fn paths(kind: Kind) -> (&'static str, &'static str) {

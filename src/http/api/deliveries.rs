@@ -9,13 +9,14 @@ use super::state::ApiState;
 use super::{Answer, listed};
 use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload, Receipt};
 use crate::domain::ids::DeliveryId;
+use crate::domain::people::Scope;
 use crate::http::problem::ApiProblem;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::at("/api/deliveries").get(list),
         Endpoint::at("/api/deliveries/{id}").get(one),
-        Endpoint::at("/api/deliveries/{id}/replay").post(replay),
+        Endpoint::at("/api/deliveries/{id}/replay").post(Scope::Operate, replay),
     ]
 }
 

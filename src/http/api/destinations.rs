@@ -13,6 +13,7 @@ use super::state::ApiState;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::health::{Health, PausedBy};
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::engine::{Counts, Engine};
 use crate::http::problem::ApiProblem;
 
@@ -21,9 +22,9 @@ const BY_DEFAULT: &str = "api";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/destinations/{key}/pause").post(pause),
-        Endpoint::at("/api/destinations/{key}/resume").post(resume),
-        Endpoint::at("/api/destinations/{key}/replay").post(replay),
+        Endpoint::at("/api/destinations/{key}/pause").post(Scope::Operate, pause),
+        Endpoint::at("/api/destinations/{key}/resume").post(Scope::Operate, resume),
+        Endpoint::at("/api/destinations/{key}/replay").post(Scope::Operate, replay),
     ]
 }
 

@@ -14,6 +14,7 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::domain::time::{Span, SpanError, Timestamp};
 use crate::engine::{By, Engine, EngineError, Operation};
 use crate::http::problem::{ApiProblem, Code};
@@ -27,9 +28,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::at("/api/journeys").get(list),
         Endpoint::at("/api/journeys/{id}").get(one),
-        Endpoint::at("/api/journeys/{id}/acknowledge").post(acknowledge),
-        Endpoint::at("/api/journeys/{id}/resolve").post(resolve),
-        Endpoint::at("/api/journeys/{id}/snooze").post(snooze),
+        Endpoint::at("/api/journeys/{id}/acknowledge").post(Scope::Operate, acknowledge),
+        Endpoint::at("/api/journeys/{id}/resolve").post(Scope::Operate, resolve),
+        Endpoint::at("/api/journeys/{id}/snooze").post(Scope::Operate, snooze),
     ]
 }
 

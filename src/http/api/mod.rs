@@ -39,9 +39,9 @@ use serde_json::{Value, json};
 use super::problem::{ApiProblem, Code};
 use crate::domain::limits;
 
+pub use crate::engine::secret_hash as token_hash;
 pub use endpoint::Endpoint;
-pub use guard::token_hash;
-pub(super) use guard::{Verdict, basic};
+pub(super) use guard::{Verdict, basic, network};
 pub use params::NoParams;
 pub use state::{ApiState, Check};
 
@@ -71,7 +71,10 @@ fn endpoints() -> Vec<Endpoint> {
 
 /// The calls that don't.
 fn open_endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::at("/api/openapi.json").get(openapi::document), Endpoint::at("/api/docs").get(docs::page)]
+    vec![
+        Endpoint::at("/api/openapi.json").get_open(openapi::document),
+        Endpoint::at("/api/docs").get_open(docs::page),
+    ]
 }
 
 /// Registers the management API; the state has to be there as `web::Data<ApiState>`.
@@ -85,7 +88,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     }
     // The last one wrapped is the first one asked: headers come onto refusals too.
     config.service(
-        scope.default_service(web::to(no_such_path)).wrap(from_fn(auth::require_token)).wrap(headers()),
+        scope.default_service(web::to(no_such_path)).wrap(from_fn(auth::require_caller)).wrap(headers()),
     );
 }
 

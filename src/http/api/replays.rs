@@ -13,6 +13,7 @@ use super::params::{NoParams, Params, invalid};
 use super::state::ApiState;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::ids::ReplayId;
+use crate::domain::people::Scope;
 use crate::domain::replay::{Replay, ReplayStatus};
 use crate::engine::{Engine, EngineError};
 use crate::http::problem::ApiProblem;
@@ -31,9 +32,9 @@ const REPLAYABLE: [DeliveryStatus; 5] = [
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/replays").get(list).post(begin),
+        Endpoint::at("/api/replays").get(list).post(Scope::Operate, begin),
         Endpoint::at("/api/replays/{id}").get(one),
-        Endpoint::at("/api/replays/{id}/cancel").post(cancel),
+        Endpoint::at("/api/replays/{id}/cancel").post(Scope::Operate, cancel),
     ]
 }
 

@@ -13,6 +13,7 @@ use crate::domain::definition::{Computation, Definitions};
 use crate::domain::external_ids::{EMAIL, PHONE};
 use crate::domain::ids::UserKey;
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::domain::profile::{Membership, Profile};
 use crate::engine::{Engine, EngineError};
 use crate::http::problem::ApiProblem;
@@ -23,7 +24,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/api/users").get(search),
         Endpoint::at("/api/users/{userId}").get(one),
         Endpoint::at("/api/users/{userId}/audiences").get(audiences),
-        Endpoint::at("/api/users/{userId}/delete-notice").post(delete_notice),
+        Endpoint::at("/api/users/{userId}/delete-notice").post(Scope::Operate, delete_notice),
     ]
 }
 

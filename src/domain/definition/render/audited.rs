@@ -54,7 +54,12 @@ mod tests {
 
     #[test]
     fn addresses_and_keys_are_only_told_apart() {
-        let hook = |url: &str| kept(Kind::Destination, json!({ "kind": "webhook", "urls": [{ "url": url }], "shared_secret": "s3cr3t-s3cr3t" }));
+        let hook = |url: &str| {
+            kept(
+                Kind::Destination,
+                json!({ "kind": "webhook", "urls": [{ "url": url }], "shared_secret": "s3cr3t-s3cr3t" }),
+            )
+        };
         let (one, other) = (hook("https://x.example.com/t0ken-one"), hook("https://x.example.com/t0ken-two"));
         for shown in [&one, &other] {
             assert!(!shown.to_string().contains("t0ken"), "{shown}");
