@@ -64,9 +64,14 @@ impl Caller {
         self.scopes.contains(&scope)
     }
 
-    /// In whose name the engine is asked for what came by `via`: `api`, `console`.
-    pub fn by(&self, via: &'static str) -> By {
-        By::new(self.name.clone(), via)
+    /// By what he comes, for notes and the audit log: a session is the console's, whatever it calls.
+    pub fn via(&self) -> &'static str {
+        if self.session.is_some() { "console" } else { "api" }
+    }
+
+    /// In whose name the engine is asked.
+    pub fn by(&self) -> By {
+        By::new(self.name.clone(), self.via())
     }
 
     /// Who is noted where somebody is named in a request: whoever has the admin token is who he says he is, `otherwise` where he

@@ -59,7 +59,7 @@ impl Endpoint {
         self
     }
 
-    /// Takes GET from anybody.
+    /// Takes GET from anybody who gets here: behind the middleware, from whoever is known.
     pub fn get_open<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,

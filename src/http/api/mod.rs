@@ -1,10 +1,11 @@
-//! The management API: definitions, journeys, users, audiences, deliveries and the debugger, behind the admin token.
+//! The management API: definitions, journeys, users, audiences, deliveries and the debugger, behind tokens and sessions.
 //!
 //! One file per resource, each with its `endpoints()`; [`configure`] registers them, and a test holds the OpenAPI
 //! document to them.
 
 mod accounts;
 mod audiences;
+mod audit;
 mod auth;
 mod body;
 mod csv;
@@ -20,12 +21,14 @@ mod guard;
 mod journeys;
 mod openapi;
 mod params;
+mod people;
 mod presets;
 mod preview;
 mod replays;
 mod state;
 mod stream;
 mod test_send;
+mod tokens;
 mod traits;
 mod users;
 
@@ -50,7 +53,7 @@ type Answer = Result<HttpResponse, ApiProblem>;
 
 const PREFIX: &str = "/api";
 
-/// The calls that need the token. A path of fixed words stands before one with a placeholder in the same place.
+/// The calls that need a token or a session. A path of fixed words stands before one with a placeholder in the same place.
 fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     all.extend(audiences::endpoints());
@@ -66,6 +69,9 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(deliveries::endpoints());
     all.extend(replays::endpoints());
     all.extend(events::endpoints());
+    all.extend(people::endpoints());
+    all.extend(tokens::endpoints());
+    all.extend(audit::endpoints());
     all
 }
 

@@ -16,6 +16,7 @@ use crate::domain::limits;
 use crate::domain::people::Scope;
 use crate::domain::profile::{Membership, Profile};
 use crate::engine::{Engine, EngineError};
+use crate::http::caller::Caller;
 use crate::http::problem::ApiProblem;
 use crate::http::profile_view;
 
@@ -29,11 +30,16 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 }
 
 /// Tells the webhooks that a user is to be deleted. Whether he is known here makes no difference: they may know him.
-async fn delete_notice(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
+async fn delete_notice(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+) -> Answer {
     if id.len() > limits::MAX_ID_BYTES {
         return Err(ApiProblem::not_found("user", &id));
     }
-    let deliveries = state.engine.notify_deletion(&id).await?;
+    let deliveries = state.engine.acting(caller.by()).notify_deletion(&id).await?;
     Ok(HttpResponse::Accepted().json(json!({ "deliveries": deliveries })))
 }
 

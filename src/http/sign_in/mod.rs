@@ -109,13 +109,36 @@ pub async fn begin(
     }
 }
 
+/// Sets the caller's own password, who says the present one: ends his sessions, and answers the cookie of a new one.
+///
+/// # Errors
+/// See [`Refused`]; [`EngineError::Invalid`] for the new password.
+pub async fn change_password(
+    request: &HttpRequest,
+    state: &ApiState,
+    caller: &Caller,
+    present: &str,
+    new: &str,
+) -> Result<Cookie<'static>, Refused> {
+    let now = state.engine.clock().now();
+    let attempt = state.sign_ins.begin(request, &caller.name, now).map_err(Refused::Held)?;
+    let person = state.engine.person_with(&caller.name, present).await;
+    let was_right = matches!(person, Ok(Some(_)));
+    if was_right || person.is_err() {
+        state.sign_ins.right(&attempt, was_right);
+    }
+    let person = person?.ok_or(Refused::Wrong)?;
+    state.engine.acting(caller.by()).set_password(person.id, new).await?;
+    begin(request, state, &person).await
+}
+
 /// Ends the session that the request came with: answers the cookie that takes it from the browser.
 ///
 /// # Errors
 /// When it could not be written.
 pub async fn sign_out(request: &HttpRequest, state: &ApiState) -> Result<Cookie<'static>, EngineError> {
     if let (Some(secret), Some(caller)) = (cookie::secret(request, state), caller_of(request, state).await?) {
-        state.engine.acting(caller.by(VIA)).end_session(&secret).await?;
+        state.engine.acting(caller.by()).end_session(&secret).await?;
     }
     Ok(cookie::without(request, state))
 }
@@ -131,7 +154,7 @@ pub async fn sign_out_everywhere(
 ) -> Result<Cookie<'static>, EngineError> {
     let id = caller.session.as_ref().and_then(|session| session.person.parse().ok());
     if let Some(id) = id {
-        state.engine.acting(caller.by(VIA)).end_sessions(id).await?;
+        state.engine.acting(caller.by()).end_sessions(id).await?;
     }
     Ok(cookie::without(request, state))
 }
