@@ -3,6 +3,7 @@
 mod act;
 pub mod api;
 pub mod caller;
+mod console;
 pub mod exposition;
 pub mod ingest;
 pub mod operations;
@@ -67,6 +68,7 @@ impl Server {
                 .configure(twilio::configure)
                 .configure(operations::configure)
                 .configure(act::configure)
+                .configure(console::configure)
                 .configure(api::configure)
                 .default_service(web::to(reply::not_found))
         })

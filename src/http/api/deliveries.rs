@@ -52,12 +52,7 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     Ok(HttpResponse::Ok().json(whole(&delivery)))
 }
 
-async fn replay(
-    state: web::Data<ApiState>,
-    caller: Caller,
-    id: web::Path<String>,
-    _: NoParams,
-) -> Answer {
+async fn replay(state: web::Data<ApiState>, caller: Caller, id: web::Path<String>, _: NoParams) -> Answer {
     state.engine.acting(caller.by()).replay_one(parse_id(&id)?).await?;
     Ok(HttpResponse::Accepted().json(json!({ "replayed": 1 })))
 }

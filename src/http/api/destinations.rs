@@ -43,12 +43,7 @@ async fn pause(
     Ok(HttpResponse::Ok().json(shown(Some(&health))))
 }
 
-async fn resume(
-    state: web::Data<ApiState>,
-    caller: Caller,
-    key: web::Path<String>,
-    _: NoParams,
-) -> Answer {
+async fn resume(state: web::Data<ApiState>, caller: Caller, key: web::Path<String>, _: NoParams) -> Answer {
     let health = state.engine.acting(caller.by()).resume(&key).await?;
     Ok(HttpResponse::Ok().json(shown(Some(&health))))
 }
@@ -64,7 +59,11 @@ async fn replay(
     let others: Vec<&str> = FILTER.into_iter().filter(|name| *name != "destination").collect();
     let wanted = replays::wanted(&request, &others)?;
     known(&state.engine, &key)?;
-    replays::run(&state.engine.acting(caller.by()), DeliveryFilter { destination: Some(key.into_inner()), ..wanted }).await
+    replays::run(
+        &state.engine.acting(caller.by()),
+        DeliveryFilter { destination: Some(key.into_inner()), ..wanted },
+    )
+    .await
 }
 
 /// Mails have a queue of their own without being defined.

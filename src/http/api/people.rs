@@ -3,11 +3,11 @@
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::Answer;
 use super::body::{Body, Members};
 use super::endpoint::Endpoint;
 use super::params::NoParams;
 use super::state::ApiState;
-use super::Answer;
 use crate::domain::definition::Problem;
 use crate::domain::ids::PersonId;
 use crate::domain::people::{Person, PersonChange, Role, Scope, check_name, login};

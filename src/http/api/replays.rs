@@ -61,12 +61,7 @@ async fn begin(state: web::Data<ApiState>, caller: Caller, request: HttpRequest,
     run(&state.engine.acting(caller.by()), wanted).await
 }
 
-async fn cancel(
-    state: web::Data<ApiState>,
-    caller: Caller,
-    id: web::Path<String>,
-    _: NoParams,
-) -> Answer {
+async fn cancel(state: web::Data<ApiState>, caller: Caller, id: web::Path<String>, _: NoParams) -> Answer {
     let replay = state.engine.acting(caller.by()).cancel_replay(parse_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(shown(&replay)))
 }
