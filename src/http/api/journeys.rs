@@ -16,8 +16,10 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Ladder, NextLevel, Note};
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::domain::time::{Span, SpanError, Timestamp};
 use crate::engine::{By, Engine, EngineError, Operation};
+use crate::http::caller::Caller;
 use crate::http::problem::{ApiProblem, Code};
 
 /// Who spoke, where he does not say.
@@ -29,9 +31,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::at("/api/journeys").get(list),
         Endpoint::at("/api/journeys/{id}").get(one),
-        Endpoint::at("/api/journeys/{id}/acknowledge").post(acknowledge),
-        Endpoint::at("/api/journeys/{id}/resolve").post(resolve),
-        Endpoint::at("/api/journeys/{id}/snooze").post(snooze),
+        Endpoint::at("/api/journeys/{id}/acknowledge").post(Scope::Operate, acknowledge),
+        Endpoint::at("/api/journeys/{id}/resolve").post(Scope::Operate, resolve),
+        Endpoint::at("/api/journeys/{id}/snooze").post(Scope::Operate, snooze),
     ]
 }
 
@@ -59,20 +61,38 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     Ok(HttpResponse::Ok().json(show(&state.engine, &journey).await?))
 }
 
-async fn acknowledge(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+async fn acknowledge(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+    body: Body,
+) -> Answer {
     let words = body.optional_object(&["by", "reason"])?;
-    operate(&state.engine, &id, Operation::Acknowledge { told_at: None }, &words).await
+    operate(&state.engine, &caller, &id, Operation::Acknowledge { told_at: None }, &words).await
 }
 
-async fn resolve(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+async fn resolve(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+    body: Body,
+) -> Answer {
     let words = body.optional_object(&["by", "reason"])?;
-    operate(&state.engine, &id, Operation::Resolve, &words).await
+    operate(&state.engine, &caller, &id, Operation::Resolve, &words).await
 }
 
-async fn snooze(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+async fn snooze(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+    body: Body,
+) -> Answer {
     let words = body.object(&["for", "until", "by", "reason"])?;
     let until = snoozed_until(&words, state.engine.clock().now())?;
-    operate(&state.engine, &id, Operation::Snooze { until, told_at: None }, &words).await
+    operate(&state.engine, &caller, &id, Operation::Snooze { until, told_at: None }, &words).await
 }
 
 /// Until when: `{"for": "1h"}` or `{"until": "2026-11-22T09:00:00Z"}`.
@@ -101,11 +121,17 @@ fn snoozed_until(words: &Members, now: Timestamp) -> Result<Timestamp, ApiProble
     Ok(until)
 }
 
-async fn operate(engine: &Engine, id: &str, operation: Operation, words: &Members) -> Answer {
-    let by = words.text("by", limits::MAX_BY)?.filter(|by| !by.is_empty()).unwrap_or(BY_DEFAULT);
+async fn operate(
+    engine: &Engine,
+    caller: &Caller,
+    id: &str,
+    operation: Operation,
+    words: &Members,
+) -> Answer {
+    let who = caller.noted(words.text("by", limits::MAX_BY)?, BY_DEFAULT);
     let reason = words.text("reason", limits::MAX_REASON)?.unwrap_or_default();
-    let by = By { who: by.to_owned(), reason: reason.to_owned(), via: "api" };
-    let journey = engine.operate(parse_id(id)?, operation, by).await?;
+    let by = By { who, reason: reason.to_owned(), via: caller.via() };
+    let journey = engine.acting(caller.by()).operate(parse_id(id)?, operation, by).await?;
     Ok(HttpResponse::Ok().json(show(engine, &journey).await?))
 }
 
