@@ -13,6 +13,7 @@ use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
 use crate::domain::decide::Queue;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::DeliveryStatus;
+use crate::domain::figures::{self, Family};
 use crate::domain::health::{Health, PausedBy, Signal, Turn};
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits;
@@ -73,6 +74,10 @@ pub(super) async fn settle(
         let (attempt, outcome) = (settlement.attempt.clone(), &settlement.outcome);
         let mut delivery = retry::settle(&delivery, attempt, outcome, &terms, group.now);
         retry::keep_receipt(&mut delivery, settlement.receipt.clone());
+        if let Some(ended) = retry::ended_as(outcome, &delivery) {
+            let counted = &mut group.decision.changes.figures;
+            figures::count(counted, Family::Attempted, &delivery.destination, ended, 1);
+        }
         tell_journeys(group, owners, &delivery);
         group.put_delivery(DeliveryWrite { delivery, was });
     }
