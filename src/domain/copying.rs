@@ -22,6 +22,8 @@ pub enum RecordKind {
     Members,
     /// Points of audiences' sizes.
     Sizes,
+    /// Points of figures.
+    Figures,
     /// Deliveries of every status.
     Deliveries,
     /// Definitions.
@@ -36,11 +38,14 @@ pub enum RecordKind {
     UnknownFlows,
     /// The hash of the admin token.
     AdminToken,
+    /// People, tokens and who changed what. Sessions stay behind, so that whoever signs out, or is signed out, in one of the two
+    /// stores is not signed in any more in the other.
+    Shelves,
 }
 
 impl RecordKind {
     /// All, in the order in which they are copied.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Events,
         Self::Profiles,
         Self::LeafPages,
@@ -49,6 +54,7 @@ impl RecordKind {
         Self::ArchivedJourneys,
         Self::Members,
         Self::Sizes,
+        Self::Figures,
         Self::Deliveries,
         Self::Definitions,
         Self::Backfills,
@@ -56,6 +62,7 @@ impl RecordKind {
         Self::Replays,
         Self::UnknownFlows,
         Self::AdminToken,
+        Self::Shelves,
     ];
 
     /// What people call them.
@@ -69,6 +76,7 @@ impl RecordKind {
             Self::ArchivedJourneys => "archived journeys",
             Self::Members => "members",
             Self::Sizes => "sizes of audiences",
+            Self::Figures => "figures",
             Self::Deliveries => "deliveries",
             Self::Definitions => "definitions",
             Self::Backfills => "backfills",
@@ -76,6 +84,7 @@ impl RecordKind {
             Self::Replays => "replays",
             Self::UnknownFlows => "unknown flows",
             Self::AdminToken => "admin token",
+            Self::Shelves => "people, tokens and audit",
         }
     }
 }

@@ -61,8 +61,8 @@ async fn shop(receiver: &Receiver) -> TestApp {
         ],
         "flow": [{ "name": FLOW, "initial": "initiation", "terminal": ["confirmed"] }],
         "destination": [{ "key": "crm", "kind": "webhook", "urls": [{ "url": receiver.url("/hook") }], "events": "all" }],
-        "audience": [{ "key": "buyers", "query": "event('Bought').count() >= 1", "destinations": ["crm"] }],
-        "trait": [{ "key": "orders", "query": "event('Bought').count()", "destinations": ["crm"] }],
+        "audience": [{ "name": "Buyers", "query": "event('Bought').count() >= 1", "destinations": ["crm"] }],
+        "trait": [{ "name": "Orders", "query": "event('Bought').count()", "destinations": ["crm"] }],
     }))
     .await;
     app
@@ -114,7 +114,8 @@ async fn filters_stand_in_the_address() {
         let page = viewer.page(&app, &format!("/console/live?{query}")).await;
         let rows = page.split("id=\"live-rows\"").nth(1).and_then(|rest| rest.split("</tbody>").next());
         let rows = rows.expect("rows").to_owned();
-        ["Bought", "Seen", "Studio Flow Step", "missing_field"].map(|name| rows.contains(&format!("<b>{name}")))
+        ["Bought", "Seen", "Studio Flow Step", "missing_field"]
+            .map(|name| rows.contains(&format!("<b>{name}")))
     };
     assert_eq!(shown("").await, [true, true, true, true]);
     assert_eq!(shown("outcome=accepted").await, [true, true, true, false]);
@@ -125,7 +126,8 @@ async fn filters_stand_in_the_address() {
     assert_eq!(shown("source=web").await, [true, true, false, true]);
     assert_eq!(shown("type=identify&source=").await, [false; 4]);
     // The API has the same ones.
-    let of = async |query: &str| column(&app.get(&format!("/api/events?{query}")).await["events"], "messageId");
+    let of =
+        async |query: &str| column(&app.get(&format!("/api/events?{query}")).await["events"], "messageId");
     assert_eq!(of("event=Bought&source=web").await, ["m1"]);
     assert_eq!(of("event=Bought&source=studio").await, [""; 0]);
     assert_eq!(viewer.get(&app, "/console/live?cursor=nonsense").await.status, 400);
@@ -142,11 +144,17 @@ async fn older_rows_are_on_further_pages() {
     app.post_json("/v1/batch", &json!({ "writeKey": "wk_website", "batch": batch })).await.expect(200);
     app.rest().await;
     let first = viewer.page(&app, "/console/live?type=track").await;
-    assert!(first.contains("Seen 129") && first.contains("Seen 030") && !first.contains("Seen 029"), "{first}");
+    assert!(
+        first.contains("Seen 129") && first.contains("Seen 030") && !first.contains("Seen 029"),
+        "{first}"
+    );
     let next = first.split("rel=\"next\"").next().and_then(|before| before.rsplit("href=\"").next());
     let next = next.and_then(|rest| rest.split('"').next()).expect("a next page").replace("&amp;", "&");
     let second = viewer.page(&app, &next).await;
-    assert!(second.contains("Seen 029") && second.contains("Seen 000") && !second.contains("Seen 030"), "{second}");
+    assert!(
+        second.contains("Seen 029") && second.contains("Seen 000") && !second.contains("Seen 030"),
+        "{second}"
+    );
     assert!(!second.contains("live.js"), "an older page does not listen");
     app.finish().await;
 }
@@ -234,10 +242,20 @@ async fn one_event_shows_what_it_was_and_what_it_caused() {
     track(&app, "u1", "Bought", "m1").await;
     app.rest().await;
     let page = viewer.page(&app, &format!("/console/live/{}", newest_event(&app).await)).await;
-    for part in ["As it was posted", "[write key]", "Entered the audience", "/console/audiences/buyers", "/console/traits/orders"] {
+    for part in [
+        "As it was posted",
+        "[write key]",
+        "Entered the audience",
+        "/console/audiences/buyers",
+        "/console/traits/orders",
+    ] {
         assert!(page.contains(part), "{part} in {page}");
     }
-    assert_eq!(page.matches("/console/deliveries/dlv_").count(), 3, "itself, the audience and the trait: {page}");
+    assert_eq!(
+        page.matches("/console/deliveries/dlv_").count(),
+        3,
+        "itself, the audience and the trait: {page}"
+    );
     assert!(page.contains("/console/sources/web") && page.contains("/console/users/u1"), "{page}");
     assert!(!page.contains("<script>alert") && !page.contains("wk_website"), "{page}");
 
@@ -250,7 +268,8 @@ async fn one_event_shows_what_it_was_and_what_it_caused() {
     app.post_json("/v1/identify", &traits).await.expect(200);
     app.rest().await;
     let list = app.get("/api/events?type=identify").await;
-    let page = viewer.page(&app, &format!("/console/live/{}", list["events"][0]["eventId"].as_str().unwrap())).await;
+    let page =
+        viewer.page(&app, &format!("/console/live/{}", list["events"][0]["eventId"].as_str().unwrap())).await;
     assert!(page.contains("Trait <b>plan</b>") && !page.contains("<script>alert"), "{page}");
 
     for nothing in ["evt_00000000000000000000000000", "evt_x", "rej_1", "rej_x", "x"] {
@@ -272,7 +291,8 @@ async fn each_event_of_a_batch_has_its_own_part_of_the_post() {
     app.post_json("/v1/batch", &json!({ "writeKey": "wk_website", "batch": batch })).await.expect(200);
     app.rest().await;
     let page = viewer.page(&app, &format!("/console/live/{}", newest_event(&app).await)).await;
-    let posted = page.split("As it was posted").nth(1).and_then(|rest| rest.split("</pre>").next()).expect("a post");
+    let posted =
+        page.split("As it was posted").nth(1).and_then(|rest| rest.split("</pre>").next()).expect("a post");
     assert!(posted.contains("Third") && posted.contains("m3") && !posted.contains("First"), "{posted}");
     app.finish().await;
 }

@@ -15,8 +15,8 @@ async fn shop() -> TestApp {
             { "key": "web", "kind": "http", "write_key": "wk_website" },
         ],
         "flow": [{ "name": FLOW, "initial": "initiation", "terminal": ["confirmed"] }],
-        "audience": [{ "key": "buyers", "query": "event('Bought').count() >= 1" }],
-        "trait": [{ "key": "orders", "query": "event('Bought').count()" }],
+        "audience": [{ "name": "Buyers", "query": "event('Bought').count() >= 1" }],
+        "trait": [{ "name": "Orders", "query": "event('Bought').count()" }],
     }))
     .await;
     app
@@ -53,7 +53,12 @@ async fn one_box_finds_people_by_any_of_their_ids() {
     assert_eq!(found("by=phone&q=+14155550100".to_owned()).await.0, 303, "a plus that became a space");
     assert_eq!(found("by=email&q=u2".to_owned()).await.0, 200);
     let both = viewer.page(&app, "/console/users?by=email&q=ANN%40example.com").await;
-    assert!(both.contains("2 found") && both.contains("/console/users/u%2F1") && both.contains("/console/users/u2"), "{both}");
+    assert!(
+        both.contains("2 found")
+            && both.contains("/console/users/u%2F1")
+            && both.contains("/console/users/u2"),
+        "{both}"
+    );
     let nobody = viewer.page(&app, &format!("/console/users?q={}", escape(HOSTILE))).await;
     assert!(nobody.contains("Nobody found") && !nobody.contains("<script>alert"), "{nobody}");
     let long = viewer.page(&app, &format!("/console/users?q={}", "x".repeat(3000))).await;
@@ -75,8 +80,14 @@ async fn a_page_tells_all_that_is_known_of_a_user() {
     app.rest().await;
     let page = viewer.page(&app, "/console/users/u1").await;
     for part in [
-        "ann@example.com", "+14155550100", "/console/audiences/buyers", "/console/traits/orders", "/console/journeys/jny_",
-        "/console/live/evt_", "/console/users/acme?group=true", "plan",
+        "ann@example.com",
+        "+14155550100",
+        "/console/audiences/buyers",
+        "/console/traits/orders",
+        "/console/journeys/jny_",
+        "/console/live/evt_",
+        "/console/users/acme?group=true",
+        "plan",
     ] {
         assert!(page.contains(part), "{part} in {page}");
     }
@@ -101,7 +112,10 @@ async fn events_are_paged() {
     let next = first.split("rel=\"next\"").next().and_then(|before| before.rsplit("href=\"").next());
     let next = next.and_then(|rest| rest.split('"').next()).expect("a next page").replace("&amp;", "&");
     let second = viewer.page(&app, &next).await;
-    assert!(second.contains("Seen 04") && second.contains("Seen 00") && !second.contains("Seen 05"), "{second}");
+    assert!(
+        second.contains("Seen 04") && second.contains("Seen 00") && !second.contains("Seen 05"),
+        "{second}"
+    );
     app.finish().await;
 }
 

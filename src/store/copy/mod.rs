@@ -235,6 +235,7 @@ fn count(changes: &ChangeSet) -> u64 {
         changes.archived.len(),
         changes.memberships.len(),
         changes.sizes.len(),
+        changes.figure_points.len(),
         changes.deliveries.len(),
         changes.definitions.len(),
         changes.backfills.len(),
@@ -242,6 +243,7 @@ fn count(changes: &ChangeSet) -> u64 {
         changes.replays.len(),
         changes.unknown_flows.len(),
         usize::from(changes.admin_token_hash.is_some()),
+        changes.entries.len(),
     ];
     u64::try_from(lengths.iter().sum::<usize>()).unwrap_or(u64::MAX)
 }

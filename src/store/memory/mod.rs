@@ -1,7 +1,9 @@
 //! The memory backend: for tests and for the simulation. It keeps nothing beyond the process.
 
+mod figures;
 mod lists;
 mod sharing;
+mod shelves;
 mod sizes;
 mod state;
 mod unlisted;
@@ -13,7 +15,7 @@ use async_trait::async_trait;
 
 use super::{
     Counts, DeliveryPart, Done, EventFilter, Member, RecordPart, Result, Rulebook, Store, StoreStats,
-    Unlisted, all_leases,
+    Unlisted, all_leases, shelves as shelf_rules,
 };
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, Revisions};
@@ -21,6 +23,7 @@ use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::figures::{Family, FigurePoint, Grain, OldestFigures};
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
@@ -28,6 +31,7 @@ use crate::domain::lease::{Lease, LeaseAsk};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::{Entry, Shelf};
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
 
@@ -118,13 +122,13 @@ impl Store for MemoryStore {
     }
 
     async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
-        let written = match &self.sharing {
+        let written = shelf_rules::check(&changes.entries).and_then(|()| match &self.sharing {
             None => {
                 self.state().apply(changes);
                 Ok(())
             }
             Some(_) => self.state().apply_shared(changes),
-        };
+        });
         done(written.as_ref().copied());
         written
     }
@@ -205,6 +209,10 @@ impl Store for MemoryStore {
 
     async fn has_sizes_before(&self, hours_before: Timestamp, days_before: Timestamp) -> Result<bool> {
         Ok(self.state().has_sizes_before(hours_before, days_before))
+    }
+
+    async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool> {
+        Ok(self.state().has_figures_before(oldest))
     }
 
     async fn definitions(&self) -> Result<Vec<Definition>> {
@@ -314,6 +322,25 @@ impl Store for MemoryStore {
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
         self.state().list_deliveries(filter, page)
+    }
+
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.state().entry(shelf, key).cloned())
+    }
+
+    async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
+        self.state().list_entries(shelf, page)
+    }
+
+    async fn figures(
+        &self,
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FigurePoint>> {
+        Ok(self.state().figure_points(family, subject, grain, from, to))
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

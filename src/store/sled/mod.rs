@@ -10,6 +10,7 @@ mod commit;
 mod counts;
 mod definitions;
 mod disk;
+mod figures;
 mod keys;
 mod lanes;
 mod lists;
@@ -19,6 +20,7 @@ mod open;
 mod progress;
 mod read;
 mod segments;
+mod shelves;
 mod single;
 mod sizes;
 mod sync;
@@ -42,12 +44,14 @@ use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::figures::{Family, FigurePoint, Grain, OldestFigures};
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::{Entry, Shelf};
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
@@ -220,6 +224,10 @@ impl Store for SledStore {
         self.disk.guarded(|disk| disk.has_sizes_before(hours_before, days_before))
     }
 
+    async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool> {
+        self.disk.guarded(|disk| disk.has_figures_before(oldest))
+    }
+
     async fn definitions(&self) -> Result<Vec<Definition>> {
         self.read(Disk::definitions).await
     }
@@ -332,6 +340,28 @@ impl Store for SledStore {
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
         let (filter, page) = (filter.clone(), page.clone());
         self.read(move |disk| disk.list_deliveries(&filter, &page)).await
+    }
+
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>> {
+        let key = key.to_owned();
+        self.read(move |disk| disk.entry(shelf, &key)).await
+    }
+
+    async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
+        let page = page.clone();
+        self.read(move |disk| disk.list_entries(shelf, &page)).await
+    }
+
+    async fn figures(
+        &self,
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FigurePoint>> {
+        let subject = subject.to_owned();
+        self.read(move |disk| disk.figure_points(family, &subject, grain, from, to)).await
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

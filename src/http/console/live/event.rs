@@ -1,10 +1,13 @@
 //! One event: how it was posted, how it is stored, and what it caused; or one post that was refused, and why.
 
+use std::sync::Arc;
+
 use actix_web::web;
 use serde_json::{Map, Value, json};
 
 use super::rows;
 use crate::domain::definition::Definitions;
+use crate::domain::delivery::Delivery;
 use crate::domain::event::{Call, Event};
 use crate::domain::limits;
 use crate::domain::profile::Profile;
@@ -29,7 +32,7 @@ pub(super) async fn page(visit: Visit, id: web::Path<String>) -> Answer {
     let context = json!({
         "row": rows::accepted(&event),
         "event": facts(&event),
-        "stored": Value::Object(event.to_json()),
+        "stored": indented(&Value::Object(event.to_json())),
         "posted": visit.engine().debugger().posted(&event).map(|posted| self::posted(&posted)),
         "posted_kept": limits::POSTED_KEPT,
         "caused": self::caused(&event, &caused, &visit.engine().definitions()),
@@ -37,15 +40,14 @@ pub(super) async fn page(visit: Visit, id: web::Path<String>) -> Answer {
     Ok(visit.page("event.html", context))
 }
 
-fn refused(rejection: &std::sync::Arc<Rejection>) -> Value {
-    let is_json = serde_json::from_str::<Value>(&rejection.body).ok();
+fn refused(rejection: &Arc<Rejection>) -> Value {
     json!({
-        "row": rows::row(&FeedItem::Rejected(rejection.clone())),
+        "row": rows::row(&FeedItem::Rejected(Arc::clone(rejection))),
         "code": rejection.code,
         "field": rejection.field,
         "message": rejection.message,
         "body": rejection.body,
-        "pretty": is_json,
+        "pretty": readable(&rejection.body),
         "may_be_cut": rejection.body.len() + 4 > limits::REJECTED_BODY_BYTES,
         "body_bytes": limits::REJECTED_BODY_BYTES,
         "kept": limits::REJECTED_KEPT,
@@ -72,8 +74,18 @@ fn facts(event: &Event) -> Value {
 }
 
 fn posted(posted: &Posted) -> Value {
-    let pretty = serde_json::from_str::<Value>(&posted.text).ok().filter(Value::is_object);
-    json!({ "text": posted.text, "pretty": pretty, "is_whole": posted.is_whole })
+    json!({ "text": posted.text, "pretty": readable(&posted.text), "is_whole": posted.is_whole })
+}
+
+/// JSON with its members in their order, which a template's values would not keep.
+fn indented(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// A text that is JSON, laid out; `None` for any other.
+fn readable(text: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.is_object() || value.is_array()).then(|| indented(&value))
 }
 
 fn caused(event: &Event, caused: &Consequences, definitions: &Definitions) -> Value {
@@ -89,7 +101,7 @@ fn caused(event: &Event, caused: &Consequences, definitions: &Definitions) -> Va
         })
     });
     let profile = caused.profile.as_ref();
-    let deliveries: Vec<Value> = caused.deliveries.iter().map(deliveries::summary).collect();
+    let deliveries: Vec<Value> = caused.deliveries.iter().map(delivery).collect();
     let changes = profile.map(|profile| changes(profile, definitions, at)).unwrap_or_default();
     let traits = profile.map(|profile| traits(event, profile)).unwrap_or_default();
     json!({
@@ -102,6 +114,13 @@ fn caused(event: &Event, caused: &Consequences, definitions: &Definitions) -> Va
         "looked_at": limits::CAUSED_LOOKED_AT,
         "nothing": journey.is_none() && changes.is_empty() && traits.is_empty() && deliveries.is_empty(),
     })
+}
+
+/// A delivery, and which computation it tells of; none where it is the event itself.
+fn delivery(delivery: &Delivery) -> Value {
+    let mut shown = deliveries::summary(delivery);
+    shown["about"] = json!(delivery.topic().map(|(key, _)| key));
+    shown
 }
 
 /// What became of computations in the instant in which the event was written: `{kind, key, name, member}` and `{kind, key, name, value}`.

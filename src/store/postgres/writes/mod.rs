@@ -5,12 +5,14 @@
 
 mod counts;
 mod fence;
+mod figures;
 mod journeys;
 mod log;
 mod members;
 mod outbox;
 mod people;
 mod rules;
+mod shelves;
 
 use std::collections::BTreeMap;
 
@@ -70,6 +72,8 @@ impl<'c> First<'c> {
         outbox::write(changes, &mut plan)?;
         asked.last_event = log::write(changes, &mut plan)?;
         rules::write(commit, &mut plan)?;
+        shelves::write(changes, &mut plan)?;
+        figures::write(changes, commit.slot, &mut plan);
         let counts = counts::Delta::of(changes);
         if !asked.anything() {
             counts.write(commit.slot, &mut plan);
