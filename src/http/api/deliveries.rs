@@ -93,7 +93,7 @@ fn receipt(receipt: &Receipt) -> Value {
 }
 
 /// A delivery with all its attempts and what is sent.
-fn whole(delivery: &Delivery) -> Value {
+pub(in crate::http) fn whole(delivery: &Delivery) -> Value {
     let mut shown = summary(delivery);
     shown["attempts"] = json!(delivery.attempts);
     shown["payload"] = match &delivery.payload {

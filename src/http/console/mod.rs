@@ -5,6 +5,8 @@
 
 mod assets;
 mod chart;
+mod deliveries;
+mod destinations;
 mod form;
 mod frame;
 mod live;
@@ -39,6 +41,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(live::routes)
         .configure(overview::routes)
         .configure(users::routes)
+        .configure(deliveries::routes)
+        .configure(destinations::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }
