@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use stagepost::domain::delivery::DeliveryStatus;
+use stagepost::domain::delivery::Delivery;
 use stagepost::domain::figures::{Family, Grain, known_as, read_wait_detail};
 use stagepost::domain::journey::Journey;
 use stagepost::domain::time::{Span, Timestamp};
@@ -107,9 +107,11 @@ impl Machine {
         }
     }
 
-    /// What is delivered was delivered by an attempt; it may have been replayed since, and delivered again.
+    /// What an attempt delivered is counted; it may have been replayed since, and delivered again. (A receiver may also tell by itself
+    /// that it has something.)
     async fn check_attempts(&self, picture: &Picture) {
-        let delivered = picture.deliveries.iter().filter(|it| it.status == DeliveryStatus::Delivered);
+        let by_attempt = |it: &&Delivery| it.attempts.iter().any(|attempt| attempt.status == "delivered");
+        let delivered = picture.deliveries.iter().filter(by_attempt);
         for (destination, count) in tally(delivered.map(|it| it.destination.clone())) {
             let counted = self.counted(Family::Attempted, &destination, Grain::Day, i64::MIN).await;
             assert!(
