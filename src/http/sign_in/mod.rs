@@ -5,6 +5,8 @@
 mod attempts;
 mod cookie;
 mod set_up;
+#[cfg(test)]
+mod tests;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::Cookie;
