@@ -277,6 +277,7 @@ async fn sessions_end_with_time_and_with_what_changes() {
         assert_eq!(lasting.status(&app).await, 200);
         app.advance(10 * HOUR).await;
     }
+    assert_eq!(lasting.status(&app).await, 200);
     app.advance(8 * HOUR - 1).await;
     assert_eq!(lasting.status(&app).await, 200);
     app.advance(1).await;
@@ -428,8 +429,11 @@ async fn every_other_change_is_in_the_audit_log() {
     let mut app = app().await;
     app.allow_pending();
     let definitions = json!({
-        "destination": [{ "key": "crm", "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:1/" }] }],
-        "team": [{ "key": "front", "email": ["lead@example.com"] }],
+        "destination": [{ "key": "crm", "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:50000/" }] }],
+        "team": [{
+            "key": "front", "time_zone": "UTC",
+            "summary": { "at": "08:00", "days": "mon-fri", "to": ["lead@example.com"] },
+        }],
     });
     app.apply(&definitions).await;
     let by = || By::new("lead@example.com", "mail");
