@@ -15,7 +15,8 @@ use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
 use crate::domain::decide::Queue;
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::DeliveryStatus;
+use crate::domain::delivery::{Attempt, DeliveryStatus};
+use crate::domain::figures::{self, Family};
 use crate::domain::health::{Health, PausedBy, Signal, Turn};
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits;
@@ -77,6 +78,10 @@ pub(super) async fn settle(
         let (attempt, outcome) = (settlement.attempt.clone(), &settlement.outcome);
         let mut delivery = retry::settle(&delivery, attempt, outcome, &terms, group.now);
         retry::keep_receipt(&mut delivery, settlement.receipt.clone());
+        if let Some(ended) = retry::ended_as(outcome, &delivery) {
+            let counted = &mut group.decision.changes.figures;
+            figures::count(counted, Family::Attempted, &delivery.destination, ended, 1);
+        }
         tell_journeys(group, owners, &delivery);
         group.put_delivery(DeliveryWrite { delivery, was });
     }
@@ -120,7 +125,9 @@ pub(super) async fn withdraw(
             open.or_else(|| closed.get(&journey))
         };
         if let Some(why) = write.delivery.overtaken(find) {
-            write.delivery.withdraw(format!("not sent: {why}"), group.now);
+            let may_be_there = write.delivery.attempts.iter().any(Attempt::may_have_sent);
+            let what = if may_be_there { "not sent again" } else { "not sent" };
+            write.delivery.withdraw(format!("{what}: {why}"), group.now);
             tell_journeys(group, owners, &write.delivery);
             group.put_delivery(write);
         }

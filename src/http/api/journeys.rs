@@ -1,6 +1,7 @@
 //! `/api/journeys`: what became of whom, and an operator's word on it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -10,9 +11,10 @@ use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use super::{Answer, listed};
+use crate::domain::definition::Channel;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
+use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Ladder, NextLevel, Note};
 use crate::domain::limits;
 use crate::domain::people::Scope;
 use crate::domain::time::{Span, SpanError, Timestamp};
@@ -138,7 +140,7 @@ fn parse_id(id: &str) -> Result<JourneyId, ApiProblem> {
     id.parse().map_err(|_| ApiProblem::not_found("journey", id))
 }
 
-/// Journeys as the API shows them.
+/// Journeys as the API shows them: each escalation with the status that its delivery has now.
 pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Vec<Value>, EngineError> {
     let marks = journeys.iter().flat_map(|journey| &journey.escalations);
     let ids: Vec<DeliveryId> = marks.map(|mark| mark.delivery_id).collect();
@@ -146,9 +148,24 @@ pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Ve
     Ok(journeys.iter().map(|journey| render(journey, &statuses)).collect())
 }
 
-/// A journey as the API shows it: each escalation with the status that its delivery has now.
-pub(super) async fn show(engine: &Engine, journey: &Journey) -> Result<Value, EngineError> {
-    Ok(show_all(engine, std::slice::from_ref(journey)).await?.remove(0))
+/// One journey as the API shows it alone: also what its ladder does next, and when it is given up.
+async fn show(engine: &Engine, journey: &Journey) -> Result<Value, EngineError> {
+    let mut shown = show_all(engine, std::slice::from_ref(journey)).await?.remove(0);
+    let definitions = engine.definitions();
+    let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
+    let team = flow.and_then(|flow| definitions.teams.get(flow.team.as_ref()?)).map(Arc::as_ref);
+    let expires_at = journey.expires_at(flow, team);
+    let ladder = flow.map(|flow| Ladder::new(journey, flow, team, engine.clock().now()));
+    // One that is planned for later than that never fires.
+    let next = ladder.and_then(|ladder| ladder.next_level()).filter(|next| next.at < expires_at);
+    shown["nextLevel"] = next.as_ref().map(next_level).into();
+    shown["expiresAt"] = json!(journey.status.is_open().then_some(expires_at));
+    Ok(shown)
+}
+
+fn next_level(next: &NextLevel<'_>) -> Value {
+    let channels: Vec<_> = next.actions.iter().map(Channel::as_str).collect();
+    json!({ "level": next.number, "again": next.again, "at": next.at, "channels": channels })
 }
 
 fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> Value {
@@ -227,32 +244,20 @@ fn word(note: &Note, mut of: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::UserKey;
     use crate::domain::journey::{Escalation, Step};
+    use crate::domain::test_journeys;
 
     #[test]
     fn a_journey_is_shown_with_the_status_of_its_deliveries() {
         let at = Timestamp::from_millis(1_790_000_000_000);
         let delivery_id = DeliveryId::floor(at);
         let journey = Journey {
-            id: JourneyId::floor(at),
-            user: UserKey::user("u1"),
-            flow: "f".to_owned(),
-            phone_number: Some("+1".to_owned()),
-            execution_sid: None,
-            status: JourneyStatus::Stalled,
-            stage: "no_reply".to_owned(),
-            stage_at: at,
-            started_at: at,
-            updated_at: at,
-            ended_at: None,
             steps: vec![Step {
                 stage: "no_reply".to_owned(),
                 at,
                 received_at: at,
                 message_id: "m".to_owned(),
             }],
-            steps_left_out: 0,
             escalations: vec![Escalation {
                 again: 0,
                 moved_by: 0,
@@ -264,10 +269,7 @@ mod tests {
                 at,
                 delivery_id,
             }],
-            snoozes: Vec::new(),
-            died: None,
-            acknowledged: Vec::new(),
-            resolved: None,
+            ..test_journeys::journey("f", "no_reply", at)
         };
         let shown = render(&journey, &HashMap::from([(delivery_id, DeliveryStatus::Delivered)]));
         assert_eq!(shown["userId"], "u1");
