@@ -30,6 +30,7 @@ mod ladders;
 mod management;
 mod operations;
 mod outbox;
+mod people;
 mod presets;
 mod profile_api;
 mod reading;
