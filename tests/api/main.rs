@@ -18,6 +18,8 @@ mod audiences;
 mod backpressure;
 mod computations;
 mod connections;
+pub(crate) mod console_live;
+mod console_users;
 mod deliveries;
 mod destinations;
 mod echoes;

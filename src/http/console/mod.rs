@@ -9,10 +9,12 @@ mod deliveries;
 mod destinations;
 mod form;
 mod frame;
+mod live;
 mod overview;
 mod page;
 mod render;
 mod texts;
+mod users;
 mod visit;
 
 #[cfg(test)]
@@ -36,7 +38,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
         .configure(frame::routes)
+        .configure(live::routes)
         .configure(overview::routes)
+        .configure(users::routes)
         .configure(deliveries::routes)
         .configure(destinations::routes)
         .default_service(web::to(no_such_page));
