@@ -14,6 +14,7 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
 use crate::domain::limits;
+use crate::domain::page::Order;
 use crate::domain::time::{Span, SpanError, Timestamp};
 use crate::engine::{By, Engine, EngineError, Operation};
 use crate::http::problem::{ApiProblem, Code};
@@ -45,6 +46,7 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
         user: params.user(),
         from,
         to,
+        order: Order::NewestFirst,
     };
     let page = state.engine.journeys(&filter, &params.page()?).await?;
     let rows = show_all(&state.engine, &page.rows).await?;

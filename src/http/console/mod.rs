@@ -5,8 +5,10 @@
 
 mod assets;
 mod chart;
+mod flows;
 mod form;
 mod frame;
+mod journeys;
 mod overview;
 mod page;
 mod render;
@@ -33,7 +35,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let pages = web::scope(PREFIX)
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
+        .configure(flows::routes)
         .configure(frame::routes)
+        .configure(journeys::routes)
         .configure(overview::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
