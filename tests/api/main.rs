@@ -18,6 +18,8 @@ mod audiences;
 mod backpressure;
 mod computations;
 mod connections;
+mod console_flows;
+mod console_journeys;
 mod deliveries;
 mod destinations;
 mod echoes;

@@ -71,7 +71,7 @@ async fn save(visit: &Visit, name: &str, form: &FlowForm) -> Result<(), EngineEr
 }
 
 async fn put(visit: &Visit, wanted: Definition) -> Result<(), EngineError> {
-    let report = visit.engine().apply(vec![wanted], ApplyOptions::default()).await;
+    let report = visit.engine().acting(visit.caller.by()).apply(vec![wanted], ApplyOptions::default()).await;
     report.map(drop).map_err(|error| match error {
         EngineError::Invalid(problems) => {
             EngineError::Invalid(problems.into_iter().map(Problem::of_one).collect())

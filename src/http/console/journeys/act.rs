@@ -29,7 +29,7 @@ pub(super) async fn act(visit: Visit, id: web::Path<String>, form: Form) -> Answ
     if fields.text("seen") != journey.stage_at.millis().to_string() {
         return refused(&visit, &journey, &fields, text("journey.moved_on")).await;
     }
-    let by = By { who: visit.caller.name.clone(), reason: fields.text("note").to_owned(), via: "console" };
+    let by = By { reason: fields.text("note").to_owned(), ..visit.caller.by() };
     match visit.engine().operate(journey.id, operation, by).await {
         Ok(_) => Ok(see(&back(&fields, &journey, done))),
         Err(EngineError::Conflict(why)) => {

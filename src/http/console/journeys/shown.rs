@@ -6,9 +6,10 @@ use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use super::super::visit::Visit;
-use crate::domain::definition::{Channel, Flow, Team};
-use crate::domain::journey::{Journey, JourneyStatus, Ladder};
+use crate::domain::definition::{Flow, Team};
+use crate::domain::journey::{Journey, JourneyStatus};
 use crate::domain::time::Timestamp;
+use crate::http::api::ahead;
 
 /// Most firings of a ladder that a row tells of.
 const FIRINGS: usize = 3;
@@ -35,19 +36,9 @@ impl Rules {
         self.team.as_ref().map_or(Tz::UTC, |team| team.time_zone)
     }
 
-    /// When the journey is given up if nothing is heard of it.
-    pub fn expires_at(&self, journey: &Journey) -> Timestamp {
-        journey.expires_at(self.flow.as_deref(), self.team.as_deref())
-    }
-
-    /// The level that fires next: `{level, again, at, channels}`; null where none does before the journey is given up.
-    pub fn next_level(&self, journey: &Journey, now: Timestamp) -> Value {
-        let Some(flow) = &self.flow else { return Value::Null };
-        let next = Ladder::new(journey, flow, self.team.as_deref(), now).next_level();
-        next.filter(|next| next.at < self.expires_at(journey)).map_or(Value::Null, |next| {
-            let channels: Vec<_> = next.actions.iter().map(Channel::as_str).collect();
-            json!({ "level": next.number, "again": next.again, "at": next.at, "channels": channels })
-        })
+    /// What time alone brings: the next level, `{level, again, at, channels}` or null, and when the journey is given up.
+    pub fn ahead(&self, journey: &Journey, now: Timestamp) -> (Value, Timestamp) {
+        ahead(journey, self.flow.as_deref(), self.team.as_deref(), now)
     }
 
     /// How many levels watch the stage that it is in.
@@ -91,6 +82,7 @@ pub(super) fn ladder(journey: &Journey, rules: &Rules, now: Timestamp) -> Value 
             Some(_) | None => fired.push((mark.level, mark.again, mark.at, vec![&mark.channel])),
         }
     }
+    let (next, expires_at) = rules.ahead(journey, now);
     let fired: Vec<_> = fired
         .into_iter()
         .map(|(level, again, at, channels)| json!({ "level": level, "again": again, "at": at, "channels": channels }))
@@ -98,8 +90,8 @@ pub(super) fn ladder(journey: &Journey, rules: &Rules, now: Timestamp) -> Value 
     json!({
         "levels": rules.levels(journey),
         "fired": fired,
-        "next": rules.next_level(journey, now),
-        "expires_at": rules.expires_at(journey),
+        "next": next,
+        "expires_at": expires_at,
     })
 }
 

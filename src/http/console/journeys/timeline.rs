@@ -134,8 +134,8 @@ pub(super) fn to_come(journey: &Journey, rules: &Rules, now: Timestamp) -> Vec<V
     if !journey.status.is_open() {
         return Vec::new();
     }
-    let mut items = vec![(rules.expires_at(journey), json!({ "kind": "expires" }))];
-    let next = rules.next_level(journey, now);
+    let (next, expires_at) = rules.ahead(journey, now);
+    let mut items = vec![(expires_at, json!({ "kind": "expires" }))];
     if let Some(at) = next["at"].as_str().and_then(Timestamp::parse_lenient) {
         items.push((at, json!({ "kind": "next_level", "next": next })));
     }
