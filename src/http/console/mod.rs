@@ -5,6 +5,8 @@
 
 mod assets;
 mod chart;
+mod deliveries;
+mod destinations;
 mod flows;
 mod form;
 mod frame;
@@ -39,6 +41,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(frame::routes)
         .configure(journeys::routes)
         .configure(overview::routes)
+        .configure(deliveries::routes)
+        .configure(destinations::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }
