@@ -43,7 +43,7 @@ async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value
     let initial = flow.and_then(|flow| flow.initial.as_deref());
     let terminal = flow.map_or(&[][..], |flow| flow.terminal.as_slice());
     let (reached, waited) = (points(Family::Reached).await?, points(Family::Waited).await?);
-    let funnel = Funnel::from_figures(&reached, &waited, began, initial, terminal);
+    let funnel = Funnel::from_figures(began, &reached, &waited, initial, terminal);
     let outcomes = ENDS.map(|status| {
         let of_status = ended.iter().filter(|point| point.detail == status.as_str());
         Series { name: status.as_str().to_owned(), counts: axis.counts(of_status) }
