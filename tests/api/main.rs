@@ -20,6 +20,8 @@ mod computations;
 mod connections;
 pub(crate) mod console_live;
 mod console_users;
+mod console_flows;
+mod console_journeys;
 mod deliveries;
 mod destinations;
 mod echoes;

@@ -45,6 +45,7 @@ use crate::domain::limits;
 pub use crate::engine::secret_hash as token_hash;
 pub use endpoint::Endpoint;
 pub(super) use guard::{Verdict, basic, network};
+pub(super) use journeys::ahead;
 pub use params::NoParams;
 pub use state::{ApiState, Check};
 

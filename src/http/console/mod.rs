@@ -7,9 +7,11 @@ mod assets;
 mod chart;
 mod deliveries;
 mod destinations;
+mod flows;
 mod form;
 mod frame;
 mod live;
+mod journeys;
 mod overview;
 mod page;
 mod render;
@@ -37,8 +39,10 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let pages = web::scope(PREFIX)
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
+        .configure(flows::routes)
         .configure(frame::routes)
         .configure(live::routes)
+        .configure(journeys::routes)
         .configure(overview::routes)
         .configure(users::routes)
         .configure(deliveries::routes)
