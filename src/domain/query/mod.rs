@@ -19,6 +19,7 @@
 //! ```
 
 mod ast;
+pub mod builder;
 mod comparator;
 mod compare;
 mod error;
