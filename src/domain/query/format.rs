@@ -22,6 +22,11 @@ impl Display for Query {
 }
 
 impl Query {
+    /// The text of one of its tests.
+    pub(super) fn term_text(&self, term: &Term) -> String {
+        Written(|f: &mut Formatter<'_>| self.write_term(f, term)).to_string()
+    }
+
     fn write_term(&self, f: &mut Formatter<'_>, term: &Term) -> fmt::Result {
         match term {
             Term::Compare(comparison) => write_comparison(f, comparison, &|f, index| {

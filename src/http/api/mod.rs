@@ -4,11 +4,11 @@
 //! document to them.
 
 mod accounts;
-mod audiences;
+pub(super) mod audiences;
 mod auth;
 mod body;
 mod csv;
-mod definitions;
+pub(super) mod definitions;
 mod deliveries;
 mod destinations;
 mod docs;
@@ -21,12 +21,12 @@ mod journeys;
 mod openapi;
 mod params;
 mod presets;
-mod preview;
+pub(super) mod preview;
 mod replays;
 mod state;
 mod stream;
 mod test_send;
-mod traits;
+pub(super) mod traits;
 mod users;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
+mod audiences;
 mod chart;
 mod form;
 mod frame;
@@ -35,6 +36,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(assets::routes)
         .configure(frame::routes)
         .configure(overview::routes)
+        .configure(audiences::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }
