@@ -46,7 +46,7 @@ async fn context(visit: &Visit, class: Class) -> Result<Value, EngineError> {
         rows.push(row(visit, it, &counts).await?);
     }
     Ok(json!({
-        "class": class.as_str(), "place": place(class), "rows": rows, "all": all.len(), "next": visit.next(last),
+        "class": class.as_str(), "place": place(class), "rows": rows, "all": all.len(), "url": visit.state.public_url, "next": visit.next(last),
         "states": STATES, "asked": { "q": visit.asked("q"), "status": visit.asked("status") },
         "is_computing": shown.iter().any(|it| is_moving(it)),
     }))
