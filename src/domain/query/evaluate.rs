@@ -113,7 +113,11 @@ impl Query {
         if let Expression::Condition(condition) = &self.expression {
             condition.visit(&mut |term| {
                 let holds = evaluator.logic(&Logic::Test(term.clone())).value;
-                findings.push(Finding { condition: self.term_text(term), value: evaluator.value_of(term), holds });
+                findings.push(Finding {
+                    condition: self.term_text(term),
+                    value: evaluator.value_of(term),
+                    holds,
+                });
             });
         }
         findings

@@ -61,7 +61,11 @@ enum Format {
 }
 
 /// All members as a file.
-pub(in crate::http) async fn members_csv(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
+pub(in crate::http) async fn members_csv(
+    state: web::Data<ApiState>,
+    key: web::Path<String>,
+    request: HttpRequest,
+) -> Answer {
     let params = Params::read(&request, &["format", "traits", "guard"])?;
     let csv = Csv { guard: params.flag("guard")? };
     let format = format(&params)?;

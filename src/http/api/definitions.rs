@@ -171,7 +171,10 @@ async fn apply(state: web::Data<ApiState>, caller: Caller, request: HttpRequest,
 }
 
 /// Applies one definition. Fields that are wrong are named as in its own body, not as in a document.
-pub(in crate::http) async fn apply_one(engine: &Engine, wanted: Definition) -> Result<ApplyReport, ApiProblem> {
+pub(in crate::http) async fn apply_one(
+    engine: &Engine,
+    wanted: Definition,
+) -> Result<ApplyReport, ApiProblem> {
     let place = format!("{}[0]", wanted.kind().as_str());
     engine.apply(vec![wanted], ApplyOptions::default()).await.map_err(|error| match error {
         EngineError::Invalid(problems) => {
@@ -197,7 +200,11 @@ fn written(body: &Body, params: &Params) -> Result<Value, ApiProblem> {
 }
 
 /// Reads one definition as it is put.
-pub(in crate::http) fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definition, ApiProblem> {
+pub(in crate::http) fn read_one(
+    kind: Kind,
+    key: Option<&str>,
+    body: &Value,
+) -> Result<Definition, ApiProblem> {
     document::read_one(kind, key, body)
         .map_err(|problems| ApiProblem::fields(Code::InvalidDefinition, problems))
 }

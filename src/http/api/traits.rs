@@ -75,7 +75,11 @@ enum Format {
 }
 
 /// All values as a file.
-pub(in crate::http) async fn values_csv(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
+pub(in crate::http) async fn values_csv(
+    state: web::Data<ApiState>,
+    key: web::Path<String>,
+    request: HttpRequest,
+) -> Answer {
     let params = Params::read(&request, &["format", "guard"])?;
     let csv = Csv { guard: params.flag("guard")? };
     let letter = |name: &str| ["a", "b", "c"].into_iter().find(|letter| *letter == name);

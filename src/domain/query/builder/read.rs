@@ -1,6 +1,9 @@
 //! From a query to its form.
 
-use super::{Condition, Events, Filter, Form, Group, Groups, Join, Measure, Operator, Period, PeriodKind, Subject, Test};
+use super::{
+    Condition, Events, Filter, Form, Group, Groups, Join, Measure, Operator, Period, PeriodKind, Subject,
+    Test,
+};
 use crate::domain::leaf::{As, Reduce, Window};
 use crate::domain::query::ast::{Comparison, Literal, Place, Scalar, Stream, Term};
 use crate::domain::query::comparator::{Comparator, Matching};
@@ -72,7 +75,8 @@ impl Reader<'_> {
 
     fn of_trait(&self, path: &Path, comparator: &Comparator<Literal>) -> Option<Subject> {
         let text = typed(path)?;
-        let is_true = matches!(comparator, Comparator::Value(Matching::Equals, of) if *of == [Literal::Boolean(true)]);
+        let is_true =
+            matches!(comparator, Comparator::Value(Matching::Equals, of) if *of == [Literal::Boolean(true)]);
         if is_true && text == path.root() && (self.is_audience)(&text) {
             return Some(Subject::Audience(text));
         }
@@ -155,7 +159,11 @@ fn measure(reduce: Reduce) -> Option<Measure> {
         Reduce::Mode { least: 1 } => Measure::Mode,
         Reduce::UniqueCount => Measure::Different,
         Reduce::Unique => Measure::List,
-        Reduce::Count | Reduce::Minimum(As::Text) | Reduce::Maximum(As::Text) | Reduce::Mode { .. } | Reduce::List => {
+        Reduce::Count
+        | Reduce::Minimum(As::Text)
+        | Reduce::Maximum(As::Text)
+        | Reduce::Mode { .. }
+        | Reduce::List => {
             return None;
         }
     })
@@ -169,7 +177,9 @@ fn period(window: Window) -> Option<Period> {
         Window::Session(pause) => (PeriodKind::Session, None, pause),
     };
     let whole = |unit: Span| {
-        let count = |span: Span| (span.millis() % unit.millis() == 0).then(|| (span.millis() / unit.millis()).to_string());
+        let count = |span: Span| {
+            (span.millis() % unit.millis() == 0).then(|| (span.millis() / unit.millis()).to_string())
+        };
         Some((near.map_or(Some(String::new()), count)?, count(far)?))
     };
     let days = whole(Span::from_days(1));

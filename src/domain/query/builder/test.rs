@@ -57,7 +57,8 @@ impl Test {
             _ => vec![self.value.trim()],
         };
         let literals: Vec<Literal> = pieces.into_iter().map(read_literal).collect();
-        let is_order = matches!(self.operator.as_str(), "greater_than" | "at_least" | "less_than" | "at_most");
+        let is_order =
+            matches!(self.operator.as_str(), "greater_than" | "at_least" | "less_than" | "at_most");
         for literal in &literals {
             match literal {
                 Literal::Boolean(_) if is_order => return Err("true and false have no order".to_owned()),
@@ -102,7 +103,9 @@ fn split(text: &str) -> Vec<&str> {
         match character {
             '\'' if quoted || begins => quoted = !quoted,
             // The second of two quotes: it was a quote in the text.
-            '\'' if text[start..at].ends_with('\'') && text[start..].trim_start().starts_with('\'') => quoted = true,
+            '\'' if text[start..at].ends_with('\'') && text[start..].trim_start().starts_with('\'') => {
+                quoted = true
+            }
             ',' if !quoted => {
                 pieces.push(text[start..at].trim());
                 start = at + 1;
@@ -149,7 +152,8 @@ pub(super) fn length(number: &str, hours: bool) -> Result<Span, String> {
     let number = number.trim();
     let is_whole = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     let unit = if hours { Span::from_hours(1) } else { Span::from_days(1) };
-    let span = number.parse::<i64>().ok().map(|number| number.saturating_mul(unit.millis())).map(Span::from_millis);
+    let span =
+        number.parse::<i64>().ok().map(|number| number.saturating_mul(unit.millis())).map(Span::from_millis);
     match span.filter(|_| is_whole) {
         Some(span) if span >= MIN_WINDOW && span <= MAX_WINDOW => Ok(span),
         Some(_) => Err("is 1 hour to 3650 days".to_owned()),

@@ -50,7 +50,8 @@ impl Writer {
         if form.groups.is_empty() {
             self.wrong("form".to_owned(), "has no condition yet; add one");
         }
-        let groups: Vec<String> = form.groups.iter().enumerate().map(|(index, group)| self.group(index, group)).collect();
+        let groups: Vec<String> =
+            form.groups.iter().enumerate().map(|(index, group)| self.group(index, group)).collect();
         joined(form.join, &groups)
     }
 
@@ -59,8 +60,9 @@ impl Writer {
             self.wrong(format!("g{index}"), "has no condition yet; add one, or remove the group");
         }
         let conditions = group.conditions.iter().enumerate();
-        let conditions: Vec<String> =
-            conditions.map(|(place, condition)| self.condition(&format!("g{index}.c{place}"), condition)).collect();
+        let conditions: Vec<String> = conditions
+            .map(|(place, condition)| self.condition(&format!("g{index}.c{place}"), condition))
+            .collect();
         let text = joined(group.join, &conditions);
         format!("{}({text})", if group.negated { "NOT " } else { "" })
     }
@@ -144,7 +146,10 @@ impl Writer {
 
     fn measure(&mut self, at: &str, events: &Events, is_value: bool) -> String {
         if events.measure == Measure::List && !is_value {
-            self.wrong(format!("{at}measure"), "a list is no value to compare; count what is different in it");
+            self.wrong(
+                format!("{at}measure"),
+                "a list is no value to compare; count what is different in it",
+            );
         }
         if !events.measure.takes_property() {
             return ".count()".to_owned();

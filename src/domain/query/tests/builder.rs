@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use crate::domain::query::Query;
 use crate::domain::query::builder::{
-    Condition, Events, Filter, Form, Group, Groups, Join, Measure, Operator, Period, PeriodKind, Subject, Takes, Test,
+    Condition, Events, Filter, Form, Group, Groups, Join, Measure, Operator, Period, PeriodKind, Subject,
+    Takes, Test,
 };
 
 /// There are audiences `vip` and `lapsed`.
@@ -80,7 +81,8 @@ fn period(session: bool) -> impl Strategy<Value = Period> {
 }
 
 fn events(is_value: bool) -> impl Strategy<Value = Events> {
-    let filter = (any::<bool>(), path(true), test()).prop_map(|(context, path, test)| Filter { context, path, test });
+    let filter =
+        (any::<bool>(), path(true), test()).prop_map(|(context, path, test)| Filter { context, path, test });
     let measures = &Measure::ALL[..if is_value { 10 } else { 9 }];
     let what = (prop::sample::select(measures.to_vec()), path(false));
     (name(), any::<bool>(), prop::collection::vec(filter, 0..4), period(is_value), what).prop_map(
@@ -113,7 +115,8 @@ fn condition() -> impl Strategy<Value = Condition> {
 /// Groups as they are shown: those in brackets are joined otherwise than all, and the others stand together.
 fn groups() -> impl Strategy<Value = Groups> {
     let bracketed = (any::<bool>(), any::<bool>(), prop::collection::vec(condition(), 2..4));
-    let groups = prop::collection::vec((prop::option::of(bracketed), prop::collection::vec(condition(), 1..3)), 1..3);
+    let groups =
+        prop::collection::vec((prop::option::of(bracketed), prop::collection::vec(condition(), 1..3)), 1..3);
     (any::<bool>(), groups).prop_map(|(any, parts)| {
         let (join, other) = if any { (Join::Any, Join::All) } else { (Join::All, Join::Any) };
         let mut groups: Vec<Group> = Vec::new();
@@ -223,7 +226,9 @@ fn an_audience_is_told_from_a_trait_of_that_name() {
     };
     assert_eq!(subject("trait('vip') = true").subject, Subject::Audience("vip".to_owned()));
     assert!(subject("NOT trait('vip') = true").negated);
-    for text in ["trait('other') = true", "trait('vip') = false", "trait('vip.x') = true", "trait('vip') = 'true'"] {
+    for text in
+        ["trait('other') = true", "trait('vip') = false", "trait('vip.x') = true", "trait('vip') = 'true'"]
+    {
         assert!(matches!(subject(text).subject, Subject::Trait(..)), "{text}");
     }
 }
@@ -235,7 +240,8 @@ fn what_is_wrong_is_said_of_its_field() {
         change(&mut events);
         Subject::Events(events, Test { operator: Operator::COUNT[0], value: "1".to_owned() })
     };
-    let with = |name: &str, value: &str| Test { operator: Operator::named(name).unwrap(), value: value.to_owned() };
+    let with =
+        |name: &str, value: &str| Test { operator: Operator::named(name).unwrap(), value: value.to_owned() };
     let of_trait = |name: &str, value: &str| Subject::Trait("x".to_owned(), with(name, value));
     for (subject, field, message) in [
         (events(&|it| it.name.clear()), "g0.c0.event", "is missing"),
@@ -259,7 +265,8 @@ fn what_is_wrong_is_said_of_its_field() {
         ),
         (
             events(&|it| {
-                it.period = Period { kind: PeriodKind::Between, near: "7".into(), far: "7".into(), hours: false };
+                it.period =
+                    Period { kind: PeriodKind::Between, near: "7".into(), far: "7".into(), hours: false };
             }),
             "g0.c0.far",
             "is longer ago than the other end",
@@ -270,7 +277,10 @@ fn what_is_wrong_is_said_of_its_field() {
             "sessions are for computed traits only",
         ),
         (
-            events(&|it| it.filters = vec![Filter { path: "a..b".to_owned(), test: with("exists", ""), context: false }]),
+            events(&|it| {
+                it.filters =
+                    vec![Filter { path: "a..b".to_owned(), test: with("exists", ""), context: false }]
+            }),
             "g0.c0.f0.path",
             "path has an empty segment",
         ),
@@ -307,5 +317,8 @@ fn what_is_wrong_is_said_of_its_field() {
         ..Group::default()
     };
     let wrong = Form::Condition(Groups { join: Join::All, groups: vec![many] }).to_query().unwrap_err();
-    assert_eq!((wrong[0].field.as_str(), wrong[0].message.as_str()), ("form", "too many expressions (51 > 50)"));
+    assert_eq!(
+        (wrong[0].field.as_str(), wrong[0].message.as_str()),
+        ("form", "too many expressions (51 > 50)")
+    );
 }

@@ -9,7 +9,8 @@ use super::super::form::Fields;
 use crate::domain::definition::Class;
 use crate::domain::query::MAX_EXPRESSIONS;
 use crate::domain::query::builder::{
-    Condition, Events, Filter, Form, Group, Groups, Join, Measure, Operator, Period, PeriodKind, Subject, Takes, Test,
+    Condition, Events, Filter, Form, Group, Groups, Join, Measure, Operator, Period, PeriodKind, Subject,
+    Takes, Test,
 };
 
 /// Where the fields of a computed trait stand.
@@ -108,7 +109,11 @@ impl Given<'_> {
             filters: self.places(&format!("{at}.f"), "path").map(filter).collect(),
             period: self.period(at),
             measure,
-            property: if measure.takes_property() { self.text(at, "property").to_owned() } else { String::new() },
+            property: if measure.takes_property() {
+                self.text(at, "property").to_owned()
+            } else {
+                String::new()
+            },
         }
     }
 
@@ -299,7 +304,15 @@ mod tests {
             Form::Value(events) => vec![events.filters.len()],
         };
         assert_eq!(count(&form), [2, 1]);
-        for hostile in ["", "remove:9.9", "remove:0", "remove-filter:0.0.7", "add-filter:5.5", "remove-group:77", "x:y.z"] {
+        for hostile in [
+            "",
+            "remove:9.9",
+            "remove:0",
+            "remove-filter:0.0.7",
+            "add-filter:5.5",
+            "remove-group:77",
+            "x:y.z",
+        ] {
             let before = form.clone();
             change(&mut form, hostile);
             assert_eq!(form, before, "{hostile}");
@@ -318,7 +331,10 @@ mod tests {
     #[test]
     fn a_hostile_form_is_bounded() {
         let many = (0..5000).flat_map(|index| {
-            [(format!("g{index}.join"), "all".to_owned()), (format!("g{index}.c0.kind"), "audience".to_owned())]
+            [
+                (format!("g{index}.join"), "all".to_owned()),
+                (format!("g{index}.c0.kind"), "audience".to_owned()),
+            ]
         });
         let posted = Fields([("form".to_owned(), "shown".to_owned())].into_iter().chain(many).collect());
         let Some(Form::Condition(groups)) = read(&posted, Class::Audience) else { panic!("a form") };

@@ -249,7 +249,8 @@ impl Draft {
         // Twilio is sent no calls: the levels of flows ask it.
         let destinations = definitions.destinations.values().filter(|it| it.kind.twilio().is_none());
         let key = self.key.clone().or_else(|| snake_case_key(&self.name).ok());
-        let operators = |some: &mut dyn Iterator<Item = Operator>| some.map(Operator::as_str).collect::<Vec<_>>();
+        let operators =
+            |some: &mut dyn Iterator<Item = Operator>| some.map(Operator::as_str).collect::<Vec<_>>();
         let is_trait = self.class == Class::Trait;
         json!({
             "class": self.class.as_str(), "place": place(self.class), "key": key, "exists": self.key.is_some(),

@@ -77,7 +77,12 @@ async fn answer(visit: &Visit, draft: &Draft, preview: Value, whole: bool) -> An
 }
 
 /// The key, once it is in force; `None` where something is wrong, which the draft says then.
-async fn save(visit: &Visit, class: Class, key: Option<&str>, draft: &mut Draft) -> Result<Option<String>, Refusal> {
+async fn save(
+    visit: &Visit,
+    class: Class,
+    key: Option<&str>,
+    draft: &mut Draft,
+) -> Result<Option<String>, Refusal> {
     draft.settle(visit);
     let read = definitions::read_one(kind(class), key, &draft.body());
     let wanted = match read {
@@ -94,7 +99,7 @@ async fn save(visit: &Visit, class: Class, key: Option<&str>, draft: &mut Draft)
         draft.note(&[crate::domain::definition::Problem::new("name", message)]);
         return Ok(None);
     }
-    match definitions::apply_one(visit.engine(), wanted).await {
+    match definitions::apply_one(&visit.engine().acting(visit.caller.by()), wanted).await {
         Ok(_) => Ok(Some(made)),
         Err(problem) if problem.code() == Code::InvalidDefinition && !problem.errors().is_empty() => {
             draft.note(problem.errors());

@@ -79,7 +79,10 @@ async fn row(visit: &Visit, it: &Computation, counts: &Counts) -> Result<Value, 
         let axis = Axis::newest(Grain::Day, DAYS, visit.now);
         let course = sizes::course(visit, it, Per::Day, &axis, shown.size).await?;
         let first = course.sizes.first().copied().unwrap_or(shown.size);
-        let title = texts::filled("audiences.spark", &[("from", &first.to_string()), ("to", &shown.size.to_string())]);
+        let title = texts::filled(
+            "audiences.spark",
+            &[("from", &first.to_string()), ("to", &shown.size.to_string())],
+        );
         row["size"] = shown.size.into();
         row["change"] = signed(shown.size, first).into();
         row["spark"] = chart::spark(title, &course.sizes);

@@ -41,11 +41,14 @@ fn of_class(config: &mut web::ServiceConfig, class: Class) {
     let list = move |visit: Visit| async move { list::page(&visit, class).await };
     let make = move |visit: Visit| async move { editor::page(&visit, class, None).await };
     let made = move |visit: Visit, form: Form| async move { editor::post(&visit, class, None, &form).await };
-    let edit = move |visit: Visit, key: web::Path<String>| async move { editor::page(&visit, class, Some(&key)).await };
+    let edit = move |visit: Visit, key: web::Path<String>| async move {
+        editor::page(&visit, class, Some(&key)).await
+    };
     let edited = move |visit: Visit, key: web::Path<String>, form: Form| async move {
         editor::post(&visit, class, Some(&key), &form).await
     };
-    let ask = move |visit: Visit, key: web::Path<String>| async move { remove::page(&visit, class, &key).await };
+    let ask =
+        move |visit: Visit, key: web::Path<String>| async move { remove::page(&visit, class, &key).await };
     let remove = move |visit: Visit, key: web::Path<String>, form: Form| async move {
         remove::post(&visit, class, &key, &form).await
     };

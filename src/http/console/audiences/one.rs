@@ -84,7 +84,12 @@ fn request(visit: &Visit) -> PageRequest {
 }
 
 /// Size, and who came and went; how it changed stands in `context`.
-async fn charts(visit: &Visit, it: &Computation, now: u64, context: &mut Value) -> Result<Value, EngineError> {
+async fn charts(
+    visit: &Visit,
+    it: &Computation,
+    now: u64,
+    context: &mut Value,
+) -> Result<Value, EngineError> {
     let (per, grain, steps) = match visit.asked("per") {
         Some("hour") => (Per::Hour, Grain::Hour, HOURS),
         _ => (Per::Day, Grain::Day, DAYS),
@@ -107,7 +112,9 @@ fn history(it: &Computation) -> Value {
     match it.history {
         History::All => json!({ "kind": "all" }),
         History::Off => json!({ "kind": "off" }),
-        History::Last(span) => json!({ "kind": "last", "span": render::lasting(span.to_std().as_secs_f64()) }),
+        History::Last(span) => {
+            json!({ "kind": "last", "span": render::lasting(span.to_std().as_secs_f64()) })
+        }
     }
 }
 
@@ -120,7 +127,9 @@ pub(super) fn used_by(visit: &Visit, it: &Computation) -> Vec<Value> {
 
 /// Whether the one that is looked for is in, or which value he has.
 async fn sought(visit: &Visit, it: &Computation) -> Result<Value, EngineError> {
-    let Some(id) = visit.asked("user").map(str::trim).filter(|id| !id.is_empty()) else { return Ok(Value::Null) };
+    let Some(id) = visit.asked("user").map(str::trim).filter(|id| !id.is_empty()) else {
+        return Ok(Value::Null);
+    };
     let key = match (it.target, id.strip_prefix(ANONYMOUS)) {
         (Target::Accounts, _) => UserKey::group(id),
         (Target::Users, Some(visitor)) => UserKey::anonymous(visitor),
@@ -129,11 +138,13 @@ async fn sought(visit: &Visit, it: &Computation) -> Result<Value, EngineError> {
     let Some(profile) = visit.engine().profile(&key).await? else { return Ok(json!({ "is": "unknown" })) };
     let id = profile_view::name(&profile.key);
     Ok(match it.class {
-        Class::Audience => match profile.memberships.get(&it.key).filter(|known| known.audience_id == it.id) {
-            Some(known) if known.member => json!({ "is": "in", "id": id, "since": known.since }),
-            Some(known) => json!({ "is": "out", "id": id, "since": known.since }),
-            None => json!({ "is": "never", "id": id }),
-        },
+        Class::Audience => {
+            match profile.memberships.get(&it.key).filter(|known| known.audience_id == it.id) {
+                Some(known) if known.member => json!({ "is": "in", "id": id, "since": known.since }),
+                Some(known) => json!({ "is": "out", "id": id, "since": known.since }),
+                None => json!({ "is": "never", "id": id }),
+            }
+        }
         Class::Trait => match profile.values.get(&it.key).filter(|known| known.computation_id == it.id) {
             Some(known) if !known.value.is_null() => {
                 json!({ "is": "valued", "id": id, "since": known.since, "value": known.value })
@@ -148,7 +159,7 @@ pub(super) async fn turn(visit: &Visit, class: Class, key: &str, form: &Form) ->
     let fields = form.admitted(visit, Scope::Audiences)?;
     let enabled = fields.text("enabled") == "true";
     let changed = Computation { enabled, ..(*found(visit, class, key)?).clone() };
-    definitions::apply_one(visit.engine(), Definition::from(changed))
+    definitions::apply_one(&visit.engine().acting(visit.caller.by()), Definition::from(changed))
         .await
         .map_err(|problem| Refusal::of(visit, problem))?;
     let said = if enabled { "enabled" } else { "disabled" };

@@ -34,7 +34,12 @@ pub(super) async fn post(visit: &Visit, class: Class, key: &str, form: &Form) ->
     let fields = form.admitted(visit, Scope::Audiences)?;
     found(visit, class, key)?;
     let exit = class == Class::Audience && fields.text("exit") == "true";
-    visit.engine().remove(kind(class), key, exit).await.map_err(|error| Refusal::of(visit, error))?;
+    visit
+        .engine()
+        .acting(visit.caller.by())
+        .remove(kind(class), key, exit)
+        .await
+        .map_err(|error| Refusal::of(visit, error))?;
     // One whose members are being told is there until the last one was.
     let stays = exit && found(visit, class, key).is_ok();
     Ok(see(&if stays {
