@@ -18,6 +18,7 @@ mod audiences;
 mod backpressure;
 mod computations;
 mod connections;
+mod console_audiences;
 mod deliveries;
 mod destinations;
 mod echoes;
