@@ -9,7 +9,9 @@
   // A pause of so many milliseconds ends typing.
   const PAUSE = 400, PREVIEW = 900;
   const part = (root, id) => root.querySelector(`#${CSS.escape(id)}`);
-  let typed = 0, asking = false, again = false, timer = 0, later = 0;
+  // A preview that took longer than so many seconds is asked for by its button only.
+  const QUICK = 3;
+  let typed = 0, asking = false, again = false, slow = false, timer = 0, later = 0;
 
   async function press(action) {
     const body = new URLSearchParams(new FormData(form));
@@ -62,7 +64,7 @@
       if (action !== "to-form" || right) mark(page);
       if (page.getElementById("value-type")) put(page, "value-type");
       clearTimeout(later);
-      if (right) later = setTimeout(preview, PREVIEW);
+      if (right && !slow) later = setTimeout(preview, PREVIEW);
     } catch {
       if (turn === typed) failed();
     }
@@ -96,6 +98,7 @@
       const page = await press("preview");
       if (turn === typed) {
         put(page, "preview", "text-wrong", "was");
+        slow = Number(page.getElementById("preview").dataset.seconds) > QUICK;
         // What was typed right before the button was pressed has its consequences on the other side.
         const here = document.activeElement;
         if (!here.closest("#form-side")) put(page, "form-side");
@@ -108,7 +111,7 @@
     bar.hidden = true;
     ask.disabled = false;
     asking = false;
-    if (again) preview();
+    if (again && !slow) preview();
   }
 
   form.addEventListener("input", (event) => {

@@ -1,6 +1,7 @@
 //! The form's side of the editor as fields of a page: `g0.c1.event` is the event of the second condition of the first group,
 //! `v.event` that of a computed trait.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
@@ -46,7 +47,7 @@ pub(super) fn read(fields: &Fields, class: Class) -> Option<Form> {
     for (name, value) in &fields.0 {
         given.entry(name.as_str()).or_insert(value.trim());
     }
-    let given = Given(given);
+    let given = Given { fields: given, room: Cell::new(2 * MAX_EXPRESSIONS + 1) };
     if given.text("", "form") != "shown" {
         return None;
     }
@@ -56,12 +57,16 @@ pub(super) fn read(fields: &Fields, class: Class) -> Option<Form> {
     })
 }
 
-struct Given<'f>(HashMap<&'f str, &'f str>);
+struct Given<'f> {
+    fields: HashMap<&'f str, &'f str>,
+    /// How many more groups, conditions and filters are read: more than a query can have, so that it says so.
+    room: Cell<usize>,
+}
 
 impl Given<'_> {
     fn known(&self, at: &str, name: &str) -> Option<&str> {
         let name = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
-        self.0.get(name.as_str()).copied()
+        self.fields.get(name.as_str()).copied()
     }
 
     fn text(&self, at: &str, name: &str) -> &str {
@@ -72,10 +77,15 @@ impl Given<'_> {
         Join::named(self.text(at, "join")).unwrap_or_default()
     }
 
-    /// The places `at0`, `at1`, … of which there is the field `name`; of more than a query may have, one too many.
+    /// The places `at0`, `at1`, … of which there is the field `name`, while there is room.
     fn places(&self, at: &str, name: &'static str) -> impl Iterator<Item = String> {
-        let places = (0..=MAX_EXPRESSIONS).map(move |index| format!("{at}{index}"));
-        places.take_while(move |place| self.known(place, name).is_some())
+        let places = (0..).map(move |index| format!("{at}{index}"));
+        places.take_while(move |place| {
+            let room = self.room.get();
+            let is_there = room > 0 && self.known(place, name).is_some();
+            self.room.set(room - usize::from(is_there));
+            is_there
+        })
     }
 
     fn groups(&self) -> Groups {
