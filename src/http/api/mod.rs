@@ -4,12 +4,12 @@
 //! document to them.
 
 mod accounts;
-mod audiences;
+pub(super) mod audiences;
 mod audit;
 mod auth;
 mod body;
 mod csv;
-mod definitions;
+pub(in crate::http) mod definitions;
 pub(in crate::http) mod deliveries;
 pub(in crate::http) mod destinations;
 mod docs;
@@ -23,13 +23,13 @@ mod openapi;
 mod params;
 mod people;
 mod presets;
-mod preview;
+pub(in crate::http) mod preview;
 pub(in crate::http) mod replays;
 mod state;
 pub(in crate::http) mod stream;
 pub(in crate::http) mod test_send;
 mod tokens;
-mod traits;
+pub(in crate::http) mod traits;
 mod users;
 
 #[cfg(test)]

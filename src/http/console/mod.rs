@@ -4,14 +4,15 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
+mod audiences;
 mod chart;
 mod deliveries;
 mod destinations;
 mod flows;
 mod form;
 mod frame;
-mod live;
 mod journeys;
+mod live;
 mod overview;
 mod page;
 mod render;
@@ -47,6 +48,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(users::routes)
         .configure(deliveries::routes)
         .configure(destinations::routes)
+        .configure(audiences::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }
