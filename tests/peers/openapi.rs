@@ -60,9 +60,9 @@ async fn every_answer_is_as_the_document_says() {
     let output = output.await.expect("schemathesis");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    // It looked at all of them, but for the one that never ends.
+    // It looked at all of them, but for the one that never ends, and the one that it took the document from.
     let document: Value = server.api().get("/api/openapi.json").await;
     let calls = document["paths"].as_object().expect("paths").values().flat_map(|item| item.as_object());
     let calls = calls.flatten().filter(|(method, _)| *method != "parameters").count();
-    assert!(said.contains(&format!("Tested: {}", calls - 1)), "{calls} calls: {said}");
+    assert!(said.contains(&format!("Tested: {}", calls - 2)), "{calls} calls: {said}");
 }
