@@ -1,0 +1,168 @@
+//! `stagepost demo`: a scratch server with a believable week in it, which goes on as it is looked at.
+//!
+//! The week goes through the product itself ([`history`]): an engine whose clock is set back, over memory, so that nothing waits for
+//! a disk. Then it is copied into a store in a folder of its own, as `stagepost copy` would, and served from there; the folder is
+//! gone when the demo ends.
+
+mod cast;
+mod history;
+mod live;
+mod plan;
+mod receiver;
+mod runs;
+mod shop;
+mod week;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use self::cast::User;
+use self::history::History;
+use self::receiver::Receiver;
+use self::week::Week;
+use super::args::DemoArguments;
+use super::serve;
+use crate::clock::{self, Clock};
+use crate::config::{Config, Said, Secret};
+use crate::domain::address_policy::AddressPolicy;
+use crate::domain::definition::Definition;
+use crate::domain::ids::IdSource;
+use crate::engine::{Settings, Surroundings};
+use crate::file::File;
+use crate::store::Store;
+use crate::store::copy;
+use crate::store::memory::MemoryStore;
+use crate::{crypto, telemetry};
+
+/// What is defined; `${RECEIVER}` stands for the address of the demo's own receiver.
+const DEFINITIONS: &str = include_str!("definitions.toml");
+/// Whom destinations may be that are allowed although they are private: the demo's own receiver.
+const THIS_MACHINE: &str = "127.0.0.0/8";
+/// Settings of the environment that the demo goes by; it has its own for the rest, so that nothing of anybody's is touched.
+const FROM_OUTSIDE: [&str; 3] = ["STAGEPOST_LISTEN", "STAGEPOST_LOG", "STAGEPOST_LOG_FORMAT"];
+
+/// Runs the demo until it is told to stop.
+pub(super) fn run(arguments: &DemoArguments, environment: &[(String, String)]) -> ExitCode {
+    match begin(arguments, environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("stagepost: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn begin(arguments: &DemoArguments, environment: &[(String, String)]) -> Result<(), String> {
+    let folder = tempfile::Builder::new().prefix("stagepost-demo-").tempdir();
+    let folder = folder.map_err(|error| format!("can't make a folder for the demo: {error}"))?;
+    let config = config(arguments, environment, folder.path())?;
+    telemetry::init(&config.log, config.log_format)?;
+    crypto::install();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("can't start threads: {error}"))?;
+    let ended = runtime.block_on(demonstrate(arguments, config));
+    // Nothing of it may still be writing when the folder goes.
+    drop(runtime);
+    ended
+}
+
+/// The settings: all of the demo's own, but for where it listens and what it logs.
+fn config(
+    arguments: &DemoArguments,
+    environment: &[(String, String)],
+    folder: &Path,
+) -> Result<Config, String> {
+    let environment: Vec<_> =
+        environment.iter().filter(|(name, _)| FROM_OUTSIDE.contains(&name.as_str())).cloned().collect();
+    let mut flags = vec![
+        ("data_dir", folder.display().to_string()),
+        ("allow_private_destinations", THIS_MACHINE.to_owned()),
+        ("mail_from", "The clinic <stagepost@clinic.example>".to_owned()),
+    ];
+    flags.extend(arguments.listen.clone().map(|listen| ("listen", listen)));
+    let said = Said { file: None, environment: &environment, flags: &flags };
+    let (mut config, _) = Config::load(said)
+        .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+    config.admin_token = Some(Secret::new(IdSource::new(clock::entropy()).secret("sp_", 24)));
+    Ok(config)
+}
+
+async fn demonstrate(arguments: &DemoArguments, config: Config) -> Result<(), String> {
+    let begun = Instant::now();
+    let receiver = Receiver::start()?;
+    let users = User::all(arguments.users, &mut StdRng::seed_from_u64(arguments.seed));
+    let week = Week::until(Clock::system().now());
+    println!("Making a week of a clinic and its shop ({} users, seed {}) …", users.len(), arguments.seed);
+    let store = play(arguments.seed, &users, week, &config, definitions(&receiver.url())?).await?;
+    keep(&*store, &config).await?;
+    println!("… made in {:.1} s.\n", begun.elapsed().as_secs_f64());
+
+    let base_url = config.base_url(config.listen);
+    introduce(&config, &base_url);
+    let live = tokio::spawn(live::go_on(base_url, arguments.seed, users, Clock::system()));
+    let ended = serve::serve(config, None).await;
+    live.abort();
+    receiver.stop().await;
+    ended
+}
+
+fn definitions(receiver: &str) -> Result<Vec<Definition>, String> {
+    let file = File::parse("definitions.toml", DEFINITIONS, &|name| {
+        (name == "RECEIVER").then(|| receiver.to_owned())
+    });
+    if file.problems.is_empty() { Ok(file.definitions) } else { Err(format!("{:?}", file.problems)) }
+}
+
+/// The week, played over a store in memory.
+async fn play(
+    seed: u64,
+    users: &[User],
+    week: Week,
+    config: &Config,
+    definitions: Vec<Definition>,
+) -> Result<Arc<dyn Store>, String> {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let clock = Clock::manual(week.start);
+    let base_url = config.base_url(config.listen);
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let address_policy = AddressPolicy::parse(&config.allow_private_destinations)?;
+    let settings = Settings {
+        clock: clock.clone(),
+        seed: bytes,
+        surroundings: Surroundings { public_url: Some(base_url.clone()), operators: Vec::new() },
+        address_policy: address_policy.clone(),
+        writers: 1,
+    };
+    let mut history = History::begin(Arc::clone(&store), settings).await?;
+    history.define(definitions).await?;
+    let links = serve::links(config, config.listen, &base_url)?;
+    let templates = Arc::new(crate::delivery::templates::Templates::new(None));
+    let sender = serve::sender(config, address_policy, history.engine(), templates, &links, &clock)?;
+    history.play(plan::plan(seed, users, week), week, Arc::new(sender)).await?;
+    Ok(store)
+}
+
+/// Copies the week into the store that is served.
+async fn keep(made: &dyn Store, config: &Config) -> Result<(), String> {
+    let store = serve::open_store(config, std::time::Duration::ZERO).await?;
+    let compared = copy::copy(made, &*store, "demo", &mut |_| {}).await.map_err(|error| error.to_string())?;
+    match compared.into_iter().find_map(|compared| compared.difference) {
+        Some(difference) => Err(format!("the week could not be copied: {difference:?}")),
+        None => Ok(()),
+    }
+}
+
+/// Says where to look.
+fn introduce(config: &Config, base_url: &str) {
+    println!("The API and its documentation: {base_url}/api/docs");
+    if let Some(token) = &config.admin_token {
+        println!("Admin token: {}", token.expose());
+    }
+    println!("Everything is in {}, and gone when the demo ends (Ctrl-C).\n", config.data_dir.display());
+}
