@@ -1,9 +1,11 @@
-//! Who is in the demo: users of the clinic and its shop, and the people at its desk.
+//! Who is in the demo: users of the clinic and its shop, and the people who work there.
 
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Map, Value, json};
+
+use crate::domain::people::Role;
 
 const FIRST: [&str; 32] = [
     "Emma", "Louis", "Olivia", "Noah", "Marie", "Arthur", "Lina", "Jules", "Nora", "Adam", "Louise", "Lucas",
@@ -43,8 +45,19 @@ const LAST: [&str; 28] = [
 const CITIES: [&str; 8] = ["Brugge", "Gent", "Antwerpen", "Leuven", "Brussel", "Namur", "Liège", "Kortrijk"];
 const PLANS: [&str; 3] = ["basic", "plus", "family"];
 
-/// Those at the desk who act on stalls.
-pub(super) const DESK: [&str; 5] = ["Ann Peeters", "Karim Haddad", "Sofie Maes", "Tom Claes", "Lien De Smet"];
+/// Who signs in to the console: name, address, role. The first one is the admin.
+pub(super) const STAFF: [(&str, &str, Role); 6] = [
+    ("Lien De Smet", "lien.desmet@clinic.example", Role::Admin),
+    ("Ann Peeters", "ann.peeters@clinic.example", Role::Operator),
+    ("Karim Haddad", "karim.haddad@clinic.example", Role::Operator),
+    ("Sofie Maes", "sofie.maes@clinic.example", Role::Operator),
+    ("Tom Claes", "tom.claes@clinic.example", Role::Marketer),
+    ("Julie Martin", "julie.martin@clinic.example", Role::Viewer),
+];
+/// Those among them who act on stalls.
+pub(super) const DESK: [usize; 3] = [1, 2, 3];
+/// Who runs the clinic's campaigns.
+pub(super) const MARKETER: usize = 4;
 
 /// One user.
 #[derive(Clone, Debug)]

@@ -6,16 +6,20 @@ use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 
-use super::plan::{Act, Planned, Word};
+use super::cast::STAFF;
+use super::plan::{Act, LATER_AUDIENCE, Planned, Word};
 use super::week::Week;
 use crate::clock::Clock;
 use crate::delivery::dispatcher::{Dispatcher, EngineOutbox};
 use crate::delivery::sender::Sender;
 use crate::domain::definition::Definition;
-use crate::domain::delivery::EMAIL;
+use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::ids::JourneyId;
+use crate::domain::people::Role;
 use crate::domain::time::{Span, Timestamp};
-use crate::engine::{ApplyOptions, BackfillPace, By, Engine, EngineError, Operation, Settings, Writer};
+use crate::engine::{
+    ApplyOptions, BackfillPace, By, Engine, EngineError, NewPerson, Operation, Settings, Writer,
+};
 use crate::store::Store;
 
 /// How long deliveries wait that could be tried and were not: their destination is given a rest.
@@ -29,6 +33,8 @@ pub(super) struct History {
     writer: Writer,
     dispatcher: Option<Dispatcher>,
     destinations: Vec<String>,
+    /// What is defined in the course of the week.
+    later: Vec<Definition>,
     journeys: HashMap<usize, JourneyId>,
 }
 
@@ -46,6 +52,7 @@ impl History {
             writer,
             dispatcher: None,
             destinations: Vec::new(),
+            later: Vec::new(),
             journeys: HashMap::new(),
         })
     }
@@ -55,9 +62,33 @@ impl History {
         &self.engine
     }
 
-    /// Defines what there is.
-    pub async fn define(&mut self, definitions: Vec<Definition>) -> Result<(), String> {
-        let engine = self.engine.clone();
+    /// Admits the staff, all with the same password.
+    pub async fn admit(&mut self, password: &str) -> Result<(), String> {
+        for (name, email, role) in STAFF {
+            let engine = self.in_name_of(0);
+            let person = NewPerson {
+                email: email.to_owned(),
+                name: name.to_owned(),
+                role,
+                password: password.to_owned(),
+            };
+            let admitted = async {
+                // The first one is admitted by nobody.
+                if role == Role::Admin {
+                    engine.set_up(person).await
+                } else {
+                    engine.add_person(person).await
+                }
+            };
+            self.ask(admitted).await?.map_err(said)?;
+        }
+        Ok(())
+    }
+
+    /// Defines what there is; the audience that is defined later is kept back.
+    pub async fn define(&mut self, mut definitions: Vec<Definition>) -> Result<(), String> {
+        let engine = self.in_name_of(0);
+        self.later = definitions.extract_if(.., |it| it.key() == LATER_AUDIENCE).collect();
         self.ask(engine.apply(definitions, ApplyOptions::default())).await?.map_err(said)?;
         self.destinations = engine.definitions().destinations.keys().cloned().collect();
         self.destinations.push(EMAIL.to_owned());
@@ -109,32 +140,68 @@ impl History {
     }
 
     async fn perform(&mut self, act: Act) -> Result<(), String> {
-        let engine = self.engine.clone();
         match act {
             Act::Post { event, run } => {
+                let engine = self.engine.clone();
                 let accepted = self.ask(engine.ingest(vec![*event])).await?.map_err(said)?;
                 if let (Some(run), Some(journey)) = (run, accepted.first().and_then(|it| it.journey)) {
                     self.journeys.insert(run, journey);
                 }
+                Ok(())
             }
-            Act::Operate { run, word, by, reason, via } => {
-                let Some(id) = self.journeys.get(&run).copied() else { return Ok(()) };
-                let operation = match word {
-                    Word::Acknowledge => Operation::Acknowledge { told_at: None },
-                    Word::Resolve => Operation::Resolve,
-                    Word::Snooze(span) => {
-                        Operation::Snooze { until: self.clock.now().plus(span), told_at: None }
-                    }
+            Act::Operate { run, word, by, reason, via } => self.operate(run, &word, (by, reason, via)).await,
+            Act::Define { audience, by } => {
+                let engine = self.in_name_of(by);
+                let later = self.later.extract_if(.., |it| it.key() == audience).collect();
+                self.ask(engine.apply(later, ApplyOptions::default())).await?.map_err(said).map(drop)
+            }
+            Act::Pause { destination, by, reason } => {
+                let engine = self.in_name_of(by);
+                let paused = engine.pause(destination, STAFF[by].1, reason);
+                self.ask(paused).await?.map_err(said).map(drop)
+            }
+            Act::Resume { destination, by } => {
+                let engine = self.in_name_of(by);
+                self.ask(engine.resume(destination)).await?.map_err(said).map(drop)
+            }
+            Act::Replay { destination, by } => {
+                let engine = self.in_name_of(by);
+                let filter = DeliveryFilter {
+                    destination: Some(destination.to_owned()),
+                    status: Some(DeliveryStatus::Dead),
+                    ..DeliveryFilter::default()
                 };
-                let by = By { who: by.to_owned(), reason: reason.to_owned(), via };
-                match self.ask(engine.operate(id, operation, by)).await? {
-                    // It has moved on by itself meanwhile, as in life.
-                    Ok(_) | Err(EngineError::Conflict(_)) => {}
-                    Err(error) => return Err(said(error)),
-                }
+                self.ask(engine.replay(filter)).await?.map_err(said).map(drop)
             }
         }
-        Ok(())
+    }
+
+    async fn operate(
+        &mut self,
+        run: usize,
+        word: &Word,
+        (by, reason, via): (usize, &str, &'static str),
+    ) -> Result<(), String> {
+        let Some(id) = self.journeys.get(&run).copied() else { return Ok(()) };
+        let operation = match word {
+            Word::Acknowledge => Operation::Acknowledge { told_at: None },
+            Word::Resolve => Operation::Resolve,
+            Word::Snooze(span) => Operation::Snooze { until: self.clock.now().plus(*span), told_at: None },
+        };
+        // In a mail they write their names; at the console they are known.
+        let (name, address, _) = STAFF[by];
+        let who = if via == "mail" { name } else { address };
+        let by = By { who: who.to_owned(), reason: reason.to_owned(), via };
+        let engine = self.engine.clone();
+        match self.ask(engine.operate(id, operation, by)).await? {
+            // It has moved on by itself meanwhile, as in life.
+            Ok(_) | Err(EngineError::Conflict(_)) => Ok(()),
+            Err(error) => Err(said(error)),
+        }
+    }
+
+    fn in_name_of(&self, person: usize) -> Engine {
+        self.engine.acting(By::new(STAFF[person].1, "console"))
     }
 
     /// Sends what is due, as long as there is something that may be sent.

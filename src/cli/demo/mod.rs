@@ -21,7 +21,7 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use self::cast::User;
+use self::cast::{STAFF, User};
 use self::history::History;
 use self::receiver::Receiver;
 use self::week::Week;
@@ -84,6 +84,10 @@ fn config(
         ("allow_private_destinations", THIS_MACHINE.to_owned()),
         ("mail_from", "The clinic <stagepost@clinic.example>".to_owned()),
     ];
+    if environment.iter().all(|(name, _)| name != "STAGEPOST_LOG") {
+        // The failures that are to be seen at the console would fill the terminal.
+        flags.push(("log", "error".to_owned()));
+    }
     flags.extend(arguments.listen.clone().map(|listen| ("listen", listen)));
     let said = Said { file: None, environment: &environment, flags: &flags };
     let (mut config, _) = Config::load(said)
@@ -98,12 +102,14 @@ async fn demonstrate(arguments: &DemoArguments, config: Config) -> Result<(), St
     let users = User::all(arguments.users, &mut StdRng::seed_from_u64(arguments.seed));
     let week = Week::until(Clock::system().now());
     println!("Making a week of a clinic and its shop ({} users, seed {}) …", users.len(), arguments.seed);
-    let store = play(arguments.seed, &users, week, &config, definitions(&receiver.url())?).await?;
+    let password = IdSource::new(clock::entropy()).secret("demo-", 6);
+    let definitions = definitions(&receiver.url())?;
+    let store = play(arguments.seed, (&users, week), &config, definitions, &password).await?;
     keep(&*store, &config).await?;
     println!("… made in {:.1} s.\n", begun.elapsed().as_secs_f64());
 
     let base_url = config.base_url(config.listen);
-    introduce(&config, &base_url);
+    introduce(&config, &base_url, &password);
     let live = tokio::spawn(live::go_on(base_url, arguments.seed, users, Clock::system()));
     let ended = serve::serve(config, None).await;
     live.abort();
@@ -121,10 +127,10 @@ fn definitions(receiver: &str) -> Result<Vec<Definition>, String> {
 /// The week, played over a store in memory.
 async fn play(
     seed: u64,
-    users: &[User],
-    week: Week,
+    (users, week): (&[User], Week),
     config: &Config,
     definitions: Vec<Definition>,
+    password: &str,
 ) -> Result<Arc<dyn Store>, String> {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let clock = Clock::manual(week.start);
@@ -140,6 +146,7 @@ async fn play(
         writers: 1,
     };
     let mut history = History::begin(Arc::clone(&store), settings).await?;
+    history.admit(password).await?;
     history.define(definitions).await?;
     let links = serve::links(config, config.listen, &base_url)?;
     let templates = Arc::new(crate::delivery::templates::Templates::new(None));
@@ -158,11 +165,14 @@ async fn keep(made: &dyn Store, config: &Config) -> Result<(), String> {
     }
 }
 
-/// Says where to look.
-fn introduce(config: &Config, base_url: &str) {
-    println!("The API and its documentation: {base_url}/api/docs");
+/// Says where to look, and as whom.
+fn introduce(config: &Config, base_url: &str, password: &str) {
+    println!("Console: {base_url}/console\nSign in with the password {password} as");
+    for (name, email, role) in STAFF {
+        println!("  {email:<28} {name}, {}", role.as_str());
+    }
     if let Some(token) = &config.admin_token {
-        println!("Admin token: {}", token.expose());
+        println!("API: {base_url}/api/docs, with the admin token {}", token.expose());
     }
     println!("Everything is in {}, and gone when the demo ends (Ctrl-C).\n", config.data_dir.display());
 }

@@ -4,7 +4,7 @@ use rand::Rng;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::cast::User;
+use super::cast::{DESK, MARKETER, User};
 use super::runs::{self, Run};
 use super::shop;
 use super::week::Week;
@@ -16,6 +16,8 @@ use serde_json::Map;
 /// The keys of the demo's sources.
 pub(super) const STUDIO: &str = "studio";
 pub(super) const SHOP: &str = "shop";
+/// The audience that is defined only in the middle of the week.
+pub(super) const LATER_AUDIENCE: &str = "big_spenders";
 
 /// What somebody at the desk does about a stall.
 #[derive(Clone, Debug)]
@@ -30,8 +32,16 @@ pub(super) enum Word {
 pub(super) enum Act {
     /// A call comes in; a stage names the run that it belongs to, by its number.
     Post { event: Box<Event>, run: Option<usize> },
-    /// Somebody acts on a run.
-    Operate { run: usize, word: Word, by: &'static str, reason: &'static str, via: &'static str },
+    /// Somebody of the staff acts on a run.
+    Operate { run: usize, word: Word, by: usize, reason: &'static str, via: &'static str },
+    /// Somebody of the staff defines an audience.
+    Define { audience: &'static str, by: usize },
+    /// Somebody of the staff gives a destination a rest.
+    Pause { destination: &'static str, by: usize, reason: &'static str },
+    /// And ends it.
+    Resume { destination: &'static str, by: usize },
+    /// Somebody of the staff has a destination's dead letters tried again.
+    Replay { destination: &'static str, by: usize },
 }
 
 /// One thing that happens, and when.
@@ -57,6 +67,7 @@ pub(super) fn plan(seed: u64, users: &[User], week: Week) -> Vec<Planned> {
         let user = &users[random.random_range(0..users.len())];
         runs::happen(&Run::new(number, user, at, &mut random), &mut planned);
     }
+    planned.extend(of_the_staff(week));
     planned.retain(|it| it.at < week.end);
     planned.sort_by_key(|it| it.at);
     for (number, it) in planned.iter_mut().enumerate() {
@@ -65,6 +76,21 @@ pub(super) fn plan(seed: u64, users: &[User], week: Week) -> Vec<Planned> {
         }
     }
     planned
+}
+
+/// What the staff do beside acting on stalls.
+fn of_the_staff(week: Week) -> [Planned; 4] {
+    let planned = |hours, act| Planned { at: week.start.plus(Span::from_hours(hours)), act };
+    let operator = DESK[0];
+    [
+        planned(56, Act::Define { audience: LATER_AUDIENCE, by: MARKETER }),
+        planned(
+            79,
+            Act::Pause { destination: "warehouse", by: operator, reason: "they move to a new server" },
+        ),
+        planned(81, Act::Resume { destination: "warehouse", by: operator }),
+        planned(103, Act::Replay { destination: "newsletter", by: operator }),
+    ]
 }
 
 /// A call of `user` that comes to `source` at `at`.

@@ -114,14 +114,14 @@ impl<'u> Run<'u> {
             at = at.plus(minutes(*least, *most, random));
             steps.push((at, *stage));
         }
-        let by = pick(&DESK, random);
+        let by = DESK[random.random_range(0..DESK.len())];
         let desk = course.desk.iter().map(|(what, least, most)| {
             let (word, reasons): (Word, &[&'static str]) = match what {
                 Desk::Acknowledge => (Word::Acknowledge, &SEEN),
                 Desk::Resolve => (Word::Resolve, &SOLVED),
                 Desk::Snooze => (Word::Snooze(Span::from_hours(3)), &LATER),
             };
-            let via = if random.random_bool(0.6) { "mail" } else { "api" };
+            let via = if random.random_bool(0.5) { "mail" } else { "console" };
             let at = at.plus(minutes(*least, *most, random));
             Planned { at, act: Act::Operate { run: number, word, by, reason: pick(reasons, random), via } }
         });

@@ -29,7 +29,7 @@ struct Asset {
 
 macro_rules! asset {
     ($name:literal, $content_type:literal) => {{
-        const PLAIN: &[u8] = include_bytes!(concat!("../../../templates/console/assets/swagger/", $name));
+        const PLAIN: &[u8] = include_bytes!(concat!("swagger/", $name));
         Asset {
             name: $name,
             content_type: concat!($content_type, "; charset=utf-8"),

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Answer;
 use super::params::NoParams;
@@ -17,7 +17,7 @@ use crate::http::problem::{ApiProblem, Code};
 const BASE: &str = include_str!("openapi/base.json");
 
 /// Calls and schemas of each subject.
-const SUBJECTS: [(&str, &str); 14] = [
+const SUBJECTS: [(&str, &str); 15] = [
     ("ingest", include_str!("openapi/ingest.json")),
     ("sources", include_str!("openapi/sources.json")),
     ("teams", include_str!("openapi/teams.json")),
@@ -30,6 +30,7 @@ const SUBJECTS: [(&str, &str); 14] = [
     ("users", include_str!("openapi/users.json")),
     ("profile_api", include_str!("openapi/profile_api.json")),
     ("deliveries", include_str!("openapi/deliveries.json")),
+    ("people", include_str!("openapi/people.json")),
     ("debugger", include_str!("openapi/debugger.json")),
     ("operations", include_str!("openapi/operations.json")),
 ];
@@ -53,6 +54,7 @@ fn put_together() -> Result<Value, String> {
             }
         }
     }
+    say_scopes(&mut whole);
     Ok(whole)
 }
 
@@ -79,6 +81,20 @@ pub(super) fn filled_in(public_url: &str) -> Result<Value, ApiProblem> {
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["servers"][0]["url"] = if public_url.is_empty() { "/" } else { public_url }.into();
     Ok(document)
+}
+
+/// Says of each call what its caller has to be allowed, as it is registered, and how it is answered where he is not.
+fn say_scopes(document: &mut Value) {
+    for endpoint in super::endpoints() {
+        for (method, scope) in endpoint.scopes() {
+            let call = &mut document["paths"][endpoint.path()][method.as_str().to_lowercase()];
+            call["security"] = json!([{ "token": [] }, { "session": [] }]);
+            if let Some(scope) = scope {
+                call["x-scope"] = scope.as_str().into();
+                call["responses"]["403"] = json!({ "$ref": "#/components/responses/Forbidden" });
+            }
+        }
+    }
 }
 
 pub(super) async fn document(state: web::Data<ApiState>, _: NoParams) -> Answer {
