@@ -31,6 +31,9 @@ const WRONG: [(&str, &str); 4] = [
 /// Posts until it is dropped.
 pub(super) async fn go_on(base_url: String, seed: u64, users: Vec<User>, clock: Clock) {
     let Ok(client) = Client::builder().no_proxy().timeout(Duration::from_secs(10)).build() else { return };
+    while client.get(format!("{base_url}/readyz")).send().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let mut random = StdRng::seed_from_u64(!seed);
     for wrong in WRONG {
         send(&client, &base_url, wrong.0, wrong.1.to_owned()).await;

@@ -13,10 +13,11 @@ mod runs;
 mod shop;
 mod week;
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -29,6 +30,7 @@ use super::args::DemoArguments;
 use super::serve;
 use crate::clock::{self, Clock};
 use crate::config::{Config, Said, Secret};
+use crate::delivery::templates::Templates;
 use crate::domain::address_policy::AddressPolicy;
 use crate::domain::definition::Definition;
 use crate::domain::ids::IdSource;
@@ -96,18 +98,15 @@ fn config(
     Ok(config)
 }
 
-async fn demonstrate(arguments: &DemoArguments, config: Config) -> Result<(), String> {
-    let begun = Instant::now();
+async fn demonstrate(arguments: &DemoArguments, mut config: Config) -> Result<(), String> {
+    config.listen = free(config.listen)?;
     let receiver = Receiver::start()?;
     let users = User::all(arguments.users, &mut StdRng::seed_from_u64(arguments.seed));
-    let week = Week::until(Clock::system().now());
-    println!("Making a week of a clinic and its shop ({} users, seed {}) …", users.len(), arguments.seed);
     let password = IdSource::new(clock::entropy()).secret("demo-", 6);
-    let definitions = definitions(&receiver.url())?;
-    let store = play(arguments.seed, (&users, week), &config, definitions, &password).await?;
-    keep(&*store, &config).await?;
-    println!("… made in {:.1} s.\n", begun.elapsed().as_secs_f64());
-
+    tokio::select! {
+        made = make(arguments.seed, &users, &config, &receiver.url(), &password) => made?,
+        _ = serve::stop_signal() => return Ok(()),
+    }
     let base_url = config.base_url(config.listen);
     introduce(&config, &base_url, &password);
     let live = tokio::spawn(live::go_on(base_url, arguments.seed, users, Clock::system()));
@@ -115,6 +114,29 @@ async fn demonstrate(arguments: &DemoArguments, config: Config) -> Result<(), St
     live.abort();
     receiver.stop().await;
     ended
+}
+
+/// The address that is listened on, with the port that it stands for if that is 0: found out before a week is made for it.
+fn free(listen: SocketAddr) -> Result<SocketAddr, String> {
+    let bound = TcpListener::bind(listen).and_then(|listener| listener.local_addr());
+    bound.map_err(|error| format!("can't listen on {listen}: {error}; give another address with --listen"))
+}
+
+/// Makes the week, up to now, and keeps it.
+async fn make(
+    seed: u64,
+    users: &[User],
+    config: &Config,
+    receiver: &str,
+    password: &str,
+) -> Result<(), String> {
+    let begun = Instant::now();
+    println!("Making a week of a clinic and its shop ({} users, seed {seed}) …", users.len());
+    let week = Week::until(Clock::system().now());
+    let store = play(seed, (users, week), config, definitions(receiver)?, password).await?;
+    keep(&*store, config).await?;
+    println!("… made in {:.1} s.\n", begun.elapsed().as_secs_f64());
+    Ok(())
 }
 
 fn definitions(receiver: &str) -> Result<Vec<Definition>, String> {
@@ -149,7 +171,7 @@ async fn play(
     history.admit(password).await?;
     history.define(definitions).await?;
     let links = serve::links(config, config.listen, &base_url)?;
-    let templates = Arc::new(crate::delivery::templates::Templates::new(None));
+    let templates = Arc::new(Templates::new(None));
     let sender = serve::sender(config, address_policy, history.engine(), templates, &links, &clock)?;
     history.play(plan::plan(seed, users, week), week, Arc::new(sender)).await?;
     Ok(store)
@@ -157,7 +179,7 @@ async fn play(
 
 /// Copies the week into the store that is served.
 async fn keep(made: &dyn Store, config: &Config) -> Result<(), String> {
-    let store = serve::open_store(config, std::time::Duration::ZERO).await?;
+    let store = serve::open_store(config, Duration::ZERO).await?;
     let compared = copy::copy(made, &*store, "demo", &mut |_| {}).await.map_err(|error| error.to_string())?;
     match compared.into_iter().find_map(|compared| compared.difference) {
         Some(difference) => Err(format!("the week could not be copied: {difference:?}")),
