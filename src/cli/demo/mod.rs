@@ -103,8 +103,9 @@ async fn demonstrate(arguments: &DemoArguments, mut config: Config) -> Result<()
     let receiver = Receiver::start()?;
     let users = User::all(arguments.users, &mut StdRng::seed_from_u64(arguments.seed));
     let password = IdSource::new(clock::entropy()).secret("demo-", 6);
+    let calls_to = receiver.url();
     tokio::select! {
-        made = make(arguments.seed, &users, &config, &receiver.url(), &password) => made?,
+        made = make(arguments.seed, &users, &config, &calls_to, &password) => made?,
         _ = serve::stop_signal() => return Ok(()),
     }
     let base_url = config.base_url(config.listen);
