@@ -106,7 +106,7 @@ async fn a_week_is_there_and_goes_on() {
         let path = format!("/api/deliveries?destination={destination}&status={status}");
         assert!(count(&api, &path, "deliveries").await > 0, "{destination}");
     }
-    assert_eq!(count(&api, "/api/people?", "people").await, 6);
+    assert_eq!(api.get("/api/people").await["people"].as_array().expect("people").len(), 6);
     let audit = api.get("/api/audit").await.to_string();
     for subject in ["audience big_spenders", "destination warehouse", "person tom.claes@clinic.example"] {
         assert!(audit.contains(subject), "no word of {subject}");
