@@ -410,7 +410,7 @@ pub trait Store: Send + Sync + 'static {
     /// One journey, in a profile or archived.
     async fn journey(&self, id: JourneyId) -> Result<Option<Journey>>;
 
-    /// Journeys, newest first.
+    /// Journeys in the order of the filter.
     async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>>;
 
     /// These events, where they are still kept, in the same order.
