@@ -19,7 +19,7 @@ mod backpressure;
 mod computations;
 mod connections;
 mod console_flows;
-mod console_journeys;
+pub(crate) mod console_journeys;
 mod deliveries;
 mod destinations;
 mod echoes;
