@@ -143,7 +143,10 @@ fn parse_id(id: &str) -> Result<JourneyId, ApiProblem> {
 }
 
 /// Journeys as the API shows them: each escalation with the status that its delivery has now.
-pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Vec<Value>, EngineError> {
+pub(in crate::http) async fn show_all(
+    engine: &Engine,
+    journeys: &[Journey],
+) -> Result<Vec<Value>, EngineError> {
     let marks = journeys.iter().flat_map(|journey| &journey.escalations);
     let ids: Vec<DeliveryId> = marks.map(|mark| mark.delivery_id).collect();
     let statuses = engine.delivery_statuses(&ids).await?;

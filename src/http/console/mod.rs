@@ -4,6 +4,7 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
+mod audiences;
 mod chart;
 mod deliveries;
 mod destinations;
@@ -11,10 +12,12 @@ mod flows;
 mod form;
 mod frame;
 mod journeys;
+mod live;
 mod overview;
 mod page;
 mod render;
 mod texts;
+mod users;
 mod visit;
 
 #[cfg(test)]
@@ -39,10 +42,13 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(assets::routes)
         .configure(flows::routes)
         .configure(frame::routes)
+        .configure(live::routes)
         .configure(journeys::routes)
         .configure(overview::routes)
+        .configure(users::routes)
         .configure(deliveries::routes)
         .configure(destinations::routes)
+        .configure(audiences::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }
