@@ -20,7 +20,7 @@ mod computations;
 mod connections;
 mod console_audiences;
 mod console_flows;
-mod console_journeys;
+pub(crate) mod console_journeys;
 pub(crate) mod console_live;
 mod console_users;
 mod deliveries;
