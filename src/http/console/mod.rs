@@ -4,11 +4,13 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
+mod back;
 mod chart;
 mod form;
 mod frame;
 mod overview;
 mod page;
+mod people;
 mod render;
 mod texts;
 mod visit;
@@ -16,7 +18,7 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpResponse, web};
 
 use crate::domain::limits;
@@ -35,8 +37,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(assets::routes)
         .configure(frame::routes)
         .configure(overview::routes)
+        .configure(people::routes)
         .default_service(web::to(no_such_page));
-    config.service(pages);
+    config.service(people::first_admin()).service(pages);
 }
 
 async fn no_such_page(visit: Visit) -> Answer {
@@ -45,5 +48,8 @@ async fn no_such_page(visit: Visit) -> Answer {
 
 /// Go and look there.
 fn see(place: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, place))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish()
 }
