@@ -8,6 +8,7 @@
 const BACKEND: support::stores::Backend = support::stores::Backend::Memory;
 
 pub(crate) mod app;
+pub(crate) mod console;
 pub(crate) mod http;
 #[path = "../support/mod.rs"]
 pub(crate) mod support;
@@ -18,6 +19,8 @@ mod audiences;
 mod backpressure;
 mod computations;
 mod connections;
+mod console_access;
+mod console_people;
 mod deliveries;
 mod destinations;
 mod echoes;
