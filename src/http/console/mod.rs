@@ -6,6 +6,8 @@
 mod assets;
 mod back;
 mod chart;
+mod deliveries;
+mod destinations;
 mod form;
 mod frame;
 mod overview;
@@ -38,6 +40,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(frame::routes)
         .configure(overview::routes)
         .configure(people::routes)
+        .configure(deliveries::routes)
+        .configure(destinations::routes)
         .default_service(web::to(no_such_page));
     config.service(people::first_admin()).service(pages);
 }
