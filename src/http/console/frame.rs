@@ -48,6 +48,7 @@ pub(super) const SECTIONS: [(&str, &[(&str, &str, Scope)]); 4] = [
             ("tokens", "/console/tokens", Scope::People),
             ("audit", "/console/audit", Scope::People),
             ("api", "/api/docs", Scope::Read),
+            ("me", "/console/me", Scope::Read),
         ],
     ),
 ];

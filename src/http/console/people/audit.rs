@@ -18,6 +18,8 @@ use crate::http::console::visit::Visit;
 const ENTRIES: usize = 50;
 /// Differences of one entry that are shown; the API has them all.
 const SHOWN: usize = 40;
+/// Differences that are shown without being asked for.
+const OPEN: usize = 3;
 const DAY: Span = Span::from_days(1);
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -57,6 +59,7 @@ fn day(text: Option<&str>) -> Result<Option<Timestamp>, String> {
 fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
     let changes = differences(entry.before.as_ref(), entry.after.as_ref());
     let more = changes.len().saturating_sub(SHOWN);
+    let is_change = entry.before.is_some() && entry.after.is_some();
     let changes: Vec<Value> = changes.iter().take(SHOWN).map(told).collect();
     json!({
         "at": entry.at,
@@ -67,6 +70,8 @@ fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
         "subject": entry.subject,
         "place": (entry.action != Action::Removed).then(|| place(&entry.subject)),
         "reason": entry.reason,
+        "is_change": is_change,
+        "is_short": is_change && changes.len() <= OPEN,
         "changes": changes,
         "more": more,
     })

@@ -37,20 +37,31 @@ struct Place {
     post: bool,
 }
 
-/// The places that `web::resource` makes below `/console`.
+/// The places that are made behind each `call` of a source, with `prefix` before what it says.
+fn places_in(text: &str, call: &str, prefix: &str) -> Vec<Place> {
+    let parts = text.split(call).skip(1).filter_map(|part| part.split_once('"'));
+    let place = |(path, rest): (&str, &str)| {
+        let routes = rest.split([';', '}']).next().unwrap_or_default();
+        Place {
+            path: format!("{prefix}{path}"),
+            get: routes.contains("web::get()"),
+            post: routes.contains("web::post()"),
+        }
+    };
+    parts.map(place).collect()
+}
+
+/// The places below `/console`.
 fn places() -> Vec<Place> {
     let mut found = Vec::new();
     for (_, text) in sources() {
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for part in text.split("web::resource(\"").skip(1) {
-            let (path, rest) = part.split_once('"').unwrap();
-            let routes = rest.split([';', '}']).next().unwrap_or_default();
-            let place = Place {
-                path: path.to_owned(),
-                get: routes.contains("web::get()"),
-                post: routes.contains("web::post()"),
-            };
-            found.push(place);
+        found.extend(places_in(text, "web::resource(\"", ""));
+        // Audiences and traits have the same pages, written once.
+        if text.contains("let at = |rest: &str| web::resource(") {
+            found.extend(
+                ["/audiences", "/traits"].into_iter().flat_map(|class| places_in(text, "at(\"", class)),
+            );
         }
     }
     // The two that are not below it.
@@ -174,7 +185,7 @@ where
         };
         BTreeMap::from([
             ("journeys", first("/api/journeys", "journeys", "id").await),
-            ("live", first("/api/events", "events", "messageId").await),
+            ("live", first("/api/events", "events", "eventId").await),
             ("deliveries", first("/api/deliveries", "deliveries", "id").await),
             ("people", first("/api/people", "people", "id").await),
             ("flows", "a%20flow".to_owned()),
