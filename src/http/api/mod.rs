@@ -4,32 +4,32 @@
 //! document to them.
 
 mod accounts;
-mod audiences;
+pub(super) mod audiences;
 mod audit;
 mod auth;
 mod body;
 mod csv;
-mod definitions;
+pub(in crate::http) mod definitions;
 pub(in crate::http) mod deliveries;
 pub(in crate::http) mod destinations;
 mod docs;
 mod endpoint;
-mod events;
-mod feed;
+pub(in crate::http) mod events;
+pub(in crate::http) mod feed;
 mod funnels;
 mod guard;
-mod journeys;
+pub(in crate::http) mod journeys;
 mod openapi;
 mod params;
 mod people;
 mod presets;
-mod preview;
+pub(in crate::http) mod preview;
 pub(in crate::http) mod replays;
 mod state;
-mod stream;
+pub(in crate::http) mod stream;
 pub(in crate::http) mod test_send;
 mod tokens;
-mod traits;
+pub(in crate::http) mod traits;
 mod users;
 
 #[cfg(test)]
@@ -45,6 +45,7 @@ use crate::domain::limits;
 pub use crate::engine::secret_hash as token_hash;
 pub use endpoint::Endpoint;
 pub(super) use guard::{Verdict, basic, network};
+pub(super) use journeys::ahead;
 pub use params::NoParams;
 pub use state::{ApiState, Check};
 

@@ -362,6 +362,7 @@ async fn the_debugger_lists_accepted_and_refused_by_time() {
         api.track("u", &format!("m{n}"), "x", json!({})).await;
         if n % 2 == 0 {
             let rejection = Rejection {
+                number: 0,
                 at: api.clock.now(),
                 source: None,
                 code: format!("r{n}"),

@@ -34,7 +34,8 @@ async fn values(state: web::Data<ApiState>, key: web::Path<String>, request: Htt
     Ok(HttpResponse::Ok().json(listed("values", page.rows, page.cursor)))
 }
 
-fn render(profile: &Profile, computed: &Computed) -> Value {
+/// One who has a value.
+pub(in crate::http) fn render(profile: &Profile, computed: &Computed) -> Value {
     let mut shown = profile_view::who(&profile.key);
     shown.insert("value".into(), computed.value.clone());
     shown.insert("since".into(), json!(computed.since));
@@ -42,7 +43,7 @@ fn render(profile: &Profile, computed: &Computed) -> Value {
 }
 
 /// What `show` makes of those who have a value.
-async fn holders<T: Send + 'static>(
+pub(in crate::http) async fn holders<T: Send + 'static>(
     engine: &Engine,
     definition: &Arc<Computation>,
     page: &PageRequest,
@@ -73,7 +74,12 @@ enum Format {
     Long(Vec<&'static str>),
 }
 
-async fn values_csv(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
+/// All values as a file.
+pub(in crate::http) async fn values_csv(
+    state: web::Data<ApiState>,
+    key: web::Path<String>,
+    request: HttpRequest,
+) -> Answer {
     let params = Params::read(&request, &["format", "guard"])?;
     let csv = Csv { guard: params.flag("guard")? };
     let letter = |name: &str| ["a", "b", "c"].into_iter().find(|letter| *letter == name);

@@ -4,17 +4,23 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
+
+mod audiences;
 mod back;
 mod chart;
 mod deliveries;
 mod destinations;
+mod flows;
 mod form;
 mod frame;
+mod journeys;
+mod live;
 mod overview;
 mod page;
 mod people;
 mod render;
 mod texts;
+mod users;
 mod visit;
 
 #[cfg(test)]
@@ -37,11 +43,16 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let pages = web::scope(PREFIX)
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
+        .configure(flows::routes)
         .configure(frame::routes)
+        .configure(live::routes)
+        .configure(journeys::routes)
         .configure(overview::routes)
         .configure(people::routes)
+        .configure(users::routes)
         .configure(deliveries::routes)
         .configure(destinations::routes)
+        .configure(audiences::routes)
         .default_service(web::to(no_such_page));
     config.service(people::first_admin()).service(pages);
 }

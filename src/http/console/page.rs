@@ -21,7 +21,7 @@ use crate::http::problem::ApiProblem;
 pub(super) type Answer = Result<HttpResponse, Refusal>;
 
 /// Styles, scripts and pictures of this server, and nothing else; no script and no style inside of pages.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A page before it is written out.

@@ -26,6 +26,7 @@ fn environment() -> Environment<'static> {
     });
     env.add_filter("seconds", |value: Value| f64::try_from(value).map(lasting).unwrap_or_default());
     env.add_filter("pretty", |value: Value| serde_json::to_string_pretty(&value).unwrap_or_default());
+    env.add_filter("json", |value: Value| serde_json::to_string(&value).unwrap_or_default());
     env.add_filter("url", |value: Value| segment(&plain(&value)));
     env.add_filter("fill", fill);
     env

@@ -103,7 +103,7 @@ fn place(subject: &str) -> Option<String> {
         "delivery" => "deliveries",
         "user" => "users",
         "person" => "people",
-        "token" => return Some("/console/tokens".to_owned()),
+        "team" | "token" => return Some(format!("/console/{kind}s")),
         _ => return None,
     };
     Some(format!("/console/{section}/{}", segment(key)))
@@ -120,6 +120,7 @@ mod tests {
             ("flow a b/c", Some("/console/flows/a%20b%2Fc")),
             ("person ann+x@example.com", Some("/console/people/ann%2Bx%40example.com")),
             ("token ci", Some("/console/tokens")),
+            ("team desk", Some("/console/teams")),
             ("admin token", None),
             ("replay rpl_1", None),
         ] {
