@@ -17,6 +17,7 @@ use crate::config::settings;
     after_help = "Examples:\n  \
         stagepost                                      serve on 127.0.0.1:8080, everything kept in ./data\n  \
         stagepost --listen 0.0.0.0:80 --definitions stagepost.toml\n  \
+        stagepost demo                                 look around in a clinic's week, kept nowhere\n  \
         stagepost check stagepost.toml                 find every mistake, offline\n  \
         stagepost apply stagepost.toml --dry-run       see what a running server would change\n  \
         stagepost copy --from sled:./data --to postgres://stagepost@db/stagepost\n  \

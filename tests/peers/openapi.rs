@@ -66,3 +66,20 @@ async fn every_answer_is_as_the_document_says() {
     let calls = calls.flatten().filter(|(method, _)| *method != "parameters").count();
     assert!(said.contains(&format!("Tested: {}", calls - 2)), "{calls} calls: {said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_holds_to_its_schema() {
+    let server = Server::new("").with("STAGEPOST_STORE", "memory:").started().await;
+    let document = server.api().get("/api/openapi.json").await.to_string();
+    let file = server.folder().join("openapi.json");
+    std::fs::write(&file, document).expect("the document's file");
+    let output = Command::new(peers::python())
+        .arg(peers::script("openapi_examples.py"))
+        .stdin(std::fs::File::open(file).expect("the document's file"))
+        .output()
+        .expect("python");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    let count = said.strip_suffix(" examples\n").and_then(|count| count.parse::<usize>().ok());
+    assert!(count.is_some_and(|count| count > 100), "{said}{wrong}");
+}

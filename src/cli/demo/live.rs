@@ -43,19 +43,18 @@ pub(super) async fn go_on(base_url: String, seed: u64, users: Vec<User>, clock: 
         let (seed, week) = (random.random(), Week::until(clock.now()));
         for planned in plan(seed, &users, week) {
             let Act::Post { event, .. } = planned.act else { continue };
+            let Some((path, body)) = request(*event, seed) else { continue };
             tokio::time::sleep(Duration::from_millis(random.random_range(700..2000))).await;
             if random.random_bool(0.03) {
-                let (path, body) = WRONG[random.random_range(0..WRONG.len())];
-                send(&client, &base_url, path, body.to_owned()).await;
+                let wrong = WRONG[random.random_range(0..WRONG.len())];
+                send(&client, &base_url, wrong.0, wrong.1.to_owned()).await;
             }
-            if let Some((path, body)) = request(*event, seed) {
-                send(&client, &base_url, path, body.to_string()).await;
-            }
+            send(&client, &base_url, path, body.to_string()).await;
         }
     }
 }
 
-/// The post that the event came from, had it come just now.
+/// The post that the event came from, had it come just now; `None` where it says nothing new.
 fn request(event: Event, seed: u64) -> Option<(&'static str, Value)> {
     let user_id = event.user_id?;
     let call = match event.call {
@@ -74,8 +73,8 @@ fn request(event: Event, seed: u64) -> Option<(&'static str, Value)> {
             ("/v1/track", json!({ "event": event, "properties": properties }))
         }
         Call::Page { name, .. } => ("/v1/page", json!({ "name": name })),
-        Call::Identify { traits } => ("/v1/identify", json!({ "traits": traits })),
-        Call::Screen { .. } | Call::Group { .. } | Call::Alias { .. } => return None,
+        // They are known already.
+        Call::Identify { .. } | Call::Screen { .. } | Call::Group { .. } | Call::Alias { .. } => return None,
     };
     let (path, mut body) = call;
     body["userId"] = user_id.into();
