@@ -41,6 +41,15 @@ pub(super) fn render(name: &str, context: Json) -> Result<String, String> {
     template.render(Value::from(Serde(context))).map_err(|error| templates::explain(&error))
 }
 
+/// Whether that template can be read.
+///
+/// # Errors
+/// A message that names file and line.
+#[cfg(test)]
+pub(super) fn check(name: &str) -> Result<(), String> {
+    PAGES.get_template(name).map(|_| ()).map_err(|error| templates::explain(&error))
+}
+
 fn plain(value: &Value) -> String {
     if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() }
 }
