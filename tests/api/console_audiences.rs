@@ -72,7 +72,7 @@ fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
 /// The query in the editor's text.
 fn query(page: &str) -> String {
     let text = between(page, "id=\"f-query\"", "</textarea>").split_once('>').expect("a textarea").1;
-    text.replace("&#x27;", "'")
+    text.replace("&#39;", "'")
         .replace("&gt;", ">")
         .replace("&quot;", "\"")
         .replace("&#x2f;", "/")
@@ -161,7 +161,7 @@ async fn an_audience_is_made_in_the_form_and_its_members_are_seen() {
 
     let page = marketer.page("/console/audiences/big_spenders?said=saved").await;
     for shown in
-        ["Saved.", "Spend a lot.", "/console/users/u1", "/console/users/u3", "event(&#x27;Bought&#x27;)"]
+        ["Saved.", "Spend a lot.", "/console/users/u1", "/console/users/u3", "event(&#39;Bought&#39;)"]
     {
         assert!(page.contains(shown), "{shown} in {page}");
     }
@@ -203,7 +203,7 @@ async fn each_side_of_the_editor_follows_the_other() {
         "value=\"Seen\"",
         "name=\"g0.c1.audience\"",
         "name=\"g1.c0.trait\"",
-        "&#x27;a, b&#x27;, c",
+        "&#39;a, b&#39;, c",
     ] {
         assert!(page.contains(shown), "{shown} in {page}");
     }
@@ -215,7 +215,7 @@ async fn each_side_of_the_editor_follows_the_other() {
         .text();
     let told = between(&page, "id=\"text-wrong\"", "</div>");
     assert!(told.contains("line 1, column 15") && told.contains("did you mean"), "{told}");
-    assert!(told.contains("event(&#x27;Seen&#x27;).cuont() &gt; 2\n              ^</pre>"), "{told}");
+    assert!(told.contains("event(&#39;Seen&#39;).cuont() &gt; 2\n              ^</pre>"), "{told}");
 
     let page = marketer.press(place, "to-form", &with("ANY trait('x') = 1")).await.expect(200).text();
     assert!(
@@ -315,7 +315,7 @@ async fn a_preview_tells_who_would_be_in_and_why() {
     let preview = between(&page, "id=\"preview\"", "</section>");
     assert!(preview.contains("<b class=\"count\">2</b> users would be in"), "{preview}");
     assert!(preview.contains("/console/users/u3") && preview.contains("<b>300"), "{preview}");
-    assert!(preview.contains("sum(property(&#x27;total&#x27;)) &gt;= 100"), "{preview}");
+    assert!(preview.contains("sum(property(&#39;total&#39;)) &gt;= 100"), "{preview}");
     assert_eq!(app.get("/api/audiences").await["audiences"], json!([]));
 
     let value = [("name", "x"), ("query", "event('Bought').count()"), ("query_was", ""), ("form_was", "")];
@@ -339,7 +339,7 @@ async fn deleting_tells_its_consequences_first() {
     let page = marketer.page("/console/audiences/good_buyers/delete").await;
     assert!(page.contains("There is nobody to be told") && page.contains("Delete this audience"), "{page}");
     let gone = marketer.post("/console/audiences/good_buyers/delete", &[("exit", "true")]).await.expect(303);
-    assert_eq!(gone.header("location"), "/console/audiences?said=removed");
+    assert_eq!(gone.header("location"), "/console/audiences?said=deleting");
     let page = marketer.page("/console/audiences/buyers/delete").await;
     assert!(page.contains("Its 2 members are members no more."), "{page}");
     marketer.post("/console/audiences/buyers/delete", &[("exit", "false")]).await.expect(303);

@@ -22,7 +22,7 @@ mod connections;
 mod console_access;
 mod console_audiences;
 mod console_flows;
-mod console_journeys;
+pub(crate) mod console_journeys;
 pub(crate) mod console_live;
 mod console_people;
 mod console_users;

@@ -18,8 +18,7 @@
     body.set("do", action);
     body.set("part", "1");
     const answer = await fetch(location.href, { method: "POST", body });
-    // A page with mistakes on it is one, too.
-    if (!answer.ok && answer.status !== 422) throw new Error(String(answer.status));
+    if (!answer.ok) throw new Error(String(answer.status));
     return new DOMParser().parseFromString(await answer.text(), "text/html");
   }
 
@@ -42,6 +41,12 @@
     const text = document.getElementById("f-query");
     if (page.getElementById("text-wrong").children.length) text.setAttribute("aria-invalid", "true");
     else text.removeAttribute("aria-invalid");
+    // The caret may stand far to the right.
+    const shown = document.querySelector("#text-wrong pre");
+    if (!shown) return;
+    const lines = shown.textContent.split("\n");
+    const longest = Math.max(...lines.map((line) => line.length));
+    shown.scrollLeft = shown.scrollWidth * lines.at(-1).length / longest - shown.clientWidth / 2;
   }
 
   function failed() {
@@ -61,7 +66,7 @@
       if (action === "to-form" && right) put(page, "form-side");
       if (action !== "to-form" && right) document.getElementById("f-query").value = page.getElementById("f-query").value;
       put(page, "text-wrong", "key", "was");
-      if (action !== "to-form" || right) mark(page);
+      mark(page);
       if (page.getElementById("value-type")) put(page, "value-type");
       clearTimeout(later);
       if (right && !slow) later = setTimeout(preview, PREVIEW);
@@ -77,8 +82,9 @@
       const page = await press(action);
       if (turn !== typed) return;
       put(page, "form-side", "text-wrong", "was");
+      document.getElementById("preview").classList.add("stale");
       document.getElementById("f-query").value = page.getElementById("f-query").value;
-      const first = [...form.querySelectorAll('#form-side input[type="text"]')].find((input) => !input.value);
+      const first = [...form.querySelectorAll('#form-side input[type="text"]')].find((input) => !input.value && input.offsetParent);
       if (first && action.startsWith("add")) first.focus();
     } catch {
       failed();
@@ -98,6 +104,7 @@
       const page = await press("preview");
       if (turn === typed) {
         put(page, "preview", "text-wrong", "was");
+        document.getElementById("preview").classList.remove("stale");
         slow = Number(page.getElementById("preview").dataset.seconds) > QUICK;
         // What was typed right before the button was pressed has its consequences on the other side.
         const here = document.activeElement;
@@ -121,6 +128,7 @@
     else if (target.id === "f-query") action = "to-form";
     else if (target.name === "name") action = "name";
     if (!action) return;
+    if (action !== "name") document.getElementById("preview").classList.add("stale");
     clearTimeout(timer);
     clearTimeout(later);
     timer = setTimeout(() => (action === "name" ? name() : follow(action)), PAUSE);

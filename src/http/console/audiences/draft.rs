@@ -215,8 +215,11 @@ impl Draft {
         };
         let mut body = json!({
             "name": self.name, "query": self.text, "destinations": self.destinations, "enabled": self.enabled,
-            "include_anonymous": self.include_anonymous, "history": history, "description": self.description,
+            "include_anonymous": self.include_anonymous, "history": history,
         });
+        if !self.description.is_empty() {
+            body["description"] = self.description.as_str().into();
+        }
         if self.accounts {
             body["target"] = "accounts".into();
         }

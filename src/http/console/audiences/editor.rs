@@ -71,7 +71,8 @@ async fn answer(visit: &Visit, draft: &Draft, preview: Value, whole: bool) -> An
         true => hints::names(visit).await.map_err(|error| Refusal::of(visit, error))?,
         false => json!({ "events": [], "properties": [], "traits": [], "audiences": [] }),
     };
-    let status = if draft.is_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    // What the script asked while somebody types is no failure; a page that was sent and is wrong is one.
+    let status = if whole && draft.is_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let context = json!({ "draft": draft.shown(visit), "preview": preview, "names": names });
     Ok(Page::new(TEMPLATE, context).status(status).of(visit))
 }

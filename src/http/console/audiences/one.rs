@@ -14,6 +14,7 @@ use super::{found, list, place, sizes};
 use crate::domain::definition::{Class, Computation, Definition, History, Status};
 use crate::domain::figures::Grain;
 use crate::domain::ids::UserKey;
+use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::people::Scope;
 use crate::domain::profile::{Computed, Profile};
@@ -71,7 +72,8 @@ async fn context(visit: &Visit, it: &Arc<Computation>) -> Result<Value, EngineEr
                 let shown = traits::render(profile, computed);
                 json!({ "id": profile_view::name(&profile.key), "value": shown["value"], "since": shown["since"] })
             };
-            let page = traits::holders(visit.engine(), it, &request(visit), show).await?;
+            let page =
+                traits::holders(visit.engine(), it, &request(visit), limits::MAX_SCAN_SHOWN, show).await?;
             context["next"] = json!(visit.next(page.cursor.as_deref()));
             context["rows"] = page.rows.into();
         }

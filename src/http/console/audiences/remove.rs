@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::super::form::Form;
 use super::super::page::{Answer, Refusal};
-use super::super::render::segment;
 use super::super::see;
 use super::super::visit::Visit;
 use super::{found, kind, list, one, place};
@@ -40,11 +39,7 @@ pub(super) async fn post(visit: &Visit, class: Class, key: &str, form: &Form) ->
         .remove(kind(class), key, exit)
         .await
         .map_err(|error| Refusal::of(visit, error))?;
-    // One whose members are being told is there until the last one was.
-    let stays = exit && found(visit, class, key).is_ok();
-    Ok(see(&if stays {
-        format!("/console/{}/{}?said=deleting", place(class), segment(key))
-    } else {
-        format!("/console/{}?said=removed", place(class))
-    }))
+    // One whose members are being told is there until the last one was; that may be a moment or an hour.
+    let said = if exit && found(visit, class, key).is_ok() { "deleting" } else { "removed" };
+    Ok(see(&format!("/console/{}?said={said}", place(class))))
 }
