@@ -290,7 +290,7 @@ async fn the_navigation_leads_to_pages_for_those_who_may_see_them() {
     let places = places();
     let people = [console.somebody(Role::Admin).await, console.somebody(Role::Viewer).await];
     for (_, links) in frame::SECTIONS {
-        for (_, link, scope) in *links {
+        for (_, link, scope) in links {
             let Some(path) = link.strip_prefix("/console") else { continue };
             if !places.iter().any(|place| place.path == path && place.get) {
                 panic!("no page is at {link}");
