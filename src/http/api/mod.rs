@@ -9,7 +9,7 @@ mod audit;
 mod auth;
 mod body;
 mod csv;
-mod definitions;
+pub(in crate::http) mod definitions;
 pub(in crate::http) mod deliveries;
 pub(in crate::http) mod destinations;
 mod docs;
@@ -31,6 +31,7 @@ pub(in crate::http) mod test_send;
 mod tokens;
 mod traits;
 mod users;
+pub(in crate::http) mod write_keys;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(audiences::endpoints());
     all.extend(traits::endpoints());
     all.extend(definitions::endpoints());
+    all.extend(write_keys::endpoints());
     all.extend(destinations::endpoints());
     all.extend(presets::endpoints());
     all.extend(test_send::endpoints());

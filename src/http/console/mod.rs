@@ -6,15 +6,18 @@
 mod assets;
 mod chart;
 mod deliveries;
+mod destination_edit;
 mod destinations;
 mod flows;
 mod form;
 mod frame;
-mod live;
 mod journeys;
+mod live;
 mod overview;
 mod page;
 mod render;
+mod settings;
+mod sources;
 mod texts;
 mod users;
 mod visit;
@@ -46,7 +49,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(overview::routes)
         .configure(users::routes)
         .configure(deliveries::routes)
+        .configure(destination_edit::routes)
         .configure(destinations::routes)
+        .configure(sources::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }

@@ -245,7 +245,8 @@ fn what_is_shown_can_be_put_back() {
     for kind in Kind::ALL {
         for key in existing.keys(kind) {
             let definition = existing.get(kind, key).unwrap();
-            let shown = render::definition(&definition, &render::Shown { size: 7, progress: None });
+            let shown =
+                render::definition(&definition, &render::Shown { size: 7, progress: None, write_keys: true });
             for secret in ["s3cret", "t0ken", "Bearer"] {
                 assert!(!shown.to_string().contains(secret), "{shown}");
             }
