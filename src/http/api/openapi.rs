@@ -13,6 +13,8 @@ use crate::http::problem::{ApiProblem, Code};
 const DOCUMENT: &str = include_str!("openapi.json");
 /// The calls and schemas of people, tokens and the audit log.
 const PEOPLE: &str = include_str!("openapi/people.json");
+/// Those of going over to another write key.
+const WRITE_KEYS: &str = include_str!("openapi/write_keys.json");
 
 /// The document with this version and the server's address filled in.
 pub(super) fn filled_in(public_url: &str) -> Result<Value, ApiProblem> {
@@ -23,6 +25,7 @@ pub(super) fn filled_in(public_url: &str) -> Result<Value, ApiProblem> {
     };
     let mut document: Value = read(DOCUMENT)?;
     merge(&mut document, read(PEOPLE)?);
+    merge(&mut document, read(WRITE_KEYS)?);
     say_scopes(&mut document);
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["servers"][0]["url"] = if public_url.is_empty() { "/" } else { public_url }.into();
