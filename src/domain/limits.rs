@@ -415,6 +415,8 @@ pub const DEFAULT_PAGE: usize = 100;
 pub const MAX_PAGE: usize = 1000;
 /// Records looked through for one page of a filtered list before the page is handed out as it is, with a cursor.
 pub const MAX_SCAN: usize = 20_000;
+/// The same for a page of the console, which is to be there at once.
+pub const MAX_SCAN_SHOWN: usize = 2_000;
 /// How much of an audience's sizes per hour is shown unless asked otherwise.
 pub const HOURLY_SIZES_SHOWN: Span = Span::from_days(7);
 /// How much of an audience's sizes per day is shown unless asked otherwise.

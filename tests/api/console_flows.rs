@@ -62,7 +62,7 @@ async fn a_flow_tells_how_its_journeys_fare() {
     let funnel = between(&page, "<ol class=\"funnel\">", "</ol>");
     let shares: Vec<&str> = funnel.split("<b>").skip(1).map(|rest| between(rest, "</b> · ", " %")).collect();
     assert_eq!(shares, ["100.0", "66.7", "33.3"], "{funnel}");
-    assert!(funnel.contains("1 did not come from the stage before"), "{funnel}");
+    assert!(funnel.contains("1 fewer than at the stage before"), "{funnel}");
     assert!(page.contains("<b>2</b><span>active") && page.contains("<b>1</b><span>completed"), "{page}");
     assert!(between(&page, "How journeys ended", "</section>").contains("completed: 1"), "{page}");
     assert!(ann.page("/console/flows").await.contains("3 journeys began in the last 14 days"));

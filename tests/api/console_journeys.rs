@@ -10,9 +10,10 @@ use crate::studio::{FLOW, body, definitions, post_stage};
 
 const MINUTE: i64 = 60_000;
 
-/// A person's browser.
+/// A person's browser. It goes nowhere by itself.
 pub struct Browser<'a> {
     app: &'a TestApp,
+    client: reqwest::Client,
     cookie: String,
 }
 
@@ -24,11 +25,21 @@ impl<'a> Browser<'a> {
         let new = NewPerson { email, name, role, password: "a long enough password".to_owned() };
         let person = app.engine().add_person(new).await.expect("a person");
         let secret = app.engine().begin_session(person.id).await.expect("a session");
-        Self { app, cookie: format!("stagepost_session={secret}") }
+        Self { cookie: format!("stagepost_session={secret}"), ..Self::of_nobody(app) }
+    }
+
+    /// Somebody who did not sign in.
+    fn of_nobody(app: &'a TestApp) -> Self {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        Self { app, client: client.build().expect("a client"), cookie: String::new() }
+    }
+
+    fn request(&self, method: reqwest::Method, place: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{place}", self.app.base())).header("cookie", &self.cookie)
     }
 
     pub async fn get(&self, place: &str) -> Got {
-        send(self.app.request("GET", place).header("cookie", &self.cookie)).await
+        send(self.request(reqwest::Method::GET, place)).await
     }
 
     /// The page there, which has to be one.
@@ -43,17 +54,10 @@ impl<'a> Browser<'a> {
         self.send_without_csrf(place, &[fields, &[("csrf", csrf.as_str())]].concat()).await
     }
 
-    pub async fn send_without_csrf(&self, place: &str, fields: &[(&str, &str)]) -> Got {
+    async fn send_without_csrf(&self, place: &str, fields: &[(&str, &str)]) -> Got {
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let request = client.build().expect("a client").post(format!("{}{place}", self.app.base()));
-        send(
-            request
-                .header("cookie", &self.cookie)
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(body),
-        )
-        .await
+        let request = self.request(reqwest::Method::POST, place);
+        send(request.header("content-type", "application/x-www-form-urlencoded").body(body)).await
     }
 }
 
@@ -233,8 +237,8 @@ async fn only_operators_act_and_only_from_their_own_pages() {
         assert!(got.text().contains("Nothing was done"), "{}", got.text());
     }
     assert_eq!(app.get(&format!("/api/journeys/{id}")).await["status"], "stalled");
-    let stranger = app.request("GET", "/console/inbox").send().await.expect("an answer");
-    assert!(stranger.url().as_str().contains("/console/sign-in"), "{}", stranger.url());
+    let stranger = Browser::of_nobody(&app).get("/console/inbox?tab=snoozed").await.expect(303);
+    assert_eq!(stranger.header("location"), "/console/sign-in?back=%2Fconsole%2Finbox%3Ftab%3Dsnoozed");
     app.finish().await;
 }
 

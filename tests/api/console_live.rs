@@ -42,6 +42,13 @@ impl Viewer {
         send(self.request(app, path)).await
     }
 
+    /// The answer itself, wherever it says to go.
+    pub async fn without_following(&self, app: &TestApp, path: &str) -> Got {
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let request = client.build().expect("an HTTP client").get(format!("{}{path}", app.base()));
+        send(request.header("cookie", &self.cookie)).await
+    }
+
     /// A page that is there.
     pub async fn page(&self, app: &TestApp, path: &str) -> String {
         let got = self.get(app, path).await;
@@ -302,12 +309,12 @@ async fn a_refused_post_says_why() {
     let mut app = shop(&Receiver::taking_all()).await;
     app.allow_rejections();
     let viewer = Viewer::of(&app).await;
-    let call = json!({ "writeKey": "wk_website", "userId": "u1", "event": 7, "note": HOSTILE });
+    let call = json!({ "writeKey": "wk_website", "userId": "u1", "note": HOSTILE });
     app.post_json("/v1/track", &call).await.expect(400);
     let refused = app.get("/api/events?type=rejected").await;
     let id = refused["events"][0]["id"].as_str().expect("an id").to_owned();
     let page = viewer.page(&app, &format!("/console/live/{id}")).await;
-    for part in ["invalid_field", "<code>event</code>", "[write key]", "/console/sources/web"] {
+    for part in ["no_event", "<code>event</code>", "[write key]", "/console/sources/web"] {
         assert!(page.contains(part), "{part} in {page}");
     }
     assert!(!page.contains("wk_website") && !page.contains("<script>alert"), "{page}");

@@ -8,6 +8,7 @@
 const BACKEND: support::stores::Backend = support::stores::Backend::Memory;
 
 pub(crate) mod app;
+pub(crate) mod console;
 pub(crate) mod http;
 #[path = "../support/mod.rs"]
 pub(crate) mod support;
@@ -18,10 +19,13 @@ mod audiences;
 mod backpressure;
 mod computations;
 mod connections;
+mod console_access;
+mod console_audiences;
 mod console_destinations;
 mod console_flows;
-mod console_journeys;
+pub(crate) mod console_journeys;
 pub(crate) mod console_live;
+mod console_people;
 mod console_sources;
 mod console_users;
 mod deliveries;

@@ -215,7 +215,12 @@ fn written(body: &Body, params: &Params) -> Result<Value, ApiProblem> {
     if problems.is_empty() { Ok(written) } else { Err(ApiProblem::fields(Code::InvalidDefinition, problems)) }
 }
 
-fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definition, ApiProblem> {
+/// Reads one definition as it is put.
+pub(in crate::http) fn read_one(
+    kind: Kind,
+    key: Option<&str>,
+    body: &Value,
+) -> Result<Definition, ApiProblem> {
     document::read_one(kind, key, body)
         .map_err(|problems| ApiProblem::fields(Code::InvalidDefinition, problems))
 }
@@ -264,7 +269,7 @@ fn with_health(engine: &Engine, destination: &Destination, counts: &Counts) -> V
 }
 
 /// What is shown beside a computation.
-fn beside(engine: &Engine, computation: &Computation, counts: &Counts) -> Shown {
+pub(in crate::http) fn beside(engine: &Engine, computation: &Computation, counts: &Counts) -> Shown {
     let size = counts.members.get(&computation.id).copied().unwrap_or(0);
     let backfills = engine.backfills();
     let backfill = backfills.iter().find(|it| it.computations.iter().any(|of| of.id == computation.id));

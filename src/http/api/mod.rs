@@ -4,7 +4,7 @@
 //! document to them.
 
 mod accounts;
-mod audiences;
+pub(super) mod audiences;
 mod audit;
 mod auth;
 mod body;
@@ -23,13 +23,13 @@ mod openapi;
 mod params;
 mod people;
 mod presets;
-mod preview;
+pub(in crate::http) mod preview;
 pub(in crate::http) mod replays;
 mod state;
 pub(in crate::http) mod stream;
 pub(in crate::http) mod test_send;
 mod tokens;
-mod traits;
+pub(in crate::http) mod traits;
 mod users;
 pub(in crate::http) mod write_keys;
 
@@ -83,17 +83,20 @@ fn open_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::at("/api/openapi.json").get_open(openapi::document),
         Endpoint::at("/api/docs").get_open(docs::page),
+        Endpoint::at("/api/docs/{file}").get_open(docs::asset),
     ]
 }
 
 /// Registers the management API; the state has to be there as `web::Data<ApiState>`.
 pub fn configure(config: &mut web::ServiceConfig) {
     for endpoint in open_endpoints() {
-        config.service(endpoint.service(""));
+        config.service(endpoint.service("", &[]));
     }
     let mut scope = web::scope(PREFIX).app_data(web::PayloadConfig::new(limits::MAX_API_BODY));
-    for endpoint in endpoints() {
-        scope = scope.service(endpoint.service(PREFIX));
+    let endpoints = endpoints();
+    let yielded: Vec<_> = endpoints.iter().filter_map(Endpoint::yielded).collect();
+    for endpoint in endpoints {
+        scope = scope.service(endpoint.service(PREFIX, &yielded));
     }
     // The last one wrapped is the first one asked: headers come onto refusals too.
     config.service(

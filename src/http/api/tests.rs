@@ -180,6 +180,9 @@ async fn wrong_paths_methods_and_parameters_are_named() {
             assert!([400, 404].contains(&got.status), "{method} {}: {}", endpoint.path(), got.status);
         }
     }
+    // Two share this path: what one takes and what the other one does.
+    let got = api.call("PATCH", "/api/audiences/preview", Value::Null).await;
+    assert_eq!((got.status, got.header("allow")), (405, "POST, GET, PUT, DELETE"));
     let got = api.call("GET", "/api/journeys?status=open", Value::Null).await;
     assert_eq!(got.status, 400);
     assert_eq!(got.json()["errors"][0]["field"], "status");

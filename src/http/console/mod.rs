@@ -4,6 +4,9 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
+
+mod audiences;
+mod back;
 mod chart;
 mod deliveries;
 mod destination_edit;
@@ -15,6 +18,7 @@ mod journeys;
 mod live;
 mod overview;
 mod page;
+mod people;
 mod render;
 mod settings;
 mod sources;
@@ -25,7 +29,7 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpResponse, web};
 
 use crate::domain::limits;
@@ -47,13 +51,15 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(live::routes)
         .configure(journeys::routes)
         .configure(overview::routes)
+        .configure(people::routes)
         .configure(users::routes)
         .configure(deliveries::routes)
         .configure(destination_edit::routes)
         .configure(destinations::routes)
         .configure(sources::routes)
+        .configure(audiences::routes)
         .default_service(web::to(no_such_page));
-    config.service(pages);
+    config.service(people::first_admin()).service(pages);
 }
 
 async fn no_such_page(visit: Visit) -> Answer {
@@ -62,5 +68,8 @@ async fn no_such_page(visit: Visit) -> Answer {
 
 /// Go and look there.
 fn see(place: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, place))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish()
 }

@@ -9,7 +9,7 @@ const pause = document.getElementById("live-pause");
 const none = document.getElementById("live-none");
 const most = Number(live.dataset.window);
 
-// Ids of what is shown or waits: what is told twice is shown once.
+// The newest ids that were told, the oldest of them first: what is told twice is shown once.
 const known = new Set([...list.querySelectorAll("tr[data-id]")].map((row) => row.dataset.id));
 let waiting = []; // oldest first: what came since the list was drawn last
 let letGo = 0; // of these, how many are gone because there were too many
@@ -57,14 +57,12 @@ function gap(text) {
 function draw() {
   drawing = null;
   if (paused) return;
-  if (letGo > 0) waiting.unshift({ gap: filled(words.letGo, letGo) });
   for (const line of waiting) list.prepend(line.gap ? gap(line.gap) : rowOf(line));
+  while (list.children.length > most) list.lastElementChild.remove();
+  // What was let go came before all that is shown now.
+  if (letGo > 0) list.append(gap(filled(words.letGo, letGo)));
   waiting = [];
   letGo = 0;
-  while (list.children.length > most) {
-    known.delete(list.lastElementChild.dataset.id);
-    list.lastElementChild.remove();
-  }
   none.hidden = list.children.length > 0;
   const first = document.getElementById("nothing-yet");
   if (first && list.children.length > 0) first.remove();
@@ -73,7 +71,7 @@ function draw() {
 function wait(line) {
   waiting.push(line);
   while (waiting.length > most) {
-    known.delete(waiting.shift().id);
+    waiting.shift();
     letGo += 1;
   }
   if (paused) pause.textContent = filled(words.goOn, waiting.length + letGo);
@@ -85,6 +83,8 @@ function take(message) {
   const line = JSON.parse(message.data);
   if (known.has(line.id)) return;
   known.add(line.id);
+  // As many as may be told again, and then some.
+  if (known.size > 4 * most) known.delete(known.values().next().value);
   wait(line);
 }
 

@@ -151,7 +151,7 @@ fn levels(name: &str, form: &FlowForm, templates: &Templates, zone: &str) -> Vec
             flow: name,
             stage: &level.own["stage"],
             after: &level.own["after"],
-            level: index + 1,
+            level: u32::try_from(index + 1).unwrap_or(u32::MAX),
             zone,
         };
         let action = |action: &BTreeMap<&'static str, String>| {

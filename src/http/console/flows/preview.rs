@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::super::page::Answer;
 use super::super::render::segment;
 use super::super::visit::Visit;
+use super::words;
 use crate::delivery::templates::{Templates, TextKind, preview_text};
 use crate::domain::decide::in_words;
 use crate::domain::definition::{Channel, Flow};
@@ -27,7 +28,7 @@ pub(super) struct About<'a> {
     pub flow: &'a str,
     pub stage: &'a str,
     pub after: &'a str,
-    pub level: usize,
+    pub level: u32,
     pub zone: &'a str,
 }
 
@@ -116,33 +117,30 @@ pub(super) fn of_flow(visit: &Visit, flow: &Flow) -> Vec<Value> {
     let team = flow.team.as_ref().and_then(|key| definitions.teams.get(key));
     let zone = team.map_or("UTC", |team| team.time_zone.name());
     let mut previews = Vec::new();
-    for level in &flow.escalation {
-        let number = flow.levels(&level.stage).find(|(.., known)| std::ptr::eq(*known, level));
-        let number = number.map_or(1, |(number, ..)| number);
-        let after = level.after.to_string();
-        let about = About {
-            flow: &flow.name,
-            stage: &level.stage,
-            after: &after,
-            level: usize::try_from(number).unwrap_or(1),
-            zone,
-        };
-        for channel in &level.actions {
-            let mut preview = match channel {
-                Channel::Email { template, .. } => of_mail(&templates, template, &about),
-                Channel::Call { text, .. } => {
-                    of_text(&templates, TextKind::Call, text.as_deref().unwrap_or_default(), &about)
-                }
-                Channel::Sms { text, .. } => {
-                    of_text(&templates, TextKind::Sms, text.as_deref().unwrap_or_default(), &about)
-                }
-                Channel::Webhook { .. } | Channel::StudioExecution { .. } | Channel::Task { .. } => continue,
-            };
-            preview["stage"] = level.stage.as_str().into();
-            preview["level"] = number.into();
-            preview["channel"] = channel.as_str().into();
-            previews.push(preview);
+    for stage in words::stages(flow) {
+        for (number, _, level) in flow.levels(stage) {
+            let after = level.after.to_string();
+            let about = About { flow: &flow.name, stage, after: &after, level: number, zone };
+            for channel in level.actions.iter().chain(words::instead(level)) {
+                let Some(mut preview) = of_channel(&templates, channel, &about) else { continue };
+                preview["stage"] = stage.into();
+                preview["level"] = number.into();
+                preview["channel"] = channel.as_str().into();
+                previews.push(preview);
+            }
         }
     }
     previews
+}
+
+/// What a channel says; `None` where it says nothing.
+fn of_channel(templates: &Templates, channel: &Channel, about: &About<'_>) -> Option<Value> {
+    let of_text =
+        |kind, text: &Option<String>| of_text(templates, kind, text.as_deref().unwrap_or_default(), about);
+    match channel {
+        Channel::Email { template, .. } => Some(of_mail(templates, template, about)),
+        Channel::Call { text, .. } => Some(of_text(TextKind::Call, text)),
+        Channel::Sms { text, .. } => Some(of_text(TextKind::Sms, text)),
+        Channel::Webhook { .. } | Channel::StudioExecution { .. } | Channel::Task { .. } => None,
+    }
 }

@@ -9,17 +9,30 @@ use crate::domain::time::Timestamp;
 
 /// The stages that a flow watches, each with its levels: `{stage, levels: [{number, after, does, outside, instead, repeat}]}`.
 pub(super) fn ladder(flow: &Flow) -> Vec<Value> {
+    let of_stage = |stage: &str| {
+        let levels = flow.levels(stage).map(|(number, _, level)| shown(number, level, flow.team.is_some()));
+        json!({ "stage": stage, "levels": levels.collect::<Vec<_>>() })
+    };
+    stages(flow).into_iter().map(of_stage).collect()
+}
+
+/// The stages that a flow watches.
+pub(super) fn stages(flow: &Flow) -> Vec<&str> {
     let mut stages: Vec<&str> = Vec::new();
     for level in &flow.escalation {
         if !stages.contains(&level.stage.as_str()) {
             stages.push(&level.stage);
         }
     }
-    let of_stage = |stage: &str| {
-        let levels = flow.levels(stage).map(|(number, _, level)| shown(number, level, flow.team.is_some()));
-        json!({ "stage": stage, "levels": levels.collect::<Vec<_>>() })
-    };
-    stages.into_iter().map(of_stage).collect()
+    stages
+}
+
+/// What a level does outside the hours instead.
+pub(super) fn instead(level: &Level) -> &[Channel] {
+    match &level.outside_hours {
+        OutsideHours::Instead(actions) => actions,
+        OutsideHours::Wait | OutsideHours::Send => &[],
+    }
 }
 
 fn shown(number: u32, level: &Level, has_team: bool) -> Value {
@@ -28,10 +41,6 @@ fn shown(number: u32, level: &Level, has_team: bool) -> Value {
         OutsideHours::Send if has_team => text("ladder.sends"),
         OutsideHours::Wait | OutsideHours::Send => String::new(),
         OutsideHours::Instead(_) => text("ladder.instead"),
-    };
-    let instead = match &level.outside_hours {
-        OutsideHours::Instead(actions) => actions.as_slice(),
-        OutsideHours::Wait | OutsideHours::Send => &[],
     };
     let repeat = level.repeat.map(|repeat| {
         let times = repeat.times.to_string();
@@ -42,7 +51,7 @@ fn shown(number: u32, level: &Level, has_team: bool) -> Value {
         "after": level.after,
         "does": level.actions.iter().map(channel).collect::<Vec<_>>(),
         "outside": outside,
-        "instead": instead.iter().map(channel).collect::<Vec<_>>(),
+        "instead": instead(level).iter().map(channel).collect::<Vec<_>>(),
         "repeat": repeat,
     })
 }
