@@ -8,6 +8,7 @@ use super::handle::Engine;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::event::Event;
 use crate::domain::external_ids;
+use crate::domain::figures::{Family, FigurePoint, Grain};
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::limits;
@@ -52,6 +53,17 @@ impl Engine {
         to: Timestamp,
     ) -> Read<Vec<SizePoint>> {
         Ok(self.shared.store.audience_sizes(audience_id, per, from, to).await?)
+    }
+    /// What was counted of a subject: the points that begin at or after `from` and before `to`.
+    pub async fn figures(
+        &self,
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Read<Vec<FigurePoint>> {
+        Ok(self.shared.store.figures(family, subject, grain, from, to).await?)
     }
     /// How many are members of both audiences.
     pub async fn overlap(&self, one: &str, other: &str) -> Read<u64> {

@@ -3,6 +3,7 @@
 mod act;
 pub mod api;
 mod caller;
+mod console;
 pub mod exposition;
 pub mod ingest;
 pub mod operations;
@@ -10,6 +11,7 @@ pub mod problem;
 mod profile_view;
 pub mod profiles;
 pub mod reply;
+mod sign_in;
 mod twilio;
 
 use std::io;
@@ -66,6 +68,7 @@ impl Server {
                 .configure(twilio::configure)
                 .configure(operations::configure)
                 .configure(act::configure)
+                .configure(console::configure)
                 .configure(api::configure)
                 .default_service(web::to(reply::not_found))
         })

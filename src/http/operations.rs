@@ -44,7 +44,8 @@ async fn readyz(state: web::Data<ApiState>, _: NoParams) -> HttpResponse {
         .json(json!({ "status": if ready { "ok" } else { "unavailable" }, "checks": said }))
 }
 
-fn checks(state: &ApiState) -> Vec<(&'static str, bool)> {
+/// What says whether the server does its work, by name.
+pub(super) fn checks(state: &ApiState) -> Vec<(&'static str, bool)> {
     let health = state.engine.health();
     let (waiting, most) = state.engine.queue();
     let mut checks = vec![

@@ -188,6 +188,16 @@ impl ApiProblem {
         Self { retry_after: Some(secs), ..self }
     }
 
+    /// What went wrong, in a line for itself and one for each field.
+    pub fn in_words(&self) -> String {
+        let fields = self.errors.iter().map(|error| match error.field.as_str() {
+            "" => error.message.clone(),
+            field => format!("{field}: {}", error.message),
+        });
+        let lines = [self.detail.clone()].into_iter().chain(fields).filter(|line| !line.is_empty());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
     /// The code.
     pub fn code(&self) -> Code {
         self.code

@@ -22,3 +22,5 @@ mod browser;
 mod check;
 mod driver;
 mod harness;
+mod pages;
+mod scene;

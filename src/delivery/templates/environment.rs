@@ -31,6 +31,8 @@ pub enum Kind {
     Sms,
     /// The pages that links of mails lead to. They are those that are built in, always.
     Act,
+    /// The console. Its pages are those that are built in, always.
+    Console,
 }
 
 impl Kind {
@@ -41,6 +43,7 @@ impl Kind {
             Self::Call => "call",
             Self::Sms => "sms",
             Self::Act => "act",
+            Self::Console => "console",
         }
     }
 }
@@ -60,7 +63,9 @@ pub(super) fn new(folder: Option<&Path>, kind: Kind, zone: Tz) -> Environment<'s
         },
     );
     filters::add_to(&mut env, zone);
-    let folder = folder.filter(|_| kind != Kind::Act).map(|folder| folder.join(kind.folder()));
+    let folder = folder
+        .filter(|_| !matches!(kind, Kind::Act | Kind::Console))
+        .map(|folder| folder.join(kind.folder()));
     env.set_loader(move |path| load(folder.as_ref(), kind, path));
     env
 }

@@ -118,6 +118,11 @@ impl Templates {
     }
 }
 
+/// An environment for the pages of the console, which are built in.
+pub fn pages(zone: Tz) -> Environment<'static> {
+    environment::new(None, Kind::Console, zone)
+}
+
 /// The zone whose clock times are shown by.
 fn zone(context: &Map<String, Value>) -> Tz {
     let name = context.get("timeZone").and_then(Value::as_str);
@@ -134,7 +139,8 @@ fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-fn explain(error: &Error) -> String {
+/// What went wrong with a template, with its file and line.
+pub fn explain(error: &Error) -> String {
     let place = match (error.name(), error.line()) {
         (Some(name), Some(line)) => format!("{name}:{line}: "),
         (Some(name), None) => format!("{name}: "),

@@ -1,0 +1,124 @@
+//! What stands around every page: the navigation, who has signed in, what was just done, the theme.
+
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::form::Form;
+use super::page::Answer;
+use super::visit::Visit;
+use super::{see, texts};
+use crate::domain::people::Scope;
+
+/// How long a browser remembers the theme.
+const THEME_DAYS: i64 = 365;
+
+/// The sections: name (in `texts.toml`, `nav`), place, and what one has to be allowed to do to see it.
+const SECTIONS: [(&str, &[(&str, &str, Scope)]); 4] = [
+    (
+        "watch",
+        &[
+            ("overview", "/console", Scope::Read),
+            ("inbox", "/console/inbox", Scope::Read),
+            ("journeys", "/console/journeys", Scope::Read),
+            ("flows", "/console/flows", Scope::Read),
+            ("live", "/console/live", Scope::Read),
+        ],
+    ),
+    (
+        "know",
+        &[
+            ("audiences", "/console/audiences", Scope::Read),
+            ("traits", "/console/traits", Scope::Read),
+            ("users", "/console/users", Scope::Read),
+        ],
+    ),
+    (
+        "connect",
+        &[
+            ("destinations", "/console/destinations", Scope::Read),
+            ("deliveries", "/console/deliveries", Scope::Read),
+            ("sources", "/console/sources", Scope::Read),
+        ],
+    ),
+    (
+        "manage",
+        &[
+            ("people", "/console/people", Scope::People),
+            ("tokens", "/console/tokens", Scope::People),
+            ("audit", "/console/audit", Scope::People),
+            ("api", "/api/docs", Scope::Read),
+        ],
+    ),
+];
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/theme").route(web::post().to(choose_theme)));
+}
+
+/// The frame of a page for that visit.
+pub(super) fn of_visit(visit: &Visit) -> Value {
+    let session = visit.caller.session.as_ref();
+    json!({
+        "nav": navigation(visit),
+        "url": visit.with(&[("said", None)]),
+        "theme": visit.theme,
+        "other_theme": if visit.theme == "dark" { "light" } else { "dark" },
+        "shown": session.map_or(visit.caller.name.as_str(), |session| session.shown.as_str()),
+        "role": session.map_or("", |session| session.role),
+        "may": Scope::ALL.iter().map(|scope| (scope.as_str(), visit.caller.may(*scope))).collect::<std::collections::BTreeMap<_, _>>(),
+        "csrf": session.map_or("", |session| session.csrf.as_str()),
+        "said": said(visit.asked("said")),
+        "now": visit.now,
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// The frame of a page for somebody who is not known.
+pub(super) fn of_nobody() -> Value {
+    json!({ "theme": "", "said": null, "csrf": "" })
+}
+
+/// What was just done, by its name in `texts.toml`, `said`: whoever makes a link can only choose among those.
+fn said(name: Option<&str>) -> Value {
+    let name = name.filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+    let text = name.and_then(|name| texts::all()["said"][name].as_str());
+    text.map_or(Value::Null, |text| json!({ "kind": "good", "text": text }))
+}
+
+fn navigation(visit: &Visit) -> Value {
+    let link = |(name, place, scope): &(&str, &str, Scope)| {
+        let inside = *place != "/console" && visit.path.starts_with(&format!("{place}/"));
+        let here = visit.path == *place || inside;
+        visit.caller.may(*scope).then(|| json!({ "name": name, "href": place, "here": here }))
+    };
+    let group = |(name, links): &(&str, &[(&str, &str, Scope)])| {
+        let links: Vec<Value> = links.iter().filter_map(link).collect();
+        (!links.is_empty()).then(|| json!({ "name": name, "links": links }))
+    };
+    SECTIONS.iter().filter_map(group).collect()
+}
+
+/// Keeps the theme in a cookie and goes back to where it was chosen.
+async fn choose_theme(visit: Visit, form: Form) -> Answer {
+    let fields = form.admitted(&visit, Scope::Read)?;
+    // Only to a page of this server: neither `//elsewhere` nor `https://elsewhere`.
+    let back = fields.text("back");
+    let back = if back == "/console" || back.starts_with("/console/") || back.starts_with("/console?") {
+        back
+    } else {
+        "/console"
+    };
+    let theme = if fields.text("theme") == "dark" { "dark" } else { "light" };
+    let cookie = Cookie::build("theme", theme)
+        .path("/")
+        .same_site(SameSite::Lax)
+        .max_age(Duration::days(THEME_DAYS))
+        .finish();
+    let mut response: HttpResponse = see(back);
+    // A cookie of plain letters is always one.
+    if response.add_cookie(&cookie).is_err() {
+        tracing::warn!("the theme could not be kept");
+    }
+    Ok(response)
+}

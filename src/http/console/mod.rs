@@ -1,0 +1,49 @@
+//! The console: pages for ops, marketers and Studio authors, made on the server from `templates/console/`.
+//!
+//! One file per page or pair of pages, each with its `routes()`. A page is asked for with a [`visit::Visit`], which knows who asks;
+//! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
+
+mod assets;
+mod chart;
+mod form;
+mod frame;
+mod overview;
+mod page;
+mod render;
+mod texts;
+mod visit;
+
+#[cfg(test)]
+mod tests;
+
+use actix_web::http::header::LOCATION;
+use actix_web::{HttpResponse, web};
+
+use crate::domain::limits;
+
+use self::page::{Answer, Refusal};
+use self::visit::Visit;
+
+/// Where all pages are.
+const PREFIX: &str = "/console";
+
+/// Registers the pages. The app needs `web::Data<ApiState>`.
+pub fn configure(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/").route(web::get().to(|| async { see("/console") })));
+    let pages = web::scope(PREFIX)
+        .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
+        .configure(assets::routes)
+        .configure(frame::routes)
+        .configure(overview::routes)
+        .default_service(web::to(no_such_page));
+    config.service(pages);
+}
+
+async fn no_such_page(visit: Visit) -> Answer {
+    Err(Refusal::not_found(&visit, "page"))
+}
+
+/// Go and look there.
+fn see(place: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
+}
