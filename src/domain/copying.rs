@@ -36,11 +36,14 @@ pub enum RecordKind {
     UnknownFlows,
     /// The hash of the admin token.
     AdminToken,
+    /// People, tokens and who changed what. Sessions stay behind, so that whoever signs out, or is signed out, in one of the two
+    /// stores is not signed in any more in the other.
+    Shelves,
 }
 
 impl RecordKind {
     /// All, in the order in which they are copied.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Events,
         Self::Profiles,
         Self::LeafPages,
@@ -56,6 +59,7 @@ impl RecordKind {
         Self::Replays,
         Self::UnknownFlows,
         Self::AdminToken,
+        Self::Shelves,
     ];
 
     /// What people call them.
@@ -76,6 +80,7 @@ impl RecordKind {
             Self::Replays => "replays",
             Self::UnknownFlows => "unknown flows",
             Self::AdminToken => "admin token",
+            Self::Shelves => "people, tokens and audit",
         }
     }
 }

@@ -314,6 +314,12 @@ pub const MIN_PATIENCE: Span = Span::from_secs(1);
 /// Most entries of a list or table that is a preset's setting.
 pub const MAX_SETTING_ENTRIES: usize = 100;
 
+// --- the console ------------------------------------------------------------------------------------------------
+/// Longest key of a record on a shelf, in bytes.
+pub const MAX_SHELF_KEY: usize = 256;
+/// Largest record on a shelf, in bytes.
+pub const MAX_SHELF_VALUE: usize = 64 * 1024;
+
 // --- requests ---------------------------------------------------------------------------------------------------
 /// Largest body of a call that a mapping makes, in bytes before compression.
 pub const MAX_CALL_BYTES: usize = 1024 * 1024;

@@ -37,7 +37,7 @@ pub struct Entry {
     pub value: Vec<u8>,
 }
 
-/// A record that is set or removed.
+/// A record that is set or removed. One that was not there and is not to be writes nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryWrite {
     /// Where.

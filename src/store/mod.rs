@@ -12,6 +12,7 @@ pub mod memory;
 mod paging;
 pub mod postgres;
 pub mod seal;
+mod shelves;
 pub mod sled;
 mod unlisted;
 
@@ -440,14 +441,10 @@ pub trait Store: Send + Sync + 'static {
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>>;
 
     /// The record with that key on a shelf.
-    async fn entry(&self, _shelf: Shelf, _key: &str) -> Result<Option<Vec<u8>>> {
-        Ok(None)
-    }
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>>;
 
     /// The records of a shelf, from the highest key down.
-    async fn entries(&self, _shelf: Shelf, _page: &PageRequest) -> Result<Page<Entry>> {
-        Ok(Page { rows: Vec::new(), cursor: None })
-    }
+    async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>>;
 
     /// What was counted of a subject: the points that begin at or after `from` and before `to`, in the order of time, then of details.
     async fn figures(

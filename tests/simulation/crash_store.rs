@@ -17,6 +17,7 @@ use stagepost::domain::lease::{Lease, LeaseAsk};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::{MessageHash, Profile};
 use stagepost::domain::replay::Replay;
+use stagepost::domain::shelf::{Entry, Shelf};
 use stagepost::domain::sizes::{Per, SizePoint};
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::store::{
@@ -251,6 +252,12 @@ impl Store for CrashStore {
     }
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
         self.inner.deliveries(filter, page).await
+    }
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>> {
+        self.inner.entry(shelf, key).await
+    }
+    async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
+        self.inner.entries(shelf, page).await
     }
     async fn unknown_flows(&self) -> Result<Vec<String>> {
         self.inner.unknown_flows().await

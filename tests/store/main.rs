@@ -16,6 +16,7 @@ mod picture;
 mod postgres;
 mod sealing;
 mod sharing;
+mod shelves;
 mod sled_only;
 mod sql;
 mod suite;

@@ -97,6 +97,10 @@ fn few(changes: &ChangeSet, add: &mut impl FnMut(&[&[u8]], &[u8])) -> Result<()>
     }
     changes.unknown_flows.iter().for_each(|flow| add(&[b"u", flow.as_bytes()], &[]));
     changes.admin_token_hash.iter().for_each(|hash| add(&[b"k"], hash.as_bytes()));
+    for write in &changes.entries {
+        let value = write.value.as_deref().unwrap_or_default();
+        add(&[b"g", write.shelf.as_str().as_bytes(), b"\0", write.key.as_bytes()], value);
+    }
     Ok(())
 }
 

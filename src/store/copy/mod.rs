@@ -242,6 +242,7 @@ fn count(changes: &ChangeSet) -> u64 {
         changes.replays.len(),
         changes.unknown_flows.len(),
         usize::from(changes.admin_token_hash.is_some()),
+        changes.entries.len(),
     ];
     u64::try_from(lengths.iter().sum::<usize>()).unwrap_or(u64::MAX)
 }

@@ -10,6 +10,7 @@ use crate::domain::ids::{DeliveryId, UserKey};
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::profile::Profile;
+use crate::domain::shelf::{Entry, EntryWrite, Shelf};
 use crate::domain::sizes::Per;
 use crate::domain::time::Timestamp;
 use crate::store::unlisted::opened;
@@ -18,7 +19,7 @@ use crate::store::{RecordPart, Result, Store, StoreError, Unlisted};
 /// How many records of that kind make one change set: a few thousand that are small, fewer of those that may be large.
 pub(super) fn step(kind: RecordKind) -> usize {
     match kind {
-        RecordKind::Profiles | RecordKind::LeafPages => 250,
+        RecordKind::Profiles | RecordKind::LeafPages | RecordKind::Shelves => 250,
         RecordKind::Events | RecordKind::ArchivedJourneys | RecordKind::Deliveries => 500,
         RecordKind::MessageIds
         | RecordKind::ExternalIds
@@ -53,6 +54,7 @@ pub(super) async fn part(
         RecordKind::Members => return members(store, after, limit).await,
         RecordKind::Sizes => return sizes(store, after).await,
         RecordKind::Deliveries => return deliveries(store, after, limit).await,
+        RecordKind::Shelves => return shelves(store, after, limit).await,
         // Of the others there are few: all are handed out at once.
         _ if after.is_some() => return Ok(RecordPart::default()),
         RecordKind::Definitions => {
@@ -136,6 +138,28 @@ async fn members(store: &dyn Store, after: Option<&[u8]>, limit: usize) -> Resul
     let place: MembersPlace = (audience_id.clone(), page.cursor);
     let last = serde_json::to_vec(&place).expect("two texts are JSON");
     Ok(RecordPart { changes: ChangeSet { memberships, ..ChangeSet::default() }, last: Some(last) })
+}
+
+/// The shelves that are copied.
+const SHELVES: [Shelf; 3] = [Shelf::People, Shelf::Tokens, Shelf::Audit];
+
+/// A shelf's number, and the place in the list of its records; `None`: behind its last one.
+type ShelfPlace = (usize, Option<String>);
+
+async fn shelves(store: &dyn Store, after: Option<&[u8]>, limit: usize) -> Result<RecordPart> {
+    let read = |after: &[u8]| serde_json::from_slice::<ShelfPlace>(after).map_err(|_| no_place(after));
+    let (number, cursor) = match after.map(read).transpose()? {
+        None => (0, None),
+        Some((number, None)) => (number + 1, None),
+        Some(place) => place,
+    };
+    let Some(shelf) = SHELVES.get(number).copied() else { return Ok(RecordPart::default()) };
+    let page = store.entries(shelf, &PageRequest { limit: limit.min(limits::MAX_PAGE), cursor }).await?;
+    let write = |Entry { key, value }| EntryWrite { shelf, key, was: None, value: Some(value) };
+    let entries = page.rows.into_iter().map(write).collect();
+    let place: ShelfPlace = (number, page.cursor);
+    let last = serde_json::to_vec(&place).expect("a number and a text are JSON");
+    Ok(RecordPart { changes: ChangeSet { entries, ..ChangeSet::default() }, last: Some(last) })
 }
 
 async fn sizes(store: &dyn Store, after: Option<&[u8]>) -> Result<RecordPart> {

@@ -2,6 +2,7 @@
 
 mod lists;
 mod sharing;
+mod shelves;
 mod sizes;
 mod state;
 mod unlisted;
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 
 use super::{
     Counts, DeliveryPart, Done, EventFilter, Member, RecordPart, Result, Rulebook, Store, StoreStats,
-    Unlisted, all_leases,
+    Unlisted, all_leases, shelves as shelf_rules,
 };
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, Revisions};
@@ -28,6 +29,7 @@ use crate::domain::lease::{Lease, LeaseAsk};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::{Entry, Shelf};
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
 
@@ -118,13 +120,13 @@ impl Store for MemoryStore {
     }
 
     async fn begin_commit(&self, changes: &ChangeSet, done: Done) -> Result<()> {
-        let written = match &self.sharing {
+        let written = shelf_rules::check(&changes.entries).and_then(|()| match &self.sharing {
             None => {
                 self.state().apply(changes);
                 Ok(())
             }
             Some(_) => self.state().apply_shared(changes),
-        };
+        });
         done(written.as_ref().copied());
         written
     }
@@ -314,6 +316,14 @@ impl Store for MemoryStore {
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
         self.state().list_deliveries(filter, page)
+    }
+
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.state().entry(shelf, key).cloned())
+    }
+
+    async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
+        self.state().list_entries(shelf, page)
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

@@ -49,6 +49,8 @@ impl State {
             stored.map(|delivery| (delivery.status, delivery.next_attempt_at)) == write.was
         };
         refuse_unless(changes.deliveries.iter().all(is_as_it_was), "a delivery")?;
+        let entries = changes.entries.iter().all(|write| self.is_entry_as_it_was(write));
+        refuse_unless(entries, "a record on a shelf")?;
         let is_where_it_was = |write: &CopyWrite| self.copy_mark == write.was;
         refuse_unless(changes.copied.as_ref().is_none_or(is_where_it_was), "the copy")?;
         refuse_unless(changes.swept.as_ref().is_none_or(|swept| self.is_as_swept(swept)), "the profiles")

@@ -19,6 +19,7 @@ use crate::domain::journey::{Journey, JourneyStatus};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::Shelf;
 use crate::domain::time::Timestamp;
 
 /// An event in the log.
@@ -64,6 +65,7 @@ pub(super) struct State {
     pub definitions: BTreeMap<(Kind, String), Definition>,
     pub seen: BTreeMap<(UserKey, MessageHash), Timestamp>,
     pub unknown_flows: BTreeSet<String>,
+    pub entries: BTreeMap<(Shelf, String), Vec<u8>>,
     pub admin_token_hash: Option<String>,
     pub copy_mark: Option<CopyMark>,
     /// Counted only where several engines share it.
@@ -107,6 +109,7 @@ impl State {
                 self.unknown_flows.insert(flow.clone());
             }
         }
+        self.apply_entries(changes);
         if let Some(hash) = &changes.admin_token_hash {
             self.admin_token_hash = Some(hash.clone());
         }

@@ -15,7 +15,8 @@ use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError};
 
 /// What makes version 1 of nothing, version 2 of version 1, and so on.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_tables.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_console.sql")];
 
 /// The first table; it holds the version of all others.
 const META: &str =

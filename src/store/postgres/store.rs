@@ -18,6 +18,7 @@ use crate::domain::lease::{Lease, LeaseAsk};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::{Entry, Shelf};
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
 use crate::store::{
@@ -250,6 +251,14 @@ impl Store for PostgresStore {
 
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
         self.deliveries(filter, page).await
+    }
+
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>> {
+        self.entry(shelf, key).await
+    }
+
+    async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
+        self.entries(shelf, page).await
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

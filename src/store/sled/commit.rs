@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::codec::{self, BlockBuilder};
 use super::counts::Delta;
 use super::disk::{Disk, Old, PIECE, Writes, panic_text};
-use super::{archive, definitions, keys, lanes, members};
+use super::{archive, definitions, keys, lanes, members, shelves};
 use crate::domain::change::{
     BackfillWrite, ChangeSet, ExternalIdWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite,
 };
@@ -74,6 +74,7 @@ impl Disk {
         lanes::write(&changes.deliveries, &mut writes, &mut delta)?;
         definitions::write(&changes.definitions, &mut writes)?;
         put_seen(changes, &mut writes)?;
+        shelves::write(&changes.entries, &mut writes)?;
         let totals = self.totals();
         for flow in &changes.unknown_flows {
             let known = totals.unknown_flows.contains(flow) || delta.unknown_flows.contains(flow);

@@ -28,12 +28,14 @@
 //! | `f` kind, key | definition |
 //! | `o` | how far the copy of another store got |
 //! | `u` flow | (posted, but not defined) |
+//! | `g` shelf, key | record on a shelf |
 //! | `+` any key above, number | the further pieces of a long record |
 
 use crate::domain::definition::Kind;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
 use crate::domain::profile::MessageHash;
+use crate::domain::shelf::Shelf;
 use crate::domain::sizes::Per;
 use crate::domain::time::Timestamp;
 use crate::store::codec;
@@ -240,6 +242,17 @@ pub(super) fn definition(kind: Kind, key: &str) -> Vec<u8> {
     join(DEFINITIONS, &[&[letter], key.as_bytes()])
 }
 
+/// A record on a shelf; with an empty key: what all keys of that shelf begin with.
+pub(super) fn entry(shelf: Shelf, key: &str) -> Vec<u8> {
+    let letter = match shelf {
+        Shelf::People => b'p',
+        Shelf::Tokens => b't',
+        Shelf::Sessions => b's',
+        Shelf::Audit => b'a',
+    };
+    join(b"g", &[&[letter], key.as_bytes()])
+}
+
 /// A further piece of a long record. The number has a fixed width, so two records' pieces never share a key.
 pub(super) fn piece(key: &[u8], number: u16) -> Vec<u8> {
     join(b"+", &[key, &number.to_be_bytes()])
@@ -271,6 +284,7 @@ pub(super) fn describe(key: &[u8]) -> String {
         [b'h' | b'H', ..] => "message id",
         [b'f', ..] => "definition",
         [b'u', ..] => "unknown flow",
+        [b'g', ..] => "record on a shelf",
         [b'o', ..] => "mark of a copy",
         _ => "row",
     };

@@ -19,6 +19,7 @@ mod open;
 mod progress;
 mod read;
 mod segments;
+mod shelves;
 mod single;
 mod sizes;
 mod sync;
@@ -48,6 +49,7 @@ use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::{Entry, Shelf};
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
 
@@ -332,6 +334,16 @@ impl Store for SledStore {
     async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Result<Page<Delivery>> {
         let (filter, page) = (filter.clone(), page.clone());
         self.read(move |disk| disk.list_deliveries(&filter, &page)).await
+    }
+
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>> {
+        let key = key.to_owned();
+        self.read(move |disk| disk.entry(shelf, &key)).await
+    }
+
+    async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
+        let page = page.clone();
+        self.read(move |disk| disk.list_entries(shelf, &page)).await
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

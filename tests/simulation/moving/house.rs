@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Map, json};
+use stagepost::domain::change::ChangeSet;
 use stagepost::domain::definition::{Definition, Destination, EventsWanted};
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus, Outcome};
 use stagepost::domain::event::{Call, Event, STUDIO_STEP};
 use stagepost::domain::ids::UserKey;
+use stagepost::domain::page::PageRequest;
+use stagepost::domain::shelf::{EntryWrite, Shelf};
 use stagepost::domain::time::Timestamp;
 use stagepost::engine::BackfillPace;
 
@@ -28,6 +31,7 @@ pub async fn full_house(backend: Backend) -> Machine {
     outbox(&mut machine).await;
     let engine = machine.engine.clone();
     machine.ask(engine.set_admin_token_hash("hash".to_owned())).await.unwrap();
+    fill_shelves(&machine).await;
     leave_a_backfill_begun(machine).await
 }
 
@@ -122,6 +126,18 @@ async fn outbox(machine: &mut Machine) {
     machine.ask(engine.pause("desk", "ann", "it is being moved")).await.unwrap();
 }
 
+/// A person, a token and what was done.
+async fn fill_shelves(machine: &Machine) {
+    let entry = |shelf: Shelf| EntryWrite {
+        shelf,
+        key: "a".into(),
+        was: None,
+        value: Some(json!({ "shelf": shelf.as_str() }).to_string().into_bytes()),
+    };
+    let entries = [Shelf::People, Shelf::Tokens, Shelf::Audit].map(entry).to_vec();
+    machine.store.commit(&ChangeSet { entries, ..ChangeSet::default() }).await.unwrap();
+}
+
 /// A backfill that did not get far, and so is on record.
 async fn leave_a_backfill_begun(machine: Machine) -> Machine {
     let mut machine = machine.without_rest();
@@ -163,6 +179,10 @@ pub async fn answers(machine: &Machine) -> Vec<String> {
     let seen = store.seen(&expired).await.unwrap();
     lines.push(format!("{expired:?} {seen:?}"));
     lines.push(format!("{:?} {:?}", store.unknown_flows().await, store.admin_token_hash().await));
+    for shelf in Shelf::ALL {
+        let page = PageRequest { limit: 100, cursor: None };
+        lines.push(format!("{shelf:?} {:?}", store.entries(shelf, &page).await.unwrap().rows));
+    }
     lines.push(format!("{:?} {:?}", store.healths().await, store.replays().await));
     lines.push(format!("{:?} {:?}", store.backfills().await, store.definitions().await));
     lines

@@ -7,6 +7,7 @@ mod log;
 mod members;
 mod outbox;
 mod profiles;
+mod shelves;
 mod totals;
 mod unlisted;
 

@@ -11,6 +11,7 @@ mod members;
 mod outbox;
 mod people;
 mod rules;
+mod shelves;
 
 use std::collections::BTreeMap;
 
@@ -70,6 +71,7 @@ impl<'c> First<'c> {
         outbox::write(changes, &mut plan)?;
         asked.last_event = log::write(changes, &mut plan)?;
         rules::write(commit, &mut plan)?;
+        shelves::write(changes, &mut plan)?;
         let counts = counts::Delta::of(changes);
         if !asked.anything() {
             counts.write(commit.slot, &mut plan);
