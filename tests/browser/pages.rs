@@ -14,7 +14,7 @@ async fn overview() {
     scene.order("ada", 12.0).await;
     let browser = Browser::at(scene.app.base()).await;
     browser.devtools("Network.enable", json!({})).await;
-    let token = base64::engine::general_purpose::STANDARD.encode(format!(":{TOKEN}"));
+    let token = base64::engine::general_purpose::STANDARD.encode(format!("{TOKEN}:"));
     browser.devtools("Network.setExtraHTTPHeaders", json!({"headers": {"Authorization": format!("Basic {token}")}})).await;
     browser.go("/console").await;
     check_page(&browser, "overview").await;
