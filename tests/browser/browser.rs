@@ -159,6 +159,12 @@ impl Browser {
         answer.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
+    /// Keeps a cookie of the server.
+    pub async fn keep_cookie(&self, name: &str, value: &str) {
+        let cookie = json!({ "name": name, "value": value, "url": self.base, "httpOnly": true });
+        self.devtools("Network.setCookie", cookie).await;
+    }
+
     /// What the browser complained of since this was last asked: scripts' errors, what a policy held back, and what could
     /// not be loaded but for the page itself, whose status is the test's own business.
     pub async fn complaints(&self) -> Vec<String> {

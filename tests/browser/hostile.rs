@@ -1,11 +1,11 @@
 //! Whatever is posted is shown as text, on every page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::browser::Browser;
 use crate::scene::Scene;
+use crate::walk::walk;
 
 /// Pages of one kind that are looked at.
 const MOST_OF_A_KIND: usize = 3;
@@ -25,16 +25,22 @@ const TURNED: &str = "\u{202e}מטופל\u{200f} العربية";
 
 /// Places where posts can leave words, as the first word of each.
 const PLACES: [&str; 12] = [
-    "UserId", "FlowName", "StageName", "PropertyName", "PropertyValue", "EventName", "TraitName", "TraitValue",
-    "PageName", "GroupId", "Answer", "Refused",
+    "UserId",
+    "FlowName",
+    "StageName",
+    "PropertyName",
+    "PropertyValue",
+    "EventName",
+    "TraitName",
+    "TraitValue",
+    "PageName",
+    "GroupId",
+    "Answer",
+    "Refused",
 ];
 
 /// Finds what does not belong there.
 const OWNED: &str = "return window.__owned !== undefined || document.querySelector('[data-owned]') !== null";
-/// The addresses of the console that the page links to, from their paths on.
-const LINKS: &str = "return [...document.querySelectorAll('a[href]')].map(it => new URL(it.href))
-    .filter(it => it.origin === location.origin && it.pathname.startsWith('/console') && !it.pathname.endsWith('.csv'))
-    .map(it => it.pathname + it.search)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_posted_is_text_on_every_page() {
@@ -60,8 +66,12 @@ async fn what_was_posted_is_text_on_every_page() {
 
     let browser = scene.browser_of("admin").await;
     let mut unseen: BTreeSet<&str> = PLACES.into_iter().collect();
-    walk(&browser, async |path| {
-        assert_eq!(browser.script(OWNED, vec![]).await, json!(false), "{path} took a post's words for its own");
+    walk(&browser, MOST_OF_A_KIND, async |path| {
+        assert_eq!(
+            browser.script(OWNED, vec![]).await,
+            json!(false),
+            "{path} took a post's words for its own"
+        );
         assert_eq!(browser.complaints().await, [""; 0], "{path}");
         let text = browser.text().await;
         unseen.retain(|place| !text.contains(&format!("{place}<script>window.__owned=1</script>\"'><img")));
@@ -69,36 +79,4 @@ async fn what_was_posted_is_text_on_every_page() {
     .await;
     assert!(unseen.is_empty(), "shown nowhere: {unseen:?}");
     scene.finish([browser]).await;
-}
-
-/// Goes to every kind of page that can be reached by links, to a few of each, and first to those named by what was posted.
-async fn walk(browser: &Browser, mut look: impl AsyncFnMut(&str)) {
-    let mut found = vec!["/console".to_owned()];
-    let mut known: BTreeSet<String> = found.iter().cloned().collect();
-    let mut visits: BTreeMap<String, usize> = BTreeMap::new();
-    while let Some(path) = found.pop() {
-        let visited = visits.entry(kind(&path)).or_default();
-        if *visited >= MOST_OF_A_KIND {
-            continue;
-        }
-        *visited += 1;
-        browser.go(&path).await;
-        look(&path).await;
-        let links = browser.script(LINKS, vec![]).await;
-        let links: Vec<String> = serde_json::from_value(links).expect("a list of links");
-        found.extend(links.into_iter().filter(|link| known.insert(link.clone())));
-        found.sort_by_key(|link| link.contains("__owned"));
-    }
-    println!("{} pages of {} kinds", visits.values().sum::<usize>(), visits.len());
-}
-
-/// `/console/journeys/*?status`: a page without what it is about.
-fn kind(path: &str) -> String {
-    let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    let names: BTreeSet<&str> = query.split('&').filter_map(|pair| pair.split('=').next()).collect();
-    let mut parts: Vec<&str> = path.split('/').collect();
-    if let Some(about) = parts.get_mut(3).filter(|part| **part != "new") {
-        *about = "*";
-    }
-    format!("{}?{}", parts.join("/"), names.into_iter().collect::<Vec<_>>().join("&"))
 }

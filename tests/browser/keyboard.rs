@@ -29,12 +29,22 @@ return [it.dataset.stop === undefined ? -1 : Number(it.dataset.stop), shown && i
 /// Walks through the page that is shown by the tabulator alone.
 async fn walk(browser: &Browser) {
     // What changes by itself would lose its numbers.
-    browser.script("document.querySelectorAll('[data-refresh]').forEach(it => delete it.dataset.refresh)", vec![]).await;
+    browser
+        .script(
+            "document.querySelectorAll('[data-refresh]').forEach(it => delete it.dataset.refresh)",
+            vec![],
+        )
+        .await;
     let all: Vec<String> = serde_json::from_value(browser.script(NUMBER, vec![]).await).expect("a list");
     for (stop, it) in all.iter().enumerate().take(MOST_STOPS) {
         browser.key(Key::Tab).await;
         let focus = browser.script(FOCUS, vec![]).await;
-        assert_eq!(focus, json!([stop, true]), "{}: the tabulator's stop, and that it shows, at {it}", browser.path().await);
+        assert_eq!(
+            focus,
+            json!([stop, true]),
+            "{}: the tabulator's stop, and that it shows, at {it}",
+            browser.path().await
+        );
     }
 }
 
@@ -49,7 +59,9 @@ async fn the_tabulator_reaches_everything_and_shows_where_it_is() {
     walk(&browser).await;
     sign_in(&browser, "admin").await;
     let journey = format!("/console/journeys/{journey}");
-    for path in ["/console", "/console/inbox", &journey, "/console/audiences/new", "/console/destinations/shop"] {
+    for path in
+        ["/console", "/console/inbox", &journey, "/console/audiences/new", "/console/destinations/shop"]
+    {
         browser.go(path).await;
         walk(&browser).await;
     }
@@ -67,7 +79,8 @@ async fn the_first_stop_skips_the_navigation() {
     browser.key(Key::Enter).await;
     browser.holds("the focus is in the content", "return document.activeElement.id === 'main'").await;
     browser.key(Key::Tab).await;
-    let inside = "return document.activeElement.closest('main') !== null || document.activeElement === document.body";
+    let inside =
+        "return document.activeElement.closest('main') !== null || document.activeElement === document.body";
     assert_eq!(browser.script(inside, vec![]).await, Value::Bool(true), "the next stop is in the content");
     scene.finish([browser]).await;
 }

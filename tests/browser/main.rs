@@ -22,5 +22,8 @@ mod browser;
 mod check;
 mod driver;
 mod harness;
+mod hostile;
+mod keyboard;
 mod pages;
 mod scene;
+mod walk;

@@ -1,22 +1,39 @@
-//! Every page.
-
-use base64::Engine as _;
-use serde_json::json;
+//! Every page that links lead to, looked at.
 
 use crate::browser::Browser;
-use crate::check::check_page;
+use crate::check::faults;
 use crate::scene::Scene;
-use crate::support::api::TOKEN;
+use crate::walk::{kind, walk};
+
+/// Fails with everything that is wrong with any page; their pictures' names begin with `prefix`.
+async fn look_at_all(browser: &Browser, prefix: &str) {
+    let mut wrong = Vec::new();
+    walk(browser, 1, async |path| {
+        let found = faults(browser, &format!("{prefix}{}", kind(path))).await;
+        wrong.extend(found.into_iter().map(|it| format!("{path}: {it}")));
+    })
+    .await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn overview() {
+async fn pages_with_something_to_show_are_fit_for_everybody() {
     let scene = Scene::start().await;
-    scene.order("ada", 12.0).await;
-    let browser = Browser::at(scene.app.base()).await;
-    browser.devtools("Network.enable", json!({})).await;
-    let token = base64::engine::general_purpose::STANDARD.encode(format!("{TOKEN}:"));
-    browser.devtools("Network.setExtraHTTPHeaders", json!({"headers": {"Authorization": format!("Basic {token}")}})).await;
-    browser.go("/console").await;
-    check_page(&browser, "overview").await;
+    for user in ["ada", "bob", "eve"] {
+        scene.stalled(user).await;
+        scene.dead_letter(user).await;
+    }
+    scene.stage("ada", "confirmed").await;
+    scene.stage("joe", "initiation").await;
+    let browser = scene.browser_of("admin").await;
+    look_at_all(&browser, "").await;
+    scene.finish([browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_with_nothing_to_show_teach_the_first_step() {
+    let scene = Scene::start().await;
+    let browser = scene.browser_of("admin").await;
+    look_at_all(&browser, "empty-").await;
     scene.finish([browser]).await;
 }

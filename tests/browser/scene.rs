@@ -47,18 +47,25 @@ impl Scene {
         self.mended.store(true, Ordering::SeqCst);
     }
 
-    /// Somebody with that role, whose address is `<role>@example.com`, has signed in.
+    /// The browser of a new person with that role, who has signed in.
     pub async fn browser_of(&self, role: &str) -> Browser {
-        self.admit(role).await;
         let browser = Browser::at(self.app.base()).await;
-        sign_in(&browser, role).await;
+        self.let_in(&browser, role).await;
         browser
     }
 
-    /// Makes a person with that role.
-    pub async fn admit(&self, role: &str) {
+    /// Makes a person with that role, and begins a session of his in the browser: the form has tests of its own.
+    pub async fn let_in(&self, browser: &Browser, role: &str) {
+        let id = self.admit(role).await.parse().expect("an id");
+        let secret = self.app.engine().begin_session(id).await.expect("a session");
+        browser.keep_cookie("stagepost_session", &secret).await;
+    }
+
+    /// Makes a person with that role, whose address is `<role>@example.com`; answers his id.
+    pub async fn admit(&self, role: &str) -> String {
         let person = json!({ "email": address(role), "name": role, "role": role, "password": PASSWORD });
-        self.app.call("POST", "/api/people", Some(&person)).await.expect(201);
+        let got = self.app.call("POST", "/api/people", Some(&person)).await.expect(201).json();
+        got["id"].as_str().expect("an id").to_owned()
     }
 
     /// Posts a stage of the flow `appointment_confirmation`; answers the journey's id.
