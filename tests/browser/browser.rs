@@ -1,6 +1,7 @@
 //! A person's browser: opens pages, fills in fields by their labels, presses what has a name, and waits until something
 //! is seen.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use fantoccini::elements::Element;
@@ -37,25 +38,31 @@ return all.find(it => name(it) === wanted) || all.find(it => name(it).startsWith
 pub struct Browser {
     client: Client,
     base: String,
+    /// The addresses that were asked for.
+    visited: Mutex<Vec<String>>,
     _driver: Driver,
 }
 
 impl Browser {
     /// A fresh one, at the server whose address is `base`.
     pub async fn at(base: &str) -> Self {
-        let (driver, client) = Driver::start(true).await;
-        Self { client, base: base.to_owned(), _driver: driver }
+        Self::with(base, true).await
     }
 
     /// The same, of somebody who lets no scripts run.
     pub async fn without_scripts(base: &str) -> Self {
-        let (driver, client) = Driver::start(false).await;
-        Self { client, base: base.to_owned(), _driver: driver }
+        Self::with(base, false).await
+    }
+
+    async fn with(base: &str, scripts: bool) -> Self {
+        let (driver, client) = Driver::start(scripts).await;
+        Self { client, base: base.to_owned(), visited: Mutex::default(), _driver: driver }
     }
 
     /// Opens a page of the server.
     pub async fn go(&self, path: &str) {
         let url = format!("{}{path}", self.base);
+        self.visited.lock().expect("the addresses").push(url.clone());
         self.client.goto(&url).await.unwrap_or_else(|error| panic!("opening {url}: {error}"));
     }
 
@@ -166,16 +173,22 @@ impl Browser {
     }
 
     /// What the browser complained of since this was last asked: scripts' errors, what a policy held back, and what could
-    /// not be loaded but for the page itself, whose status is the test's own business.
+    /// not be loaded but for the pages themselves, whose status is the test's own business.
     pub async fn complaints(&self) -> Vec<String> {
         let said = self.client.issue_cmd(Extra("se/log", json!({ "type": "browser" }))).await;
         let said = said.expect("the browser's log");
-        let page = self.client.current_url().await.expect("an address");
+        let mut pages = self.visited.lock().expect("the addresses").clone();
+        pages.push(format!("{}{}", self.base, self.path().await));
+        let is_page = |message: &str| {
+            let (url, why) = message.split_once(" - ").unwrap_or_default();
+            why.starts_with("Failed to load resource")
+                && pages.iter().any(|page| page.split('#').next() == Some(url))
+        };
         let entries = said.as_array().expect("a list of messages").iter();
         entries
             .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING")
             .filter_map(|entry| entry["message"].as_str())
-            .filter(|message| !message.starts_with(&format!("{page} - Failed to load resource")))
+            .filter(|message| !is_page(message))
             .map(str::to_owned)
             .collect()
     }

@@ -64,12 +64,24 @@ pub async fn faults(browser: &Browser, name: &str) -> Vec<String> {
         picture(browser, &format!("{name}-{theme}"), LAPTOP.0).await;
     }
     dress(browser, "light", PHONE).await;
-    let found = texts(browser.script(OVERFLOW, vec![json!(PHONE.0)]).await);
-    wrong.extend(found.into_iter().map(|it| format!("phone: {it}")));
+    wrong.extend(too_wide(browser).await);
     picture(browser, &format!("{name}-phone"), PHONE.0).await;
     undress(browser).await;
     wrong.extend(browser.complaints().await);
     wrong
+}
+
+/// What of the page reaches out of a phone's window; nothing changes but the window.
+pub async fn overflow(browser: &Browser) -> Vec<String> {
+    dress(browser, "light", PHONE).await;
+    let found = too_wide(browser).await;
+    undress(browser).await;
+    found
+}
+
+async fn too_wide(browser: &Browser) -> Vec<String> {
+    let found = texts(browser.script(OVERFLOW, vec![json!(PHONE.0)]).await);
+    found.into_iter().map(|it| format!("phone: {it}")).collect()
 }
 
 /// What axe-core finds.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::check::overflow;
 use crate::scene::Scene;
 use crate::walk::walk;
 
@@ -73,6 +74,7 @@ async fn what_was_posted_is_text_on_every_page() {
             "{path} took a post's words for its own"
         );
         assert_eq!(browser.complaints().await, [""; 0], "{path}");
+        assert_eq!(overflow(&browser).await, [""; 0], "{path}");
         let text = browser.text().await;
         unseen.retain(|place| !text.contains(&format!("{place}<script>window.__owned=1</script>\"'><img")));
     })
