@@ -28,6 +28,7 @@ use crate::domain::link::Links;
 use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
 use crate::http::api::{ApiState, token_hash};
 use crate::http::ingest::IngestConfig;
+use crate::http::sign_in::SetUpLink;
 use crate::store::memory::MemoryStore;
 use crate::store::postgres::PostgresStore;
 use crate::store::seal::Sealer;
@@ -114,12 +115,22 @@ async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(
 
     let state =
         ApiState::new(engine.clone(), metrics, base_url.clone()).with_tester(sender).with_links(links);
+    let set_up = set_up_token(&engine).await?;
+    let state = match &set_up {
+        Some(token) => state.with_set_up(SetUpLink::new(token)),
+        None => state,
+    };
     let ingest =
         IngestConfig { public_url: config.public_url.as_deref().and_then(|url| Url::parse(url).ok()) };
     let grace = Duration::from_secs(config.shutdown_secs);
     let server = http::Server::start(listener, tls, engine.clone(), ingest, state, grace / 2)
         .map_err(|error| format!("can't serve on {bound}: {error}"))?;
     greet(&config, &engine, &base_url, is_first_start);
+    if let Some(token) = set_up {
+        println!(
+            "\nNobody can sign in yet. Make the first admin here (until that is done, or the server starts again):\n  {base_url}/setup/{token}\n"
+        );
+    }
 
     let failure = tokio::select! {
         signal = stop_signal() => { tracing::info!(signal, "stopping"); None }
@@ -308,6 +319,12 @@ async fn settle_admin_token(engine: &Engine, configured: Option<&Secret>) -> Res
         println!("Admin token (shown this once, only its hash is kept):\n  {}\n", token.expose());
     }
     Ok(())
+}
+
+/// The token of the link for the set-up, while there is no admin. Only this process knows it, so each start makes another.
+async fn set_up_token(engine: &Engine) -> Result<Option<String>, String> {
+    let is_set_up = engine.is_set_up().await.map_err(|error| error.to_string())?;
+    Ok((!is_set_up).then(|| IdSource::new(clock::entropy()).secret("", 24)))
 }
 
 /// What makes the links that act. Without a public URL nobody on another machine could follow them, so there are none unless the

@@ -51,15 +51,23 @@ impl Request {
         timeout: Duration,
         keep: usize,
     ) -> Result<Self, String> {
-        let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-        let mut basic = HeaderValue::from_str(&basic).map_err(|_| "the credentials hold odd characters")?;
-        basic.set_sensitive(true);
         let mut headers = HeaderMap::with_capacity(2);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(AUTHORIZATION, basic);
+        headers.insert(AUTHORIZATION, basic(user, password)?);
         let (method, body) = (Method::GET, bytes::Bytes::new());
         Ok(Self { method, url, headers, body, timeout, keep, secrets: None })
     }
+}
+
+/// The value of an `Authorization` header by user and password, which is not shown where headers are.
+///
+/// # Errors
+/// A message, where they can't stand in a header.
+pub fn basic(user: &str, password: &str) -> Result<HeaderValue, String> {
+    let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let mut basic = HeaderValue::from_str(&basic).map_err(|_| "the credentials hold odd characters")?;
+    basic.set_sensitive(true);
+    Ok(basic)
 }
 
 /// What a receiver answered.

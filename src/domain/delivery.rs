@@ -178,6 +178,13 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
+impl Attempt {
+    /// Whether its receiver may have taken what it sent, as far as is known of it: there was no answer, or it never ended.
+    pub fn may_have_sent(&self) -> bool {
+        [Outcome::Begun, Outcome::Unsure].iter().any(|outcome| outcome.as_str() == self.status)
+    }
+}
+
 /// What came of one attempt, decided where the answer is known.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {

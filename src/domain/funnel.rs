@@ -142,8 +142,8 @@ fn share(part: u64, all: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{JourneyId, UserKey};
-    use crate::domain::journey::{JourneyStatus, Step};
+    use crate::domain::journey::Step;
+    use crate::domain::test_journeys;
     use crate::domain::time::Timestamp;
 
     fn journey(steps: &[(&str, i64)]) -> Journey {
@@ -157,26 +157,7 @@ mod tests {
                 message_id: String::new(),
             })
             .collect();
-        Journey {
-            id: JourneyId::floor(at(0)),
-            user: UserKey::user("u"),
-            flow: "f".to_owned(),
-            phone_number: None,
-            execution_sid: None,
-            status: JourneyStatus::Active,
-            stage: String::new(),
-            stage_at: at(0),
-            started_at: at(0),
-            updated_at: at(0),
-            ended_at: None,
-            steps,
-            steps_left_out: 0,
-            escalations: Vec::new(),
-            snoozes: Vec::new(),
-            died: None,
-            acknowledged: Vec::new(),
-            resolved: None,
-        }
+        Journey { steps, ..test_journeys::journey("f", "", at(0)) }
     }
 
     fn funnel(journeys: &[Journey]) -> Funnel {

@@ -68,6 +68,18 @@ impl IdSource {
     pub fn replay(&mut self, now: Timestamp) -> ReplayId {
         ReplayId(self.ordered(now))
     }
+    /// A fresh id of a person.
+    pub fn person(&mut self, now: Timestamp) -> PersonId {
+        PersonId(self.ordered(now))
+    }
+    /// A fresh id of a token.
+    pub fn token(&mut self, now: Timestamp) -> TokenId {
+        TokenId(self.ordered(now))
+    }
+    /// A fresh id of an entry of the audit log.
+    pub fn audit(&mut self, now: Timestamp) -> AuditId {
+        AuditId(self.ordered(now))
+    }
     /// A fresh leaf id.
     pub fn leaf(&mut self) -> LeafId {
         LeafId(self.rng.next_u64())
@@ -211,6 +223,12 @@ ordered_id!(/// One reading of the past for new or changed computations.
     BackfillId, "bkf_");
 ordered_id!(/// One replay of deliveries.
     ReplayId, "rpl_");
+ordered_id!(/// A person who works with the console.
+    PersonId, "per_");
+ordered_id!(/// A token of the API.
+    TokenId, "tok_");
+ordered_id!(/// An entry of the audit log.
+    AuditId, "adt_");
 
 struct BytesVisitor;
 

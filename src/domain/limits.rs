@@ -422,6 +422,48 @@ pub const MAX_BY: usize = 255;
 /// Longest reason given with it, in characters.
 pub const MAX_REASON: usize = 1000;
 
+// --- people -----------------------------------------------------------------------------------------------------
+/// Most people.
+pub const MAX_PEOPLE: usize = 1000;
+/// Most tokens of the API.
+pub const MAX_API_TOKENS: usize = 1000;
+/// Longest address that somebody signs in with, in bytes.
+pub const MAX_LOGIN_BYTES: usize = 254;
+/// Longest name of a person or token, in characters.
+pub const MAX_PERSON_NAME: usize = 100;
+/// Shortest password, in characters.
+pub const MIN_PASSWORD_CHARS: usize = 12;
+/// Longest password, in bytes.
+pub const MAX_PASSWORD_BYTES: usize = 128;
+/// Passwords that are checked at once: each takes 19 MiB and a processor for some 20 ms.
+pub const PASSWORD_CHECKS: usize = 2;
+/// How long a password waits for its check before the caller is told to come back.
+pub const PASSWORD_WAIT: Span = Span::from_secs(5);
+/// How long a session lasts that is not used.
+pub const SESSION_IDLE: Span = Span::from_hours(12);
+/// How long a session lasts in any case.
+pub const SESSION_LIFE: Span = Span::from_days(7);
+/// How often it is written down at most that a session is used.
+pub const SESSION_NOTED: Span = Span::from_secs(60);
+/// How often it is written down at most that a token is used, or a person seen.
+pub const USE_NOTED: Span = Span::from_hours(1);
+/// Wrong passwords of one account within [`WRONG_PASSWORDS_WITHIN`] before it is held.
+pub const MAX_WRONG_PASSWORDS: u32 = 10;
+/// Wrong passwords from one address, of IPv6 the /64, in that time before it is held.
+pub const MAX_WRONG_PASSWORDS_FROM: u32 = 50;
+/// How long wrong passwords are counted together.
+pub const WRONG_PASSWORDS_WITHIN: Span = Span::from_secs(15 * 60);
+/// How long an account, or an address, is held then.
+pub const HELD_FOR: Span = Span::from_secs(15 * 60);
+/// Accounts, and addresses, whose wrong passwords are remembered at once.
+pub const MAX_COUNTED_SIGN_INS: usize = 4096;
+/// How long the audit log is kept.
+pub const AUDIT_KEPT: Span = Span::from_days(400);
+/// Most bytes of JSON that an entry of the audit log keeps of how something was before, and as many of how it is since.
+pub const MAX_AUDIT_STATE: usize = 24 * 1024;
+/// Longest subject of an entry of the audit log, in characters.
+pub const MAX_AUDIT_SUBJECT: usize = 300;
+
 // --- the Profile API --------------------------------------------------------------------------------------------
 /// Calls per second of all callers together (Segment: 100 per space); as many may come at once after a pause.
 pub const PROFILE_CALLS_PER_SECOND: u32 = 100;

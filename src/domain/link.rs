@@ -32,7 +32,7 @@ const MAX_TEXT: usize = 600;
 pub enum SnoozeFor {
     /// An hour from when it is asked for.
     Hour,
-    /// Until 9:00 on the day after that, by the clock of the flow's team.
+    /// Until it is 9:00 next, at least an hour later, by the clock of the flow's team: at night, that is this morning.
     Tomorrow,
 }
 

@@ -42,5 +42,7 @@ pub mod shelf;
 pub mod sizes;
 pub mod studio_flow;
 pub mod summary;
+#[cfg(test)]
+pub(crate) mod test_journeys;
 pub mod time;
 pub mod twilio;

@@ -150,10 +150,13 @@ fn wait(tries: u32, after: Option<Span>, jitter: f64) -> Span {
     Span::from_millis(spread.max(asked))
 }
 
-/// Adds `attempt`; past the bound, the oldest of the newer half goes: how it began stays visible.
+/// Adds `attempt`; past the bound, the oldest of the newer half goes: how it began stays visible. One that may have sent something
+/// stays as long as another can go, for it is what has its delivery looked for before anything is sent again.
 fn keep(attempts: &mut Vec<Attempt>, attempt: Attempt) {
     while attempts.len() >= MAX_ATTEMPTS_KEPT {
-        attempts.remove(MAX_ATTEMPTS_KEPT / 2);
+        let newer = &attempts[MAX_ATTEMPTS_KEPT / 2..];
+        let idle = newer.iter().position(|attempt| !attempt.may_have_sent()).unwrap_or(0);
+        attempts.remove(MAX_ATTEMPTS_KEPT / 2 + idle);
     }
     attempts.push(attempt);
 }
@@ -216,6 +219,22 @@ mod tests {
         let retry = Outcome::Retry { after: None };
         let ended = settle(&again, attempt(again.created_at), &retry, &TERMS, again.created_at);
         assert_eq!((states(&ended), ended.tries), (vec!["begun".to_owned(), "retry".to_owned()], 2));
+    }
+
+    #[test]
+    fn what_may_have_been_sent_is_remembered_however_often_it_is_looked_for() {
+        let of =
+            |status: &str| Attempt { status: status.to_owned(), ..attempt(Timestamp::from_millis(START)) };
+        let half = MAX_ATTEMPTS_KEPT / 2;
+        let mut attempts: Vec<Attempt> = Vec::new();
+        (0..half).for_each(|_| keep(&mut attempts, of("retry")));
+        keep(&mut attempts, of("begun"));
+        keep(&mut attempts, of("unsure"));
+        (0..MAX_ATTEMPTS_KEPT).for_each(|_| keep(&mut attempts, of("sought")));
+        let statuses: Vec<&str> = attempts.iter().map(|attempt| attempt.status.as_str()).collect();
+        assert_eq!(statuses[half - 1..=half + 2], ["retry", "begun", "unsure", "sought"]);
+        (0..2 * MAX_ATTEMPTS_KEPT).for_each(|_| keep(&mut attempts, of("unsure")));
+        assert_eq!(attempts.len(), MAX_ATTEMPTS_KEPT, "there is a bound all the same");
     }
 
     #[test]

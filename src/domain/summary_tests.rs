@@ -1,7 +1,8 @@
 use super::*;
 use crate::domain::definition::LevelKey;
-use crate::domain::ids::{IdSource, UserKey};
+use crate::domain::ids::IdSource;
 use crate::domain::journey::{Acknowledgement, Death, Escalation, Note};
+use crate::domain::test_journeys;
 
 fn at(text: &str) -> Timestamp {
     Timestamp::parse_lenient(text).unwrap()
@@ -13,26 +14,7 @@ fn note(at: Timestamp) -> Note {
 
 /// A journey that began at that time.
 fn journey(ids: &mut IdSource, flow: &str, began: Timestamp, status: JourneyStatus) -> Journey {
-    Journey {
-        id: ids.journey(began),
-        user: UserKey::user("u1"),
-        flow: flow.into(),
-        phone_number: None,
-        execution_sid: None,
-        status,
-        stage: "no_reply".into(),
-        stage_at: began,
-        started_at: began,
-        updated_at: began,
-        ended_at: None,
-        steps: Vec::new(),
-        steps_left_out: 0,
-        escalations: Vec::new(),
-        acknowledged: Vec::new(),
-        snoozes: Vec::new(),
-        died: None,
-        resolved: None,
-    }
+    Journey { id: ids.journey(began), status, ..test_journeys::journey(flow, "no_reply", began) }
 }
 
 fn escalation(ids: &mut IdSource, stage: &str, at: Timestamp) -> Escalation {

@@ -42,6 +42,11 @@ impl Timestamp {
         self.to_chrono().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
+    /// RFC 3339 UTC, cut to whole seconds, for receivers that know no fractions.
+    pub fn to_rfc3339_seconds(self) -> String {
+        self.to_chrono().to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
+
     /// Reads an ISO-8601 instant leniently: `Z` or an offset, 0–9 fraction digits (cut to ms), a space for `T`,
     /// no zone read as UTC, or a bare date read as its midnight UTC. `None` when it is none of these.
     pub fn parse_lenient(text: &str) -> Option<Self> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::error::EngineError;
+use super::people::PeopleChange;
 use crate::domain::definition::{Definition, Kind};
 use crate::domain::delivery::{Attempt, DeliveryFilter, Outcome, Receipt};
 use crate::domain::event::Event;
@@ -52,8 +53,20 @@ pub struct By {
     pub who: String,
     /// Why, in his words; may be empty, at most `limits::MAX_REASON` characters.
     pub reason: String,
-    /// By what it came: `api`, `mail`, `call`.
+    /// By what it came: `console`, `api`, `mail`, `call`, `server`.
     pub via: &'static str,
+}
+
+impl By {
+    /// Somebody who gives no reason.
+    pub fn new(who: impl Into<String>, via: &'static str) -> Self {
+        Self { who: who.into(), reason: String::new(), via }
+    }
+
+    /// The server, where nobody asked it.
+    pub fn server() -> Self {
+        Self::new("stagepost", "server")
+    }
 }
 
 /// How a definitions document is to be applied.
@@ -108,10 +121,10 @@ pub(super) enum Input {
     Expire(Vec<DeliveryId>),
     /// Deliveries that tell of journeys that nobody needs to be told of any more.
     Withdraw(Vec<DeliveryId>),
-    /// An operator's word on a journey.
-    Operate { id: JourneyId, operation: Operation, by: By },
+    /// An operator's word on a journey, and who asked for it, for the audit log.
+    Operate { id: JourneyId, operation: Operation, by: By, asked_by: By },
     /// An operator took notice of all the stalls that a digest told of.
-    AcknowledgeAll { digest: DeliveryId, by: By },
+    AcknowledgeAll { digest: DeliveryId, by: By, asked_by: By },
     /// What became of a delivery at its receiver.
     Receipt { id: DeliveryId, receipt: Receipt },
 }
@@ -197,23 +210,25 @@ pub(super) enum Command {
     /// Goes together with others.
     Together(Input, Waiting),
     /// Definitions that are wanted.
-    Apply { wanted: Vec<Definition>, options: ApplyOptions, reply: Reply<ApplyReport> },
+    Apply { wanted: Vec<Definition>, options: ApplyOptions, by: By, reply: Reply<ApplyReport> },
     /// A definition that is no longer wanted; with `exit`, an audience's members are told first that they are out.
-    Remove { kind: Kind, key: String, exit: bool, reply: Reply<()> },
+    Remove { kind: Kind, key: String, exit: bool, by: By, reply: Reply<()> },
     /// A destination that is not to be sent to, by whom and why; or to be sent to again.
-    Pause { destination: String, pause: Option<(String, String)>, reply: Reply<Health> },
+    Pause { destination: String, pause: Option<(String, String)>, by: By, reply: Reply<Health> },
     /// Somebody of whose deletion the webhooks are to be told; answered with the deliveries.
-    NotifyDeletion { user_id: String, reply: Reply<Vec<DeliveryId>> },
+    NotifyDeletion { user_id: String, by: By, reply: Reply<Vec<DeliveryId>> },
     /// An address that wants a team's summaries no more.
-    Unsubscribe { team: String, address: String, reply: Reply<()> },
+    Unsubscribe { team: String, address: String, by: By, reply: Reply<()> },
     /// One delivery to try again.
-    ReplayOne { id: DeliveryId, reply: Reply<()> },
+    ReplayOne { id: DeliveryId, by: By, reply: Reply<()> },
     /// Deliveries to try again; answered once it has begun.
-    Replay { filter: DeliveryFilter, reply: Reply<Replay> },
+    Replay { filter: DeliveryFilter, by: By, reply: Reply<Replay> },
     /// A replay that is not wanted any more.
-    CancelReplay { id: ReplayId, reply: Reply<Replay> },
+    CancelReplay { id: ReplayId, by: By, reply: Reply<Replay> },
     /// A new admin token's hash.
-    SetAdminToken { hash: String, reply: Reply<()> },
+    SetAdminToken { hash: String, by: By, reply: Reply<()> },
+    /// Something that is to become of people, tokens or sessions.
+    People { change: Box<PeopleChange>, by: By, reply: Reply<()> },
     /// Stop, once everything that was sent before is done.
     Stop { reply: Reply<()> },
 }

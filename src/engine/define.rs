@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::backfill::Start;
-use super::command::{ApplyOptions, ApplyReport};
+use super::command::{ApplyOptions, ApplyReport, By};
 use super::error::EngineError;
+use super::people::{definition_deeds, entry};
 use super::writer::Writer;
 use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite};
 use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
 use crate::domain::definition::{
     Announcement, Computation, Definition, Definitions, EventsWanted, Flow, History, Kind, LEAF_FORM,
-    Problem, Revisit, Status, Team,
+    Problem, Revisit, Status, Team, render,
 };
 use crate::domain::limits;
+use crate::domain::people::{Action, Deed};
 use crate::store::StoreError;
 
 /// What a plan writes.
@@ -58,6 +62,7 @@ impl Writer {
         &mut self,
         wanted: Vec<Definition>,
         options: ApplyOptions,
+        by: &By,
     ) -> Result<ApplyReport, EngineError> {
         let existing = Arc::clone(&self.rules.definitions);
         let now = self.shared.clock.now();
@@ -94,6 +99,9 @@ impl Writer {
             written.delete(&existing, kind, key);
         }
         let Written { mut changes, gone, teams } = written;
+        for deed in definition_deeds(&existing, &changes.definitions) {
+            changes.entries.push(entry(&mut self.ids, now, by, deed));
+        }
         if has_journeys {
             revisit_flows_of(&existing, &teams, &mut changes);
         }
@@ -175,7 +183,13 @@ impl Writer {
     }
 
     /// Removes one definition that nothing else needs.
-    pub(super) async fn remove(&mut self, kind: Kind, key: &str, exit: bool) -> Result<(), EngineError> {
+    pub(super) async fn remove(
+        &mut self,
+        kind: Kind,
+        key: &str,
+        exit: bool,
+        by: &By,
+    ) -> Result<(), EngineError> {
         let existing = Arc::clone(&self.rules.definitions);
         let Some(definition) = existing.get(kind, key) else {
             return Err(EngineError::NotFound { what: kind.as_str(), key: key.to_owned() });
@@ -188,6 +202,10 @@ impl Writer {
             return if exit { Ok(()) } else { Err(EngineError::Conflict(message)) };
         }
         let mut changes = ChangeSet::default();
+        let told = exit.then(|| json!({ "exit": true }));
+        let deed = Deed::new(Action::Removed, format!("{} {key}", kind.as_str()));
+        let deed = deed.from(render::audited(&definition)).to(told);
+        changes.entries.push(entry(&mut self.ids, self.shared.clock.now(), by, deed));
         match definition {
             Definition::Audience(audience) if exit => {
                 let leaving = Computation { status: Status::Leaving, ..audience };

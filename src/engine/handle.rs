@@ -14,6 +14,7 @@ use super::debugger::Debugger;
 use super::error::EngineError;
 use super::in_force::Present;
 use super::leases::Leases;
+use super::people::Passwords;
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Definition, Definitions, Kind};
@@ -30,6 +31,8 @@ use crate::store::{Store, StoreError};
 #[derive(Clone)]
 pub struct Engine {
     pub(super) shared: Arc<Shared>,
+    /// In whose name it is asked; `None`: the server's.
+    by: Option<Arc<By>>,
 }
 
 /// What handles, the writer and the sweeper share.
@@ -49,6 +52,7 @@ pub(super) struct Shared {
     /// The newest id that any of several writers made: who posts after he was answered gets a higher one.
     pub newest_id: Mutex<[u8; 16]>,
     pub leases: Leases,
+    pub passwords: Passwords,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,
@@ -136,6 +140,21 @@ pub struct Health {
 }
 
 impl Engine {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, by: None }
+    }
+
+    /// The same engine, asked in that name: the audit log has it beside what is changed.
+    #[must_use]
+    pub fn acting(&self, by: By) -> Self {
+        Self { shared: Arc::clone(&self.shared), by: Some(Arc::new(by)) }
+    }
+
+    /// In whose name it is asked.
+    pub(super) fn by(&self) -> By {
+        self.by.as_deref().cloned().unwrap_or_else(By::server)
+    }
+
     /// Hands in events that arrived together; answers in the same order once they are on disk.
     ///
     /// # Errors
@@ -208,7 +227,8 @@ impl Engine {
         wanted: Vec<Definition>,
         options: ApplyOptions,
     ) -> Result<ApplyReport, EngineError> {
-        self.ask(|reply| Command::Apply { wanted, options, reply }).await
+        let by = self.by();
+        self.ask(|reply| Command::Apply { wanted, options, by, reply }).await
     }
 
     /// Removes one definition. With `exit`, the members of an audience are told first that they are out; it is gone once
@@ -218,8 +238,8 @@ impl Engine {
     /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when another definition needs it; [`EngineError::Invalid`] for
     /// `exit` where there are no members.
     pub async fn remove(&self, kind: Kind, key: &str, exit: bool) -> Result<(), EngineError> {
-        let key = key.to_owned();
-        self.ask(|reply| Command::Remove { kind, key, exit, reply }).await
+        let (key, by) = (key.to_owned(), self.by());
+        self.ask(|reply| Command::Remove { kind, key, exit, by, reply }).await
     }
 
     /// Acknowledges, resolves or snoozes a journey; answers the journey as it is then. To acknowledge again is no error, and
@@ -228,7 +248,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when the journey is not open any more, or can't be snoozed that long.
     pub async fn operate(&self, id: JourneyId, operation: Operation, by: By) -> Result<Journey, EngineError> {
-        let input = Input::Operate { id, operation, by };
+        let asked_by = self.asked_by(&by);
+        let input = Input::Operate { id, operation, by, asked_by };
         self.ask(|reply| Command::Together(input, Waiting::Operate(reply))).await
     }
 
@@ -237,7 +258,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`] when there is no such digest.
     pub async fn acknowledge_all(&self, digest: DeliveryId, by: By) -> Result<usize, EngineError> {
-        let input = Input::AcknowledgeAll { digest, by };
+        let asked_by = self.asked_by(&by);
+        let input = Input::AcknowledgeAll { digest, by, asked_by };
         self.ask(|reply| Command::Together(input, Waiting::AcknowledgeAll(reply))).await
     }
 
@@ -262,7 +284,8 @@ impl Engine {
         reason: &str,
     ) -> Result<DestinationHealth, EngineError> {
         let (destination, pause) = (destination.to_owned(), Some((by.to_owned(), reason.to_owned())));
-        self.ask(|reply| Command::Pause { destination, pause, reply }).await
+        let by = By { reason: reason.to_owned(), ..self.by() };
+        self.ask(|reply| Command::Pause { destination, pause, by, reply }).await
     }
 
     /// Sends to a destination again, whoever paused it; answers how it fares then. To resume it again is no error.
@@ -270,8 +293,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`].
     pub async fn resume(&self, destination: &str) -> Result<DestinationHealth, EngineError> {
-        let destination = destination.to_owned();
-        self.ask(|reply| Command::Pause { destination, pause: None, reply }).await
+        let (destination, by) = (destination.to_owned(), self.by());
+        self.ask(|reply| Command::Pause { destination, pause: None, by, reply }).await
     }
 
     /// Tells every webhook that takes calls that this user is to be deleted; answers the deliveries.
@@ -279,8 +302,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn notify_deletion(&self, user_id: &str) -> Result<Vec<DeliveryId>, EngineError> {
-        let user_id = user_id.to_owned();
-        self.ask(|reply| Command::NotifyDeletion { user_id, reply }).await
+        let (user_id, by) = (user_id.to_owned(), self.by());
+        self.ask(|reply| Command::NotifyDeletion { user_id, by, reply }).await
     }
 
     /// Sends a team's daily summary to that address no more; nothing happens where it does not get one.
@@ -288,8 +311,8 @@ impl Engine {
     /// # Errors
     /// When there is no such team, or the store fails.
     pub async fn unsubscribe(&self, team: &str, address: &str) -> Result<(), EngineError> {
-        let (team, address) = (team.to_owned(), address.to_owned());
-        self.ask(|reply| Command::Unsubscribe { team, address, reply }).await
+        let (team, address, by) = (team.to_owned(), address.to_owned(), self.by());
+        self.ask(|reply| Command::Unsubscribe { team, address, by, reply }).await
     }
 
     /// Puts one delivery back into the queue under its old id.
@@ -297,7 +320,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`]; [`EngineError::Conflict`] when it is pending already, or says what is no longer true.
     pub async fn replay_one(&self, id: DeliveryId) -> Result<(), EngineError> {
-        self.ask(|reply| Command::ReplayOne { id, reply }).await
+        let by = self.by();
+        self.ask(|reply| Command::ReplayOne { id, by, reply }).await
     }
 
     /// Begins to put back into the queue, under their old ids and in their order, all deliveries that the filter accepts and that
@@ -306,7 +330,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Conflict`] when too many are under way; [`EngineError::Invalid`] for a filter on what is pending.
     pub async fn replay(&self, filter: DeliveryFilter) -> Result<Replay, EngineError> {
-        self.ask(|reply| Command::Replay { filter, reply }).await
+        let by = self.by();
+        self.ask(|reply| Command::Replay { filter, by, reply }).await
     }
 
     /// Stops a replay; what was put back stays so.
@@ -314,7 +339,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`].
     pub async fn cancel_replay(&self, id: ReplayId) -> Result<Replay, EngineError> {
-        self.ask(|reply| Command::CancelReplay { id, reply }).await
+        let by = self.by();
+        self.ask(|reply| Command::CancelReplay { id, by, reply }).await
     }
 
     /// Sets the hash that admin tokens are checked against.
@@ -322,7 +348,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Unavailable`] when stopping or the store failed.
     pub async fn set_admin_token_hash(&self, hash: String) -> Result<(), EngineError> {
-        self.ask(|reply| Command::SetAdminToken { hash, reply }).await
+        let by = self.by();
+        self.ask(|reply| Command::SetAdminToken { hash, by, reply }).await
     }
 
     /// Stops the writer once everything that was handed in before is on disk.
@@ -440,7 +467,13 @@ impl Engine {
         }
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
+    /// Who is to be in the audit log for what somebody says: who he is known as, else who he says he is.
+    fn asked_by(&self, by: &By) -> By {
+        let known = self.by.as_deref().cloned().unwrap_or_else(|| by.clone());
+        By { reason: by.reason.clone(), ..known }
+    }
+
+    pub(super) async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, EngineError> {
         ask(&self.shared.commands, command).await
     }
 }

@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 
+use serde_json::json;
+
 use super::command::{By, Input, Operation, Outcomes, Settlement};
 use super::error::EngineError;
 use super::group::Group;
+use super::people::entry;
 use super::receipts::{load_owners, receive};
 use super::settle::{Faring, expire, settle, withdraw};
 use crate::domain::change::DeliveryWrite;
-use crate::domain::decide::OperateError;
+use crate::domain::decide::{Decision, OperateError};
 use crate::domain::delivery::{Cause, Outcome};
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, Note};
 use crate::domain::limits;
+use crate::domain::people::{Action, Deed};
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
@@ -42,12 +46,13 @@ pub(super) async fn decide(
                 withdraw(group, &ids, &users).await?;
                 Outcomes::Done
             }
-            Input::Operate { id, operation, by } => {
-                let note = note(by, group.now);
-                Outcomes::Operated(operate(group, users.get(&id), id, operation, note).map(Box::new))
+            Input::Operate { id, operation, by, asked_by } => {
+                let by = Word { note: note(by, group.now), asked_by };
+                Outcomes::Operated(operate(group, users.get(&id), id, operation, by).map(Box::new))
             }
-            Input::AcknowledgeAll { digest, by } => {
-                Outcomes::AcknowledgedAll(acknowledge_all(group, &users, digest, &note(by, group.now)))
+            Input::AcknowledgeAll { digest, by, asked_by } => {
+                let by = Word { note: note(by, group.now), asked_by };
+                Outcomes::AcknowledgedAll(acknowledge_all(group, &users, digest, &by))
             }
             Input::Receipt { id, receipt } => Outcomes::Received(receive(group, &users, id, receipt)),
         });
@@ -94,16 +99,21 @@ fn operate(
     user: Option<&UserKey>,
     id: JourneyId,
     operation: Operation,
-    note: Note,
+    word: Word,
 ) -> Result<Journey, EngineError> {
     let not_found = || EngineError::NotFound { what: "journey", key: id.to_string() };
     let user = user.ok_or_else(not_found)?;
     let done = group.with_profile(user, |decision, profile| {
+        let before = profile.journeys.iter().find(|journey| journey.id == id).cloned();
+        let note = word.note.clone();
         let done = match operation {
             Operation::Acknowledge { told_at } => decision.acknowledge(profile, id, told_at, note),
             Operation::Resolve => decision.resolve(profile, id, note),
             Operation::Snooze { until, told_at } => decision.snooze(profile, id, until, told_at, note),
         };
+        if let (Some(before), Ok(after)) = (&before, &done) {
+            tell_audit(decision, operation, before, after, &word);
+        }
         (done.is_ok(), done)
     });
     done.ok_or_else(not_found)?.map_err(|error| {
@@ -128,6 +138,40 @@ fn operate(
     })
 }
 
+/// An operator's word as the journey keeps it, and who asked for it.
+struct Word {
+    note: Note,
+    asked_by: By,
+}
+
+/// Puts what somebody did with a journey into the audit log, unless nothing came of it.
+fn tell_audit(
+    decision: &mut Decision<'_>,
+    operation: Operation,
+    before: &Journey,
+    after: &Journey,
+    word: &Word,
+) {
+    if before == after {
+        return;
+    }
+    let (action, until) = match operation {
+        Operation::Acknowledge { .. } => (Action::Acknowledged, None),
+        Operation::Resolve => (Action::Resolved, None),
+        Operation::Snooze { until, .. } => (Action::Snoozed, Some(until)),
+    };
+    let state = |journey: &Journey| json!({ "flow": journey.flow, "stage": journey.stage, "status": journey.status.as_str() });
+    let mut then = state(after);
+    then["by"] = json!(word.note.by);
+    if let Some(until) = until {
+        then["until"] = json!(until);
+    }
+    let deed = Deed::new(action, format!("journey {}", after.id)).from(state(before)).to(then);
+    let now = decision.now();
+    let entry = entry(decision.ids(), now, &word.asked_by, deed);
+    decision.changes.entries.push(entry);
+}
+
 fn note(by: By, at: Timestamp) -> Note {
     Note { by: by.who, reason: by.reason, at, via: Some(by.via.to_owned()) }
 }
@@ -137,7 +181,7 @@ fn acknowledge_all(
     group: &mut Group<'_>,
     users: &Owners,
     digest: DeliveryId,
-    note: &Note,
+    word: &Word,
 ) -> Result<usize, EngineError> {
     let found = group.delivery(digest).map(|write| write.delivery);
     let not_found = || EngineError::NotFound { what: "digest", key: digest.to_string() };
@@ -149,8 +193,13 @@ fn acknowledge_all(
     for (journey, _) in stalls {
         let Some(user) = users.get(&journey) else { continue };
         let acknowledged = group.with_profile(user, |decision, profile| {
-            let done = decision.acknowledge(profile, journey, Some(told_at), note.clone()).is_ok();
-            (done, done)
+            let operation = Operation::Acknowledge { told_at: Some(told_at) };
+            let before = profile.journeys.iter().find(|known| known.id == journey).cloned();
+            let done = decision.acknowledge(profile, journey, Some(told_at), word.note.clone());
+            if let (Some(before), Ok(after)) = (&before, &done) {
+                tell_audit(decision, operation, before, after, word);
+            }
+            (done.is_ok(), done.is_ok())
         });
         done += usize::from(acknowledged == Some(true));
     }

@@ -142,6 +142,7 @@ impl Writer {
         Ok(self.forget_message_ids().await?
             || self.drop_members_of_nothing().await?
             || self.forget_sizes().await?
+            || self.forget_people().await?
             || self.expire().await?
             || self.supersede_for_nobody().await?)
     }

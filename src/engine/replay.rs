@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::command::By;
 use super::error::EngineError;
 use super::group::Group;
 use super::inputs::Owners;
+use super::people::entry;
 use super::receipts::{load_told, tell_journeys};
 use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite, ReplayWrite};
 use crate::domain::definition::Problem;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, Payload};
-use crate::domain::ids::{DeliveryId, JourneyId, ReplayId};
+use crate::domain::ids::{DeliveryId, JourneyId, ReplayId, UserKey};
 use crate::domain::journey::Standing;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
+use crate::domain::people::{Action, Deed};
 use crate::domain::profile::Profile;
 use crate::domain::replay::{Replay, ReplayStatus};
 use crate::store::{Counts, StoreError};
@@ -40,7 +43,7 @@ enum Choice {
 
 impl Writer {
     /// Puts back one delivery that a person named.
-    pub(super) async fn replay_one(&mut self, id: DeliveryId) -> Result<(), EngineError> {
+    pub(super) async fn replay_one(&mut self, id: DeliveryId, by: &By) -> Result<(), EngineError> {
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
@@ -48,6 +51,7 @@ impl Writer {
         let Some(write) = group.delivery(id) else {
             return Err(EngineError::NotFound { what: "delivery", key: id.to_string() });
         };
+        let was = write.delivery.status.as_str();
         match put_back(&mut group, write, Choice::Named).await? {
             PutBack::Pending => {
                 Err(EngineError::Conflict(format!("delivery {id} is waiting for an attempt already")))
@@ -57,13 +61,20 @@ impl Writer {
             ))),
             PutBack::Replayed => {
                 let mut changes = group.finish().await?;
+                let deed = Deed::new(Action::Replayed, format!("delivery {id}"));
+                let deed = deed.from(json!({ "status": was })).to(json!({ "status": "pending" }));
+                changes.entries.push(entry(&mut self.ids, shared.clock.now(), by, deed));
                 Ok(self.commit(&mut changes).await?)
             }
         }
     }
 
     /// Writes down that these deliveries are to be put back; [`Self::go_on_with_replay`] does it.
-    pub(super) async fn begin_replay(&mut self, filter: DeliveryFilter) -> Result<Replay, EngineError> {
+    pub(super) async fn begin_replay(
+        &mut self,
+        filter: DeliveryFilter,
+        by: &By,
+    ) -> Result<Replay, EngineError> {
         if filter.status == Some(DeliveryStatus::Pending) {
             let message = "what is pending is on its way already";
             return Err(EngineError::Invalid(vec![Problem::new("status", message)]));
@@ -99,13 +110,15 @@ impl Writer {
         let over: Vec<ReplayId> = over.map(|replay| replay.id).collect();
         let surplus = (over.len() + 1).saturating_sub(limits::REPLAYS_KEPT);
         replays.extend(over.into_iter().take(surplus).map(ReplayWrite::Delete));
-        self.commit_replays(ChangeSet { replays, ..ChangeSet::default() }).await?;
+        let deed = Deed::new(Action::Replayed, format!("replay {}", replay.id)).to(audited(&replay));
+        let entries = vec![entry(&mut self.ids, now, by, deed)];
+        self.commit_replays(ChangeSet { replays, entries, ..ChangeSet::default() }).await?;
         self.jobs = true;
         Ok(replay)
     }
 
     /// Stops one that is under way.
-    pub(super) async fn cancel_replay(&mut self, id: ReplayId) -> Result<Replay, EngineError> {
+    pub(super) async fn cancel_replay(&mut self, id: ReplayId, by: &By) -> Result<Replay, EngineError> {
         let known = self.replays.get(&id).cloned();
         let mut replay =
             known.ok_or_else(|| EngineError::NotFound { what: "replay", key: id.to_string() })?;
@@ -113,7 +126,9 @@ impl Writer {
             replay.status = ReplayStatus::Cancelled;
             replay.updated_at = self.shared.clock.now();
             let replays = vec![ReplayWrite::Put(Box::new(replay.clone()))];
-            self.commit_replays(ChangeSet { replays, ..ChangeSet::default() }).await?;
+            let deed = Deed::new(Action::Cancelled, format!("replay {id}")).to(audited(&replay));
+            let entries = vec![entry(&mut self.ids, replay.updated_at, by, deed)];
+            self.commit_replays(ChangeSet { replays, entries, ..ChangeSet::default() }).await?;
         }
         Ok(replay)
     }
@@ -202,6 +217,22 @@ impl Writer {
         self.published_replays.send_replace(Arc::new(self.replays.clone()));
         Ok(())
     }
+}
+
+/// What the audit log keeps of a replay: what was chosen, and how far it had come.
+fn audited(replay: &Replay) -> Value {
+    let filter = &replay.filter;
+    json!({
+        "destination": filter.destination,
+        "status": filter.status.map(DeliveryStatus::as_str),
+        "userId": filter.user.as_ref().and_then(UserKey::user_id),
+        "since": filter.since,
+        "until": filter.until,
+        "httpStatus": filter.http_status,
+        "q": filter.text,
+        "total": replay.total,
+        "replayed": replay.replayed,
+    })
 }
 
 /// How many deliveries have the filter's status, and destination where it names one.

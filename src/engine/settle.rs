@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::command::Settlement;
+use serde_json::json;
+
+use super::command::{By, Settlement};
 use super::error::EngineError;
 use super::group::Group;
 use super::inputs::Owners;
+use super::people::entry;
 use super::receipts::tell_journeys;
 use super::writer::Writer;
 use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
 use crate::domain::decide::Queue;
 use crate::domain::definition::Definitions;
-use crate::domain::delivery::DeliveryStatus;
+use crate::domain::delivery::{Attempt, DeliveryStatus};
 use crate::domain::health::{Health, PausedBy, Signal, Turn};
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits;
+use crate::domain::people::{Action, Deed};
 use crate::domain::retry::{self, Terms};
 use crate::store::StoreError;
 
@@ -116,7 +120,9 @@ pub(super) async fn withdraw(
             open.or_else(|| closed.get(&journey))
         };
         if let Some(why) = write.delivery.overtaken(find) {
-            write.delivery.withdraw(format!("not sent: {why}"), group.now);
+            let may_be_there = write.delivery.attempts.iter().any(Attempt::may_have_sent);
+            let what = if may_be_there { "not sent again" } else { "not sent" };
+            write.delivery.withdraw(format!("{what}: {why}"), group.now);
             tell_journeys(group, owners, &write.delivery);
             group.put_delivery(write);
         }
@@ -179,19 +185,26 @@ impl Writer {
         &mut self,
         key: &str,
         pause: Option<(String, String)>,
+        by: &By,
     ) -> Result<Health, EngineError> {
         if !self.rules.definitions.destinations.contains_key(key) {
             return Err(EngineError::NotFound { what: "destination", key: key.to_owned() });
         }
         let now = self.shared.clock.now();
         let mut health = self.healths.get(key).cloned().unwrap_or_else(|| Health::new(key.to_owned()));
+        let before = health.state();
+        let action = if pause.is_some() { Action::Paused } else { Action::Resumed };
         let is_news = match pause {
             Some((by, reason)) => health.pause(by, reason, now),
             None => health.resume(now),
         };
         if is_news {
             let healths = vec![HealthWrite::Put(health.clone())];
-            self.commit(&mut ChangeSet { healths, ..ChangeSet::default() }).await?;
+            let state = |state: &str| json!({ "state": state });
+            let deed = Deed::new(action, format!("destination {key}"));
+            let deed = deed.from(state(before)).to(state(health.state()));
+            let entries = vec![entry(&mut self.ids, now, by, deed)];
+            self.commit(&mut ChangeSet { healths, entries, ..ChangeSet::default() }).await?;
             tracing::info!(
                 destination = key,
                 state = health.state(),
@@ -206,7 +219,11 @@ impl Writer {
     }
 
     /// Tells the webhooks that somebody is to be deleted.
-    pub(super) async fn notify_deletion(&mut self, user_id: &str) -> Result<Vec<DeliveryId>, EngineError> {
+    pub(super) async fn notify_deletion(
+        &mut self,
+        user_id: &str,
+        by: &By,
+    ) -> Result<Vec<DeliveryId>, EngineError> {
         let shared = Arc::clone(&self.shared);
         let rules = Arc::clone(&self.rules);
         let mut group = Group::new(&*shared.store, rules, shared.clock.now(), &mut self.ids);
@@ -217,6 +234,9 @@ impl Writer {
         let notices = group.decision.notify_deletion(user_id, &user);
         let mut changes = group.finish().await?;
         if !changes.is_empty() {
+            let deed = Deed::new(Action::DeletionNotified, format!("user {user_id}"));
+            let deed = deed.to(json!({ "deliveries": notices }));
+            changes.entries.push(entry(&mut self.ids, shared.clock.now(), by, deed));
             self.commit(&mut changes).await?;
         }
         Ok(notices)

@@ -6,8 +6,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde_json::json;
+
+use super::command::By;
 use super::error::EngineError;
 use super::group::Group;
+use super::people::entry;
 use super::writer::Writer;
 use crate::domain::change::ChangeSet;
 use crate::domain::definition::{Definitions, Summary, Team};
@@ -15,6 +19,7 @@ use crate::domain::ids::{Desk, JourneyId, UserKey};
 use crate::domain::journey::{JourneyFilter, JourneyStatus};
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
+use crate::domain::people::{Action, Deed};
 use crate::domain::summary::Tally;
 use crate::domain::time::{Span, Timestamp};
 use crate::store::StoreError;
@@ -187,7 +192,12 @@ impl Writer {
     }
 
     /// Sends a team's summary to that address no more.
-    pub(super) async fn unsubscribe(&mut self, team: &str, address: &str) -> Result<(), EngineError> {
+    pub(super) async fn unsubscribe(
+        &mut self,
+        team: &str,
+        address: &str,
+        by: &By,
+    ) -> Result<(), EngineError> {
         let definitions = Arc::clone(&self.rules.definitions);
         let Some(team) = definitions.teams.get(team) else {
             return Err(EngineError::NotFound { what: "team", key: team.to_owned() });
@@ -202,6 +212,9 @@ impl Writer {
             .unwrap_or(false);
         let mut changes = group.finish().await?;
         if is_new {
+            let deed = Deed::new(Action::Unsubscribed, format!("team {}", team.key));
+            let deed = deed.to(json!({ "address": address }));
+            changes.entries.push(entry(&mut self.ids, shared.clock.now(), by, deed));
             self.commit(&mut changes).await?;
             tracing::info!(team = team.key, "somebody wants no summaries any more");
         }

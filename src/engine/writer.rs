@@ -18,6 +18,7 @@ use super::in_force::{InForce, Present};
 use super::ingest::{Ingester, REFUSED_TIMES, answer_alone, refusal, stand_back, tell_of_refusal};
 use super::inputs::decide;
 use super::leases::{Leases, TIMERS, WORK};
+use super::people::{Passwords, entry};
 use super::settle::{Faring, Healths};
 use super::summaries::SummingUp;
 use crate::clock::Clock;
@@ -27,11 +28,14 @@ use crate::domain::change::ChangeSet;
 use crate::domain::decide::{Rules, Surroundings};
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::DeliveryFilter;
-use crate::domain::ids::{IdSource, ReplayId, UserKey};
+use crate::domain::ids::{AuditId, IdSource, ReplayId, UserKey};
 use crate::domain::journey::JourneyFilter;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
+use crate::domain::people::{Action, Deed};
 use crate::domain::replay::Replay;
+use crate::domain::shelf::Shelf;
+use crate::domain::time::Timestamp;
 use crate::store::{Done, Store, StoreError};
 
 /// What an engine needs to run.
@@ -86,6 +90,8 @@ pub struct Writer {
     pub(super) jobs: bool,
     /// A team's summary may be due.
     pub(super) summaries_due: bool,
+    /// When sessions that are over were last looked for.
+    pub(super) sessions_looked_at: Option<Timestamp>,
     /// The one that is being put together.
     pub(super) summing_up: Option<SummingUp>,
     /// What all this was taken from, as it was stored.
@@ -124,7 +130,7 @@ impl Writer {
         writer.beat();
         // Nothing is late before the first tick.
         shared.pulse.sweeper.store(shared.clock.now().millis(), Ordering::Relaxed);
-        Ok((Engine { shared }, writer))
+        Ok((Engine::new(shared), writer))
     }
 
     fn new(
@@ -168,6 +174,7 @@ impl Writer {
             published_replays: ends.published_replays,
             jobs: false,
             summaries_due: false,
+            sessions_looked_at: None,
             summing_up: None,
             stopping: false,
         }
@@ -352,46 +359,55 @@ impl Writer {
 
     async fn handle_alone(&mut self, command: Command) -> Result<(), StoreError> {
         match command {
-            Command::Apply { wanted, options, reply } => {
-                let applied = self.until_first(async |it| it.apply(wanted.clone(), options).await).await;
+            Command::Apply { wanted, options, by, reply } => {
+                let applied = self.until_first(async |it| it.apply(wanted.clone(), options, &by).await).await;
                 answer_alone(reply, applied)
             }
-            Command::Remove { kind, key, exit, reply } => {
-                let removed = self.until_first(async |it| it.remove(kind, &key, exit).await).await;
+            Command::Remove { kind, key, exit, by, reply } => {
+                let removed = self.until_first(async |it| it.remove(kind, &key, exit, &by).await).await;
                 answer_alone(reply, removed)
             }
-            Command::Pause { destination, pause, reply } => {
-                let paused = self.until_first(async |it| it.set_paused(&destination, pause.clone()).await);
-                let paused = paused.await;
+            Command::Pause { destination, pause, by, reply } => {
+                let pause = async |it: &mut Self| it.set_paused(&destination, pause.clone(), &by).await;
+                let paused = self.until_first(pause).await;
                 answer_alone(reply, paused)
             }
-            Command::NotifyDeletion { user_id, reply } => {
-                let notified = self.until_first(async |it| it.notify_deletion(&user_id).await).await;
+            Command::NotifyDeletion { user_id, by, reply } => {
+                let notified = self.until_first(async |it| it.notify_deletion(&user_id, &by).await).await;
                 answer_alone(reply, notified)
             }
-            Command::Unsubscribe { team, address, reply } => {
-                let unsubscribed = self.until_first(async |it| it.unsubscribe(&team, &address).await).await;
+            Command::Unsubscribe { team, address, by, reply } => {
+                let unsubscribe = async |it: &mut Self| it.unsubscribe(&team, &address, &by).await;
+                let unsubscribed = self.until_first(unsubscribe).await;
                 answer_alone(reply, unsubscribed)
             }
-            Command::ReplayOne { id, reply } => {
-                let replayed = self.until_first(async |it| it.replay_one(id).await).await;
+            Command::ReplayOne { id, by, reply } => {
+                let replayed = self.until_first(async |it| it.replay_one(id, &by).await).await;
                 answer_alone(reply, replayed)
             }
-            Command::Replay { filter, reply } => {
-                let begun = self.until_first(async |it| it.begin_replay(filter.clone()).await).await;
+            Command::Replay { filter, by, reply } => {
+                let begun = self.until_first(async |it| it.begin_replay(filter.clone(), &by).await).await;
                 answer_alone(reply, begun)
             }
-            Command::CancelReplay { id, reply } => {
-                let cancelled = self.until_first(async |it| it.cancel_replay(id).await).await;
+            Command::CancelReplay { id, by, reply } => {
+                let cancelled = self.until_first(async |it| it.cancel_replay(id, &by).await).await;
                 answer_alone(reply, cancelled)
             }
-            Command::SetAdminToken { hash, reply } => {
+            Command::SetAdminToken { hash, by, reply } => {
                 let set = async |it: &mut Self| {
+                    let deed = Deed::new(Action::TokenSet, "admin token");
+                    let entries = vec![entry(&mut it.ids, it.shared.clock.now(), &by, deed)];
                     let admin_token_hash = Some(hash.clone());
-                    Ok(it.commit(&mut ChangeSet { admin_token_hash, ..ChangeSet::default() }).await?)
+                    Ok(it
+                        .commit(&mut ChangeSet { admin_token_hash, entries, ..ChangeSet::default() })
+                        .await?)
                 };
                 let answer = self.until_first(set).await;
                 answer_alone(reply, answer)
+            }
+            Command::People { change, by, reply } => {
+                let changed = self.until_first(async |it| it.change_people(&change, &by).await).await;
+                answer_alone(reply, changed)
             }
             Command::Stop { reply } => {
                 self.stopping = true;
@@ -549,6 +565,7 @@ fn connect(
         present: Present::new(Arc::clone(in_force)),
         newest_id: Mutex::new(ids.newest()),
         leases: if store.is_shared() { Leases::of_node(node) } else { Leases::everything() },
+        passwords: Passwords::default(),
         store,
         clock,
         debugger: Debugger::default(),
@@ -571,6 +588,9 @@ async fn start_after_newest(ids: &mut IdSource, store: &dyn Store) -> Result<(),
     }
     for delivery in store.deliveries(&DeliveryFilter::default(), &newest).await?.rows {
         ids.start_after(delivery.id.to_bytes());
+    }
+    for entry in store.entries(Shelf::Audit, &newest).await?.rows {
+        entry.key.parse::<AuditId>().into_iter().for_each(|id| ids.start_after(id.to_bytes()));
     }
     Ok(())
 }

@@ -71,3 +71,21 @@ fn files_are_checked_together() {
             .to_owned();
     assert!(ends.contains(&expected), "{ends:?}");
 }
+
+#[test]
+fn what_a_level_names_and_is_not_there_is_where_the_level_is() {
+    let level = |after: &str, to: &str| {
+        format!(
+            "[[flow.escalation]]\nstage = \"s\"\nafter = \"{after}\"\nchannel = \"webhook\"\nto = [\"{to}\"]\n"
+        )
+    };
+    let text = format!("[[flow]]\nname = \"f\"\n{}{}", level("2h", "crn"), level("1h", "crm"));
+    let ends = shown(&Bundle::new(vec![parse("d.toml", &text)]).loose_ends(&AddressPolicy::public_only()));
+    assert_eq!(
+        ends,
+        [
+            "d.toml:3: flow[0].escalation[0]: level `s` after 2h: there is no destination `crn`",
+            "d.toml:8: flow[0].escalation[1]: level `s` after 1h: there is no destination `crm`",
+        ]
+    );
+}

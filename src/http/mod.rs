@@ -2,7 +2,7 @@
 
 mod act;
 pub mod api;
-mod caller;
+pub mod caller;
 mod console;
 pub mod exposition;
 pub mod ingest;
@@ -11,7 +11,7 @@ pub mod problem;
 mod profile_view;
 pub mod profiles;
 pub mod reply;
-mod sign_in;
+pub mod sign_in;
 mod twilio;
 
 use std::io;

@@ -18,6 +18,8 @@ use crate::engine::{EngineError, StoreError};
 pub enum Code {
     /// No token, or a wrong one.
     Unauthorized,
+    /// Known, but not to do that.
+    Forbidden,
     /// Too many wrong tokens from one address.
     TooManyAttempts,
     /// No such path or thing.
@@ -50,8 +52,9 @@ pub enum Code {
 
 impl Code {
     /// Every code, for the documentation page.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Unauthorized,
+        Self::Forbidden,
         Self::TooManyAttempts,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -71,7 +74,10 @@ impl Code {
     /// Its name, its HTTP status and its title: the table itself.
     fn entry(self) -> (&'static str, StatusCode, &'static str) {
         match self {
-            Self::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, "A valid admin token is needed"),
+            Self::Unauthorized => {
+                ("unauthorized", StatusCode::UNAUTHORIZED, "A valid token or session is needed")
+            }
+            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "The caller may not do that"),
             Self::TooManyAttempts => {
                 ("too_many_attempts", StatusCode::TOO_MANY_REQUESTS, "Too many wrong tokens")
             }
@@ -132,6 +138,7 @@ impl ApiProblem {
             Code::Busy | Code::Unavailable => Some(limits::RETRY_AFTER_SECS),
             Code::TooManyAttempts
             | Code::Unauthorized
+            | Code::Forbidden
             | Code::NotFound
             | Code::MethodNotAllowed
             | Code::MalformedJson

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use metrics::counter;
-use serde_json::Value;
 use url::Url;
 
 use super::memory::Memory;
@@ -14,7 +13,7 @@ use crate::delivery::http_client::HttpClient;
 use crate::domain::definition::{Definitions, Flow, SourceKind};
 use crate::domain::event::{Event, STUDIO_FLOW_ENDED};
 use crate::domain::ingest::execution::{Execution, Teller};
-use crate::domain::ingest::recovery::{Remembered, missing, posts};
+use crate::domain::ingest::recovery::{Remembered, missing, posts, user_of};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::page::PageRequest;
 use crate::domain::studio_flow::key_in;
@@ -298,19 +297,6 @@ impl Reconciler {
     }
 }
 
-/// The fields that flows are started with, and that their posts take the user from.
-fn user_of(context: &Value) -> Option<String> {
-    let places = ["/flow/data", "/trigger/request/parameters", "/flow/variables"];
-    let of = |data: &Value| {
-        ["userID", "userId", "user_id"].into_iter().find_map(|key| match data.get(key)? {
-            Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-    };
-    places.into_iter().filter_map(|place| context.pointer(place)).find_map(of)
-}
-
 /// Whether a widget posts to this server: a write key tells, whatever name the server was given in between.
 fn is_ours(url: &Url, definitions: &Definitions) -> bool {
     let is_key = |key: &str| {
@@ -331,25 +317,5 @@ fn count(events: &[Event]) {
     for event in events {
         let is_end = event.behaviour_name() == Some(STUDIO_FLOW_ENDED);
         counter!(RECONCILE_RECOVERED, "what" => if is_end { "end" } else { "stage" }).increment(1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_user_stands_where_flows_are_started_with_it() {
-        for (context, wanted) in [
-            (json!({ "flow": { "data": { "userID": "u1" } } }), Some("u1")),
-            (json!({ "trigger": { "request": { "parameters": { "user_id": 7 } } } }), Some("7")),
-            (json!({ "flow": { "data": { "userID": " " }, "variables": { "userId": "u2" } } }), Some("u2")),
-            (json!({ "flow": {} }), None),
-            (json!(null), None),
-        ] {
-            assert_eq!(user_of(&context).as_deref(), wanted, "{context}");
-        }
     }
 }

@@ -10,6 +10,7 @@ use super::pace::Pace;
 use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
 use crate::domain::definition::Definitions;
 use crate::domain::ingest::execution::Step;
+use crate::domain::ingest::recovery::address_of;
 use crate::domain::time::{Span, Timestamp};
 use crate::metrics::RECONCILE_REQUESTS;
 
@@ -113,7 +114,7 @@ pub(super) struct Studio<'a> {
 impl Studio<'_> {
     /// The runs of a flow that began at or after `from`, newest first, as many as there are pages for.
     pub async fn executions(&mut self, flow: &str, from: Timestamp) -> Result<Vec<Listed>, StudioError> {
-        let from = form_urlencoded::byte_serialize(from.to_rfc3339().as_bytes()).collect::<String>();
+        let from = form_urlencoded::byte_serialize(from.to_rfc3339_seconds().as_bytes()).collect::<String>();
         let path = format!("/v2/Flows/{flow}/Executions?DateCreatedFrom={from}&PageSize={PAGE}");
         let rows = self.list(&path, "executions").await?;
         Ok(rows.iter().filter_map(execution).collect())
@@ -248,7 +249,7 @@ fn execution(row: &Value) -> Option<Listed> {
     let version = row.get("flow_version");
     Some(Listed {
         sid: text(row, "sid").filter(|sid| is_execution(sid))?,
-        address: text(row, "contact_channel_address"),
+        address: text(row, "contact_channel_address").and_then(|address| address_of(&address)),
         created_at,
         ended_at: has_ended.then(|| time(row, "date_updated").unwrap_or(created_at)),
         revision: version.and_then(Value::as_u64).unwrap_or_default(),

@@ -40,6 +40,7 @@ use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
 
 pub use error::StoreError;
+pub use shelves::entries_below;
 pub use unlisted::{RecordPart, Unlisted};
 
 /// What is to be done once a commit is safe, or failed.

@@ -1,6 +1,6 @@
 //! What every store asks of records on shelves.
 
-use super::cursor::Place;
+use super::cursor::{self, Place};
 use super::{Result, StoreError, codec};
 use crate::domain::limits;
 use crate::domain::shelf::EntryWrite;
@@ -16,6 +16,11 @@ impl Place for ShelfKey {
     fn from_key(bytes: &[u8]) -> Option<Self> {
         String::from_utf8(bytes.to_vec()).ok().map(Self)
     }
+}
+
+/// The cursor of a shelf's list that goes on with the highest key below this one.
+pub fn entries_below(key: &str) -> String {
+    cursor::write(&ShelfKey(key.to_owned()))
 }
 
 /// What a record is called in errors.

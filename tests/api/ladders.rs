@@ -113,6 +113,52 @@ async fn a_snoozed_journey_is_told_of_again_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_journey_says_what_its_ladder_does_next() {
+    let team = json!([{
+        "key": "ops", "time_zone": "Europe/Brussels",
+        "hours": [{ "days": "mon-fri", "from": "08:00", "until": "18:00" }],
+    }]);
+    let at_once = json!({ "actions": [mail("ops@example.com"), mail("boss@example.com")], "after_hours": [mail("duty@example.com")] });
+    let app = with(
+        json!([level("1h", mail("ops@example.com")), level("30m", at_once)]),
+        json!({ "team": team, "flow": { "team": "ops", "expire_after": "3h" } }),
+    )
+    .await;
+    let next = |journey: &Value| (journey["nextLevel"].clone(), journey["expiresAt"].clone());
+    // It is a Saturday.
+    let id = post_stage(&app, "u1", "no_reply").await;
+    let first = json!({ "level": 1, "again": 0, "at": "2026-11-21T10:30:00.000Z", "channels": ["email"] });
+    assert_eq!(next(&journey(&app, &id).await), (first, json!("2026-11-21T13:00:00.000Z")));
+    app.advance(30 * MINUTE).await;
+    // The second waits for Monday, and so does the end.
+    let second = json!({ "level": 2, "again": 0, "at": "2026-11-23T07:00:00.000Z", "channels": ["email"] });
+    assert_eq!(next(&journey(&app, &id).await), (second, json!("2026-11-23T09:00:00.000Z")));
+    let path = format!("/api/journeys/{id}/acknowledge");
+    let acknowledged = app.call("POST", &path, None).await.expect(200).json();
+    assert_eq!((&acknowledged["nextLevel"], &acknowledged["status"]), (&Value::Null, &json!("stalled")));
+    post_stage(&app, "u1", "confirmed").await;
+    assert_eq!(next(&journey(&app, &id).await), (Value::Null, Value::Null));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repetition_that_would_come_after_the_end_is_not_announced() {
+    let mut often = mail("ops@example.com");
+    often["repeat"] = json!({ "every": "2h", "times": 9 });
+    let app = with(json!([level("1h", often)]), json!({ "flow": { "expire_after": "4h" } })).await;
+    let id = post_stage(&app, "u1", "no_reply").await;
+    app.advance(60 * MINUTE).await;
+    assert_eq!(journey(&app, &id).await["nextLevel"]["at"], "2026-11-21T13:00:00.000Z");
+    app.advance(120 * MINUTE).await;
+    let shown = journey(&app, &id).await;
+    let wanted = (Value::Null, json!("2026-11-21T14:00:00.000Z"));
+    assert_eq!((shown["nextLevel"].clone(), shown["expiresAt"].clone()), wanted);
+    app.advance(60 * MINUTE).await;
+    assert_eq!((journey(&app, &id).await["status"].clone(), app.mails().len()), (json!("expired"), 2));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn outside_the_hours_a_level_waits_for_the_opening() {
     let team = json!([{
         "key": "ops", "time_zone": "Europe/Brussels",

@@ -15,6 +15,7 @@ use crate::app::{Setup, TestApp, app};
 use crate::event_streams::{FLOW, FW, definitions, run};
 use crate::http::column;
 use crate::support::studio::{ACCOUNT, Execution, Studio, TOKEN};
+use crate::support::wait::eventually;
 
 const PHONE: &str = "+14155550100";
 
@@ -57,10 +58,12 @@ fn access(app: &TestApp) -> Access {
     Access::of(&app.engine().definitions()).expect("an account that looks back")
 }
 
+fn http() -> HttpClient {
+    HttpClient::new(AddressPolicy::parse("127.0.0.0/8").expect("a policy")).expect("a client")
+}
+
 fn reconciler(app: &TestApp) -> Reconciler {
-    let policy = AddressPolicy::parse("127.0.0.0/8").expect("a policy");
-    let http = HttpClient::new(policy).expect("a client");
-    Reconciler::new(app.engine().clone(), http, Pace::new(Duration::from_millis(1)))
+    Reconciler::new(app.engine().clone(), http(), Pace::new(Duration::from_millis(1)))
 }
 
 fn at(time: &str) -> String {
@@ -139,6 +142,23 @@ async fn a_lost_post_is_repaired_and_once() {
     let round = reconciler.round(&access(&app)).await.unwrap();
     assert_eq!((round.looked_up, round.recovered), (1, 0));
     assert_eq!(stages(&journey(&app, id).await), ["initiation", "asked", "no_reply"]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_looks_back_by_itself() {
+    let (app, studio) = house().await;
+    let id = post(&app, 1, "initiation").await;
+    let steps = [("Trigger", "incomingRequest", "10:00:01"), ("tell_asked", "failed", "10:00:02")];
+    studio.remembers(execution(1, "10:00:00", None, &steps));
+    app.advance(11 * 60_000).await;
+    let looking_back = tokio::spawn(stagepost::reconcile::run(app.engine().clone(), http()));
+    eventually("the lost post", Duration::from_secs(30), async || {
+        (stages(&journey(&app, id).await) == ["initiation", "asked"]).then_some(())
+    })
+    .await;
+    looking_back.abort();
+    drop(looking_back.await);
     app.finish().await;
 }
 

@@ -174,6 +174,23 @@ async fn a_queued_call_of_a_journey_that_was_dealt_with_is_not_made() {
     }
 }
 
+/// Where no answer came to a call, it may have been made: what is said of it when it is taken back says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_may_have_been_made_is_not_said_to_be_unsent() {
+    let (app, twilio) = serving(json!([level("30m", call())])).await;
+    twilio.next([Turn::LoseAnswer]);
+    post_stage(&app, "u1", "no_reply").await;
+    app.advance(30 * MINUTE).await;
+    assert_eq!(delivery(&app).await["attempts"][0]["status"], "unsure");
+    post_stage(&app, "u1", "confirmed").await;
+    app.advance(20_000).await;
+    let shown = delivery(&app).await;
+    let reason = "not sent again: the journey was over before it could be sent";
+    assert_eq!((&shown["status"], &shown["reason"]), (&json!("superseded"), &json!(reason)), "{shown:#}");
+    assert_eq!(twilio.made().len(), 1);
+    app.finish().await;
+}
+
 /// Who a journey is about is no operator: what goes to him has nothing to act by.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_person_whom_a_journey_is_about_gets_no_links_and_no_key_to_press() {

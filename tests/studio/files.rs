@@ -1,6 +1,7 @@
 //! Flows from files.
 
 use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -32,6 +33,37 @@ fn a_flow_is_printed_with_its_posts_and_a_second_run_changes_nothing() {
     assert_eq!(again.out, said.out);
     assert!(again.err.contains("0 new, 0 changed"), "{}", again.err);
     assert_eq!(instrument(&copy, &["--diff"]).ok().out, "");
+}
+
+#[test]
+fn nobody_has_to_listen() {
+    let flow = fixture("confirmation.json");
+    let words = ["studio", "instrument", &flow, "--server", SERVER, "--key", KEY];
+    // A pipe that nobody reads, in place of either.
+    let (reader, unheard) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let binary = || Command::new(env!("CARGO_BIN_EXE_stagepost"));
+    let printed =
+        binary().args(words).stderr(unheard.try_clone().expect("a pipe")).output().expect("its end");
+    assert_eq!(printed.status.code(), Some(0));
+    assert_eq!(String::from_utf8(printed.stdout).expect("text"), instrument(&flow, &[]).ok().out);
+    let told = binary().args(words).stdout(unheard).output().expect("its end");
+    let err = String::from_utf8(told.stderr).expect("text");
+    assert_eq!(told.status.code(), Some(0), "{err}");
+    assert!(err.contains("31 posts") && !err.contains("panicked"), "{err}");
+}
+
+#[test]
+fn what_is_told_can_be_pasted_into_the_definitions() {
+    let said = instrument(&fixture("confirmation.json"), &["--flow", "visits"]).ok();
+    let table = &said.err[said.err.find("[[flow]]").expect("a table")..];
+    let table = table.split("warning:").next().expect("a table");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = shown(&folder.path().join("definitions.toml"));
+    fs::write(&file, table).expect("the definitions");
+    let checked =
+        Command::new(env!("CARGO_BIN_EXE_stagepost")).args(["check", &file]).output().expect("its end");
+    assert!(checked.status.success(), "{table}\n{}", String::from_utf8_lossy(&checked.stdout));
 }
 
 #[test]

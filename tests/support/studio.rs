@@ -161,6 +161,13 @@ impl State {
     fn list(&self, url: &Url, base: &str) -> Reply {
         let from =
             url.query_pairs().find(|(key, _)| key == "DateCreatedFrom").map(|(_, value)| value.into_owned());
+        // Twilio's documents and libraries write whole seconds.
+        if from
+            .as_ref()
+            .is_some_and(|from| from.len() != "2026-11-21T10:00:00Z".len() || !from.ends_with('Z'))
+        {
+            return error(400, 20001, "DateCreatedFrom is no ISO 8601 date-time of whole seconds");
+        }
         let is_in = |it: &&Execution| from.as_ref().is_none_or(|from| it.created.as_str() >= &from[..19]);
         let rows = self.executions.iter().filter(is_in).map(|it| self.shown(it)).rev().collect();
         let known = ["PageSize", "Page", "DateCreatedFrom", "DateCreatedTo", "status"];

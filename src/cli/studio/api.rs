@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
@@ -14,7 +12,7 @@ use url::Url;
 
 use super::failure::Failure;
 use crate::cli::lookup;
-use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request};
+use crate::delivery::http_client::{Answer, HttpClient, HttpError, Request, basic};
 use crate::domain::address_policy::{self, AddressPolicy};
 use crate::domain::definition::Problem;
 use crate::domain::limits::MAX_STUDIO_FLOW_BYTES;
@@ -207,11 +205,7 @@ fn credentials(environment: &[(String, String)]) -> Result<HeaderValue, Failure>
                     .to_owned(),
             )
         })?;
-    let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-    let mut header = HeaderValue::from_str(&text)
-        .map_err(|error| Failure::NotTried(format!("Twilio's credentials can't be sent: {error}")))?;
-    header.set_sensitive(true);
-    Ok(header)
+    basic(&user, &password).map_err(|why| Failure::NotTried(format!("Twilio can't be asked: {why}")))
 }
 
 /// The whole definition as Twilio takes it: JSON in one field of a form.

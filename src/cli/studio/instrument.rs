@@ -4,7 +4,7 @@ use super::api::StudioApi;
 use super::arguments::InstrumentArguments;
 use super::failure::Failure;
 use super::source::{self, Source};
-use super::{address, put_out, stages, table};
+use super::{address, print, put_out, stages, table, tell};
 use crate::domain::studio_flow::{
     Instrumented, Moment, PHONE, PostAddress, Settings, USER, agreed, diff, instrument, restaged,
 };
@@ -29,20 +29,21 @@ pub(super) fn run(arguments: &InstrumentArguments, environment: &[(String, Strin
         let name = arguments.stages.as_ref().map_or(source.name.clone(), |path| path.display().to_string());
         Failure::problems(&name, problems)
     })?;
-    eprint!("{}", table::shown(&done, &settings));
+    let sid = if is_sid { Some(arguments.flow_definition.as_str()) } else { target };
+    tell(&table::shown(&done, &settings, sid));
     let stages_warning = arguments.stages.is_none().then(|| stages_warning(&source, &done)).flatten();
     for warning in users_warning(&done, &settings).into_iter().chain(stages_warning) {
-        eprintln!("warning: {warning}");
+        tell(&format!("warning: {warning}\n"));
     }
     if arguments.diff {
-        print!("{}", diff(&source.flow, &done.flow));
+        print(&diff(&source.flow, &done.flow))?;
     }
     if arguments.output.is_some() || !(arguments.diff || arguments.push) {
         put_out(&done.flow, arguments.output.as_deref())?;
     }
     match (&api, target) {
         (Some(_), Some(sid)) if is_sid && !done.changes(&source.flow) && !arguments.publish => {
-            eprintln!("{sid} has all of this already: nothing was pushed");
+            tell(&format!("{sid} has all of this already: nothing was pushed\n"));
             Ok(())
         }
         (Some(api), Some(sid)) => push(api, sid, &done, arguments.publish),
@@ -145,6 +146,6 @@ fn push(api: &StudioApi, sid: &str, done: &Instrumented, publish: bool) -> Resul
         "published" => "published",
         _ => "saved as a draft; publish it in the console",
     };
-    eprintln!("{sid}: revision {} {what}", saved.revision);
+    tell(&format!("{sid}: revision {} {what}\n", saved.revision));
     Ok(())
 }

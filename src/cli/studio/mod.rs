@@ -13,6 +13,7 @@ mod template;
 mod tests;
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -28,7 +29,7 @@ pub(super) fn run(arguments: &StudioArguments, environment: &[(String, String)])
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            tell(&format!("{failure}\n"));
             ExitCode::from(failure.code())
         }
     }
@@ -38,17 +39,30 @@ pub(super) fn run(arguments: &StudioArguments, environment: &[(String, String)])
 fn address(arguments: &PostArguments) -> Result<PostAddress, Failure> {
     let address = PostAddress::new(&arguments.server, &arguments.key).map_err(Failure::Refused)?;
     if let Some(warning) = address.warning() {
-        eprintln!("warning: {warning}");
+        tell(&format!("warning: {warning}\n"));
     }
     Ok(address)
 }
 
 /// Writes a flow to a file, or prints it.
 fn put_out(flow: &StudioFlow, output: Option<&Path>) -> Result<(), Failure> {
-    let Some(path) = output else {
-        print!("{}", flow.to_text());
-        return Ok(());
-    };
+    let Some(path) = output else { return print(&flow.to_text()) };
     fs::write(path, flow.to_text())
         .map_err(|error| Failure::Refused(format!("{}: can't be written: {error}", path.display())))
+}
+
+/// Tells on standard error how things are. What is done is done, also where nobody listens.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints what was asked for. Whoever reads it may have read enough.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::Refused(format!("standard output: can't be written: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

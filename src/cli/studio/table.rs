@@ -1,10 +1,14 @@
 //! The list of posts and ends, for people.
 
-use crate::cli::count;
-use crate::domain::studio_flow::{Done, Instrumented, Outcome, Settings};
+use serde_json::{Map, Value};
 
-/// What was done to a flow, place by place, and in a sentence.
-pub(super) fn shown(done: &Instrumented, settings: &Settings) -> String {
+use crate::cli::count;
+use crate::domain::studio_flow::{Done, Instrumented, Moment, Outcome, Settings};
+use crate::file::write;
+
+/// What was done to a flow, place by place, and in a sentence; and what the definitions may say of it. `sid` is its SID, where
+/// that is known.
+pub(super) fn shown(done: &Instrumented, settings: &Settings, sid: Option<&str>) -> String {
     let states = count(done.flow.states().len(), "state");
     let mut text = format!("{}: {states}, posts to {}\n\n", settings.flow, settings.address.shown());
     let mut rows = vec![["", "place", "what", "stage", "then"].map(str::to_owned)];
@@ -19,7 +23,13 @@ pub(super) fn shown(done: &Instrumented, settings: &Settings) -> String {
         text.push_str(&format!("  {}\n", line.trim_end()));
     }
     text.push_str(&format!("\n{}\n", sentence(done)));
-    text.push_str(&stages(&done.outcomes));
+    let stages = stages(done.outcomes.iter());
+    text.push_str(&format!("stages: {}\n\n", stages.join(", ")));
+    text.push_str(
+        "For the definitions (stages that complete a journey belong into `terminal`, those that somebody has to look after need a \
+         [[flow.escalation]]):\n\n",
+    );
+    text.push_str(&definition(&done.outcomes, settings, sid));
     text
 }
 
@@ -58,16 +68,30 @@ fn sentence(done: &Instrumented) -> String {
 }
 
 /// The stages that are posted, each once.
-fn stages(outcomes: &[Outcome]) -> String {
+fn stages<'a>(outcomes: impl Iterator<Item = &'a Outcome>) -> Vec<&'a str> {
     let mut stages: Vec<&str> = Vec::new();
-    for stage in outcomes.iter().filter_map(|outcome| outcome.point.stage.as_deref()) {
+    for stage in outcomes.filter_map(|outcome| outcome.point.stage.as_deref()) {
         if !stages.contains(&stage) {
             stages.push(stage);
         }
     }
-    format!(
-        "stages: {}\nStages that complete a journey belong into the flow's `terminal`; those that somebody has to look after need a \
-         [[flow.escalation]].\n",
-        stages.join(", ")
-    )
+    stages
+}
+
+/// The flow's table. What completes a journey is a guess: the stages at ends, but for those that nobody's answer or a failure
+/// leads to anywhere.
+fn definition(outcomes: &[Outcome], settings: &Settings, sid: Option<&str>) -> String {
+    let of = |moments: &[Moment]| -> Vec<&str> {
+        stages(outcomes.iter().filter(|outcome| moments.contains(&outcome.point.moment)))
+    };
+    let entries = of(&[Moment::Entry]);
+    let open = of(&[Moment::NoReply, Moment::NoAnswer, Moment::Failure]);
+    let mut terminal = stages(outcomes.iter().filter(|outcome| outcome.point.next.is_none()));
+    terminal.retain(|stage| !entries.contains(stage) && !open.contains(stage));
+    let mut table = Map::new();
+    table.insert("name".to_owned(), settings.flow.as_str().into());
+    table.insert("sid".to_owned(), sid.into());
+    table.insert("initial".to_owned(), entries.first().copied().into());
+    table.insert("terminal".to_owned(), terminal.into_iter().map(Value::from).collect());
+    write::definition("flow", &table)
 }

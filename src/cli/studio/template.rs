@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::arguments::TemplateArguments;
 use super::failure::Failure;
-use super::{address, put_out};
+use super::{address, put_out, tell};
 use crate::domain::studio_flow::{PostAddress, Settings, StudioFlow, instrument};
 
 /// The flow's name, that of the starter definitions.
@@ -18,9 +18,7 @@ pub(super) fn run(arguments: &TemplateArguments) -> Result<(), Failure> {
     let address = address(&arguments.post)?;
     let flow = made(address, &arguments.flow, arguments.from.as_deref())?;
     put_out(&flow, arguments.output.as_deref())?;
-    eprintln!(
-        "In Studio: create a flow, choose \"Import from JSON\", paste this. docs/STUDIO.md has the rest."
-    );
+    tell("In Studio: create a flow, choose \"Import from JSON\", paste this. docs/STUDIO.md has the rest.\n");
     Ok(())
 }
 

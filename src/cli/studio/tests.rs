@@ -113,7 +113,7 @@ fn the_list_shows_every_place() {
     let settings = Settings::new(address(), "visits");
     let done = instrument(&StudioFlow::read(text).unwrap(), &settings).unwrap();
     assert_eq!(
-        table::shown(&done, &settings),
+        table::shown(&done, &settings, Some("FW0123456789abcdef0123456789abcdef")),
         "visits: 8 states, posts to https://stagepost.example.com/studio/…\n\n\
          \x20    place                    what      stage       then\n\
          \x20 +  Trigger/incomingRequest  entry     initiation  ask\n\
@@ -123,8 +123,9 @@ fn the_list_shows_every_place() {
          \x20    bye/sent                 exit                  (end): no post, runs come here with failed, no_reply\n\
          \x20 +  bye/failed               failure   failed      ask\n\n\
          5 posts: 5 new, 0 changed, 0 as before, 0 taken out; 2 ends, 1 without a post\n\
-         stages: initiation, replied, no_reply, failed\n\
-         Stages that complete a journey belong into the flow's `terminal`; those that somebody has to look after need a \
-         [[flow.escalation]].\n"
+         stages: initiation, replied, no_reply, failed\n\n\
+         For the definitions (stages that complete a journey belong into `terminal`, those that somebody has to look after need a \
+         [[flow.escalation]]):\n\n\
+         [[flow]]\nname = \"visits\"\nsid = \"FW0123456789abcdef0123456789abcdef\"\ninitial = \"initiation\"\nterminal = [\"replied\"]\n"
     );
 }

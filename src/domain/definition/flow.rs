@@ -282,7 +282,7 @@ pub struct Flow {
     /// The team whose hours hold for the levels; `None` for all hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub team: Option<String>,
-    /// Levels in rising `after`.
+    /// Levels as they were written; see [`Flow::levels`] for their order.
     #[serde(default)]
     pub escalation: Vec<Level>,
     /// Whether many mails become one.
@@ -298,18 +298,19 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// The levels that watch `stage`, numbered from 1 in rising `after`.
-    pub fn levels(&self, stage: &str) -> impl Iterator<Item = (u32, LevelKey, &Level)> {
+    /// The levels that watch `stage`, numbered from 1 in rising `after`; those with the same time in the order in which they were
+    /// written.
+    pub fn levels(&self, stage: &str) -> impl Iterator<Item = (u32, LevelKey, &Level)> + use<'_> {
+        let mut levels: Vec<&Level> = self.escalation.iter().filter(|level| level.stage == stage).collect();
+        levels.sort_by_key(|level| level.after);
         let mut before: Option<LevelKey> = None;
-        (1..).zip(self.escalation.iter().filter(move |level| level.stage == stage)).map(
-            move |(number, level)| {
-                let twin =
-                    before.filter(|before| before.after == level.after).map_or(0, |before| before.twin + 1);
-                let key = LevelKey { after: level.after, twin };
-                before = Some(key);
-                (number, key, level)
-            },
-        )
+        (1..).zip(levels).map(move |(number, level)| {
+            let twin =
+                before.filter(|before| before.after == level.after).map_or(0, |before| before.twin + 1);
+            let key = LevelKey { after: level.after, twin };
+            before = Some(key);
+            (number, key, level)
+        })
     }
 
     /// Whether `stage` ends a run.

@@ -1,5 +1,6 @@
 //! Definitions as the API shows them: the shape in which they are written, without secrets.
 
+mod audited;
 mod destination;
 mod flow;
 mod team;
@@ -11,6 +12,7 @@ use super::{Class, Computation, Definition, Source, Status};
 use crate::domain::time::Timestamp;
 
 pub use super::secrets::{REDACTED, is_secret_header};
+pub use audited::audited;
 pub use destination::destination;
 pub use flow::flow;
 pub use team::team;

@@ -14,7 +14,7 @@ use super::times::instant;
 use super::{field, json};
 use crate::domain::definition::Definitions;
 use crate::domain::event::Event;
-use crate::domain::limits::{MAX_BATCH_EVENTS, MAX_JSON_DEPTH};
+use crate::domain::limits::{MAX_BATCH_EVENTS, MAX_JSON_DEPTH, MAX_REASON};
 use crate::domain::time::Timestamp;
 
 /// How the types begin that mean something here.
@@ -165,7 +165,8 @@ impl CloudEvent {
         let (what, at) = match kind {
             "execution.started" => (What::Started, created.or(told)),
             "execution.ended" => {
-                let reason = text(data, "ended_reason").map(str::to_owned);
+                let reason = text(data, "ended_reason");
+                let reason = reason.map(|reason| reason.chars().take(MAX_REASON).collect());
                 (What::Ended(created, reason), updated.or(told))
             }
             _ => (What::Step(step(envelope, data, item)?), created.or(told)),
@@ -192,13 +193,13 @@ impl CloudEvent {
 }
 
 fn step(envelope: &Map<String, Value>, data: &Map<String, Value>, item: &Value) -> Result<Step, IngestError> {
-    let named = |key: &str| text(data, key).map(str::to_owned);
+    let named = |key: &str| field::name(text(data, key).map(Value::from), &format!("data.{key}"));
     let id = match sid(data, "sid")? {
         Some(sid) => sid,
         None => message(text(envelope, "id"), item),
     };
-    let (from, to) = (named("transitioned_from"), named("transitioned_to"));
-    Ok(Step { id, from, event: named("name"), to, at: Timestamp::default() })
+    let (from, to) = (named("transitioned_from")?, named("transitioned_to")?);
+    Ok(Step { id, from, event: named("name")?, to, at: Timestamp::default() })
 }
 
 /// A step without a SID is named by its message, or else by all that it says.

@@ -9,14 +9,14 @@ use crate::domain::definition::Flow;
 use crate::domain::event::Call;
 use crate::domain::ids::{IdSource, UserKey};
 use crate::domain::journey::{Journey, JourneyStatus, Journeys, Post};
-use crate::domain::time::Span;
+use crate::domain::limits::MAX_NAME_BYTES;
+use crate::domain::test_journeys;
 
 const FW: &str = "FW0123456789abcdef0123456789abcdef";
 const FN: &str = "FN0123456789abcdef0123456789abcdef";
 
 fn flow() -> Flow {
     Flow {
-        name: "appointment_confirmation".to_owned(),
         sid: Some(FW.to_owned()),
         widgets: [
             ("send_reminder/timeout", "no_reply"),
@@ -27,14 +27,7 @@ fn flow() -> Flow {
         .map(|(widget, stage)| (widget.to_owned(), stage.to_owned()))
         .into(),
         initial: Some("initiation".to_owned()),
-        terminal: vec!["confirmed".to_owned()],
-        expire_after: Span::from_hours(24),
-        team: None,
-        escalation: Vec::new(),
-        digest: None,
-        revisit: None,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
+        ..test_journeys::flow("appointment_confirmation")
     }
 }
 
@@ -292,4 +285,25 @@ proptest! {
     fn nothing_that_is_posted_panics(text in "\\PC{0,200}") {
         drop(Batch::read(text.as_bytes(), *NOW));
     }
+}
+
+/// What a journey keeps of it is small, whatever is posted.
+#[test]
+fn what_is_longer_than_twilio_writes_it_is_refused_or_cut() {
+    let long = "x".repeat(MAX_NAME_BYTES + 1);
+    let reason = "y".repeat(MAX_REASON + 1);
+    let items = [
+        step(1, &long, "timeout", "2026-11-21T09:10:00Z"),
+        step(2, "send_reminder", &long, "2026-11-21T09:10:00Z"),
+        step(3, "send\u{0}reminder", "timeout", "2026-11-21T09:10:00Z"),
+        execution("ended", "2026-11-21T09:20:01Z", Some(&reason)),
+    ];
+    let batch = Batch::read(json!(items).to_string().as_bytes(), *NOW).unwrap();
+    let rejected: Vec<_> =
+        batch.rejected.iter().map(|item| (item.index, item.error.field.as_deref())).collect();
+    let from = Some("data.transitioned_from");
+    assert_eq!(rejected, [(0, from), (1, Some("data.name")), (2, from)]);
+    let events = batch.events(&definitions(), &HashMap::new(), "twilio", *NOW);
+    let Call::Track { properties, .. } = &events[1].call else { panic!("no track") };
+    assert_eq!(properties["reason"], "y".repeat(MAX_REASON));
 }

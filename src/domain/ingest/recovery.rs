@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::execution::{Step, Teller};
-use super::form;
+use super::{field, form, phone};
 use crate::domain::event::Event;
 use crate::domain::journey::Journey;
 use crate::domain::studio_flow::{self, HTTP_REQUEST, PREFIX, State};
@@ -61,6 +61,22 @@ fn missing_stages(teller: &Teller<'_>, remembered: &Remembered, journey: Option<
     open.into_iter().filter(|(stage, _)| !takes(stage)).map(|(_, event)| event).collect()
 }
 
+/// The user of a run, by the fields in its context that flows are started with and that their posts take him from; one whose id no
+/// post could have is none.
+pub fn user_of(context: &Value) -> Option<String> {
+    let places = ["/flow/data", "/trigger/request/parameters", "/flow/variables"];
+    let of = |data: &Value| {
+        let ids = ["userID", "userId", "user_id"].into_iter().filter_map(|key| data.get(key));
+        ids.filter_map(|id| field::id(Some(id.clone()), "userID").ok()?).next()
+    };
+    places.into_iter().filter_map(|place| context.pointer(place)).find_map(of)
+}
+
+/// The address of a run's person, written as posts have it; one that no post could have is none.
+pub fn address_of(text: &str) -> Option<String> {
+    phone::mended(text.to_owned(), "contact_channel_address").ok()
+}
+
 /// The stages that a flow's own widgets post, by widget: those whose address is one of `is_ours`, or whose name says so.
 pub fn posts(definition: &Value, is_ours: impl Fn(&Url) -> bool) -> BTreeMap<String, String> {
     let states = definition.get("states").and_then(Value::as_array);
@@ -82,14 +98,15 @@ fn stage(state: State<'_>, url: Option<&Url>) -> Option<String> {
     let body = state.property("body").and_then(Value::as_str).unwrap_or_default();
     let by_body = || match serde_json::from_str::<Value>(body) {
         Ok(body) => body.get("stage")?.as_str().map(str::to_owned),
-        Err(_) => field(body, "stage"),
+        Err(_) => field_in(body, "stage"),
     };
-    let by_query = || url?.query().and_then(|query| field(query, "stage"));
+    let by_query = || url?.query().and_then(|query| field_in(query, "stage"));
     let stage = by_parameter.or_else(by_body).or_else(by_query)?;
+    let stage = field::name(Some(stage.into()), "stage").ok()??;
     (!stage.is_empty() && !stage.contains("{{")).then_some(stage)
 }
 
-fn field(form: &str, name: &str) -> Option<String> {
+fn field_in(form: &str, name: &str) -> Option<String> {
     let pairs = form::pairs(form.as_bytes()).ok()?;
     pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
 }

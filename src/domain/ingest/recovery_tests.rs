@@ -5,7 +5,8 @@ use crate::domain::definition::Flow;
 use crate::domain::ids::{IdSource, UserKey};
 use crate::domain::ingest::execution::Execution;
 use crate::domain::journey::{Journeys, Post};
-use crate::domain::time::Span;
+use crate::domain::limits::{MAX_ADDRESS_BYTES, MAX_ID_BYTES, MAX_NAME_BYTES};
+use crate::domain::test_journeys;
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_millis(1_790_000_000_000 + minute * 60_000)
@@ -13,18 +14,10 @@ fn at(minute: i64) -> Timestamp {
 
 fn flow() -> Flow {
     Flow {
-        name: "f".to_owned(),
         sid: Some("FW1".to_owned()),
         widgets: [("ask/timeout".to_owned(), "no_reply".to_owned())].into(),
         initial: Some("initiation".to_owned()),
-        terminal: vec!["confirmed".to_owned()],
-        expire_after: Span::from_hours(24),
-        team: None,
-        escalation: Vec::new(),
-        digest: None,
-        revisit: None,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
+        ..test_journeys::flow("f")
     }
 }
 
@@ -138,6 +131,7 @@ fn what_its_own_widgets_post_is_read_from_a_flow() {
         widget("filled_in", json!({ "url": ours, "body": "stage={{flow.variables.stage}}" })),
         widget("another", json!({ "url": "https://crm.example.com/hook", "parameters": parameters })),
         widget("bare", json!({ "url": ours })),
+        widget("long", json!({ "url": format!("{ours}?stage={}", "x".repeat(MAX_NAME_BYTES + 1)) })),
         { "name": "stagepost_no_post", "type": "send-message", "properties": { "body": "stage=x" } },
         { "name": 3 },
         null,
@@ -147,4 +141,32 @@ fn what_its_own_widgets_post_is_read_from_a_flow() {
     let expected = expected.map(|(widget, stage)| (widget.to_owned(), stage.to_owned()));
     assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
     assert!(posts(&json!(null), |_| true).is_empty());
+}
+
+#[test]
+fn the_user_stands_where_flows_are_started_with_it() {
+    let long = "u".repeat(MAX_ID_BYTES + 1);
+    for (context, wanted) in [
+        (json!({ "flow": { "data": { "userID": "u1" } } }), Some("u1")),
+        (json!({ "trigger": { "request": { "parameters": { "user_id": 7 } } } }), Some("7")),
+        (json!({ "flow": { "data": { "userID": " " }, "variables": { "userId": "u2" } } }), Some("u2")),
+        // What no post could say is not believed here either.
+        (json!({ "flow": { "data": { "userID": long, "user_id": "u3" } } }), Some("u3")),
+        (json!({ "flow": { "variables": { "userID": "u\u{0}1" } } }), None),
+        (json!({ "flow": { "variables": { "userID": long } } }), None),
+        (json!({ "flow": { "variables": { "userID": ["u1"] } } }), None),
+        (json!({ "flow": {} }), None),
+        (json!(null), None),
+    ] {
+        assert_eq!(user_of(&context).as_deref(), wanted, "{context}");
+    }
+}
+
+#[test]
+fn an_address_is_one_that_a_post_could_have() {
+    assert_eq!(address_of("+14155550100").as_deref(), Some("+14155550100"));
+    assert_eq!(address_of(" 14155550100").as_deref(), Some("+14155550100"));
+    for wrong in ["+1\n".to_owned(), "1".repeat(MAX_ADDRESS_BYTES + 1)] {
+        assert_eq!(address_of(&wrong), None, "{wrong:?}");
+    }
 }

@@ -34,6 +34,19 @@ pub struct DueLevel<'a> {
     pub moved_by: i64,
 }
 
+/// The level that fires next if nothing is heard of the journey until then.
+#[derive(Clone, Copy, Debug)]
+pub struct NextLevel<'a> {
+    /// Its number among the levels of the stage.
+    pub number: u32,
+    /// How often it fired before in this stall.
+    pub again: u32,
+    /// When it fires; now, where it is due.
+    pub at: Timestamp,
+    /// What it does then.
+    pub actions: &'a [Channel],
+}
+
 /// A level that is to fire.
 #[derive(Clone, Copy)]
 struct Rung<'a> {
@@ -68,13 +81,7 @@ impl<'j, 'a> Ladder<'j, 'a> {
     /// may be due, too.
     pub fn due(&self) -> Option<DueLevel<'a>> {
         let rung = self.next().filter(|rung| rung.at <= self.now)?;
-        let is_closed = self.team.is_some_and(|team| !team.is_open(self.now));
-        let (actions, is_outside_hours) = match &rung.level.outside_hours {
-            OutsideHours::Instead(actions) if is_closed => (actions.as_slice(), true),
-            OutsideHours::Instead(_) | OutsideHours::Wait | OutsideHours::Send => {
-                (rung.level.actions.as_slice(), false)
-            }
-        };
+        let (actions, is_outside_hours) = self.actions_at(rung.level, self.now);
         Some(DueLevel {
             number: rung.number,
             key: rung.key,
@@ -90,6 +97,22 @@ impl<'j, 'a> Ladder<'j, 'a> {
     /// When the next level fires; now, where one is due.
     pub fn wakes_at(&self) -> Option<Timestamp> {
         self.next().map(|rung| rung.at)
+    }
+
+    /// The next level, and what it does.
+    pub fn next_level(&self) -> Option<NextLevel<'a>> {
+        let Rung { number, level, again, at, .. } = self.next()?;
+        let (actions, _) = self.actions_at(level, at);
+        Some(NextLevel { number, again, at, actions })
+    }
+
+    /// What a level does at that instant, and whether it does that only because its team does not work then.
+    fn actions_at(&self, level: &'a Level, at: Timestamp) -> (&'a [Channel], bool) {
+        let is_closed = || self.team.is_some_and(|team| !team.is_open(at));
+        match &level.outside_hours {
+            OutsideHours::Instead(actions) if is_closed() => (actions, true),
+            OutsideHours::Instead(_) | OutsideHours::Wait | OutsideHours::Send => (&level.actions, false),
+        }
     }
 
     /// When the journey is given up: `expire_after` as it is planned, moved as the ladder was so far, and by as much as the next

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::domain::definition::{Recipient, Repeat, WeekHours};
-use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
+use crate::domain::ids::{DeliveryId, UserKey};
 use crate::domain::journey::{Acknowledgement, Death, EscalationReceipt, JourneyStatus, Note};
 use crate::domain::limits;
+use crate::domain::test_journeys;
 use chrono::{Datelike, NaiveTime, Weekday};
 use chrono_tz::Tz;
 
@@ -70,43 +71,11 @@ fn repeating(after: &str, every: &str, times: u32) -> Level {
 }
 
 fn flow(escalation: Vec<Level>) -> Flow {
-    Flow {
-        name: "appointment".to_owned(),
-        sid: None,
-        widgets: Default::default(),
-        initial: None,
-        terminal: vec!["confirmed".to_owned()],
-        expire_after: limits::DEFAULT_EXPIRE_AFTER,
-        team: None,
-        escalation,
-        digest: None,
-        revisit: None,
-        created_at: Timestamp::default(),
-        updated_at: Timestamp::default(),
-    }
+    Flow { escalation, ..test_journeys::flow("appointment") }
 }
 
 fn journey(stage_at: Timestamp) -> Journey {
-    Journey {
-        id: JourneyId::floor(stage_at),
-        user: UserKey::user("u1"),
-        flow: "appointment".to_owned(),
-        phone_number: None,
-        execution_sid: None,
-        status: JourneyStatus::Active,
-        stage: "no_reply".to_owned(),
-        stage_at,
-        started_at: stage_at,
-        updated_at: stage_at,
-        ended_at: None,
-        steps: Vec::new(),
-        steps_left_out: 0,
-        escalations: Vec::new(),
-        acknowledged: Vec::new(),
-        snoozes: Vec::new(),
-        died: None,
-        resolved: None,
-    }
+    test_journeys::journey("appointment", "no_reply", stage_at)
 }
 
 fn note(at: Timestamp) -> Note {

@@ -15,7 +15,7 @@ use super::ids::{DeliveryId, JourneyId, UserKey};
 use super::limits;
 use super::time::Timestamp;
 
-pub use ladder::{DueLevel, Ladder};
+pub use ladder::{DueLevel, Ladder, NextLevel};
 pub use progress::{Journeys, Post};
 pub use stall::Standing;
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::page::Page;
 use super::{Opened, failed};
-use crate::engine::EngineError;
+use crate::engine::{By, EngineError};
 
 /// The page; where it `acts`, after the address was taken from the list. Mail programs do that by themselves (RFC 8058), so there is
 /// nothing to be filled in.
@@ -15,7 +15,8 @@ pub(super) async fn page(opened: &Opened<'_>, team: &str, address: &str, acts: b
         let context = json!({ "team": team, "address": address, "token": token });
         return Page::new(StatusCode::OK, "unsubscribe.html", context);
     }
-    match opened.engine.unsubscribe(team, address).await {
+    let engine = opened.engine.acting(By::new(address, "mail"));
+    match engine.unsubscribe(team, address).await {
         Ok(()) => Page::done("Done", &format!("{address} gets no more daily summaries of {team}.")),
         Err(EngineError::NotFound { .. }) => {
             let text = "There is no such team any more, so it sends no summaries.";

@@ -13,6 +13,7 @@ use super::{Answer, listed, preview};
 use crate::domain::definition::Computation;
 use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::people::Scope;
 use crate::domain::profile::Profile;
 use crate::domain::query::Target;
 use crate::domain::sizes::{Per, SizePoint};
@@ -23,7 +24,7 @@ use crate::http::profile_view;
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         // An audience may have the key `preview`; it can't be posted to.
-        Endpoint::at("/api/audiences/preview").post(preview::preview).yielding(),
+        Endpoint::at("/api/audiences/preview").post(Scope::Audiences, preview::preview).yielding(),
         Endpoint::at("/api/audiences/{key}/members").get(members),
         Endpoint::at("/api/audiences/{key}/members.csv").get(members_csv),
         Endpoint::at("/api/audiences/{key}/sizes").get(sizes),

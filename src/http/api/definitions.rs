@@ -16,38 +16,56 @@ use crate::domain::definition::{
     Computation, Definition, Destination, Kind, Problem, Team, document, render,
 };
 use crate::domain::ids::{Desk, UserKey};
+use crate::domain::people::Scope;
 use crate::engine::{ApplyOptions, ApplyReport, Counts, Engine, EngineError};
+use crate::http::caller::Caller;
 use crate::http::problem::{ApiProblem, Code};
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    let mut endpoints = vec![Endpoint::at("/api/apply").post(apply)];
+    let mut endpoints = vec![Endpoint::at("/api/apply").post(Scope::Define, apply)];
     for kind in Kind::ALL {
         let (all, single) = paths(kind);
+        let scope = scope(kind);
         let list_all = move |state: web::Data<ApiState>, _: NoParams| async move { list(&state, kind).await };
         let get = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams| async move {
             get(&state.engine, kind, &key).await
         };
         let put = move |state: web::Data<ApiState>,
+                        caller: Caller,
                         key: web::Path<String>,
                         request: HttpRequest,
                         body: Body| async move {
-            put(&state.engine, kind, &key, &request, &body).await
+            put(&state.engine.acting(caller.by()), kind, &key, &request, &body).await
         };
-        let delete = move |state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest| async move {
-            delete(&state.engine, kind, &key, &request).await
+        let delete = move |state: web::Data<ApiState>,
+                           caller: Caller,
+                           key: web::Path<String>,
+                           request: HttpRequest| async move {
+            delete(&state.engine.acting(caller.by()), kind, &key, &request).await
         };
         let mut collection = Endpoint::at(all).get(list_all);
         if matches!(kind, Kind::Audience | Kind::Trait) {
             // Only a computation's key comes from its name; the others are put where their key says.
-            let create = move |state: web::Data<ApiState>, request: HttpRequest, body: Body| async move {
-                create(&state.engine, kind, &request, &body).await
+            let create = move |state: web::Data<ApiState>,
+                               caller: Caller,
+                               request: HttpRequest,
+                               body: Body| async move {
+                create(&state.engine.acting(caller.by()), kind, &request, &body).await
             };
-            collection = collection.post(create);
+            collection = collection.post(scope, create);
         }
         endpoints.push(collection);
-        endpoints.push(Endpoint::at(single).get(get).put(put).delete(delete));
+        endpoints.push(Endpoint::at(single).get(get).put(scope, put).delete(scope, delete));
     }
     endpoints
+}
+
+/// What whoever defines one has to be allowed.
+fn scope(kind: Kind) -> Scope {
+    match kind {
+        Kind::Audience | Kind::Trait => Scope::Audiences,
+        Kind::Source | Kind::Team | Kind::Flow | Kind::Destination => Scope::Define,
+    }
 }
 
 fn paths(kind: Kind) -> (&'static str, &'static str) {
@@ -137,12 +155,12 @@ fn article(word: &str) -> &'static str {
     if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
-async fn apply(state: web::Data<ApiState>, request: HttpRequest, body: Body) -> Answer {
+async fn apply(state: web::Data<ApiState>, caller: Caller, request: HttpRequest, body: Body) -> Answer {
     let params = Params::read(&request, &["dry_run", "prune", "literal"])?;
     let options = ApplyOptions { prune: params.flag("prune")?, dry_run: params.flag("dry_run")? };
     let wanted = document::read(&written(&body, &params)?)
         .map_err(|problems| ApiProblem::fields(Code::InvalidDefinition, problems))?;
-    let report = state.engine.apply(wanted, options).await?;
+    let report = state.engine.acting(caller.by()).apply(wanted, options).await?;
     Ok(HttpResponse::Ok().json(json!({
         "created": report.created,
         "changed": report.changed,

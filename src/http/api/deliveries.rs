@@ -9,13 +9,15 @@ use super::state::ApiState;
 use super::{Answer, listed};
 use crate::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatus, Payload, Receipt};
 use crate::domain::ids::DeliveryId;
+use crate::domain::people::Scope;
+use crate::http::caller::Caller;
 use crate::http::problem::ApiProblem;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::at("/api/deliveries").get(list),
         Endpoint::at("/api/deliveries/{id}").get(one),
-        Endpoint::at("/api/deliveries/{id}/replay").post(replay),
+        Endpoint::at("/api/deliveries/{id}/replay").post(Scope::Operate, replay),
     ]
 }
 
@@ -50,8 +52,8 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     Ok(HttpResponse::Ok().json(whole(&delivery)))
 }
 
-async fn replay(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
-    state.engine.replay_one(parse_id(&id)?).await?;
+async fn replay(state: web::Data<ApiState>, caller: Caller, id: web::Path<String>, _: NoParams) -> Answer {
+    state.engine.acting(caller.by()).replay_one(parse_id(&id)?).await?;
     Ok(HttpResponse::Accepted().json(json!({ "replayed": 1 })))
 }
 

@@ -13,7 +13,9 @@ use super::state::ApiState;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::health::{Health, PausedBy};
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::engine::{Counts, Engine};
+use crate::http::caller::Caller;
 use crate::http::problem::ApiProblem;
 
 /// Who pauses where nobody is named.
@@ -21,27 +23,34 @@ const BY_DEFAULT: &str = "api";
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/destinations/{key}/pause").post(pause),
-        Endpoint::at("/api/destinations/{key}/resume").post(resume),
-        Endpoint::at("/api/destinations/{key}/replay").post(replay),
+        Endpoint::at("/api/destinations/{key}/pause").post(Scope::Operate, pause),
+        Endpoint::at("/api/destinations/{key}/resume").post(Scope::Operate, resume),
+        Endpoint::at("/api/destinations/{key}/replay").post(Scope::Operate, replay),
     ]
 }
 
-async fn pause(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams, body: Body) -> Answer {
+async fn pause(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    key: web::Path<String>,
+    _: NoParams,
+    body: Body,
+) -> Answer {
     let words = body.optional_object(&["by", "reason"])?;
-    let by = words.text("by", limits::MAX_BY)?.filter(|by| !by.is_empty()).unwrap_or(BY_DEFAULT);
+    let by = caller.noted(words.text("by", limits::MAX_BY)?, BY_DEFAULT);
     let reason = words.text("reason", limits::MAX_REASON)?.unwrap_or_default();
-    let health = state.engine.pause(&key, by, reason).await?;
+    let health = state.engine.acting(caller.by()).pause(&key, &by, reason).await?;
     Ok(HttpResponse::Ok().json(shown(Some(&health))))
 }
 
-async fn resume(state: web::Data<ApiState>, key: web::Path<String>, _: NoParams) -> Answer {
-    let health = state.engine.resume(&key).await?;
+async fn resume(state: web::Data<ApiState>, caller: Caller, key: web::Path<String>, _: NoParams) -> Answer {
+    let health = state.engine.acting(caller.by()).resume(&key).await?;
     Ok(HttpResponse::Ok().json(shown(Some(&health))))
 }
 
 async fn replay(
     state: web::Data<ApiState>,
+    caller: Caller,
     key: web::Path<String>,
     request: HttpRequest,
     body: Body,
@@ -50,7 +59,11 @@ async fn replay(
     let others: Vec<&str> = FILTER.into_iter().filter(|name| *name != "destination").collect();
     let wanted = replays::wanted(&request, &others)?;
     known(&state.engine, &key)?;
-    replays::run(&state.engine, DeliveryFilter { destination: Some(key.into_inner()), ..wanted }).await
+    replays::run(
+        &state.engine.acting(caller.by()),
+        DeliveryFilter { destination: Some(key.into_inner()), ..wanted },
+    )
+    .await
 }
 
 /// Mails have a queue of their own without being defined.

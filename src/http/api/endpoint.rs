@@ -2,14 +2,18 @@
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::http::Method;
+use actix_web::middleware::from_fn;
 use actix_web::{FromRequest, Handler, HttpRequest, Resource, Responder, Route, guard, web};
 
+use super::auth::require_scope;
+use crate::domain::people::Scope;
 use crate::http::problem::ApiProblem;
 
 /// One path with its methods.
 pub struct Endpoint {
     path: &'static str,
-    routes: Vec<(Method, Route)>,
+    /// Each with what its caller has to be allowed; `None`: anybody may call it.
+    routes: Vec<(Method, Option<Scope>, Route)>,
     /// Whether other methods are for a later path that fits too.
     yields: bool,
 }
@@ -32,58 +36,87 @@ impl Endpoint {
 
     /// Its methods.
     pub fn methods(&self) -> impl Iterator<Item = &Method> {
-        self.routes.iter().map(|(method, _)| method)
+        self.routes.iter().map(|(method, _, _)| method)
     }
 
-    fn on<F, Args>(mut self, method: Method, handler: F) -> Self
+    /// Its methods with what each caller has to be allowed; `None`: anybody may call it.
+    pub fn scopes(&self) -> impl Iterator<Item = (&Method, Option<Scope>)> {
+        self.routes.iter().map(|(method, scope, _)| (method, *scope))
+    }
+
+    fn on<F, Args>(mut self, method: Method, scope: Option<Scope>, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
         let route = web::method(method.clone()).to(handler);
-        self.routes.push((method, route));
+        let route = match scope {
+            Some(scope) => route.wrap(from_fn(move |request, next| require_scope(scope, request, next))),
+            None => route,
+        };
+        self.routes.push((method, scope, route));
         self
     }
 
-    /// Takes GET.
+    /// Takes GET from anybody who gets here: behind the middleware, from whoever is known.
+    pub fn get_open<F, Args>(self, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::GET, None, handler)
+    }
+
+    /// Takes GET, from whoever may read.
     pub fn get<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(Method::GET, handler)
+        self.get_as(Scope::Read, handler)
     }
 
-    /// Takes POST.
-    pub fn post<F, Args>(self, handler: F) -> Self
+    /// Takes GET, from whoever may do that.
+    pub fn get_as<F, Args>(self, scope: Scope, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(Method::POST, handler)
+        self.on(Method::GET, Some(scope), handler)
     }
 
-    /// Takes PUT.
-    pub fn put<F, Args>(self, handler: F) -> Self
+    /// Takes POST, from whoever may do that.
+    pub fn post<F, Args>(self, scope: Scope, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(Method::PUT, handler)
+        self.on(Method::POST, Some(scope), handler)
     }
 
-    /// Takes DELETE.
-    pub fn delete<F, Args>(self, handler: F) -> Self
+    /// Takes PUT, from whoever may do that.
+    pub fn put<F, Args>(self, scope: Scope, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.on(Method::DELETE, handler)
+        self.on(Method::PUT, Some(scope), handler)
+    }
+
+    /// Takes DELETE, from whoever may do that.
+    pub fn delete<F, Args>(self, scope: Scope, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.on(Method::DELETE, Some(scope), handler)
     }
 
     /// As a service inside a scope whose prefix is `prefix`; other methods are answered with 405 and `Allow`.
@@ -95,7 +128,7 @@ impl Endpoint {
             resource =
                 resource.guard(guard::fn_guard(move |request| methods.contains(&request.head().method)));
         }
-        for (_, route) in self.routes {
+        for (_, _, route) in self.routes {
             resource = resource.route(route);
         }
         resource.default_service(web::to(move |request: HttpRequest| {

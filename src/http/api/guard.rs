@@ -7,21 +7,16 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::domain::limits;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, secret_hash};
+use crate::http::caller::Caller;
 
 /// How long wrong tokens of one address are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
 /// How long the hash that the store holds is believed without looking again.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// The hash under which an admin token is kept: hexadecimal SHA-256.
-pub fn token_hash(token: &str) -> String {
-    hex::encode(Sha256::digest(token.as_bytes()))
-}
 
 /// The token in an `Authorization` header of the form `Bearer <token>`.
 pub(super) fn bearer(header: &str) -> Option<&str> {
@@ -42,11 +37,11 @@ pub(in crate::http) fn basic(header: &str) -> Option<String> {
 }
 
 /// What the guard says of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(in crate::http) enum Verdict {
-    /// It is the one.
-    Right,
-    /// It is not.
+    /// It is the admin token, or one of the API's that is not over.
+    Right(Caller),
+    /// It is neither.
     Wrong,
     /// Nobody is let in from there for so many seconds.
     Wait(u64),
@@ -60,7 +55,7 @@ pub(in crate::http) struct Guard {
 }
 
 impl Guard {
-    /// Whether `token` is the admin token.
+    /// Whose `token` is.
     pub async fn check(
         &self,
         engine: &Engine,
@@ -72,13 +67,16 @@ impl Guard {
         if let Some(wait) = self.guesses().wait(from, Instant::now()) {
             return Ok(Verdict::Wait(wait));
         }
-        let hash = token_hash(token);
+        let hash = secret_hash(token);
         let right = self
             .expected(engine)
             .await?
             .is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(hash.as_bytes())));
         if right {
-            return Ok(Verdict::Right);
+            return Ok(Verdict::Right(Caller::admin_token()));
+        }
+        if let Some(token) = engine.token(token).await? {
+            return Ok(Verdict::Right(Caller::token(&token)));
         }
         self.guesses().wrong(from, hash, Instant::now());
         Ok(Verdict::Wrong)
@@ -104,7 +102,7 @@ impl Guard {
 }
 
 /// The address that guesses are counted for: of IPv6 the /64, which one caller has whole.
-fn network(address: IpAddr) -> IpAddr {
+pub(in crate::http) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
@@ -168,7 +166,7 @@ mod tests {
 
     #[test]
     fn hashes_as_sha256_in_hex() {
-        assert_eq!(token_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(secret_hash("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `/api/journeys`: what became of whom, and an operator's word on it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -10,12 +11,15 @@ use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use super::{Answer, listed};
+use crate::domain::definition::Channel;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
+use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Ladder, NextLevel, Note};
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::domain::time::{Span, SpanError, Timestamp};
 use crate::engine::{By, Engine, EngineError, Operation};
+use crate::http::caller::Caller;
 use crate::http::problem::{ApiProblem, Code};
 
 /// Who spoke, where he does not say.
@@ -27,9 +31,9 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::at("/api/journeys").get(list),
         Endpoint::at("/api/journeys/{id}").get(one),
-        Endpoint::at("/api/journeys/{id}/acknowledge").post(acknowledge),
-        Endpoint::at("/api/journeys/{id}/resolve").post(resolve),
-        Endpoint::at("/api/journeys/{id}/snooze").post(snooze),
+        Endpoint::at("/api/journeys/{id}/acknowledge").post(Scope::Operate, acknowledge),
+        Endpoint::at("/api/journeys/{id}/resolve").post(Scope::Operate, resolve),
+        Endpoint::at("/api/journeys/{id}/snooze").post(Scope::Operate, snooze),
     ]
 }
 
@@ -57,20 +61,38 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     Ok(HttpResponse::Ok().json(show(&state.engine, &journey).await?))
 }
 
-async fn acknowledge(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+async fn acknowledge(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+    body: Body,
+) -> Answer {
     let words = body.optional_object(&["by", "reason"])?;
-    operate(&state.engine, &id, Operation::Acknowledge { told_at: None }, &words).await
+    operate(&state.engine, &caller, &id, Operation::Acknowledge { told_at: None }, &words).await
 }
 
-async fn resolve(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+async fn resolve(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+    body: Body,
+) -> Answer {
     let words = body.optional_object(&["by", "reason"])?;
-    operate(&state.engine, &id, Operation::Resolve, &words).await
+    operate(&state.engine, &caller, &id, Operation::Resolve, &words).await
 }
 
-async fn snooze(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams, body: Body) -> Answer {
+async fn snooze(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+    body: Body,
+) -> Answer {
     let words = body.object(&["for", "until", "by", "reason"])?;
     let until = snoozed_until(&words, state.engine.clock().now())?;
-    operate(&state.engine, &id, Operation::Snooze { until, told_at: None }, &words).await
+    operate(&state.engine, &caller, &id, Operation::Snooze { until, told_at: None }, &words).await
 }
 
 /// Until when: `{"for": "1h"}` or `{"until": "2026-11-22T09:00:00Z"}`.
@@ -99,11 +121,17 @@ fn snoozed_until(words: &Members, now: Timestamp) -> Result<Timestamp, ApiProble
     Ok(until)
 }
 
-async fn operate(engine: &Engine, id: &str, operation: Operation, words: &Members) -> Answer {
-    let by = words.text("by", limits::MAX_BY)?.filter(|by| !by.is_empty()).unwrap_or(BY_DEFAULT);
+async fn operate(
+    engine: &Engine,
+    caller: &Caller,
+    id: &str,
+    operation: Operation,
+    words: &Members,
+) -> Answer {
+    let who = caller.noted(words.text("by", limits::MAX_BY)?, BY_DEFAULT);
     let reason = words.text("reason", limits::MAX_REASON)?.unwrap_or_default();
-    let by = By { who: by.to_owned(), reason: reason.to_owned(), via: "api" };
-    let journey = engine.operate(parse_id(id)?, operation, by).await?;
+    let by = By { who, reason: reason.to_owned(), via: caller.via() };
+    let journey = engine.acting(caller.by()).operate(parse_id(id)?, operation, by).await?;
     Ok(HttpResponse::Ok().json(show(engine, &journey).await?))
 }
 
@@ -112,7 +140,7 @@ fn parse_id(id: &str) -> Result<JourneyId, ApiProblem> {
     id.parse().map_err(|_| ApiProblem::not_found("journey", id))
 }
 
-/// Journeys as the API shows them.
+/// Journeys as the API shows them: each escalation with the status that its delivery has now.
 pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Vec<Value>, EngineError> {
     let marks = journeys.iter().flat_map(|journey| &journey.escalations);
     let ids: Vec<DeliveryId> = marks.map(|mark| mark.delivery_id).collect();
@@ -120,9 +148,24 @@ pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Ve
     Ok(journeys.iter().map(|journey| render(journey, &statuses)).collect())
 }
 
-/// A journey as the API shows it: each escalation with the status that its delivery has now.
-pub(super) async fn show(engine: &Engine, journey: &Journey) -> Result<Value, EngineError> {
-    Ok(show_all(engine, std::slice::from_ref(journey)).await?.remove(0))
+/// One journey as the API shows it alone: also what its ladder does next, and when it is given up.
+async fn show(engine: &Engine, journey: &Journey) -> Result<Value, EngineError> {
+    let mut shown = show_all(engine, std::slice::from_ref(journey)).await?.remove(0);
+    let definitions = engine.definitions();
+    let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
+    let team = flow.and_then(|flow| definitions.teams.get(flow.team.as_ref()?)).map(Arc::as_ref);
+    let expires_at = journey.expires_at(flow, team);
+    let ladder = flow.map(|flow| Ladder::new(journey, flow, team, engine.clock().now()));
+    // One that is planned for later than that never fires.
+    let next = ladder.and_then(|ladder| ladder.next_level()).filter(|next| next.at < expires_at);
+    shown["nextLevel"] = next.as_ref().map(next_level).into();
+    shown["expiresAt"] = json!(journey.status.is_open().then_some(expires_at));
+    Ok(shown)
+}
+
+fn next_level(next: &NextLevel<'_>) -> Value {
+    let channels: Vec<_> = next.actions.iter().map(Channel::as_str).collect();
+    json!({ "level": next.number, "again": next.again, "at": next.at, "channels": channels })
 }
 
 fn render(journey: &Journey, statuses: &HashMap<DeliveryId, DeliveryStatus>) -> Value {
@@ -201,32 +244,20 @@ fn word(note: &Note, mut of: Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ids::UserKey;
     use crate::domain::journey::{Escalation, Step};
+    use crate::domain::test_journeys;
 
     #[test]
     fn a_journey_is_shown_with_the_status_of_its_deliveries() {
         let at = Timestamp::from_millis(1_790_000_000_000);
         let delivery_id = DeliveryId::floor(at);
         let journey = Journey {
-            id: JourneyId::floor(at),
-            user: UserKey::user("u1"),
-            flow: "f".to_owned(),
-            phone_number: Some("+1".to_owned()),
-            execution_sid: None,
-            status: JourneyStatus::Stalled,
-            stage: "no_reply".to_owned(),
-            stage_at: at,
-            started_at: at,
-            updated_at: at,
-            ended_at: None,
             steps: vec![Step {
                 stage: "no_reply".to_owned(),
                 at,
                 received_at: at,
                 message_id: "m".to_owned(),
             }],
-            steps_left_out: 0,
             escalations: vec![Escalation {
                 again: 0,
                 moved_by: 0,
@@ -238,10 +269,7 @@ mod tests {
                 at,
                 delivery_id,
             }],
-            snoozes: Vec::new(),
-            died: None,
-            acknowledged: Vec::new(),
-            resolved: None,
+            ..test_journeys::journey("f", "no_reply", at)
         };
         let shown = render(&journey, &HashMap::from([(delivery_id, DeliveryStatus::Delivered)]));
         assert_eq!(shown["userId"], "u1");

@@ -1,10 +1,11 @@
-//! The management API: definitions, journeys, users, audiences, deliveries and the debugger, behind the admin token.
+//! The management API: definitions, journeys, users, audiences, deliveries and the debugger, behind tokens and sessions.
 //!
 //! One file per resource, each with its `endpoints()`; [`configure`] registers them, and a test holds the OpenAPI
 //! document to them.
 
 mod accounts;
 mod audiences;
+mod audit;
 mod auth;
 mod body;
 mod csv;
@@ -20,12 +21,14 @@ mod guard;
 mod journeys;
 mod openapi;
 mod params;
+mod people;
 mod presets;
 mod preview;
 mod replays;
 mod state;
 mod stream;
 mod test_send;
+mod tokens;
 mod traits;
 mod users;
 
@@ -39,9 +42,9 @@ use serde_json::{Value, json};
 use super::problem::{ApiProblem, Code};
 use crate::domain::limits;
 
+pub use crate::engine::secret_hash as token_hash;
 pub use endpoint::Endpoint;
-pub use guard::token_hash;
-pub(super) use guard::{Verdict, basic};
+pub(super) use guard::{Verdict, basic, network};
 pub use params::NoParams;
 pub use state::{ApiState, Check};
 
@@ -50,7 +53,7 @@ type Answer = Result<HttpResponse, ApiProblem>;
 
 const PREFIX: &str = "/api";
 
-/// The calls that need the token. A path of fixed words stands before one with a placeholder in the same place.
+/// The calls that need a token or a session. A path of fixed words stands before one with a placeholder in the same place.
 fn endpoints() -> Vec<Endpoint> {
     let mut all = Vec::new();
     all.extend(audiences::endpoints());
@@ -66,12 +69,18 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(deliveries::endpoints());
     all.extend(replays::endpoints());
     all.extend(events::endpoints());
+    all.extend(people::endpoints());
+    all.extend(tokens::endpoints());
+    all.extend(audit::endpoints());
     all
 }
 
 /// The calls that don't.
 fn open_endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::at("/api/openapi.json").get(openapi::document), Endpoint::at("/api/docs").get(docs::page)]
+    vec![
+        Endpoint::at("/api/openapi.json").get_open(openapi::document),
+        Endpoint::at("/api/docs").get_open(docs::page),
+    ]
 }
 
 /// Registers the management API; the state has to be there as `web::Data<ApiState>`.
@@ -85,7 +94,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     }
     // The last one wrapped is the first one asked: headers come onto refusals too.
     config.service(
-        scope.default_service(web::to(no_such_path)).wrap(from_fn(auth::require_token)).wrap(headers()),
+        scope.default_service(web::to(no_such_path)).wrap(from_fn(auth::require_caller)).wrap(headers()),
     );
 }
 

@@ -3,7 +3,7 @@
 //! The document is kept by hand; a test holds it to what is registered, in both directions.
 
 use actix_web::{HttpResponse, web};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Answer;
 use super::params::NoParams;
@@ -11,15 +11,48 @@ use super::state::ApiState;
 use crate::http::problem::{ApiProblem, Code};
 
 const DOCUMENT: &str = include_str!("openapi.json");
+/// The calls and schemas of people, tokens and the audit log.
+const PEOPLE: &str = include_str!("openapi/people.json");
 
 /// The document with this version and the server's address filled in.
 pub(super) fn filled_in(public_url: &str) -> Result<Value, ApiProblem> {
-    let mut document: Value = serde_json::from_str(DOCUMENT).map_err(|error| {
-        ApiProblem::new(Code::Internal, format!("the OpenAPI document is damaged: {error}"))
-    })?;
+    let read = |text| {
+        serde_json::from_str(text).map_err(|error| {
+            ApiProblem::new(Code::Internal, format!("the OpenAPI document is damaged: {error}"))
+        })
+    };
+    let mut document: Value = read(DOCUMENT)?;
+    merge(&mut document, read(PEOPLE)?);
+    say_scopes(&mut document);
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["servers"][0]["url"] = if public_url.is_empty() { "/" } else { public_url }.into();
     Ok(document)
+}
+
+/// Adds the members of one object to another's, at any depth.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from,
+    }
+}
+
+/// Says of each call what its caller has to be allowed, as it is registered, and how it is answered where he is not.
+fn say_scopes(document: &mut Value) {
+    for endpoint in super::endpoints() {
+        for (method, scope) in endpoint.scopes() {
+            let call = &mut document["paths"][endpoint.path()][method.as_str().to_lowercase()];
+            call["security"] = json!([{ "token": [] }, { "session": [] }]);
+            if let Some(scope) = scope {
+                call["x-scope"] = scope.as_str().into();
+                call["responses"]["403"] = json!({ "$ref": "#/components/responses/Forbidden" });
+            }
+        }
+    }
 }
 
 pub(super) async fn document(state: web::Data<ApiState>, _: NoParams) -> Answer {

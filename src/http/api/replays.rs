@@ -13,8 +13,10 @@ use super::params::{NoParams, Params, invalid};
 use super::state::ApiState;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::ids::ReplayId;
+use crate::domain::people::Scope;
 use crate::domain::replay::{Replay, ReplayStatus};
 use crate::engine::{Engine, EngineError};
+use crate::http::caller::Caller;
 use crate::http::problem::ApiProblem;
 
 /// How long the answer to a beginning waits for the end: small replays are over by then.
@@ -31,9 +33,9 @@ const REPLAYABLE: [DeliveryStatus; 5] = [
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
-        Endpoint::at("/api/replays").get(list).post(begin),
+        Endpoint::at("/api/replays").get(list).post(Scope::Operate, begin),
         Endpoint::at("/api/replays/{id}").get(one),
-        Endpoint::at("/api/replays/{id}/cancel").post(cancel),
+        Endpoint::at("/api/replays/{id}/cancel").post(Scope::Operate, cancel),
     ]
 }
 
@@ -48,7 +50,7 @@ async fn one(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> 
     Ok(HttpResponse::Ok().json(shown(replay)))
 }
 
-async fn begin(state: web::Data<ApiState>, request: HttpRequest, body: Body) -> Answer {
+async fn begin(state: web::Data<ApiState>, caller: Caller, request: HttpRequest, body: Body) -> Answer {
     body.none()?;
     let params = Params::read(&request, &FILTER)?;
     // Everything there is has to be meant: naming a destination or a time says so.
@@ -56,11 +58,11 @@ async fn begin(state: web::Data<ApiState>, request: HttpRequest, body: Body) -> 
         return Err(invalid("destination", "is missing: say which deliveries, by this or another parameter"));
     }
     let wanted = wanted(&request, &FILTER)?;
-    run(&state.engine, wanted).await
+    run(&state.engine.acting(caller.by()), wanted).await
 }
 
-async fn cancel(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
-    let replay = state.engine.cancel_replay(parse_id(&id)?).await?;
+async fn cancel(state: web::Data<ApiState>, caller: Caller, id: web::Path<String>, _: NoParams) -> Answer {
+    let replay = state.engine.acting(caller.by()).cancel_replay(parse_id(&id)?).await?;
     Ok(HttpResponse::Ok().json(shown(&replay)))
 }
 

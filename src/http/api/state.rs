@@ -12,6 +12,7 @@ use crate::domain::limits;
 use crate::domain::link::Links;
 use crate::engine::{Engine, EngineError};
 use crate::http::profiles::Bucket;
+use crate::http::sign_in::{SetUpLink, SignIns};
 use crate::metrics;
 
 /// A further sign of life for `/readyz`.
@@ -34,6 +35,10 @@ pub struct ApiState {
     /// Further checks of `/readyz`, by name.
     pub(in crate::http) checks: Vec<(&'static str, Check)>,
     pub(in crate::http) guard: Guard,
+    /// Who tried to sign in to the console.
+    pub(in crate::http) sign_ins: SignIns,
+    /// The link of the set-up that was printed; `None`: none was.
+    pub(in crate::http) set_up: Option<SetUpLink>,
     /// One permit per listener to the debugger's feed.
     pub(super) listeners: Arc<Semaphore>,
     /// One permit per preview under way.
@@ -57,6 +62,8 @@ impl ApiState {
             tester: None,
             checks: Vec::new(),
             guard: Guard::default(),
+            sign_ins: SignIns::default(),
+            set_up: None,
             listeners: Arc::new(Semaphore::new(limits::MAX_LISTENERS)),
             previews: Semaphore::new(limits::MAX_PREVIEWS),
             searches: Semaphore::new(limits::MAX_SEARCHES),
@@ -78,6 +85,11 @@ impl ApiState {
     /// The same, with what opens the links of mails.
     pub fn with_links(self, links: impl Into<Option<Links>>) -> Self {
         Self { links: links.into(), ..self }
+    }
+
+    /// The same, with the link of the set-up that was printed.
+    pub fn with_set_up(self, link: SetUpLink) -> Self {
+        Self { set_up: Some(link), ..self }
     }
 
     /// The same, with one more check of `/readyz`.

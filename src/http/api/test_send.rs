@@ -19,6 +19,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{EventId, IdSource};
 use crate::domain::ingest::segment::{self, CallType};
 use crate::domain::ingest::{Arrival, IngestError};
+use crate::domain::people::Scope;
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
 use crate::http::problem::{ApiProblem, Code};
@@ -31,7 +32,7 @@ const WAYS: [&str; 3] = ["type", "event", "eventId"];
 const LONGEST: usize = 64;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
-    vec![Endpoint::at("/api/destinations/{key}/test").post(test)]
+    vec![Endpoint::at("/api/destinations/{key}/test").post(Scope::Operate, test)]
 }
 
 async fn test(

@@ -217,7 +217,7 @@ async fn teams_are_put_shown_and_kept_while_a_flow_names_them() {
     let wrong = api.call("PUT", "/api/flows/f", flow).await.json();
     let fields: Vec<&str> =
         wrong["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
-    assert_eq!(fields, ["team", "escalation"], "{wrong}");
+    assert_eq!(fields, ["team", "escalation[0]"], "{wrong}");
     assert_eq!(api.call("PUT", "/api/flows/f", json!({ "team": "ops" })).await.status, 201);
     let kept = api.call("DELETE", "/api/teams/ops", Value::Null).await;
     assert_eq!((kept.status, &kept.json()["detail"]), (409, &json!("team `ops` is still named by `f`")));

@@ -13,8 +13,10 @@ use crate::domain::definition::{Computation, Definitions};
 use crate::domain::external_ids::{EMAIL, PHONE};
 use crate::domain::ids::UserKey;
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::domain::profile::{Membership, Profile};
 use crate::engine::{Engine, EngineError};
+use crate::http::caller::Caller;
 use crate::http::problem::ApiProblem;
 use crate::http::profile_view;
 
@@ -23,16 +25,21 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         Endpoint::at("/api/users").get(search),
         Endpoint::at("/api/users/{userId}").get(one),
         Endpoint::at("/api/users/{userId}/audiences").get(audiences),
-        Endpoint::at("/api/users/{userId}/delete-notice").post(delete_notice),
+        Endpoint::at("/api/users/{userId}/delete-notice").post(Scope::Operate, delete_notice),
     ]
 }
 
 /// Tells the webhooks that a user is to be deleted. Whether he is known here makes no difference: they may know him.
-async fn delete_notice(state: web::Data<ApiState>, id: web::Path<String>, _: NoParams) -> Answer {
+async fn delete_notice(
+    state: web::Data<ApiState>,
+    caller: Caller,
+    id: web::Path<String>,
+    _: NoParams,
+) -> Answer {
     if id.len() > limits::MAX_ID_BYTES {
         return Err(ApiProblem::not_found("user", &id));
     }
-    let deliveries = state.engine.notify_deletion(&id).await?;
+    let deliveries = state.engine.acting(caller.by()).notify_deletion(&id).await?;
     Ok(HttpResponse::Accepted().json(json!({ "deliveries": deliveries })))
 }
 

@@ -11,6 +11,7 @@ use actix_web::{Error, ResponseError, web};
 use super::RequestIds;
 use super::refusal::Refusal;
 use crate::domain::limits;
+use crate::domain::people::Scope;
 use crate::http::api::{ApiState, Verdict, basic};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -38,7 +39,7 @@ fn request_id(request: &ServiceRequest) -> Option<HeaderValue> {
     HeaderValue::from_str(&id).ok()
 }
 
-/// Lets a request through when it bears the admin token and there are not too many of them.
+/// Lets a request through when it bears a token that may read and there are not too many of them.
 pub(super) async fn admit<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -61,8 +62,11 @@ async fn admitted(request: &ServiceRequest) -> Result<(), Refusal> {
     let from = request.peer_addr().map(|address| address.ip());
     match state.guard.check(&state.engine, &token, from).await? {
         // Only those who have the token can use up what there is.
-        Verdict::Right if state.profile_calls.take(Instant::now()) => Ok(()),
-        Verdict::Right => {
+        Verdict::Right(caller) if !caller.may(Scope::Read) => {
+            Err(Refusal::forbidden("The token does not have the scope `read`."))
+        }
+        Verdict::Right(_) if state.profile_calls.take(Instant::now()) => Ok(()),
+        Verdict::Right(_) => {
             Err(Refusal::too_many("Too many requests; slow down and try again.", limits::RETRY_AFTER_SECS))
         }
         Verdict::Wrong => Err(Refusal::unauthorized("The token is not the right one.")),

@@ -30,6 +30,11 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, "authentication_error", message)
     }
 
+    /// A token that may not read.
+    pub fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "authentication_error", message)
+    }
+
     /// Too many calls, or too many wrong tokens.
     pub fn too_many(message: &str, retry_after: u64) -> Self {
         let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limit_error", message);

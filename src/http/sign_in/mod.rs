@@ -1,35 +1,173 @@
-//! Who asks for a page.
+//! Signing in to the console: sessions in cookies, what forms bring along, and the first admin.
+//!
+//! The pages are made elsewhere; they call this.
+
+mod attempts;
+mod cookie;
+mod set_up;
 
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::cookie::Cookie;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 
-use super::api::{ApiState, Verdict, basic};
-use super::caller::{Caller, CallerSession};
-use crate::domain::people::{Role, Scope};
-use crate::engine::EngineError;
+pub use self::attempts::SignIns;
+pub use self::set_up::{SetUpLink, can_set_up, set_up};
+use super::api::ApiState;
+use super::caller::Caller;
+use crate::domain::people::Person;
+use crate::domain::time::Span;
+use crate::engine::{By, EngineError};
 
-/// Who asks, where that is known.
-pub(in crate::http) async fn caller_of(
-    request: &HttpRequest,
-    state: &ApiState,
-) -> Result<Option<Caller>, EngineError> {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some(token) = header.and_then(basic) else { return Ok(None) };
-    let from = request.peer_addr().map(|address| address.ip());
-    let right = state.guard.check(&state.engine, &token, from).await? == Verdict::Right;
-    Ok(right.then(|| Caller {
-        name: "admin token".to_owned(),
-        scopes: Scope::ALL.to_vec(),
-        session: Some(CallerSession {
-            person: String::new(),
-            shown: "admin".to_owned(),
-            role: Role::Admin.as_str(),
-            csrf: "x".to_owned(),
-        }),
-    }))
+/// By what it comes, for the audit log.
+const VIA: &str = "console";
+
+/// Why somebody was not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Nobody has that address and password, or he may not sign in.
+    #[error("the address or the password is wrong")]
+    Wrong,
+    /// Too many wrong passwords, of that address or from that network; whether anybody has the address is not said.
+    #[error("too many wrong passwords; come back in {0}")]
+    Held(Span),
+    /// The request was made by a page of another site.
+    #[error("the request came from another site")]
+    CrossSite,
+    /// The link is not the one that the server printed, or the set-up is done.
+    #[error("this link is not the one that the server printed at its last start, or the set-up is done")]
+    NoSetUp,
+    /// The engine could not.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
-/// Whether a form's token is that of the caller's session.
-pub(in crate::http) fn verify(caller: &Caller, token: &str) -> bool {
-    caller.session.as_ref().is_some_and(|session| session.csrf == token)
+/// The person whose session the request's cookie is; `None` where it has none, or it is over.
+///
+/// # Errors
+/// When the store can't be read.
+pub async fn caller_of(request: &HttpRequest, state: &ApiState) -> Result<Option<Caller>, EngineError> {
+    let Some(secret) = cookie::secret(request, state) else { return Ok(None) };
+    let session = state.engine.session(&secret).await?;
+    Ok(session.map(|(_, person)| Caller::person(&person, csrf(&secret))))
+}
+
+/// Whether a form, or the header `X-CSRF-Token`, brought along what this caller's pages gave it.
+pub fn verify(caller: &Caller, token: &str) -> bool {
+    let expected = caller.session.as_ref().map(|session| session.csrf.as_bytes());
+    expected.is_some_and(|expected| bool::from(expected.ct_eq(token.as_bytes())))
+}
+
+/// Lets in whoever has that address and password: answers the cookie of a new session; one that the request came with ends.
+///
+/// # Errors
+/// See [`Refused`].
+pub async fn sign_in(
+    request: &HttpRequest,
+    state: &ApiState,
+    email: &str,
+    password: &str,
+) -> Result<Cookie<'static>, Refused> {
+    refuse_other_sites(request)?;
+    let (email, now) = (email.trim().to_lowercase(), state.engine.clock().now());
+    let attempt = state.sign_ins.begin(request, &email, now).map_err(Refused::Held)?;
+    match state.engine.person_with(&email, password).await {
+        Ok(Some(person)) => {
+            state.sign_ins.right(&attempt, true);
+            begin(request, state, &person).await
+        }
+        Ok(None) => {
+            tracing::info!(from = ?attempt.from(), "a sign-in was refused: wrong address or password");
+            Err(Refused::Wrong)
+        }
+        Err(error) => {
+            // It was not looked at.
+            state.sign_ins.right(&attempt, false);
+            Err(error.into())
+        }
+    }
+}
+
+/// Begins a session of a person: answers its cookie; a session that the request came with ends.
+///
+/// # Errors
+/// [`Refused::Wrong`] when he is gone, or may not sign in.
+pub async fn begin(
+    request: &HttpRequest,
+    state: &ApiState,
+    person: &Person,
+) -> Result<Cookie<'static>, Refused> {
+    let engine = state.engine.acting(By::new(person.email.clone(), VIA));
+    if let Some(before) = cookie::secret(request, state) {
+        engine.end_session(&before).await?;
+    }
+    match engine.begin_session(person.id).await {
+        Ok(secret) => Ok(cookie::with(secret, request, state)),
+        Err(EngineError::NotFound { .. }) => Err(Refused::Wrong),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sets the caller's own password, who says the present one: ends his sessions, and answers the cookie of a new one.
+///
+/// # Errors
+/// See [`Refused`]; [`EngineError::Invalid`] for the new password.
+pub async fn change_password(
+    request: &HttpRequest,
+    state: &ApiState,
+    caller: &Caller,
+    present: &str,
+    new: &str,
+) -> Result<Cookie<'static>, Refused> {
+    let now = state.engine.clock().now();
+    let attempt = state.sign_ins.begin(request, &caller.name, now).map_err(Refused::Held)?;
+    let person = state.engine.person_with(&caller.name, present).await;
+    let was_right = matches!(person, Ok(Some(_)));
+    if was_right || person.is_err() {
+        state.sign_ins.right(&attempt, was_right);
+    }
+    let person = person?.ok_or(Refused::Wrong)?;
+    state.engine.acting(caller.by()).set_password(person.id, new).await?;
+    begin(request, state, &person).await
+}
+
+/// Ends the session that the request came with: answers the cookie that takes it from the browser.
+///
+/// # Errors
+/// When it could not be written.
+pub async fn sign_out(request: &HttpRequest, state: &ApiState) -> Result<Cookie<'static>, EngineError> {
+    if let (Some(secret), Some(caller)) = (cookie::secret(request, state), caller_of(request, state).await?) {
+        state.engine.acting(caller.by()).end_session(&secret).await?;
+    }
+    Ok(cookie::without(request, state))
+}
+
+/// Ends all sessions of the caller, this one included.
+///
+/// # Errors
+/// When it could not be written.
+pub async fn sign_out_everywhere(
+    request: &HttpRequest,
+    state: &ApiState,
+    caller: &Caller,
+) -> Result<Cookie<'static>, EngineError> {
+    let id = caller.session.as_ref().and_then(|session| session.person.parse().ok());
+    if let Some(id) = id {
+        state.engine.acting(caller.by()).end_sessions(id).await?;
+    }
+    Ok(cookie::without(request, state))
+}
+
+/// What the forms of a session bring along: it follows from the session's secret, so that nothing need be kept.
+fn csrf(secret: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key of any length will do");
+    mac.update(b"stagepost csrf");
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// No page of another site signs somebody in. Browsers say where a request comes from; what says nothing is none.
+fn refuse_other_sites(request: &HttpRequest) -> Result<(), Refused> {
+    let site = request.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    if site == Some("cross-site") { Err(Refused::CrossSite) } else { Ok(()) }
 }

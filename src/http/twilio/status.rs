@@ -8,8 +8,8 @@ use crate::domain::twilio::{Thing, is_later, reached};
 use crate::engine::EngineError;
 use crate::http::ingest::{Incoming, Refusal, of_engine};
 
-/// Longest status that is kept.
-const MAX_STATUS: usize = 40;
+/// Longest status, and longest SID, that is kept.
+const MAX_WORD: usize = 40;
 
 /// Keeps what Twilio says, unless something later is known.
 ///
@@ -30,7 +30,8 @@ pub(super) async fn told(incoming: &Incoming<'_>, callback: &Callback) -> Result
             callback.field("MessageStatus").or_else(|| callback.field("SmsStatus")),
         ),
     };
-    let status = status.filter(|status| status.len() <= MAX_STATUS);
+    let is_short = |word: &&str| word.len() <= MAX_WORD;
+    let (sid, status) = (sid.filter(is_short), status.filter(is_short));
     let status = status.ok_or_else(|| wrong(Code::MissingField, "there is no status in this callback"))?;
     let known = callback.delivery.receipt.as_ref().filter(|known| known.sid.as_deref() == sid);
     // What was made before a replay is not what the replay is to make, unless the replay found it.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -11,7 +9,7 @@ use serde_json::Value;
 
 use super::answer::{self, Refusal, Taken};
 use crate::delivery::destinations::Network;
-use crate::delivery::http_client::Request;
+use crate::delivery::http_client::{Request, basic};
 use crate::delivery::secrets::Secrets;
 use crate::domain::definition::Twilio;
 
@@ -74,11 +72,7 @@ impl Client<'_> {
     fn authorization(&self) -> Result<HeaderValue, String> {
         let (user, password) =
             self.account.credentials().ok_or_else(|| "no credentials are set for Twilio".to_owned())?;
-        let basic = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
-        let mut value = HeaderValue::from_str(&basic)
-            .map_err(|_| "Twilio's credentials can't be sent: they hold odd characters".to_owned())?;
-        value.set_sensitive(true);
-        Ok(value)
+        basic(user, password).map_err(|why| format!("Twilio can't be asked: {why}"))
     }
 }
 

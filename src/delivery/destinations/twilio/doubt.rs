@@ -23,17 +23,16 @@ impl Doubt {
     /// What is in doubt about `delivery` before another attempt. One that began and has no end may have been under way for
     /// `longest`, in a process that died or on a node that lost its lease.
     pub fn of(delivery: &Delivery, longest: Span) -> Option<Self> {
-        let is = |outcome: &Outcome, status: &str| outcome.as_str() == status;
-        let may_have_sent = |status: &str| is(&Outcome::Unsure, status) || is(&Outcome::Begun, status);
-        let is_open = |status: &str| {
-            may_have_sent(status) || is(&Outcome::Sought, status) || is(&Outcome::Ambiguous, status)
+        let is = |outcome: &Outcome, attempt: &Attempt| outcome.as_str() == attempt.status;
+        let is_open = |attempt: &&Attempt| {
+            attempt.may_have_sent() || is(&Outcome::Sought, attempt) || is(&Outcome::Ambiguous, attempt)
         };
-        let open = delivery.attempts.iter().rev().take_while(|attempt| is_open(&attempt.status));
-        let sent: Vec<_> = open.filter(|attempt| may_have_sent(&attempt.status)).collect();
+        let open = delivery.attempts.iter().rev().take_while(is_open);
+        let sent: Vec<_> = open.filter(|attempt| attempt.may_have_sent()).collect();
         let took = |attempt: &Attempt| match Span::from_millis(
             i64::try_from(attempt.duration_ms).unwrap_or(i64::MAX),
         ) {
-            _ if is(&Outcome::Begun, &attempt.status) => longest,
+            _ if is(&Outcome::Begun, attempt) => longest,
             took => took,
         };
         let times: Vec<_> = sent.iter().map(|attempt| (attempt.at, attempt.at.plus(took(attempt)))).collect();

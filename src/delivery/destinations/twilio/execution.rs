@@ -9,7 +9,7 @@ use super::doubt::Doubt;
 use super::{Ask, Letter, receipt, task};
 use crate::delivery::sender::Verdict;
 use crate::domain::delivery::Receipt;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Span;
 use crate::domain::twilio::Thing;
 
 /// How far around the doubt runs are looked for: Twilio's clock is not ours.
@@ -96,10 +96,9 @@ impl Ask for Execution<'_> {
 
     async fn find(&self, doubt: &Doubt) -> Result<Option<Receipt>, Box<Refusal>> {
         let (from, until) = doubt.bounds();
-        let second = |at: Timestamp| at.to_chrono().format("%Y-%m-%dT%H:%M:%SZ").to_string();
         let query = vec![
-            ("DateCreatedFrom", second(from.minus(MARGIN))),
-            ("DateCreatedTo", second(until.plus(MARGIN))),
+            ("DateCreatedFrom", from.minus(MARGIN).to_rfc3339_seconds()),
+            ("DateCreatedTo", until.plus(MARGIN).to_rfc3339_seconds()),
             ("PageSize", "1000".to_owned()),
         ];
         let (runs, is_whole) = self.runs(&query).await?;

@@ -52,8 +52,6 @@ pub(super) fn read(table: &mut Table<'_, '_>) -> Option<Flow> {
         let rules = Rules { terminal: &terminal, expire_after, has_team };
         escalation.extend(level(&field, &rules));
     }
-    // Levels run in rising `after`; those with the same time keep the order in which they were written.
-    escalation.sort_by_key(|level| level.after);
     Some(Flow {
         name: name?.to_owned(),
         initial,

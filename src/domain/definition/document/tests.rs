@@ -48,9 +48,11 @@ fn a_whole_document_with_its_defaults() {
     };
     assert_eq!((source.kind, source.write_key.as_str()), (SourceKind::Studio, "wk_studio"));
     assert_eq!(flow.expire_after.to_string(), "30d");
-    let after: Vec<String> = flow.escalation.iter().map(|level| level.after.to_string()).collect();
+    let levels: Vec<_> = flow.levels("no_reply").map(|(_, _, level)| level).collect();
+    let after: Vec<String> = levels.iter().map(|level| level.after.to_string()).collect();
     assert_eq!(after, ["30m", "2h"], "levels run in rising order");
-    let Channel::Email { to, .. } = &flow.escalation[0].actions[0] else { panic!() };
+    assert_eq!(&flow.escalation[1], levels[0], "and stand as they were written");
+    let Channel::Email { to, .. } = &levels[0].actions[0] else { panic!() };
     assert_eq!(*to, [Recipient::Address("a@example.com".into())]);
     let DestinationKind::Webhook { urls, signing, .. } = &destination.kind else { panic!("{destination:?}") };
     assert_eq!((urls.len(), signing.shared_secret.as_deref()), (1, Some("s3cret")));

@@ -41,8 +41,7 @@ impl Address {
 }
 
 impl There<'_> {
-    /// What is wrong with what a flow names. Levels stand in another order than they were written in, so each is named by its
-    /// stage and time.
+    /// What is wrong with what a flow names.
     pub fn flow(&self, at: &str, flow: &Flow) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Some(message) = flow.team.as_ref().and_then(|key| self.no_team(key)) {
@@ -54,12 +53,12 @@ impl There<'_> {
             let message = format!("is the Studio flow of flow `{}` too", twin.name);
             problems.push(Problem::new(format!("{at}.sid"), message));
         }
-        for level in &flow.escalation {
+        for (index, level) in flow.escalation.iter().enumerate() {
             // Two channels of a level may name the same.
             let said: BTreeSet<String> = channels(level).flat_map(|channel| self.channel(channel)).collect();
             let place = format!("level `{}` after {}", level.stage, level.after);
             let said = said.into_iter().map(|message| format!("{place}: {message}"));
-            problems.extend(said.map(|message| Problem::new(format!("{at}.escalation"), message)));
+            problems.extend(said.map(|message| Problem::new(format!("{at}.escalation[{index}]"), message)));
         }
         problems
     }

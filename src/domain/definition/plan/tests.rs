@@ -180,18 +180,22 @@ fn what_flows_and_teams_name_has_to_be_there() {
     let problems = plan(&existing, read(bad), false, now(), &mut ids()).unwrap_err();
     let problems: Vec<(&str, &str)> =
         problems.iter().map(|problem| (problem.field.as_str(), problem.message.as_str())).collect();
-    let level = "flow[0].escalation";
+    let level = ["0", "1", "2", "3", "4"].map(|index| format!("flow[0].escalation[{index}]"));
+    let level = level.each_ref().map(String::as_str);
     let expected = [
         ("team[0].summary.flows[0]", "there is no flow `g`; did you mean `f`?"),
         ("flow[0].team", "there is no team `opps`; did you mean `ops`?"),
-        (level, "level `no_reply` after 1h: nobody in the table `on_call` of team `ops` has a mail address"),
-        (level, "level `no_reply` after 1h: team `night` has no table `on_call`"),
-        (level, "level `no_reply` after 1h: there is no team `day`"),
-        (level, "level `no_reply` after 1h: destination `crm` is of the kind webhook, not twilio"),
-        (level, "level `no_reply` after 1h: there is no destination `crn`; did you mean `crm`?"),
-        (level, "level `no_reply` after 1h: there is no destination `twilio`"),
         (
-            level,
+            level[0],
+            "level `no_reply` after 1h: nobody in the table `on_call` of team `ops` has a mail address",
+        ),
+        (level[0], "level `no_reply` after 1h: team `night` has no table `on_call`"),
+        (level[0], "level `no_reply` after 1h: there is no team `day`"),
+        (level[1], "level `no_reply` after 1h: destination `crm` is of the kind webhook, not twilio"),
+        (level[2], "level `no_reply` after 1h: there is no destination `crn`; did you mean `crm`?"),
+        (level[3], "level `no_reply` after 1h: there is no destination `twilio`"),
+        (
+            level[4],
             "level `no_reply` after 1h: a task needs a workspace: set `workspace_sid` (WS…) of the action, or of destination `office`",
         ),
     ];
