@@ -387,7 +387,12 @@ async fn a_preview_says_why() {
     let query = "event('Bought').count() >= 1 AND trait('plan') = 'pro'";
     let leaf = |text: &str, value: i64| json!({ "leaf": text, "value": value });
     let why = json!([{
-        "userId": "u1", "value": true, "leaves": [leaf("event('Bought').count()", 1)], "traits": { "plan": "pro" },
+        "userId": "u1", "value": true,
+        "conditions": [
+            { "condition": "event('Bought').count() >= 1", "value": 1, "holds": true },
+            { "condition": "trait('plan') = 'pro'", "value": "pro", "holds": true },
+        ],
+        "leaves": [leaf("event('Bought').count()", 1)], "traits": { "plan": "pro" },
     }]);
     assert_eq!(preview(json!({ "query": query })).await, (json!(1), json!(["u1"]), why));
 
@@ -410,6 +415,8 @@ async fn a_preview_says_why() {
     assert_eq!((count, sample, &why[0]["groupId"]), (json!(1), json!(["g1"]), &json!("g1")));
     let part = json!({ "part": "ANY (event('Bought').count() >= 1)", "yes": 1, "all": 2 });
     assert_eq!((&why[0]["parts"], &why[0]["leaves"][0]["value"]), (&json!([part]), &json!(1)));
+    let any = json!({ "condition": "ANY event('Bought').count() >= 1", "value": { "yes": 1, "all": 2 }, "holds": true });
+    assert_eq!(why[0]["conditions"][0], any);
     let (count, ..) = preview(json!({ "query": "event('Bought').count() = 1", "target": "accounts" })).await;
     assert_eq!(count, 1);
 

@@ -18,10 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Finds a field by the text of its label (or by its `aria-label`), among those that are shown.
 const FIELD: &str = r"
-const wanted = arguments[0], plain = text => (text || '').replace(/\s+/g, ' ').trim();
+const wanted = arguments[0], place = document.querySelector(arguments[1] || 'body');
+const plain = text => (text || '').replace(/\s+/g, ' ').trim();
 const own = label => plain([...label.childNodes].filter(node => !node.matches?.('input,select,textarea,button'))
     .map(node => node.textContent).join(' '));
-const fields = [...document.querySelectorAll('input,select,textarea')].filter(field => field.checkVisibility());
+const fields = [...place.querySelectorAll('input,select,textarea')].filter(field => field.checkVisibility());
 const named = test => fields.find(field => [...(field.labels || [])].some(label => test(own(label)))
     || test(plain(field.getAttribute('aria-label'))));
 return named(name => name === wanted) || named(name => name.startsWith(wanted)) || null;";
@@ -100,7 +101,12 @@ impl Browser {
 
     /// Writes into the field with this label, in place of what it holds; in a list, chooses.
     pub async fn fill(&self, label: &str, value: &str) {
-        let field = self.find(FIELD, label, "field").await;
+        self.fill_within("body", label, value).await;
+    }
+
+    /// The same for a field inside of what a selector finds first.
+    pub async fn fill_within(&self, css: &str, label: &str, value: &str) {
+        let field = self.find(FIELD, &[label, css], "field").await;
         if field.tag_name().await.expect("a tag") == "select" {
             field
                 .select_by_label(value)
@@ -114,19 +120,19 @@ impl Browser {
 
     /// Ticks the box with this label, or takes the tick away.
     pub async fn tick(&self, label: &str) {
-        let field = self.find(FIELD, label, "box").await;
+        let field = self.find(FIELD, &[label], "box").await;
         field.click().await.unwrap_or_else(|error| panic!("ticking `{label}`: {error}"));
     }
 
     /// What the field with this label holds.
     pub async fn value(&self, label: &str) -> String {
-        let field = self.find(FIELD, label, "field").await;
+        let field = self.find(FIELD, &[label], "field").await;
         field.prop("value").await.expect("a value").unwrap_or_default()
     }
 
     /// Presses the button, or follows the link, with this name.
     pub async fn press(&self, name: &str) {
-        let it = self.find(PRESSABLE, name, "button or link").await;
+        let it = self.find(PRESSABLE, &[name], "button or link").await;
         it.click().await.unwrap_or_else(|error| panic!("pressing `{name}`: {error}"));
     }
 
@@ -199,9 +205,10 @@ impl Browser {
         self.client.close().await.expect("the end of the session");
     }
 
-    async fn find(&self, script: &str, name: &str, kind: &str) -> Element {
-        self.until(&format!("a {kind} called `{name}`"), async || {
-            let found = self.try_script(script, vec![json!(name)]).await.ok()?;
+    async fn find(&self, script: &str, named: &[&str], kind: &str) -> Element {
+        self.until(&format!("a {kind} called `{}`", named.join("` in `")), async || {
+            let arguments = named.iter().map(|name| json!(name)).collect();
+            let found = self.try_script(script, arguments).await.ok()?;
             // A reference to an element is an object with its id as the one value.
             let id = found.as_object()?.values().next()?.as_str()?.to_owned();
             Some(Element::from_element_id(self.client.clone(), id.into()))

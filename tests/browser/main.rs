@@ -18,6 +18,7 @@ mod http;
 mod support;
 
 mod act;
+mod audiences;
 mod browser;
 mod check;
 mod driver;

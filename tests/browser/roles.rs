@@ -112,7 +112,8 @@ async fn nobody_is_offered_or_let_do_what_he_may_not() {
     assert_eq!(state(&scene).await, before);
     // What was refused is said in the log of the browser, too.
     for browser in [&viewer, &marketer] {
-        assert!(browser.complaints().await.iter().all(|it| it.contains("403")));
+        let said = browser.complaints().await;
+        assert!(said.iter().all(|it| it.contains("status of 403")), "{said:#?}");
     }
     scene.finish([admin, viewer, marketer]).await;
 }

@@ -11,7 +11,7 @@ use stagepost::domain::event::Call;
 use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
-use stagepost::domain::page::PageRequest;
+use stagepost::domain::page::{Order, PageRequest};
 use stagepost::domain::replay::{Replay, ReplayStatus};
 use stagepost::store::{EventFilter, Store, StoreError};
 
@@ -30,6 +30,7 @@ on_every_backend!(
     stalled_journeys_are_listed_while_they_are_stalled,
     a_journey_opened_and_archived_at_once_is_whole,
     journeys_are_listed_by_time,
+    journeys_are_listed_the_oldest_first_too,
     memberships_keep_rows_and_count_in_step,
     members_of_a_gone_audience_go_bit_by_bit,
     a_lane_hands_out_its_lowest_id_only,
@@ -267,6 +268,40 @@ async fn journeys_are_listed_by_time(store: &dyn Store) {
     assert_eq!(times(Some(103), Some(106)).await, [105, 104, 103]);
     assert_eq!(times(Some(106), Some(103)).await, [0; 0]);
     assert_eq!(times(Some(108), None).await, [108]);
+}
+
+async fn journeys_are_listed_the_oldest_first_too(store: &dyn Store) {
+    let mut set = changes();
+    for n in 0..7 {
+        let who = user(&(n % 5).to_string());
+        let status = if n == 3 { JourneyStatus::Active } else { JourneyStatus::Stalled };
+        let stalled = journey(journey_id(100 + n, 5), &who, status);
+        set.journeys.push(opened(&stalled));
+        match set.profiles.iter_mut().find(|write| write.profile.key == who) {
+            Some(write) => write.profile.journeys.push(stalled),
+            None => {
+                let mut owner = profile(&who);
+                owner.journeys.push(stalled);
+                set.profiles.push(new_profile(owner));
+            }
+        }
+    }
+    commit(store, &set).await;
+    let oldest = JourneyFilter { order: Order::OldestFirst, ..Default::default() };
+    let stalled = JourneyFilter { status: Some(JourneyStatus::Stalled), ..oldest.clone() };
+    for (filter, expected) in [
+        (oldest.clone(), vec![100, 101, 102, 103, 104, 105, 106]),
+        (stalled.clone(), vec![100, 101, 102, 104, 105, 106]),
+        (JourneyFilter { from: Some(at(102)), to: Some(at(106)), ..stalled.clone() }, vec![102, 104, 105]),
+        (JourneyFilter { from: Some(at(107)), ..stalled }, vec![]),
+        (JourneyFilter { user: Some(user("1")), ..oldest }, vec![101, 106]),
+    ] {
+        for limit in [1, 2, 9] {
+            let found = walk(limit, async |p| store.journeys(&filter, &p).await).await;
+            let found: Vec<i64> = found.into_iter().map(|journey| journey.id.made_at().millis()).collect();
+            assert_eq!(found, expected, "{filter:?}, {limit} at a time");
+        }
+    }
 }
 
 async fn memberships_keep_rows_and_count_in_step(store: &dyn Store) {
