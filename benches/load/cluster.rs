@@ -177,13 +177,13 @@ async fn take(
     size: u64,
     number: &mut u64,
     groups: u64,
-) -> stagepost::store::postgres::Figures {
+) -> stagepost::store::postgres::Costs {
     for _ in 0..groups {
         let events = (0..size).map(|offset| event(*number + offset)).collect();
         *number += size;
         engine.ingest(events).await.expect("the events are taken");
     }
-    store.figures()
+    store.costs()
 }
 
 /// An engine with the same definitions, on a thread of its own until it is stopped.

@@ -1,16 +1,14 @@
 //! Change sets: everything that one group of inputs causes, written together or not at all.
 
-use std::collections::BTreeMap;
-
 use super::backfill::Backfill;
 use super::copying::CopyWrite;
 use super::definition::{Definition, Kind};
 use super::delivery::{Delivery, DeliveryStatus};
 use super::event::Event;
-use super::figures::Figure;
+use super::figures::{Counted, FigureWrite, OldestFigures};
 use super::health::Health;
 use super::ids::{BackfillId, JourneyId, LeafId, ReplayId, UserKey};
-use super::journey::{Journey, JourneyStatus};
+use super::journey::{Journey, JourneyStatus, Journeys};
 use super::profile::{MessageHash, Profile};
 use super::replay::Replay;
 use super::shelf::EntryWrite;
@@ -47,12 +45,36 @@ pub struct JourneyMove {
     pub id: JourneyId,
     /// Whose; the journey itself is in his profile.
     pub user: UserKey,
+    /// Of which flow it is a run.
+    pub flow: String,
+    /// The stage that it was in then.
+    pub stage: String,
     /// The status it had; `None` when it was opened just now.
     pub from: Option<JourneyStatus>,
     /// The status it has; the one it had when only its user changes.
     pub to: JourneyStatus,
     /// Whether it was another user's before.
     pub moved: bool,
+}
+
+impl JourneyMove {
+    /// That the journey, which had the status `from` (`None`: was not there), is as it is now.
+    pub fn of(journey: &Journey, from: Option<JourneyStatus>) -> Self {
+        Self {
+            id: journey.id,
+            user: journey.user.clone(),
+            flow: journey.flow.clone(),
+            stage: journey.stage.clone(),
+            from,
+            to: journey.status,
+            moved: false,
+        }
+    }
+
+    /// That it was another user's, and is no longer.
+    pub fn to_another(journey: &Journey) -> Self {
+        Self { moved: true, ..Self::of(journey, Some(journey.status)) }
+    }
 }
 
 /// A user's archived journeys become another's: the newest `limits::MAX_ADOPTED_JOURNEYS` of them, with those that the same
@@ -268,8 +290,12 @@ pub struct ChangeSet {
     pub external_ids: Vec<ExternalIdWrite>,
     /// Records on shelves, each at most once.
     pub entries: Vec<EntryWrite>,
-    /// What is counted for charts: how many more, or fewer; towards the minute, hour and day of [`Self::at`].
-    pub figures: BTreeMap<Figure, i64>,
+    /// What is counted for charts: how many more, or fewer; towards the minute, hour and day of [`Self::at`], as memberships are.
+    pub figures: Counted,
+    /// Points of figures to forget, at most `limits::UPKEEP_STEP` records of them.
+    pub forget_figures: Option<OldestFigures>,
+    /// Points of figures, for a copy of another store, which has none of them.
+    pub figure_points: Vec<FigureWrite>,
     /// Points of audiences' sizes, for a copy of another store.
     pub sizes: Vec<SizeWrite>,
     /// How far the copy of another store got that this is a step of.
@@ -285,6 +311,11 @@ pub struct ChangeSet {
 }
 
 impl ChangeSet {
+    /// That user's journeys, to be moved on: what comes of it is noted here.
+    pub fn journeys_of<'a>(&'a mut self, user: &'a UserKey, list: &'a mut Vec<Journey>) -> Journeys<'a> {
+        Journeys { user, list, moves: &mut self.journeys, figures: &mut self.figures }
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         *self == Self { at: self.at, basis: self.basis, swept: self.swept.clone(), ..Self::default() }

@@ -22,6 +22,8 @@ pub enum RecordKind {
     Members,
     /// Points of audiences' sizes.
     Sizes,
+    /// Points of figures.
+    Figures,
     /// Deliveries of every status.
     Deliveries,
     /// Definitions.
@@ -43,7 +45,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// All, in the order in which they are copied.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Events,
         Self::Profiles,
         Self::LeafPages,
@@ -52,6 +54,7 @@ impl RecordKind {
         Self::ArchivedJourneys,
         Self::Members,
         Self::Sizes,
+        Self::Figures,
         Self::Deliveries,
         Self::Definitions,
         Self::Backfills,
@@ -73,6 +76,7 @@ impl RecordKind {
             Self::ArchivedJourneys => "archived journeys",
             Self::Members => "members",
             Self::Sizes => "sizes of audiences",
+            Self::Figures => "figures",
             Self::Deliveries => "deliveries",
             Self::Definitions => "definitions",
             Self::Backfills => "backfills",

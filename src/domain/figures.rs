@@ -1,6 +1,13 @@
 //! Figures over time: what charts are drawn from. They are counted with what they count, in the same change set, so that nobody ever
 //! has to look through journeys, events or deliveries for them.
+//!
+//! Names of flows and stages are whatever is posted, so what is kept of them is bounded: they are cut (`limits::MAX_FIGURE_NAME`), a
+//! point has room for so many details ([`Family::most_details`]), and there is no subject without a journey, event or delivery that is
+//! stored anyway. Points are forgotten in time ([`OldestFigures`]); only [`Family::Standing`] stays.
 
+use std::collections::BTreeMap;
+
+use super::limits;
 use super::time::{Span, Timestamp};
 
 /// What is counted.
@@ -40,6 +47,14 @@ pub enum Grain {
 }
 
 impl Grain {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Minute, Self::Hour, Self::Day, Self::Ever];
+
+    /// The inverse of [`Self::as_str`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grain| grain.as_str() == name)
+    }
+
     /// The beginning of the point that `at` is in.
     pub fn start_of(self, at: Timestamp) -> Timestamp {
         match self.span() {
@@ -101,6 +116,25 @@ impl Family {
         }
     }
 
+    /// The inverse of [`Self::as_str`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.as_str() == name)
+    }
+
+    /// How many details a point of a subject has room for, where they are what somebody posts; further ones are not counted.
+    pub fn most_details(self) -> Option<usize> {
+        match self {
+            Self::Stalled | Self::Reached => Some(limits::MAX_FIGURE_STAGES),
+            Self::Waited => Some(limits::MAX_FIGURE_WAITS),
+            Self::Accepted
+            | Self::Opened
+            | Self::Ended
+            | Self::Standing
+            | Self::Escalated
+            | Self::Attempted => None,
+        }
+    }
+
     /// The grains that it is kept in.
     pub fn grains(self) -> &'static [Grain] {
         match self {
@@ -136,6 +170,76 @@ pub struct FigurePoint {
     pub count: u64,
 }
 
+/// What one change set counts: how many more, or fewer, of each thing.
+pub type Counted = BTreeMap<Figure, i64>;
+
+/// A name as figures know it: its first `limits::MAX_FIGURE_NAME` bytes, in whole characters.
+pub fn known_as(name: &str) -> &str {
+    &name[..name.floor_char_boundary(limits::MAX_FIGURE_NAME)]
+}
+
+/// Counts `change` more of that; `detail` is a word of ours or was cut by [`known_as`] already.
+pub fn count(counted: &mut Counted, family: Family, subject: &str, detail: &str, change: i64) {
+    let figure = Figure { family, subject: known_as(subject).to_owned(), detail: detail.to_owned() };
+    *counted.entry(figure).or_default() += change;
+}
+
+/// The detail of [`Family::Waited`]: so long in the stage before that one.
+pub fn wait_detail(stage: &str, wait: Span) -> String {
+    format!("{}:{}", known_as(stage), wait_step(wait))
+}
+
+/// The stage and the step ([`wait_of_step`]) that such a detail tells of.
+pub fn read_wait_detail(detail: &str) -> Option<(&str, u8)> {
+    let (stage, step) = detail.rsplit_once(':')?;
+    Some((stage, step.parse().ok()?))
+}
+
+/// A point as it was elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FigureWrite {
+    /// What was counted.
+    pub figure: Figure,
+    /// How long the point is.
+    pub grain: Grain,
+    /// Its beginning.
+    pub start: Timestamp,
+    /// How many; more than 0.
+    pub count: u64,
+}
+
+/// The beginnings of the oldest points that are kept: those before them are forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OldestFigures {
+    /// Of minutes.
+    pub minutes: Timestamp,
+    /// Of hours.
+    pub hours: Timestamp,
+    /// Of days.
+    pub days: Timestamp,
+}
+
+impl OldestFigures {
+    /// By the limits, at that time.
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            minutes: now.minus(limits::MINUTE_FIGURES_KEPT),
+            hours: now.minus(limits::HOURLY_FIGURES_KEPT),
+            days: now.minus(limits::DAILY_FIGURES_KEPT),
+        }
+    }
+
+    /// That of a grain; `None` where points stay for ever.
+    pub fn of(&self, grain: Grain) -> Option<Timestamp> {
+        match grain {
+            Grain::Minute => Some(self.minutes),
+            Grain::Hour => Some(self.hours),
+            Grain::Day => Some(self.days),
+            Grain::Ever => None,
+        }
+    }
+}
+
 /// How finely waiting times are told apart: this many steps to each doubling.
 const STEPS_PER_DOUBLING: f64 = 4.0;
 
@@ -155,4 +259,73 @@ pub fn wait_step(wait: Span) -> u8 {
 #[allow(clippy::cast_possible_truncation, reason = "2^63.75 at most is clamped by the cast")]
 pub fn wait_of_step(step: u8) -> Span {
     Span::from_millis((f64::from(step) / STEPS_PER_DOUBLING).exp2().round() as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_step_is_about_the_wait(millis in 1_i64..=limits::MAX_HISTORY.millis()) {
+            let about = wait_of_step(wait_step(Span::from_millis(millis))).millis();
+            let (low, high) = (millis - millis / 8 - 1, millis + millis / 8 + 1);
+            prop_assert!((low..=high).contains(&about), "{millis} is not about {about}");
+        }
+
+        #[test]
+        fn a_longer_wait_has_no_lower_step(one: i64, other: i64) {
+            let (short, long) = (Span::from_millis(one.min(other)), Span::from_millis(one.max(other)));
+            prop_assert!(wait_step(short) <= wait_step(long));
+        }
+
+        #[test]
+        fn a_wait_is_read_back_from_its_detail(stage in ".{0,60}", millis: i64) {
+            let wait = Span::from_millis(millis);
+            let detail = wait_detail(&stage, wait);
+            prop_assert_eq!(read_wait_detail(&detail), Some((known_as(&stage), wait_step(wait))));
+        }
+    }
+
+    #[test]
+    fn long_names_are_cut_at_a_character() {
+        assert_eq!(known_as("no_reply"), "no_reply");
+        assert_eq!(known_as(&"a".repeat(101)), "a".repeat(100));
+        assert_eq!(known_as(&format!("a{}", "ü".repeat(60))).len(), 99);
+        let mut counted = Counted::new();
+        for (end, change) in [("x", 2), ("y", -1)] {
+            let subject = "n".repeat(100) + end;
+            count(&mut counted, Family::Opened, &subject, "", change);
+        }
+        assert_eq!(
+            counted.into_iter().map(|(figure, n)| (figure.subject.len(), n)).collect::<Vec<_>>(),
+            [(100, 1)]
+        );
+    }
+
+    #[test]
+    fn names_of_families_and_grains_are_read_back() {
+        for family in Family::ALL {
+            assert_eq!(Family::from_name(family.as_str()), Some(family));
+            for grain in family.grains() {
+                assert_eq!(Grain::from_name(grain.as_str()), Some(*grain));
+            }
+        }
+        assert_eq!((Family::from_name("x"), Grain::from_name("x")), (None, None));
+    }
+
+    #[test]
+    fn a_point_begins_where_its_time_begins() {
+        let at = Timestamp::parse_lenient("2026-11-22T02:59:59.999Z").unwrap();
+        let starts = [Grain::Minute, Grain::Hour, Grain::Day].map(|grain| grain.start_of(at).to_rfc3339());
+        assert_eq!(
+            starts,
+            ["2026-11-22T02:59:00.000Z", "2026-11-22T02:00:00.000Z", "2026-11-22T00:00:00.000Z"]
+        );
+        assert_eq!(Grain::Ever.start_of(at), Timestamp::default());
+    }
 }

@@ -319,6 +319,18 @@ pub const MAX_SETTING_ENTRIES: usize = 100;
 pub const MAX_SHELF_KEY: usize = 256;
 /// Largest record on a shelf, in bytes.
 pub const MAX_SHELF_VALUE: usize = 64 * 1024;
+/// Bytes of a flow's or stage's name that figures know it by; names that begin with the same ones are counted together.
+pub const MAX_FIGURE_NAME: usize = 100;
+/// Stages of one flow that are counted apart within one hour or day; those that come after them are not.
+pub const MAX_FIGURE_STAGES: usize = MAX_FUNNEL_STAGES;
+/// Steps of waiting times of all stages of one flow that are counted within one day; those that come after them are not.
+pub const MAX_FIGURE_WAITS: usize = 1000;
+/// How long figures are kept per minute.
+pub const MINUTE_FIGURES_KEPT: Span = Span::from_days(2);
+/// How long they are kept per hour.
+pub const HOURLY_FIGURES_KEPT: Span = Span::from_days(40);
+/// How long they are kept per day.
+pub const DAILY_FIGURES_KEPT: Span = Span::from_days(800);
 
 // --- requests ---------------------------------------------------------------------------------------------------
 /// Largest body of a call that a mapping makes, in bytes before compression.

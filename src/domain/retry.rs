@@ -86,6 +86,26 @@ pub fn settle(
     settled
 }
 
+/// How an attempt ended, for whoever counts: `delivered`, `retry`, `failed`, `dead` or `ambiguous`. `settled` is what it made of its
+/// delivery; `None` where it only begins.
+pub fn ended_as(outcome: &Outcome, settled: &Delivery) -> Option<&'static str> {
+    let by_outcome = match outcome {
+        Outcome::Begun => return None,
+        Outcome::Delivered => return Some(outcome.as_str()),
+        Outcome::Failed => "failed",
+        Outcome::Ambiguous => "ambiguous",
+        Outcome::Retry { .. } | Outcome::Unsure | Outcome::Sought => "retry",
+    };
+    Some(match settled.status {
+        DeliveryStatus::Pending => "retry",
+        DeliveryStatus::Dead => "dead",
+        DeliveryStatus::Failed => "failed",
+        DeliveryStatus::Ambiguous => "ambiguous",
+        // It stopped being pending meanwhile.
+        DeliveryStatus::Superseded | DeliveryStatus::Delivered => by_outcome,
+    })
+}
+
 /// The delivery without the word that its attempt began, where it left one: what came of it takes its place. That of an attempt
 /// that a process died over stays, as it is not the newest.
 fn without_begun(delivery: &Delivery) -> Delivery {

@@ -480,6 +480,7 @@ impl<'a> Group<'a> {
     pub async fn finish(mut self) -> Result<ChangeSet, StoreError> {
         self.coalesce().await?;
         self.keep_gatherings();
+        self.decision.count();
         report_left_out(self.decision.left_out);
         report_not_sent(&self.decision.not_sent);
         let mut profiles = self.slots.values().map(|slot| &slot.profile).filter(|it| it.is_damaged());

@@ -15,6 +15,7 @@ use crate::domain::backfill::Backfill;
 use crate::domain::change::{ChangeSet, DefinitionWrite, DeliveryWrite, MembershipWrite};
 use crate::domain::definition::{Announcement, Computation, Flow, Status};
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
+use crate::domain::figures::OldestFigures;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::retry;
@@ -143,6 +144,7 @@ impl Writer {
             || self.drop_members_of_nothing().await?
             || self.forget_sizes().await?
             || self.forget_people().await?
+            || self.forget_figures().await?
             || self.expire().await?
             || self.supersede_for_nobody().await?)
     }
@@ -182,6 +184,17 @@ impl Writer {
         }
         let forget_sizes_before = Some((hours, days));
         self.commit(&mut ChangeSet { forget_sizes_before, ..ChangeSet::default() }).await?;
+        Ok(true)
+    }
+
+    /// Figures past their time.
+    async fn forget_figures(&mut self) -> Result<bool, StoreError> {
+        let oldest = OldestFigures::at(self.shared.clock.now());
+        if !self.shared.store.has_figures_before(&oldest).await? {
+            return Ok(false);
+        }
+        let forget_figures = Some(oldest);
+        self.commit(&mut ChangeSet { forget_figures, ..ChangeSet::default() }).await?;
         Ok(true)
     }
 

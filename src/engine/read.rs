@@ -8,7 +8,7 @@ use super::handle::Engine;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::event::Event;
 use crate::domain::external_ids;
-use crate::domain::figures::{Family, FigurePoint, Grain};
+use crate::domain::figures::{self, Family, FigurePoint, Grain};
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::limits;
@@ -63,7 +63,7 @@ impl Engine {
         from: Timestamp,
         to: Timestamp,
     ) -> Read<Vec<FigurePoint>> {
-        Ok(self.shared.store.figures(family, subject, grain, from, to).await?)
+        Ok(self.shared.store.figures(family, figures::known_as(subject), grain, from, to).await?)
     }
     /// How many are members of both audiences.
     pub async fn overlap(&self, one: &str, other: &str) -> Read<u64> {
@@ -131,6 +131,12 @@ impl Engine {
         let mut names = self.shared.store.unknown_flows().await?;
         names.retain(|name| !definitions.flows.contains_key(name));
         Ok(names)
+    }
+    /// How many journeys of a flow there are of each status, by its name; none of those of which there are none.
+    pub async fn standing(&self, flow: &str) -> Read<BTreeMap<String, u64>> {
+        let (from, to) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
+        let points = self.figures(Family::Standing, flow, Grain::Ever, from, to).await?;
+        Ok(points.into_iter().map(|point| (point.detail, point.count)).collect())
     }
     /// Running totals.
     pub async fn counts(&self) -> Read<Counts> {

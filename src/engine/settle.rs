@@ -16,6 +16,7 @@ use crate::domain::change::{ChangeSet, DeliveryWrite, HealthWrite};
 use crate::domain::decide::Queue;
 use crate::domain::definition::Definitions;
 use crate::domain::delivery::{Attempt, DeliveryStatus};
+use crate::domain::figures::{self, Family};
 use crate::domain::health::{Health, PausedBy, Signal, Turn};
 use crate::domain::ids::{DeliveryId, JourneyId, UserKey};
 use crate::domain::limits;
@@ -77,6 +78,10 @@ pub(super) async fn settle(
         let (attempt, outcome) = (settlement.attempt.clone(), &settlement.outcome);
         let mut delivery = retry::settle(&delivery, attempt, outcome, &terms, group.now);
         retry::keep_receipt(&mut delivery, settlement.receipt.clone());
+        if let Some(ended) = retry::ended_as(outcome, &delivery) {
+            let counted = &mut group.decision.changes.figures;
+            figures::count(counted, Family::Attempted, &delivery.destination, ended, 1);
+        }
         tell_journeys(group, owners, &delivery);
         group.put_delivery(DeliveryWrite { delivery, was });
     }

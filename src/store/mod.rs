@@ -27,7 +27,7 @@ use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
-use crate::domain::figures::{Family, FigurePoint, Grain};
+use crate::domain::figures::{Family, FigurePoint, Grain, OldestFigures};
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
@@ -200,7 +200,7 @@ fn all_leases(node: &str, ask: &LeaseAsk, lasting: Span) -> Vec<Lease> {
 /// Where everything is kept.
 ///
 /// The writer's calls (`profiles`, `leaf_pages`, `seen`, `commit`, `due_timers`, `due_deliveries`, `count_due`, `pending_of`,
-/// `deliveries_after`, `event_log`, `wanted_log`, `profiles_after`, `has_sizes_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
+/// `deliveries_after`, `event_log`, `wanted_log`, `profiles_after`, `has_sizes_before`, `has_figures_before`) may block the calling thread: the engine gives them a thread of their own. The readers' calls never do.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The backend's name and place, for logs: `sled:./data`.
@@ -370,6 +370,9 @@ pub trait Store: Send + Sync + 'static {
     /// Whether [`ChangeSet::forget_sizes_before`] these instants would find something to forget.
     async fn has_sizes_before(&self, hours_before: Timestamp, days_before: Timestamp) -> Result<bool>;
 
+    /// Whether [`ChangeSet::forget_figures`] with these would find something to forget.
+    async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool>;
+
     // --- at start ---------------------------------------------------------------------------------------------
 
     /// All definitions.
@@ -450,14 +453,12 @@ pub trait Store: Send + Sync + 'static {
     /// What was counted of a subject: the points that begin at or after `from` and before `to`, in the order of time, then of details.
     async fn figures(
         &self,
-        _family: Family,
-        _subject: &str,
-        _grain: Grain,
-        _from: Timestamp,
-        _to: Timestamp,
-    ) -> Result<Vec<FigurePoint>> {
-        Ok(Vec::new())
-    }
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FigurePoint>>;
 
     /// Names of flows that were posted and that no definition knew then; at most `limits::MAX_UNKNOWN_FLOWS`.
     async fn unknown_flows(&self) -> Result<Vec<String>>;

@@ -2,6 +2,7 @@
 
 use crate::domain::change::{ChangeSet, ExternalIdWrite, JourneyMove, LeafPageWrite, SeenWrite};
 use crate::domain::event::Event;
+use crate::domain::figures::FigureWrite;
 use crate::domain::journey::Journey;
 
 /// A kind of such records.
@@ -17,6 +18,8 @@ pub enum Unlisted {
     ExternalIds,
     /// Journeys that left their profile.
     ArchivedJourneys,
+    /// Points of figures.
+    Figures,
 }
 
 /// A part of a store's records of one kind.
@@ -45,6 +48,10 @@ impl RecordPart {
         self.changes.external_ids.push(id);
     }
 
+    pub(super) fn add_figure(&mut self, figure: FigureWrite) {
+        self.changes.figure_points.push(figure);
+    }
+
     pub(super) fn add_archived(&mut self, journey: Journey) {
         self.changes.journeys.push(opened(&journey));
         self.changes.archived.push(journey);
@@ -53,5 +60,5 @@ impl RecordPart {
 
 /// A journey that a store has not got yet.
 pub(super) fn opened(journey: &Journey) -> JourneyMove {
-    JourneyMove { id: journey.id, user: journey.user.clone(), from: None, to: journey.status, moved: false }
+    JourneyMove::of(journey, None)
 }

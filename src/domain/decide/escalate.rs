@@ -9,6 +9,7 @@ use super::recipients::{Address, OnCall, Recipients};
 use super::stall::Stall;
 use crate::domain::definition::{Channel, Flow, Recipient, Team};
 use crate::domain::delivery::{Cause, Delivery, DeliveryStatus, EMAIL, Payload, TwilioRequest};
+use crate::domain::figures::{self, Family};
 use crate::domain::journey::{DueLevel, Escalation, EscalationReceipt, Journey, JourneyStatus, Ladder};
 use crate::domain::limits;
 use crate::domain::profile::Profile;
@@ -83,6 +84,10 @@ impl Decision<'_> {
                 parcels.truncate(room);
             }
             room -= parcels.len();
+            if !parcels.is_empty() {
+                let counted = &mut self.changes.figures;
+                figures::count(counted, Family::Escalated, &flow.name, action.as_str(), 1);
+            }
             let names: Vec<_> = (0..parcels.len()).map(|index| stall.message_id(place, index)).collect();
             for (parcel, name) in parcels.into_iter().zip(names) {
                 self.send(journey, flow, due, action, name, parcel);

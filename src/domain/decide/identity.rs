@@ -12,7 +12,6 @@ use crate::domain::delivery::Cause;
 use crate::domain::event::{Call, Event};
 use crate::domain::external_ids::KINDS;
 use crate::domain::ids::UserKey;
-use crate::domain::journey::Journeys;
 use crate::domain::limits;
 use crate::domain::profile::Profile;
 
@@ -266,19 +265,12 @@ impl Decision<'_> {
         self.changes.adopted.push(Adoption { from: from.key, to: into.key.clone() });
         for mut journey in from.journeys {
             journey.user = into.key.clone();
-            self.changes.journeys.push(JourneyMove {
-                id: journey.id,
-                user: into.key.clone(),
-                from: Some(journey.status),
-                to: journey.status,
-                moved: true,
-            });
+            self.changes.journeys.push(JourneyMove::to_another(&journey));
             into.journeys.push(journey);
         }
         into.journeys.sort_by_key(|journey| journey.id);
         let user = into.key.clone();
-        let list = &mut into.journeys;
-        Journeys { user: &user, list, moves: &mut self.changes.journeys }.supersede_surplus(self.now);
+        self.changes.journeys_of(&user, &mut into.journeys).supersede_surplus(self.now);
         self.archive(into, None);
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::delivery::{Cause, Payload};
 use crate::domain::event::{Call, Event, weight};
 use crate::domain::external_ids::KINDS;
 use crate::domain::ids::JourneyId;
-use crate::domain::journey::{Journey, Journeys, Post};
+use crate::domain::journey::{Journey, Post};
 use crate::domain::limits;
 use crate::domain::profile::{MessageHash, Profile, TraitValue};
 use crate::domain::route::{self, NotSent};
@@ -181,8 +181,7 @@ impl Decision<'_> {
         };
         let key = profile.key.clone();
         self.index_run(profile, event, flow);
-        let mut journeys =
-            Journeys { user: &key, list: &mut profile.journeys, moves: &mut self.changes.journeys };
+        let mut journeys = self.changes.journeys_of(&key, &mut profile.journeys);
         let journey = journeys.post(flow, &post, self.now, self.ids);
         self.archive(profile, Some(journey));
         let wake = self.journeys_wake(profile);

@@ -9,6 +9,7 @@ mod deletion;
 mod digest;
 mod escalate;
 mod external_ids;
+mod figures;
 mod identity;
 mod intake;
 mod leaves;

@@ -15,7 +15,7 @@ use crate::domain::event::{
 };
 use crate::domain::external_ids::EXECUTION;
 use crate::domain::ids::{JourneyId, UserKey};
-use crate::domain::journey::{Death, Journey, Journeys, Post, Step};
+use crate::domain::journey::{Death, Journey, Post, Step};
 use crate::domain::profile::Profile;
 
 impl Journey {
@@ -75,8 +75,8 @@ impl Decision<'_> {
         event: &Event,
         end: &StudioEnd<'_>,
     ) -> Option<JourneyId> {
-        let (user, list) = (profile.key.clone(), &mut profile.journeys);
-        let mut journeys = Journeys { user: &user, list, moves: &mut self.changes.journeys };
+        let user = profile.key.clone();
+        let mut journeys = self.changes.journeys_of(&user, &mut profile.journeys);
         let journey = journeys.end(end, event.timestamp.min(event.received_at), self.now);
         let wake = self.journeys_wake(profile);
         arm(profile, wake);
@@ -114,20 +114,16 @@ impl Decision<'_> {
             self.add_copy(to, copy, execution_sid);
         }
         let user = from.key.clone();
-        Journeys { user: &user, list: &mut from.journeys, moves: &mut self.changes.journeys }
-            .supersede_run(execution_sid, self.now);
+        self.changes.journeys_of(&user, &mut from.journeys).supersede_run(execution_sid, self.now);
         for mut journey in going {
             journey.user = to.key.clone();
             journey.updated_at = self.now;
-            let (id, user, status) = (journey.id, to.key.clone(), journey.status);
-            let moved = JourneyMove { id, user, from: Some(status), to: status, moved: true };
-            self.changes.journeys.push(moved);
+            self.changes.journeys.push(JourneyMove::to_another(&journey));
             to.journeys.push(journey);
         }
         to.journeys.sort_by_key(|journey| journey.id);
         let user = to.key.clone();
-        Journeys { user: &user, list: &mut to.journeys, moves: &mut self.changes.journeys }
-            .supersede_surplus(self.now);
+        self.changes.journeys_of(&user, &mut to.journeys).supersede_surplus(self.now);
         self.archive(to, None);
         let wake = self.journeys_wake(to);
         arm(to, wake);
@@ -145,8 +141,7 @@ impl Decision<'_> {
         };
         let lacking: Vec<&Step> = copy.steps.iter().filter(|step| lacks(to, &step.stage)).collect();
         let user = to.key.clone();
-        let mut journeys =
-            Journeys { user: &user, list: &mut to.journeys, moves: &mut self.changes.journeys };
+        let mut journeys = self.changes.journeys_of(&user, &mut to.journeys);
         for Step { stage, at, received_at, message_id } in lacking {
             let step = StudioStep {
                 flow: &copy.flow,

@@ -8,9 +8,10 @@ use super::{Death, Journey, JourneyStatus, Step};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::Flow;
 use crate::domain::event::{STUDIO_MESSAGE, STUDIO_START, StudioEnd, StudioStep, studio_message};
+use crate::domain::figures::{self, Counted, Family};
 use crate::domain::ids::{IdSource, JourneyId, UserKey};
 use crate::domain::limits;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Span, Timestamp};
 
 /// A stage post with its times.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ pub struct Journeys<'a> {
     pub list: &'a mut Vec<Journey>,
     /// Where changes of status are noted.
     pub moves: &'a mut Vec<JourneyMove>,
+    /// Where it is counted which stages they reach.
+    pub figures: &'a mut Counted,
 }
 
 impl Journeys<'_> {
@@ -88,8 +91,7 @@ impl Journeys<'_> {
         self.leave_open(limits::MAX_OPEN_JOURNEYS - 1, now);
         let id = ids.journey(now);
         let status = if overtaken { JourneyStatus::Superseded } else { JourneyStatus::Active };
-        self.moves.push(JourneyMove { id, user: self.user.clone(), from: None, to: status, moved: false });
-        self.list.push(Journey {
+        let journey = Journey {
             id,
             user: self.user.clone(),
             flow: post.step.flow.to_owned(),
@@ -108,7 +110,9 @@ impl Journeys<'_> {
             snoozes: Vec::new(),
             died: None,
             resolved: None,
-        });
+        };
+        self.moves.push(JourneyMove::of(&journey, None));
+        self.list.push(journey);
         self.list.len() - 1
     }
 
@@ -161,7 +165,7 @@ impl Journeys<'_> {
         if let Some(phone) = post.step.phone_number {
             journey.phone_number = Some(phone.to_owned());
         }
-        record(journey, post, timeline);
+        record(journey, post, timeline, self.figures);
         if flow.is_some_and(|flow| flow.is_terminal(post.step.stage)) {
             complete(journey, post, self.moves);
         } else if journey.status != JourneyStatus::Completed {
@@ -192,7 +196,7 @@ impl Journey {
 
 /// Puts the step into the timeline, in the order of the times at which stages happened. The beginning stands there once, by the
 /// widget's message: it names the user.
-fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize) {
+fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize, figures: &mut Counted) {
     if let Some(place) = journey.beginning(post.step.stage, post.message_id) {
         if !post.message_id.starts_with(STUDIO_MESSAGE) {
             post.message_id.clone_into(&mut journey.steps[place].message_id);
@@ -206,6 +210,7 @@ fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize) {
     }
     let place =
         journey.steps.partition_point(|step| (step.at, step.received_at) <= (post.at, post.received_at));
+    count_reached(journey, post, place, figures);
     journey.steps.insert(
         place,
         Step {
@@ -215,6 +220,22 @@ fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize) {
             message_id: post.message_id.to_owned(),
         },
     );
+}
+
+/// Counts the stage of a post that is about to have that place in the timeline, where it is not there yet. What finds no room in the
+/// timeline is not counted: nobody could tell whether it was the first time.
+fn count_reached(journey: &Journey, post: &Post<'_>, place: usize, figures: &mut Counted) {
+    let stage = post.step.stage;
+    if journey.steps.iter().any(|step| step.stage == stage) {
+        return;
+    }
+    figures::count(figures, Family::Reached, &journey.flow, figures::known_as(stage), 1);
+    let before = &journey.steps[..place];
+    let is_first = |index: &usize| before[..*index].iter().all(|step| step.stage != before[*index].stage);
+    if let Some(newest) = (0..place).rev().find(is_first) {
+        let wait = Span::from_millis(post.at.millis_since(before[newest].at));
+        figures::count(figures, Family::Waited, &journey.flow, &figures::wait_detail(stage, wait), 1);
+    }
 }
 
 /// A terminal stage was reached, now or (when it comes late) earlier than what was known.
@@ -248,13 +269,7 @@ fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMo
     let is_new = stage != journey.stage || since > journey.stage_at;
     if is_new && journey.status == JourneyStatus::Stalled {
         journey.status = JourneyStatus::Active;
-        moves.push(JourneyMove {
-            id: journey.id,
-            user: journey.user.clone(),
-            from: Some(JourneyStatus::Stalled),
-            to: JourneyStatus::Active,
-            moved: false,
-        });
+        moves.push(JourneyMove::of(journey, Some(JourneyStatus::Stalled)));
     }
     if stage == journey.stage && since < journey.stage_at {
         begin_earlier(journey, since);
@@ -282,14 +297,8 @@ pub(super) fn close(
     now: Timestamp,
     moves: &mut Vec<JourneyMove>,
 ) {
-    moves.push(JourneyMove {
-        id: journey.id,
-        user: journey.user.clone(),
-        from: Some(journey.status),
-        to: status,
-        moved: false,
-    });
-    journey.status = status;
+    let from = std::mem::replace(&mut journey.status, status);
+    moves.push(JourneyMove::of(journey, Some(from)));
     journey.ended_at = Some(ended_at);
     journey.updated_at = now;
 }

@@ -105,14 +105,8 @@ impl Journey {
     /// A rule came due.
     pub fn stall(&mut self, now: Timestamp, moves: &mut Vec<JourneyMove>) {
         if self.status == JourneyStatus::Active {
-            moves.push(JourneyMove {
-                id: self.id,
-                user: self.user.clone(),
-                from: Some(JourneyStatus::Active),
-                to: JourneyStatus::Stalled,
-                moved: false,
-            });
             self.status = JourneyStatus::Stalled;
+            moves.push(JourneyMove::of(self, Some(JourneyStatus::Active)));
         }
         self.updated_at = now;
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::change::{BackfillWrite, ChangeSet, DefinitionWrite, HealthWrite, ReplayWrite};
+use crate::domain::figures::{Figure, FigureWrite};
 use crate::store::{Result, codec};
 
 /// A SHA-256.
@@ -65,6 +66,11 @@ pub(super) fn entries(changes: &ChangeSet) -> Result<Vec<Entry>> {
         let point = write.point;
         let key = packed(&(&write.audience_id, write.per.as_str(), point.start))?;
         add(&[b"z", &key], &packed(&(point.entered, point.exited, point.size))?);
+    }
+    for FigureWrite { figure, grain, start, count } in &changes.figure_points {
+        let Figure { family, subject, detail } = figure;
+        let key = packed(&(family.as_str(), subject, grain.as_str(), start, detail))?;
+        add(&[b"n", &key], &count.to_be_bytes());
     }
     for write in &changes.deliveries {
         add(&[b"d", &write.delivery.id.to_bytes()], &packed(&write.delivery)?);

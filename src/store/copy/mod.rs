@@ -235,6 +235,7 @@ fn count(changes: &ChangeSet) -> u64 {
         changes.archived.len(),
         changes.memberships.len(),
         changes.sizes.len(),
+        changes.figure_points.len(),
         changes.deliveries.len(),
         changes.definitions.len(),
         changes.backfills.len(),

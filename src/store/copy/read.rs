@@ -25,6 +25,7 @@ pub(super) fn step(kind: RecordKind) -> usize {
         | RecordKind::ExternalIds
         | RecordKind::Members
         | RecordKind::Sizes
+        | RecordKind::Figures
         | RecordKind::Definitions
         | RecordKind::Backfills
         | RecordKind::Healths
@@ -53,6 +54,7 @@ pub(super) async fn part(
         }
         RecordKind::Members => return members(store, after, limit).await,
         RecordKind::Sizes => return sizes(store, after).await,
+        RecordKind::Figures => return store.unlisted(Unlisted::Figures, after, limit).await,
         RecordKind::Deliveries => return deliveries(store, after, limit).await,
         RecordKind::Shelves => return shelves(store, after, limit).await,
         // Of the others there are few: all are handed out at once.

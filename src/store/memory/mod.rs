@@ -1,5 +1,6 @@
 //! The memory backend: for tests and for the simulation. It keeps nothing beyond the process.
 
+mod figures;
 mod lists;
 mod sharing;
 mod shelves;
@@ -22,6 +23,7 @@ use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::figures::{Family, FigurePoint, Grain, OldestFigures};
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
@@ -209,6 +211,10 @@ impl Store for MemoryStore {
         Ok(self.state().has_sizes_before(hours_before, days_before))
     }
 
+    async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool> {
+        Ok(self.state().has_figures_before(oldest))
+    }
+
     async fn definitions(&self) -> Result<Vec<Definition>> {
         Ok(self.state().definitions.values().cloned().collect())
     }
@@ -324,6 +330,17 @@ impl Store for MemoryStore {
 
     async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
         self.state().list_entries(shelf, page)
+    }
+
+    async fn figures(
+        &self,
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FigurePoint>> {
+        Ok(self.state().figure_points(family, subject, grain, from, to))
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

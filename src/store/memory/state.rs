@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::figures::Figures;
 use super::sizes::Sizes;
 use crate::domain::backfill::Backfill;
 use crate::domain::change::{
@@ -66,6 +67,7 @@ pub(super) struct State {
     pub seen: BTreeMap<(UserKey, MessageHash), Timestamp>,
     pub unknown_flows: BTreeSet<String>,
     pub entries: BTreeMap<(Shelf, String), Vec<u8>>,
+    pub figures: Figures,
     pub admin_token_hash: Option<String>,
     pub copy_mark: Option<CopyMark>,
     /// Counted only where several engines share it.
@@ -110,6 +112,7 @@ impl State {
             }
         }
         self.apply_entries(changes);
+        self.apply_figures(changes);
         if let Some(hash) = &changes.admin_token_hash {
             self.admin_token_hash = Some(hash.clone());
         }

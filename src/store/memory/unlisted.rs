@@ -46,6 +46,10 @@ impl State {
                 });
                 archived.skip(first).take(limit).map(|journey| part.add_archived((**journey).clone())).count()
             }
+            Unlisted::Figures => {
+                let figures = self.all_figures().skip(first).take(limit);
+                figures.map(|figure| part.add_figure(figure)).count()
+            }
         };
         part.last = (looked_at > 0).then(|| (first + looked_at).to_be_bytes().to_vec());
         Ok(part)

@@ -40,7 +40,7 @@ use pipeline::{Answer, Counted, Step};
 use slots::Slots;
 
 pub use address::check as check_url;
-pub use pipeline::Figures;
+pub use pipeline::Costs;
 
 /// A store in a database that other nodes use, too.
 pub struct PostgresStore {
@@ -86,7 +86,7 @@ impl PostgresStore {
     }
 
     /// What it has asked of the database so far.
-    pub fn figures(&self) -> Figures {
+    pub fn costs(&self) -> Costs {
         self.counted.read()
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Answer {
 
 /// What a store has asked of its database so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct Costs {
     /// Round trips of calls that only read.
     pub reads: u64,
     /// Commits that took place.
@@ -54,9 +54,9 @@ pub(super) struct Counted {
 }
 
 impl Counted {
-    pub(super) fn read(&self) -> Figures {
-        let read = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-        Figures {
+    pub(super) fn read(&self) -> Costs {
+        let read = |cost: &AtomicU64| cost.load(Ordering::Relaxed);
+        Costs {
             reads: read(&self.reads),
             commits: read(&self.commits),
             statements: read(&self.statements),

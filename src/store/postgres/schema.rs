@@ -24,10 +24,11 @@ const META: &str =
 
 /// What may go without: how often tables are swept and measured, and room in pages of rows that are rewritten. What is measured while
 /// it holds one row makes plans that read all of it. Relatives of PostgreSQL know not all of these.
-const TUNING: [&str; 6] = [
+const TUNING: [&str; 7] = [
     "ALTER TABLE lanes SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, fillfactor = 70)",
     "ALTER TABLE profiles SET (fillfactor = 70, autovacuum_analyze_threshold = 5000)",
     "ALTER TABLE counters SET (fillfactor = 70)",
+    "ALTER TABLE figures SET (fillfactor = 70)",
     "ALTER TABLE deliveries SET (autovacuum_analyze_threshold = 5000)",
     "ALTER TABLE members SET (autovacuum_analyze_threshold = 5000)",
     "ALTER TABLE leaf_pages SET (autovacuum_analyze_threshold = 5000)",

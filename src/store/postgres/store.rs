@@ -11,6 +11,7 @@ use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::figures::{Family, FigurePoint, Grain, OldestFigures};
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
@@ -171,6 +172,10 @@ impl Store for PostgresStore {
         self.has_sizes_before(hours_before, days_before).await
     }
 
+    async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool> {
+        self.has_figures_before(oldest).await
+    }
+
     async fn definitions(&self) -> Result<Vec<Definition>> {
         self.definitions().await
     }
@@ -259,6 +264,17 @@ impl Store for PostgresStore {
 
     async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
         self.entries(shelf, page).await
+    }
+
+    async fn figures(
+        &self,
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FigurePoint>> {
+        self.figures_of(family, subject, grain, from, to).await
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

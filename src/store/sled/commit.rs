@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::codec::{self, BlockBuilder};
 use super::counts::Delta;
 use super::disk::{Disk, Old, PIECE, Writes, panic_text};
-use super::{archive, definitions, keys, lanes, members, shelves};
+use super::{archive, definitions, figures, keys, lanes, members, shelves};
 use crate::domain::change::{
     BackfillWrite, ChangeSet, ExternalIdWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite,
 };
@@ -46,7 +46,8 @@ impl Disk {
         if changes.is_empty() {
             return Ok(self.progress.newest());
         }
-        let (batch, written, delta) = self.guarded(|disk| disk.prepare(changes))?;
+        let prepared = self.guarded(|disk| disk.prepare(changes));
+        let (batch, written, delta) = prepared.inspect_err(|_| self.figures().clear())?;
         let number = self.progress.begin();
         self.apply(batch).map_err(|source| {
             self.progress.end(number, false);
@@ -75,6 +76,7 @@ impl Disk {
         definitions::write(&changes.definitions, &mut writes)?;
         put_seen(changes, &mut writes)?;
         shelves::write(&changes.entries, &mut writes)?;
+        figures::write(changes, &mut writes)?;
         let totals = self.totals();
         for flow in &changes.unknown_flows {
             let known = totals.unknown_flows.contains(flow) || delta.unknown_flows.contains(flow);

@@ -9,6 +9,7 @@ use ::sled::{Batch, Db, IVec};
 
 use super::codec::corrupt;
 use super::counts::Totals;
+use super::figures::Held;
 use super::keys;
 use super::progress::Progress;
 use super::single::Single;
@@ -61,6 +62,8 @@ pub(super) struct Disk {
     /// For records that may hold secrets.
     pub sealer: Sealer,
     pub totals: Mutex<Totals>,
+    /// The figures that are counted on just now.
+    pub held: Mutex<Held>,
     /// Why nothing is taken any more.
     pub stopped: Arc<OnceLock<String>>,
     /// Keeps other processes out; let go after the database.
@@ -89,6 +92,10 @@ impl Disk {
 
     pub(super) fn totals(&self) -> MutexGuard<'_, Totals> {
         self.totals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn figures(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs `read`; a panic of sled's (it asserts on what it reads from the disk) becomes an error.

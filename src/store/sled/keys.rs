@@ -29,10 +29,13 @@
 //! | `o` | how far the copy of another store got |
 //! | `u` flow | (posted, but not defined) |
 //! | `g` shelf, key | record on a shelf |
+//! | `n` family, grain, subject, start | what was counted of each detail |
+//! | `N` grain, start, family, subject | (index of those by age) |
 //! | `+` any key above, number | the further pieces of a long record |
 
 use crate::domain::definition::Kind;
 use crate::domain::delivery::DeliveryStatus;
+use crate::domain::figures::{Family, Grain};
 use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
 use crate::domain::profile::MessageHash;
 use crate::domain::shelf::Shelf;
@@ -61,6 +64,7 @@ pub(super) const UNKNOWN_FLOWS: &[u8] = b"u";
 pub(super) const BACKFILLS: &[u8] = b"b";
 pub(super) const HEALTHS: &[u8] = b"y";
 pub(super) const REPLAYS: &[u8] = b"r";
+pub(super) const FIGURES: &[u8] = b"n";
 
 /// Bytes whose order is the order of time, also before 1970.
 pub(super) fn time(at: Timestamp) -> [u8; 8] {
@@ -253,6 +257,62 @@ pub(super) fn entry(shelf: Shelf, key: &str) -> Vec<u8> {
     join(b"g", &[&[letter], key.as_bytes()])
 }
 
+fn letter_of_family(family: Family) -> u8 {
+    match family {
+        Family::Accepted => b'a',
+        Family::Opened => b'o',
+        Family::Ended => b'e',
+        Family::Stalled => b's',
+        Family::Standing => b'S',
+        Family::Reached => b'r',
+        Family::Waited => b'w',
+        Family::Escalated => b'l',
+        Family::Attempted => b't',
+    }
+}
+
+fn letter_of_grain(grain: Grain) -> u8 {
+    match grain {
+        Grain::Minute => b'm',
+        Grain::Hour => b'h',
+        Grain::Day => b'd',
+        Grain::Ever => b'e',
+    }
+}
+
+/// What the keys of the points of a subject begin with; the beginning of the minute, hour or day follows.
+pub(super) fn figures(family: Family, grain: Grain, subject: &str) -> Vec<u8> {
+    join(FIGURES, &[&[letter_of_family(family), letter_of_grain(grain)], &sized(b'/', subject)])
+}
+
+/// The inverse, of a point's whole key.
+pub(super) fn read_figures(key: &[u8]) -> Option<(Family, Grain, &str, Timestamp)> {
+    let [_, family, grain, rest @ ..] = key else { return None };
+    let family = Family::ALL.into_iter().find(|it| letter_of_family(*it) == *family)?;
+    let grain = Grain::ALL.into_iter().find(|it| letter_of_grain(*it) == *grain)?;
+    Some((family, grain, read_sized(rest)?, read_time(behind_sized(rest)?)?))
+}
+
+/// What the keys of the index by age begin with; the beginnings of points follow.
+pub(super) fn figures_by_age(grain: Grain) -> Vec<u8> {
+    vec![b'N', letter_of_grain(grain)]
+}
+
+/// A point in that index.
+pub(super) fn aged_figure(family: Family, grain: Grain, subject: &str, start: Timestamp) -> Vec<u8> {
+    let family = letter_of_family(family);
+    join(&figures_by_age(grain), &[&time(start), &[family], subject.as_bytes()])
+}
+
+/// The key of the point that a key of that index is about.
+pub(super) fn figure_of_age(aged: &[u8]) -> Option<Vec<u8>> {
+    let [_, grain, rest @ ..] = aged else { return None };
+    let (start, rest) = rest.split_first_chunk::<8>()?;
+    let (family, subject) = rest.split_first()?;
+    let subject = std::str::from_utf8(subject).ok()?;
+    Some(join(FIGURES, &[&[*family, *grain], &sized(b'/', subject), start]))
+}
+
 /// A further piece of a long record. The number has a fixed width, so two records' pieces never share a key.
 pub(super) fn piece(key: &[u8], number: u16) -> Vec<u8> {
     join(b"+", &[key, &number.to_be_bytes()])
@@ -285,6 +345,7 @@ pub(super) fn describe(key: &[u8]) -> String {
         [b'f', ..] => "definition",
         [b'u', ..] => "unknown flow",
         [b'g', ..] => "record on a shelf",
+        [b'n' | b'N', ..] => "figure",
         [b'o', ..] => "mark of a copy",
         _ => "row",
     };
@@ -310,6 +371,20 @@ mod tests {
         assert!(instants.windows(2).all(|pair| time(pair[0]) < time(pair[1])));
         for at in instants {
             assert_eq!(read_time(&time(at)), Some(at));
+        }
+    }
+
+    #[test]
+    fn a_figure_is_read_back_from_its_key_and_found_by_its_age() {
+        let start = Timestamp::from_millis(-60_000);
+        for family in Family::ALL {
+            for grain in Grain::ALL {
+                for subject in ["", "a", "a/\0", "ü"] {
+                    let key = join(&figures(family, grain, subject), &[&time(start)]);
+                    assert_eq!(read_figures(&key), Some((family, grain, subject, start)));
+                    assert_eq!(figure_of_age(&aged_figure(family, grain, subject, start)), Some(key));
+                }
+            }
         }
     }
 

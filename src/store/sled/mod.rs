@@ -10,6 +10,7 @@ mod commit;
 mod counts;
 mod definitions;
 mod disk;
+mod figures;
 mod keys;
 mod lanes;
 mod lists;
@@ -43,6 +44,7 @@ use crate::domain::copying::CopyMark;
 use crate::domain::definition::Definition;
 use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
+use crate::domain::figures::{Family, FigurePoint, Grain, OldestFigures};
 use crate::domain::health::Health;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
@@ -222,6 +224,10 @@ impl Store for SledStore {
         self.disk.guarded(|disk| disk.has_sizes_before(hours_before, days_before))
     }
 
+    async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool> {
+        self.disk.guarded(|disk| disk.has_figures_before(oldest))
+    }
+
     async fn definitions(&self) -> Result<Vec<Definition>> {
         self.read(Disk::definitions).await
     }
@@ -344,6 +350,18 @@ impl Store for SledStore {
     async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
         let page = page.clone();
         self.read(move |disk| disk.list_entries(shelf, &page)).await
+    }
+
+    async fn figures(
+        &self,
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FigurePoint>> {
+        let subject = subject.to_owned();
+        self.read(move |disk| disk.figure_points(family, &subject, grain, from, to)).await
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

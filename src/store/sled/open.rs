@@ -13,6 +13,7 @@ use ::sled::{Batch, Config, Db};
 
 use super::counts::Totals;
 use super::disk::{Disk, panic_text};
+use super::figures::Held;
 use super::marker::{self, Marker};
 use super::progress::Progress;
 use super::segments::{self, Log};
@@ -67,6 +68,7 @@ impl Disk {
             single: Single::default(),
             sealer,
             totals: Mutex::new(Totals::default()),
+            held: Mutex::new(Held::default()),
             stopped,
             _lock: lock,
         };

@@ -14,6 +14,7 @@ impl Disk {
             Unlisted::MessageIds => self.part(keys::SEEN, after, limit, Self::add_message),
             Unlisted::ExternalIds => self.part(keys::EXTERNAL_IDS, after, limit, Self::add_external_id),
             Unlisted::ArchivedJourneys => self.part(keys::JOURNEYS, after, limit, Self::add_archived),
+            Unlisted::Figures => self.part(keys::FIGURES, after, limit, Self::add_figures),
         }
     }
 

@@ -8,18 +8,21 @@ use super::{codec, definitions};
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Kind, Status};
 use crate::domain::external_ids::KINDS;
+use crate::domain::figures::{self, Counted, Family};
 use crate::domain::ids::UserKey;
+use crate::domain::journey::Journey;
 use crate::domain::limits;
-use crate::store::{Result, StoreError};
+use crate::store::{Result, StoreError, Unlisted};
 
 /// Brings the data from one version to the next. One that was cut short runs again from its beginning.
 pub(super) type Upgrade = fn(&Disk) -> Result<()>;
 
 /// In order; the first brings version 1 to version 2. Version 4 seals secrets.
-pub(super) const UPGRADES: &[Upgrade] = &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records];
+pub(super) const UPGRADES: &[Upgrade] =
+    &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records, count_standing];
 
 /// The version that this build writes.
-pub(super) const DATA_VERSION: u32 = 4;
+pub(super) const DATA_VERSION: u32 = 5;
 
 /// Version 2 finds people by mail address and phone number. (It also keeps leaf states in another form: the engine computes
 /// anew what was computed before.)
@@ -67,6 +70,33 @@ fn begin_backfills_anew(disk: &Disk) -> Result<()> {
     }
     let (batch, _) = writes.into_batch()?;
     disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source })
+}
+
+/// Version 5 keeps figures, and knows how many journeys of each flow stand where.
+fn count_standing(disk: &Disk) -> Result<()> {
+    let mut standing = Counted::new();
+    let mut count = |journey: &Journey| {
+        figures::count(&mut standing, Family::Standing, &journey.flow, journey.status.as_str(), 1);
+    };
+    let mut after: Option<UserKey> = None;
+    loop {
+        let (profiles, last) = disk.profiles_after(after.as_ref(), limits::UPKEEP_STEP)?;
+        profiles.iter().flat_map(|profile| &profile.journeys).for_each(&mut count);
+        after = last;
+        if after.is_none() {
+            break;
+        }
+    }
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let part = disk.unlisted(Unlisted::ArchivedJourneys, after.as_deref(), limits::UPKEEP_STEP)?;
+        part.changes.archived.iter().for_each(&mut count);
+        after = part.last;
+        if after.is_none() {
+            break;
+        }
+    }
+    super::figures::set_standing(&standing, disk)
 }
 
 #[cfg(test)]

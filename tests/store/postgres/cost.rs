@@ -12,9 +12,9 @@ async fn a_commit_costs_the_same_whatever_it_writes() {
     let store = open(schema.url()).await;
     let mut costs = Vec::new();
     for (n, count) in [(1, 1), (2, 500), (3, 2)] {
-        let before = store.figures();
+        let before = store.costs();
         store.commit(&posts(n, count)).await.unwrap();
-        let after = store.figures();
+        let after = store.costs();
         assert_eq!(after.commits, before.commits + 1);
         costs.push((after.statements - before.statements, after.round_trips - before.round_trips));
     }
@@ -35,9 +35,9 @@ async fn what_depends_on_what_is_there_costs_one_round_trip_more() {
             set.profiles.extend(known(&store, &user).await);
             set.memberships.push(member("aud_1", &user, Some(5)));
         }
-        let before = store.figures();
+        let before = store.costs();
         store.commit(&set).await.unwrap();
-        let after = store.figures();
+        let after = store.costs();
         costs.push((after.statements - before.statements, after.round_trips - before.round_trips));
     }
     assert_eq!(costs[0], costs[1]);

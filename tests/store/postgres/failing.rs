@@ -161,7 +161,7 @@ async fn what_takes_too_long_is_not_asked_again() {
     let (client, connection) = tokio_postgres::connect(schema.url(), NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute("BEGIN; LOCK TABLE unknown_flows").await.unwrap();
-    let before = store.figures().reads;
+    let before = store.costs().reads;
     let asked = store.unknown_flows();
     // As the server does it when its time is over.
     let cancel = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
@@ -173,5 +173,5 @@ async fn what_takes_too_long_is_not_asked_again() {
     let (slow, ()) = tokio::join!(asked, cancelled);
     let slow = slow.unwrap_err();
     assert!(matches!(slow, StoreError::Overloaded { .. }) && slow.is_passing(), "{slow}");
-    assert_eq!(store.figures().reads, before + 1);
+    assert_eq!(store.costs().reads, before + 1);
 }

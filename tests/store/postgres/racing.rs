@@ -90,9 +90,9 @@ async fn overlapping_commits_lose_nothing_and_block_nobody() {
     let members = counts.members.values().sum::<u64>();
     assert_eq!(schema.sql("SELECT count(*) FROM members"), members.to_string());
     assert_lanes_are_led(&schema);
-    let conflicts: u64 = nodes.iter().map(|node| node.figures().conflicts).sum();
+    let conflicts: u64 = nodes.iter().map(|node| node.costs().conflicts).sum();
     assert!(conflicts > 0, "nobody met anybody");
-    let repeated: u64 = nodes.iter().map(|node| node.figures().repeated).sum();
+    let repeated: u64 = nodes.iter().map(|node| node.costs().repeated).sum();
     assert_eq!(repeated, 0, "a deadlock");
 }
 
@@ -139,7 +139,7 @@ async fn a_lane_is_led_rightly_however_many_write_to_it() {
         writer.await.unwrap();
     }
     assert_lanes_are_led(&schema);
-    assert_eq!(store.figures().repeated, 0, "a deadlock");
+    assert_eq!(store.costs().repeated, 0, "a deadlock");
 }
 
 /// Another node in the middle of a transaction, in which it has done that.

@@ -56,9 +56,9 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     let mut trips = Vec::new();
     macro_rules! ask {
         ($name:literal, $call:expr) => {{
-            let before = store.figures().reads;
+            let before = store.costs().reads;
             $call.await.unwrap();
-            trips.push(($name, store.figures().reads - before));
+            trips.push(($name, store.costs().reads - before));
         }};
     }
     ask!("profiles", Store::profiles(store, &users));

@@ -1,6 +1,7 @@
 //! Everything that reads. Each call is a constant number of round trips, whatever the number of users, ids or lanes it asks
 //! for, but for lists that look for something no index knows: those take steps, see [`lists`].
 
+mod figures;
 mod journeys;
 mod lists;
 mod log;

@@ -6,10 +6,14 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::super::PostgresStore;
-use super::super::rows::{column, limit, name_of_user, read_body, read_instant, read_key, read_text};
+use super::super::rows::{
+    column, instant, limit, name_of_user, number, read_body, read_instant, read_key, read_text,
+};
 use super::log::read_event;
 use crate::domain::change::{ExternalIdWrite, LeafPageWrite, SeenWrite};
+use crate::domain::figures::{Family, Figure, FigureWrite, Grain};
 use crate::domain::ids::LeafId;
+use crate::domain::time::Timestamp;
 use crate::store::{RecordPart, Result, StoreError, Unlisted, codec};
 
 impl PostgresStore {
@@ -25,6 +29,7 @@ impl PostgresStore {
             Unlisted::MessageIds => self.messages_after(after, most).await,
             Unlisted::ExternalIds => self.external_ids_after(after, most).await,
             Unlisted::ArchivedJourneys => self.archived_after(after, most).await,
+            Unlisted::Figures => self.figures_after(after, most).await,
         }
     }
 
@@ -103,6 +108,42 @@ impl PostgresStore {
                 user: read_key(column(row, "user_key")?)?,
                 present: true,
             });
+        }
+        Ok(part)
+    }
+
+    async fn figures_after(&self, after: Option<&[u8]>, most: usize) -> Result<RecordPart> {
+        const SQL: &str = "\
+            SELECT family, subject, grain, start, detail, sum(n)::bigint AS n FROM figures
+            WHERE (family, subject, grain, start, detail) > ($1, $2, $3, $4, $5)
+            GROUP BY family, subject, grain, start, detail HAVING sum(n) > 0
+            ORDER BY family, subject, grain, start, detail LIMIT $6";
+        type Place = (String, String, String, Timestamp, String);
+        let first = || (String::new(), String::new(), String::new(), Timestamp::default(), String::new());
+        let after: Place = read_place(after, first)?;
+        let (family, subject, grain, start, detail) = after;
+        let rows =
+            self.query(SQL, &[&family, &subject, &grain, &instant(start), &detail, &limit(most)]).await?;
+        let mut part = ending(&rows, |row| -> Result<Place> {
+            Ok((
+                column(row, "family")?,
+                column(row, "subject")?,
+                column(row, "grain")?,
+                read_instant(row, "start")?,
+                column(row, "detail")?,
+            ))
+        })?;
+        for row in &rows {
+            let family: &str = column(row, "family")?;
+            let wrong = || codec::corrupt(&codec::name("figure", family.as_bytes()), "of nothing");
+            let figure = Figure {
+                family: Family::from_name(family).ok_or_else(wrong)?,
+                subject: read_text(column(row, "subject")?).into_owned(),
+                detail: read_text(column(row, "detail")?).into_owned(),
+            };
+            let grain = Grain::from_name(column(row, "grain")?).ok_or_else(wrong)?;
+            let (start, count) = (read_instant(row, "start")?, number(column(row, "n")?));
+            part.add_figure(FigureWrite { figure, grain, start, count });
         }
         Ok(part)
     }

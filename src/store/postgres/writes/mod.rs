@@ -5,6 +5,7 @@
 
 mod counts;
 mod fence;
+mod figures;
 mod journeys;
 mod log;
 mod members;
@@ -72,6 +73,7 @@ impl<'c> First<'c> {
         asked.last_event = log::write(changes, &mut plan)?;
         rules::write(commit, &mut plan)?;
         shelves::write(changes, &mut plan)?;
+        figures::write(changes, commit.slot, &mut plan);
         let counts = counts::Delta::of(changes);
         if !asked.anything() {
             counts.write(commit.slot, &mut plan);
