@@ -82,7 +82,7 @@ impl Body {
 pub struct Members(Map<String, Value>);
 
 impl Members {
-    fn read(value: Value, known: &[&str]) -> Result<Self, ApiProblem> {
+    pub(super) fn read(value: Value, known: &[&str]) -> Result<Self, ApiProblem> {
         let Value::Object(members) = value else {
             return Err(ApiProblem::field(Code::InvalidBody, "", "the body has to be a JSON object"));
         };

@@ -63,7 +63,7 @@ fn parse_id(id: &str) -> Result<DeliveryId, ApiProblem> {
 }
 
 /// A delivery as lists show it: with the newest attempt only, without what is sent.
-fn summary(delivery: &Delivery) -> Value {
+pub(in crate::http) fn summary(delivery: &Delivery) -> Value {
     let waits = delivery.status == DeliveryStatus::Pending;
     json!({
         "id": delivery.id,
@@ -93,7 +93,7 @@ fn receipt(receipt: &Receipt) -> Value {
 }
 
 /// A delivery with all its attempts and what is sent.
-fn whole(delivery: &Delivery) -> Value {
+pub(in crate::http) fn whole(delivery: &Delivery) -> Value {
     let mut shown = summary(delivery);
     shown["attempts"] = json!(delivery.attempts);
     shown["payload"] = match &delivery.payload {

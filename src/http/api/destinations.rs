@@ -76,7 +76,7 @@ fn known(engine: &Engine, key: &str) -> Result<(), ApiProblem> {
 }
 
 /// How a destination fares; `None` for one that always fared well.
-pub(super) fn shown(health: Option<&Health>) -> Value {
+pub(in crate::http) fn shown(health: Option<&Health>) -> Value {
     let pause = health.and_then(|health| health.pause.as_ref());
     let (by, reason) = match pause.map(|pause| &pause.by) {
         Some(PausedBy::Person { by, reason }) => (Some(by.as_str()), Some(reason.as_str())),

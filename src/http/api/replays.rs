@@ -89,7 +89,8 @@ fn parse_id(id: &str) -> Result<ReplayId, ApiProblem> {
     id.parse().map_err(|_| EngineError::NotFound { what: "replay", key: id.to_owned() }.into())
 }
 
-fn shown(replay: &Replay) -> Value {
+/// A replay as the API shows it.
+pub(in crate::http) fn shown(replay: &Replay) -> Value {
     let filter = &replay.filter;
     json!({
         "id": replay.id,

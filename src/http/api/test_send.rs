@@ -43,15 +43,40 @@ async fn test(
 ) -> Answer {
     let dry_run = Params::read(&request, &["dry_run"])?.flag("dry_run")?;
     let wanted = body.optional_object(&WAYS)?;
+    Ok(HttpResponse::Ok().json(try_wanted(&state, &key, &wanted, dry_run).await?))
+}
+
+/// Sends a sample of the type `wanted` now, or only makes its request; without a type, the first that the destination is sent.
+/// Answers the attempt and what was sent, as the API shows them.
+///
+/// # Errors
+/// There is no such destination or type, or nothing is sent just now.
+pub(in crate::http) async fn try_out(
+    state: &ApiState,
+    key: &str,
+    wanted: Option<&str>,
+    dry_run: bool,
+) -> Result<Value, ApiProblem> {
+    let wanted = wanted.map(|name| ("type".to_owned(), name.into()));
+    let wanted = Members::read(Value::Object(wanted.into_iter().collect()), &WAYS)?;
+    try_wanted(state, key, &wanted, dry_run).await
+}
+
+async fn try_wanted(
+    state: &ApiState,
+    key: &str,
+    wanted: &Members,
+    dry_run: bool,
+) -> Result<Value, ApiProblem> {
     let definitions = state.engine.definitions();
-    let destination = definitions.destinations.get(key.as_str()).ok_or_else(|| unknown(&key))?;
-    let sample = sample(&state.engine, destination, &wanted).await?;
+    let destination = definitions.destinations.get(key).ok_or_else(|| unknown(key))?;
+    let sample = sample(&state.engine, destination, wanted).await?;
     let tester = state.tester.as_ref().map(Arc::clone);
     let tester =
         tester.ok_or_else(|| ApiProblem::new(Code::Unavailable, "this server sends nothing just now"))?;
-    let trial = tester.test(&key, sample, dry_run).await;
+    let trial = tester.test(key, sample, dry_run).await;
     let trial = trial.map_err(|refusal| ApiProblem::new(Code::Conflict, refusal))?;
-    Ok(HttpResponse::Ok().json(shown(&trial)))
+    Ok(shown(&trial))
 }
 
 fn unknown(key: &str) -> ApiProblem {

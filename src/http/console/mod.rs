@@ -5,6 +5,8 @@
 
 mod assets;
 mod chart;
+mod deliveries;
+mod destinations;
 mod form;
 mod frame;
 mod overview;
@@ -35,6 +37,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(assets::routes)
         .configure(frame::routes)
         .configure(overview::routes)
+        .configure(deliveries::routes)
+        .configure(destinations::routes)
         .default_service(web::to(no_such_page));
     config.service(pages);
 }

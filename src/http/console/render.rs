@@ -103,6 +103,12 @@ pub(super) fn lasting(seconds: f64) -> String {
     words.join(" ")
 }
 
+/// The same of a span.
+#[allow(clippy::cast_precision_loss, reason = "a time in milliseconds is below 2^53")]
+pub(super) fn lasting_span(span: Span) -> String {
+    lasting(span.millis() as f64 / 1000.0)
+}
+
 /// A part of an address, with everything escaped that could end it.
 pub(super) fn segment(text: &str) -> String {
     // A space is `%20` in a path; `+` is only one in a query.

@@ -1,0 +1,79 @@
+//! Everything that left or is to leave: a list with filters, and one delivery with its attempts.
+
+use actix_web::web;
+use serde_json::{Value, json};
+
+use super::form::Form;
+use super::page::{Answer, Refusal};
+use super::see;
+use super::visit::Visit;
+use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
+use crate::domain::ids::{DeliveryId, UserKey};
+use crate::domain::page::PageRequest;
+use crate::domain::people::Scope;
+use crate::http::api::deliveries::{summary, whole};
+use crate::http::problem::ApiProblem;
+
+/// Rows of a page.
+const ROWS: usize = 50;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/deliveries").route(web::get().to(list)))
+        .service(web::resource("/deliveries/{id}").route(web::get().to(one)))
+        .service(web::resource("/deliveries/{id}/replay").route(web::post().to(replay)));
+}
+
+async fn list(visit: Visit) -> Answer {
+    let filter = filter(&visit)?;
+    let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
+    let page = visit.engine().deliveries(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
+    let rows: Vec<Value> = page.rows.iter().map(summary).collect();
+    let definitions = visit.engine().definitions();
+    let destinations: Vec<&str> =
+        definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
+    Ok(visit.page(
+        "deliveries.html",
+        json!({
+            "rows": rows,
+            "next": visit.next(page.cursor.as_deref()),
+            "destinations": destinations,
+            "statuses": DeliveryStatus::ALL.map(DeliveryStatus::as_str),
+            "filter": {
+                "destination": visit.asked("destination"),
+                "status": visit.asked("status"),
+                "userId": visit.asked("userId"),
+                "q": visit.asked("q"),
+            },
+        }),
+    ))
+}
+
+fn filter(visit: &Visit) -> Result<DeliveryFilter, Refusal> {
+    let known = |name: &str| {
+        DeliveryStatus::from_name(name).ok_or_else(|| Refusal::invalid(visit, format!("status: `{name}`")))
+    };
+    Ok(DeliveryFilter {
+        destination: visit.asked("destination").map(str::to_owned),
+        status: visit.asked("status").map(known).transpose()?,
+        user: visit.asked("userId").map(UserKey::user),
+        text: visit.asked("q").map(str::to_owned),
+        ..DeliveryFilter::default()
+    })
+}
+
+async fn one(visit: Visit, id: web::Path<String>) -> Answer {
+    let id: DeliveryId = id.parse().map_err(|_| Refusal::not_found(&visit, "delivery"))?;
+    let found = visit.engine().delivery(id).await.map_err(|error| Refusal::of(&visit, error))?;
+    let delivery = found.ok_or_else(|| Refusal::not_found(&visit, "delivery"))?;
+    let can_replay = delivery.status != DeliveryStatus::Pending;
+    Ok(visit.page("delivery.html", json!({ "delivery": whole(&delivery), "can_replay": can_replay })))
+}
+
+async fn replay(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
+    form.admitted(&visit, Scope::Operate)?;
+    let id: DeliveryId = id.parse().map_err(|_| Refusal::not_found(&visit, "delivery"))?;
+    let engine = visit.engine().acting(visit.caller.by());
+    engine.replay_one(id).await.map_err(|error| Refusal::of(&visit, ApiProblem::from(error)))?;
+    Ok(see(&format!("/console/deliveries/{id}?said=replayed")))
+}

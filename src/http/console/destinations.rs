@@ -1,0 +1,208 @@
+//! Where calls go: how each destination fares, what waits and what was not sent; pausing, replaying and testing.
+
+use std::collections::BTreeMap;
+
+use actix_web::web;
+use serde_json::{Value, json};
+
+use super::chart::{self, Axis, Series};
+use super::form::Form;
+use super::page::{Answer, Refusal};
+use super::texts::text;
+use super::visit::Visit;
+use super::{render, see};
+use crate::domain::definition::render as shown;
+use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
+use crate::domain::figures::{Family, Grain};
+use crate::domain::ids::ReplayId;
+use crate::domain::limits;
+use crate::domain::page::PageRequest;
+use crate::domain::people::Scope;
+use crate::engine::{Counts, EngineError};
+use crate::http::api::{destinations as api, replays, test_send};
+
+/// What can come of an attempt, in the order of a chart's colours.
+pub(super) const OUTCOMES: [&str; 5] = ["ambiguous", "delivered", "retry", "failed", "dead"];
+/// How many of those that were not sent are looked at for the reasons why.
+const LOOKED_AT: usize = 500;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/destinations").route(web::get().to(list)))
+        .service(web::resource("/destinations/{key}").route(web::get().to(one)))
+        .service(web::resource("/destinations/{key}/pause").route(web::post().to(pause)))
+        .service(web::resource("/destinations/{key}/resume").route(web::post().to(resume)))
+        .service(web::resource("/destinations/{key}/replay").route(web::post().to(replay)))
+        .service(web::resource("/destinations/{key}/test").route(web::post().to(test)))
+        .service(web::resource("/replays/{id}/cancel").route(web::post().to(cancel)));
+}
+
+async fn list(visit: Visit) -> Answer {
+    let rows = rows(&visit).await.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(visit.page("destinations.html", json!({ "rows": rows })))
+}
+
+async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
+    let engine = visit.engine();
+    let (counts, lags) = (engine.counts().await?, engine.delivery_lags().await?);
+    let (definitions, healths) = (engine.definitions(), engine.healths());
+    let hour = Axis::newest(Grain::Hour, 24, visit.now);
+    let mut rows = Vec::new();
+    for key in definitions.destinations.keys().map(String::as_str).chain([EMAIL]) {
+        let points = engine.figures(Family::Attempted, key, hour.grain(), hour.from(), hour.to()).await?;
+        let delivered = hour.counts(points.iter().filter(|point| point.detail == "delivered"));
+        let sum: u64 = delivered.iter().sum();
+        let destination = definitions.destinations.get(key);
+        rows.push(json!({
+            "key": key,
+            "kind": destination.map_or(EMAIL, |destination| destination.kind.as_str()),
+            "enabled": destination.is_none_or(|destination| destination.enabled),
+            "health": api::shown(healths.get(key)),
+            "queue": queue(&counts, key),
+            "lag": lags.get(key).map(|lag| render::lasting_span(*lag)),
+            "delivered": sum,
+            "spark": chart::spark(format!("{}: {sum}", text("destinations.delivered_day")), &delivered),
+        }));
+    }
+    Ok(rows)
+}
+
+/// What stands in a destination's queue, and what was not sent.
+fn queue(counts: &Counts, key: &str) -> Value {
+    let of = |status: DeliveryStatus| {
+        counts.deliveries.get(&(key.to_owned(), status.as_str())).copied().unwrap_or(0)
+    };
+    json!({
+        "pending": of(DeliveryStatus::Pending),
+        "dead": of(DeliveryStatus::Dead),
+        "failed": of(DeliveryStatus::Failed),
+        "ambiguous": of(DeliveryStatus::Ambiguous),
+        "delivered": of(DeliveryStatus::Delivered),
+    })
+}
+
+async fn one(visit: Visit, key: web::Path<String>) -> Answer {
+    page(&visit, &key, None).await
+}
+
+/// The page of a destination, with what came of a test that was made just now.
+async fn page(visit: &Visit, key: &str, tested: Option<Value>) -> Answer {
+    known(visit, key)?;
+    let context = context(visit, key, tested).await.map_err(|error| Refusal::of(visit, error))?;
+    Ok(visit.page("destination.html", context))
+}
+
+async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Value, EngineError> {
+    let engine = visit.engine();
+    let (definitions, counts) = (engine.definitions(), engine.counts().await?);
+    let destination = definitions.destinations.get(key);
+    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let points = engine.figures(Family::Attempted, key, day.grain(), day.from(), day.to()).await?;
+    let series = OUTCOMES.map(|outcome| Series {
+        name: outcome.to_owned(),
+        counts: day.counts(points.iter().filter(|point| point.detail == outcome)),
+    });
+    let replays = engine.replays();
+    let replays = replays.values().rev().filter(|replay| replay.filter.destination.as_deref() == Some(key));
+    Ok(json!({
+        "key": key,
+        "definition": destination.map(|destination| shown::destination(destination)),
+        "health": api::shown(engine.healths().get(key)),
+        "queue": queue(&counts, key),
+        "lag": engine.delivery_lags().await?.get(key).map(|lag| render::lasting_span(*lag)),
+        "chart": chart::columns(&text("destinations.attempts"), &text("overview.per_hour"), &day, &series),
+        "reasons": reasons(visit, key).await?,
+        "looked_at": LOOKED_AT,
+        "replays": replays.take(5).map(replays::shown).collect::<Vec<_>>(),
+        "running": engine.replays().values().any(|replay| replay.filter.destination.as_deref() == Some(key) && replay.status.as_str() == "running"),
+        "can_test": destination.is_some(),
+        "tested": tested,
+    }))
+}
+
+/// Why the newest of those that were not sent were not, the most frequent first.
+async fn reasons(visit: &Visit, key: &str) -> Result<Vec<Value>, EngineError> {
+    let mut reasons: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
+    for status in [DeliveryStatus::Dead, DeliveryStatus::Failed] {
+        let filter = DeliveryFilter {
+            destination: Some(key.to_owned()),
+            status: Some(status),
+            ..DeliveryFilter::default()
+        };
+        let page = PageRequest { limit: LOOKED_AT.min(limits::MAX_PAGE), cursor: None };
+        for delivery in visit.engine().deliveries(&filter, &page).await?.rows {
+            let attempt = delivery.attempts.last();
+            let code = attempt.and_then(|attempt| attempt.http_status).map(|code| format!("HTTP {code}"));
+            let error = attempt.and_then(|attempt| attempt.error.clone()).or(delivery.reason);
+            let why: String =
+                code.or(error).unwrap_or_else(|| text("destinations.no_reason")).chars().take(200).collect();
+            *reasons.entry((why, status.as_str())).or_default() += 1;
+        }
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let row = |((why, status), count): ((String, &str), u64)| json!({ "why": why, "status": status, "count": count });
+    Ok(reasons.into_iter().map(row).take(20).collect())
+}
+
+fn known(visit: &Visit, key: &str) -> Result<(), Refusal> {
+    let is_known = key == EMAIL || visit.engine().definitions().destinations.contains_key(key);
+    if is_known { Ok(()) } else { Err(Refusal::not_found(visit, "destination")) }
+}
+
+fn place(key: &str, said: &str) -> String {
+    format!("/console/destinations/{}?said={said}", render::segment(key))
+}
+
+async fn pause(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
+    let fields = form.admitted(&visit, Scope::Operate)?;
+    let reason: String = fields.text("reason").chars().take(limits::MAX_REASON).collect();
+    let engine = visit.engine().acting(visit.caller.by());
+    engine.pause(&key, &visit.caller.name, &reason).await.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(see(&place(&key, "paused")))
+}
+
+async fn resume(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
+    form.admitted(&visit, Scope::Operate)?;
+    let engine = visit.engine().acting(visit.caller.by());
+    engine.resume(&key).await.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(see(&place(&key, "resumed")))
+}
+
+/// Puts back what was not sent: `dead` unless the form says `failed` or `ambiguous`.
+async fn replay(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
+    let fields = form.admitted(&visit, Scope::Operate)?;
+    known(&visit, &key)?;
+    let status = match fields.text("status") {
+        "failed" => DeliveryStatus::Failed,
+        "ambiguous" => DeliveryStatus::Ambiguous,
+        _ => DeliveryStatus::Dead,
+    };
+    let engine = visit.engine().acting(visit.caller.by());
+    let filter =
+        DeliveryFilter { destination: Some(key.clone()), status: Some(status), ..DeliveryFilter::default() };
+    engine.replay(filter).await.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(see(&place(&key, "replaying")))
+}
+
+async fn cancel(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
+    form.admitted(&visit, Scope::Operate)?;
+    let id: ReplayId = id.parse().map_err(|_| Refusal::not_found(&visit, "replay"))?;
+    let engine = visit.engine().acting(visit.caller.by());
+    let replay = engine.cancel_replay(id).await.map_err(|error| Refusal::of(&visit, error))?;
+    let back = replay
+        .filter
+        .destination
+        .map_or_else(|| "/console/destinations".to_owned(), |key| place(&key, "done"));
+    Ok(see(&back))
+}
+
+/// Sends a sample now and shows what was sent and what came back.
+async fn test(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
+    let fields = form.admitted(&visit, Scope::Operate)?;
+    known(&visit, &key)?;
+    let tested =
+        test_send::try_out(&visit.state, &key, fields.given("type"), fields.is_ticked("dry_run")).await;
+    let tested = tested.unwrap_or_else(|problem| json!({ "problem": problem.in_words() }));
+    page(&visit, &key, Some(tested)).await
+}
