@@ -29,9 +29,10 @@ return named(name => name === wanted) || named(name => name.startsWith(wanted)) 
 
 /// Finds what can be pressed by its text (or by its `aria-label`), among those that are shown.
 const PRESSABLE: &str = r"
-const wanted = arguments[0], plain = text => (text || '').replace(/\s+/g, ' ').trim();
+const wanted = arguments[0], place = document.querySelector(arguments[1] || 'body');
+const plain = text => (text || '').replace(/\s+/g, ' ').trim();
 const name = it => plain(it.getAttribute('aria-label')) || plain(it.textContent) || plain(it.value);
-const all = [...document.querySelectorAll('button,a[href],summary,[role=button],input[type=submit]')]
+const all = [...place.querySelectorAll('button,a[href],summary,[role=button],input[type=submit]')]
     .filter(it => it.checkVisibility() && !it.disabled);
 return all.find(it => name(it) === wanted) || all.find(it => name(it).startsWith(wanted)) || null;";
 
@@ -132,8 +133,20 @@ impl Browser {
 
     /// Presses the button, or follows the link, with this name.
     pub async fn press(&self, name: &str) {
-        let it = self.find(PRESSABLE, &[name], "button or link").await;
+        self.press_within("body", name).await;
+    }
+
+    /// The same inside of what a selector finds first.
+    pub async fn press_within(&self, css: &str, name: &str) {
+        let it = self.find(PRESSABLE, &[name, css], "button or link").await;
         it.click().await.unwrap_or_else(|error| panic!("pressing `{name}`: {error}"));
+    }
+
+    /// Says yes to what the page asks before it goes on; answers what that was.
+    pub async fn agree(&self) -> String {
+        let asked = self.until("a question", async || self.client.get_alert_text().await.ok()).await;
+        self.client.accept_alert().await.expect("a question");
+        asked
     }
 
     /// Whether there is something with this name to be pressed.

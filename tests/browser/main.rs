@@ -21,6 +21,7 @@ mod act;
 mod audiences;
 mod browser;
 mod check;
+mod destinations;
 mod driver;
 mod first_run;
 mod harness;

@@ -34,15 +34,15 @@ async fn a_wrong_password_is_said_plainly_and_too_many_lock_the_account_for_a_wh
     let browser = Browser::at(scene.app.base()).await;
     browser.go("/console/sign-in").await;
     try_to_sign_in(&browser, "not the password").await;
-    browser.sees("wrong").await;
+    browser.sees("The e-mail address or the password is wrong.").await;
     check_page(&browser, "sign-in-wrong").await;
     for _ in 0..9 {
         try_to_sign_in(&browser, "not the password").await;
-        browser.sees("wrong").await;
+        browser.sees("The e-mail address or the password is wrong.").await;
     }
     // Now the right one does not help either.
     try_to_sign_in(&browser, PASSWORD).await;
-    browser.sees("too many").await;
+    browser.sees("Too many wrong passwords").await;
     check_page(&browser, "sign-in-locked").await;
     scene.app.advance(15 * MINUTE).await;
     sign_in(&browser, "operator").await;
