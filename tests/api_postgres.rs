@@ -3,7 +3,7 @@
 #[path = "api/main.rs"]
 mod api;
 
-use api::{app, event_streams, http, studio, support};
+use api::{app, console, console_journeys, console_live, event_streams, http, studio, support};
 
 /// What these tests run over.
 const BACKEND: support::stores::Backend = support::stores::Backend::Postgres;

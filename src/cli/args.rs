@@ -17,6 +17,7 @@ use crate::config::settings;
     after_help = "Examples:\n  \
         stagepost                                      serve on 127.0.0.1:8080, everything kept in ./data\n  \
         stagepost --listen 0.0.0.0:80 --definitions stagepost.toml\n  \
+        stagepost demo                                 look around in a clinic's week, kept nowhere\n  \
         stagepost check stagepost.toml                 find every mistake, offline\n  \
         stagepost apply stagepost.toml --dry-run       see what a running server would change\n  \
         stagepost copy --from sled:./data --to postgres://stagepost@db/stagepost\n  \
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Bring a running server's definitions in line with a file
     Apply(ApplyArguments),
+    /// Serve a scratch store with a believable week in it, to look around
+    Demo(DemoArguments),
     /// Copy everything from one store into an empty other one, and compare the two
     Copy(CopyArguments),
     /// List the destinations that come with stagepost, or print one to be copied and changed
@@ -110,6 +113,31 @@ pub(super) struct ApplyArguments {
     /// Only show what would be done
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Makes a week of a clinic and its shop: journeys that stall and are acted on, orders, audiences, a destination \
+    that fails. Then it serves them and goes on posting. It keeps everything in a folder of its own among the temporary ones, which \
+    is gone when it ends; of the settings it goes by STAGEPOST_LISTEN, STAGEPOST_LOG and STAGEPOST_LOG_FORMAT only.\n\n\
+    Example:\n  stagepost demo --users 500 --seed 7"
+)]
+pub(super) struct DemoArguments {
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// How many users there are
+    #[arg(long, value_name = "COUNT", default_value_t = 240, value_parser = users)]
+    pub users: usize,
+    /// The same number makes the same week
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// The demo takes some milliseconds for each.
+fn users(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (10..=5000).contains(count));
+    count.ok_or_else(|| "must be a whole number from 10 to 5000".to_owned())
 }
 
 #[derive(Debug, Args)]

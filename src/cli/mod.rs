@@ -5,6 +5,7 @@ mod apply;
 mod args;
 mod check;
 mod copy;
+mod demo;
 mod presets;
 mod progress;
 pub mod secret_key;
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
         Some(Command::Serve(arguments)) => serve(&arguments, &environment),
         Some(Command::Check(arguments)) => check::run(&arguments, &environment),
         Some(Command::Apply(arguments)) => apply::run(&arguments, &environment),
+        Some(Command::Demo(arguments)) => demo::run(&arguments, &environment),
         Some(Command::Copy(arguments)) => copy::run(&arguments, &environment),
         Some(Command::Presets(arguments)) => presets::run(&arguments),
         Some(Command::Studio(arguments)) => studio::run(&arguments, &environment),

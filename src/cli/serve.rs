@@ -59,7 +59,11 @@ struct WriterThread {
     ended: oneshot::Receiver<Result<(), StoreError>>,
 }
 
-async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(), String> {
+/// The same, on a runtime that is there.
+///
+/// # Errors
+/// As [`run`].
+pub(super) async fn serve(config: Config, definitions: Option<Vec<Definition>>) -> Result<(), String> {
     let listener = TcpListener::bind(config.listen).map_err(|error| {
         format!("can't listen on {}: {error}; give another address with --listen", config.listen)
     })?;
@@ -329,7 +333,7 @@ async fn set_up_token(engine: &Engine) -> Result<Option<String>, String> {
 
 /// What makes the links that act. Without a public URL nobody on another machine could follow them, so there are none unless the
 /// server listens for this one alone, as it does out of the box: whoever reads its mails reads them here.
-fn links(config: &Config, bound: SocketAddr, base_url: &str) -> Result<Option<Links>, String> {
+pub(super) fn links(config: &Config, bound: SocketAddr, base_url: &str) -> Result<Option<Links>, String> {
     if config.public_url.is_none() {
         let reach = if bound.ip().is_loopback() {
             "links in mails and messages work on this machine only"
@@ -346,7 +350,8 @@ fn links(config: &Config, bound: SocketAddr, base_url: &str) -> Result<Option<Li
     Ok(Some(Links { key: secret_key::link_key(config)?, base_url: base_url.to_owned() }))
 }
 
-fn sender(
+/// What sends over the network, by these settings.
+pub(super) fn sender(
     config: &Config,
     address_policy: AddressPolicy,
     engine: &Engine,

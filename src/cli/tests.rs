@@ -14,6 +14,7 @@ fn serve_arguments(line: &[&str]) -> ServeArguments {
             | Command::Apply(_)
             | Command::Copy(_)
             | Command::Presets(_)
+            | Command::Demo(_)
             | Command::Studio(_),
         ) => {
             panic!("another command")

@@ -10,6 +10,7 @@ use super::destinations::{self, Network};
 use super::email::Mailer;
 use super::http_client::HttpClient;
 use super::secrets::Secrets;
+use super::templates::Templates;
 use super::turns::{Requests, Turns};
 use crate::clock::Clock;
 use crate::domain::definition::{Definitions, Destination};
@@ -130,6 +131,11 @@ impl RealSender {
     ) -> Self {
         let network = Network::new(http, clock).with(mailer.templates(), mailer.links());
         Self { definitions, network, mailer }
+    }
+
+    /// What mails, calls and messages are made of.
+    pub fn templates(&self) -> Arc<Templates> {
+        self.mailer.templates()
     }
 
     /// What the call that `delivery` asks for says.

@@ -141,7 +141,7 @@ fn local_date(zone: Tz, at: Timestamp) -> NaiveDate {
 }
 
 /// The first instant at which the clocks of `zone` have come as far as `local`.
-fn instant(zone: Tz, local: NaiveDateTime) -> Timestamp {
+pub fn instant(zone: Tz, local: NaiveDateTime) -> Timestamp {
     if let Some(at) = zone.from_local_datetime(&local).earliest() {
         return Timestamp::from_chrono(at.to_utc());
     }

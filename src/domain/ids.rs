@@ -167,6 +167,10 @@ macro_rules! ordered_id {
             pub fn made_at(self) -> Timestamp {
                 Timestamp::from_millis(i64::try_from(self.0 >> 80).expect("48 bits"))
             }
+            /// The id behind it: nothing is between the two.
+            pub fn successor(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
             /// Sixteen bytes whose order is the id's order.
             pub fn to_bytes(self) -> [u8; 16] {
                 self.0.to_be_bytes()

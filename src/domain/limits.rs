@@ -213,6 +213,16 @@ pub const REPLAYS_KEPT: usize = 100;
 pub const COALESCE_DEPTH: usize = 100;
 /// Rejected posts remembered for the debugger.
 pub const REJECTED_KEPT: usize = 1000;
+/// Lines of the debugger's feed that a listener may be behind before he loses the oldest.
+pub const FEED_LINES: usize = 1024;
+/// Events that a listener is told of who comes back to the debugger's feed; older ones he missed, and is told so.
+pub const FEED_BACKLOG: usize = 500;
+/// Events of which the debugger remembers how they were posted.
+pub const POSTED_KEPT: usize = 1000;
+/// Bytes that these may take.
+pub const POSTED_BYTES: usize = 8 * 1024 * 1024;
+/// Deliveries looked at for those that an event caused.
+pub const CAUSED_LOOKED_AT: usize = 1000;
 /// How long the scheduler may be silent before the writer looks at the timers by itself.
 pub const WATCHDOG: Span = Span::from_millis(2500);
 /// Records tidied up in one step: rows of audiences that are gone, sizes and message ids past their time.
@@ -403,6 +413,8 @@ pub const DEFAULT_PAGE: usize = 100;
 pub const MAX_PAGE: usize = 1000;
 /// Records looked through for one page of a filtered list before the page is handed out as it is, with a cursor.
 pub const MAX_SCAN: usize = 20_000;
+/// The same for a page of the console, which is to be there at once.
+pub const MAX_SCAN_SHOWN: usize = 2_000;
 /// How much of an audience's sizes per hour is shown unless asked otherwise.
 pub const HOURLY_SIZES_SHOWN: Span = Span::from_days(7);
 /// How much of an audience's sizes per day is shown unless asked otherwise.

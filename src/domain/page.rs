@@ -9,6 +9,29 @@ pub struct PageRequest {
     pub cursor: Option<String>,
 }
 
+/// Which end of a list comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// What was made last.
+    #[default]
+    NewestFirst,
+    /// What was made first.
+    OldestFirst,
+}
+
+impl Order {
+    /// `rising`, the oldest first, in this order.
+    pub fn of<'i, T: 'i>(
+        self,
+        rising: impl DoubleEndedIterator<Item = T> + 'i,
+    ) -> Box<dyn Iterator<Item = T> + 'i> {
+        match self {
+            Self::NewestFirst => Box::new(rising.rev()),
+            Self::OldestFirst => Box::new(rising),
+        }
+    }
+}
+
 /// One part of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {

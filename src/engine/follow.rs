@@ -11,7 +11,7 @@ use crate::domain::time::{Span, Timestamp};
 use crate::store::{EventFilter, StoreError};
 
 /// How far back each look goes: clocks of nodes differ, and a commit takes its time, so that an event may turn up behind newer ones.
-const OVERLAP: Span = Span::from_secs(5);
+pub(super) const OVERLAP: Span = Span::from_secs(5);
 /// Events that one look reads at most; more than a listener's feed holds, so that he is told how many he missed.
 const MOST: usize = 5000;
 

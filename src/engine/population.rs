@@ -9,7 +9,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::UserKey;
 use crate::domain::leaf::{LeafState, Pages, Reading};
 use crate::domain::profile::Profile;
-use crate::domain::query::{Evaluation, Inputs, LeafSpec, Query, Tally, Target};
+use crate::domain::query::{Evaluation, Finding, Inputs, LeafSpec, Query, Tally, Target};
 use crate::domain::time::Timestamp;
 
 /// What an entry of the map takes beside the user's key and the states: a map has up to twice the room it uses, and each of
@@ -171,6 +171,13 @@ impl<'q> Population<'q> {
         tallies.resize(query.parts().len(), Tally::default());
         let evaluation = query.evaluate(&Seen { profile, leaves: &leaves, tallies: &tallies }, now);
         Found { evaluation, leaves: leaves.into_iter().map(|reading| reading.value).collect(), tallies }
+    }
+
+    /// Why: what each condition said of one of whom that was found.
+    pub(super) fn explain(&self, profile: &Profile, found: &Found, now: Timestamp) -> Vec<Finding> {
+        let reading = |value: &Value| Reading { value: value.clone(), holds_until: None };
+        let leaves: Vec<Reading> = found.leaves.iter().map(reading).collect();
+        self.query.findings(&Seen { profile, leaves: &leaves, tallies: &found.tallies }, now)
     }
 
     fn read(&mut self, profile: &Profile, first: usize, specs: &[LeafSpec], now: Timestamp) -> Vec<Reading> {

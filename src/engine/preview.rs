@@ -11,7 +11,7 @@ use super::handle::Engine;
 use super::population::Population;
 use crate::domain::ids::UserKey;
 use crate::domain::profile::Profile;
-use crate::domain::query::{Part, Quantifier, Query, Tally, Target};
+use crate::domain::query::{Finding, Part, Quantifier, Query, Tally, Target};
 use crate::domain::time::Timestamp;
 use crate::store::Wanted;
 
@@ -45,6 +45,8 @@ pub struct Sample {
     pub user: UserKey,
     /// The value: `true`, or that of a computed trait.
     pub value: Value,
+    /// What each condition of the query says of him.
+    pub conditions: Vec<Finding>,
     /// What each leaf of the query says of him: its text and its value.
     pub leaves: Vec<(String, Value)>,
     /// The traits that the query asks about.
@@ -205,7 +207,7 @@ impl Making<'_> {
 
     fn judge(&mut self, profile: &Profile, preview: &mut Preview) {
         let found = self.population.find(profile, self.now);
-        let value = found.evaluation.value;
+        let value = found.evaluation.value.clone();
         let query = &self.question.query;
         let is_in = match &value {
             Value::Bool(is_in) if query.is_condition() => *is_in,
@@ -216,13 +218,15 @@ impl Making<'_> {
         }
         preview.count += 1;
         if preview.sample.len() < SAMPLE {
+            let conditions = self.population.explain(profile, &found, self.now);
             let leaves = query.leaves().iter().map(|leaf| leaf.canonical()).zip(found.leaves).collect();
             let traits = query.trait_names().into_iter().map(|name| {
                 (name.to_owned(), profile.trait_value(name).map_or(Value::Null, |value| value.into_owned()))
             });
             let traits = traits.collect();
             let parts = query.parts().iter().map(text_of).zip(found.tallies).collect();
-            preview.sample.push(Sample { user: profile.key.clone(), value, leaves, traits, parts });
+            let user = profile.key.clone();
+            preview.sample.push(Sample { user, value, conditions, leaves, traits, parts });
         }
     }
 }

@@ -82,7 +82,7 @@ impl Engine {
     pub async fn journey(&self, id: JourneyId) -> Read<Option<Journey>> {
         Ok(self.shared.store.journey(id).await?)
     }
-    /// Journeys, newest first.
+    /// Journeys in the order of the filter.
     pub async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Read<Page<Journey>> {
         Ok(self.shared.store.journeys(filter, page).await?)
     }
@@ -97,6 +97,11 @@ impl Engine {
     /// One delivery.
     pub async fn delivery(&self, id: DeliveryId) -> Read<Option<Delivery>> {
         Ok(self.shared.store.delivery(id).await?)
+    }
+    /// These deliveries, as far as they are kept; whole ones are read, so ask for few.
+    pub async fn deliveries_by_id(&self, ids: &[DeliveryId]) -> Read<HashMap<DeliveryId, Delivery>> {
+        let found = self.shared.store.deliveries_by_id(ids).await?;
+        Ok(found.into_iter().flatten().map(|delivery| (delivery.id, delivery)).collect())
     }
     /// Where these deliveries stand, as far as they are kept.
     pub async fn delivery_statuses(&self, ids: &[DeliveryId]) -> Read<HashMap<DeliveryId, DeliveryStatus>> {

@@ -9,7 +9,6 @@ use super::handle::Engine;
 use super::read::Read;
 use crate::domain::definition::Computation;
 use crate::domain::ids::UserKey;
-use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::Profile;
 use crate::domain::query::Target;
@@ -58,7 +57,7 @@ impl Among {
 }
 
 impl Engine {
-    /// What `see` makes of the profiles of `among`, in the order of their keys. A page looks at `limits::MAX_SCAN` profiles at
+    /// What `see` makes of the profiles of `among`, in the order of their keys. A page looks at `most` profiles at
     /// most, so it may be short, or empty, while its cursor says that there is more. Runs on a thread of its own.
     ///
     /// # Errors
@@ -67,10 +66,11 @@ impl Engine {
         &self,
         among: Among,
         page: &PageRequest,
+        most: usize,
         see: impl FnMut(&Profile) -> Option<T> + Send + 'static,
     ) -> Read<Page<T>> {
         let after: Option<UserKey> = cursor::read(page.cursor.as_deref())?;
-        let look = Look { engine: self.clone(), among, limit: page.limit, see };
+        let look = Look { engine: self.clone(), among, limit: page.limit, most, see };
         let runtime = Handle::current();
         let found = spawn_blocking(move || runtime.block_on(look.make(after.max(among.before()))));
         found.await.map_err(|error| EngineError::Unavailable(error.to_string()))?
@@ -82,6 +82,7 @@ struct Look<S> {
     engine: Engine,
     among: Among,
     limit: usize,
+    most: usize,
     see: S,
 }
 
@@ -94,7 +95,7 @@ impl<S> Look<S> {
         let mut rows = Vec::new();
         // A small page needs few of them, where most have what it asks for.
         let step = self.limit.clamp(LEAST, STEP);
-        for _ in 0..limits::MAX_SCAN / step {
+        for _ in 0..self.most.div_ceil(step) {
             let (profiles, last) = store.profiles_after(after.as_ref(), step).await?;
             for profile in profiles.iter().filter(|it| it.merged_into.is_none() && !it.key.is_desk()) {
                 if self.among.is_past(&profile.key) {

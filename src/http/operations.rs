@@ -21,7 +21,7 @@ pub fn endpoints() -> Vec<Endpoint> {
 /// Registers the calls.
 pub fn configure(config: &mut web::ServiceConfig) {
     for endpoint in endpoints() {
-        config.service(endpoint.service(""));
+        config.service(endpoint.service("", &[]));
     }
 }
 

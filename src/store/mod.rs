@@ -54,6 +54,8 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub struct EventFilter {
     /// Of this type (`track`, …).
     pub type_name: Option<String>,
+    /// From the source with this key.
+    pub source: Option<String>,
     /// Sent under one of these ids.
     pub users: BTreeSet<UserKey>,
     /// With one of these names ([`Event::as_behaviour`]); events without a name are not wanted then.
@@ -72,6 +74,7 @@ impl EventFilter {
     /// Whether `event` is wanted, but for its arrival.
     pub fn accepts(&self, event: &Event) -> bool {
         self.type_name.as_ref().is_none_or(|name| name == event.call.type_name())
+            && self.source.as_ref().is_none_or(|source| *source == event.source)
             && (self.users.is_empty() || self.users.contains(&event.user_key()))
             && self.from.is_none_or(|from| event.timestamp >= from)
             && self.to.is_none_or(|to| event.timestamp < to)
@@ -407,7 +410,7 @@ pub trait Store: Send + Sync + 'static {
     /// One journey, in a profile or archived.
     async fn journey(&self, id: JourneyId) -> Result<Option<Journey>>;
 
-    /// Journeys, newest first.
+    /// Journeys in the order of the filter.
     async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>>;
 
     /// These events, where they are still kept, in the same order.

@@ -26,6 +26,7 @@ use stagepost::engine::{Engine, Settings, Surroundings, Writer};
 use stagepost::http::Server;
 use stagepost::http::api::{ApiState, token_hash};
 use stagepost::http::ingest::IngestConfig;
+use stagepost::http::sign_in::SetUpLink;
 use stagepost::metrics;
 use stagepost::store::Store;
 
@@ -37,6 +38,8 @@ use crate::support::stores::{Backend, Place};
 pub const START: &str = "2026-11-21T10:00:00.000Z";
 /// Who runs every test's server.
 pub const OPERATOR: &str = "operator@example.com";
+/// The token of the link for the set-up, which every server has printed.
+pub const SET_UP: &str = "test-set-up-token";
 /// How long anything may take that does not wait for the clock.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -173,6 +176,7 @@ impl TestApp {
         let dispatcher = Dispatcher::new(Arc::new(outbox), sending, self.clock.clone());
         dispatcher.start();
         let state = ApiState::new(engine.clone(), measured(), shown).with_tester(sender).with_links(links);
+        let state = state.with_set_up(SetUpLink::new(SET_UP));
         let ingest = IngestConfig { public_url };
         let server =
             Server::start(listener, None, engine.clone(), ingest, state, PATIENCE).expect("a server");

@@ -8,6 +8,7 @@
 const BACKEND: support::stores::Backend = support::stores::Backend::Memory;
 
 pub(crate) mod app;
+pub(crate) mod console;
 pub(crate) mod http;
 #[path = "../support/mod.rs"]
 pub(crate) mod support;
@@ -18,6 +19,13 @@ mod audiences;
 mod backpressure;
 mod computations;
 mod connections;
+mod console_access;
+mod console_audiences;
+mod console_flows;
+pub(crate) mod console_journeys;
+pub(crate) mod console_live;
+mod console_people;
+mod console_users;
 mod deliveries;
 mod destinations;
 mod echoes;
@@ -30,6 +38,7 @@ mod ladders;
 mod management;
 mod operations;
 mod outbox;
+mod people;
 mod presets;
 mod profile_api;
 mod reading;

@@ -6,7 +6,7 @@ use crate::browser::Browser;
 use crate::check::check_page;
 use crate::scene::Scene;
 
-const QUERY: &str = "event('Order Completed').where(property('total') >= 50).count() >= 1";
+const QUERY: &str = "event('Order Completed').where(property('total') >= 50).within(30 days).count() >= 1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_audience_is_built_in_the_form_and_its_members_are_seen() {

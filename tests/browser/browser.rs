@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::error::CmdError;
 use fantoccini::key::Key;
@@ -156,10 +157,11 @@ impl Browser {
 
     /// Presses a key, wherever the focus is.
     pub async fn key(&self, key: Key) {
-        let at = self.client.active_element().await.expect("an element with the focus");
-        at.send_keys(&char::from(key).to_string())
-            .await
-            .unwrap_or_else(|error| panic!("pressing a key: {error}"));
+        let value = char::from(key);
+        let pressed = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value })
+            .then(KeyAction::Up { value });
+        self.client.perform_actions(pressed).await.unwrap_or_else(|error| panic!("pressing a key: {error}"));
     }
 
     /// The elements that a selector finds.

@@ -5,10 +5,16 @@ use crate::check::faults;
 use crate::scene::Scene;
 use crate::walk::{kind, walk};
 
+/// What the page was answered with.
+const STATUS: &str = "return performance.getEntriesByType('navigation')[0].responseStatus";
+
 /// Fails with everything that is wrong with any page; their pictures' names begin with `prefix`.
 async fn look_at_all(browser: &Browser, prefix: &str) {
     let mut wrong = Vec::new();
     walk(browser, 1, async |path| {
+        if browser.script(STATUS, vec![]).await != 200 {
+            wrong.push(format!("{path}: a link leads there, and there is no page"));
+        }
         let found = faults(browser, &format!("{prefix}{}", kind(path))).await;
         wrong.extend(found.into_iter().map(|it| format!("{path}: {it}")));
     })

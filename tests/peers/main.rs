@@ -1,4 +1,5 @@
-//! stagepost against programs that are not ours: a real SMTP server, Segment's own clients, and the receivers of the docs.
+//! stagepost against programs that are not ours: a real SMTP server, Segment's own clients, the receivers
+//! of the docs, and schemathesis.
 //!
 //! `tests/run` installs them; without them these tests fail and say so.
 
@@ -9,6 +10,7 @@ mod support;
 
 mod ladder;
 mod mails;
+mod openapi;
 mod segment;
 mod smtp;
 mod webhooks;

@@ -10,6 +10,7 @@ use stagepost::domain::copying::CopyMark;
 use stagepost::domain::definition::Definition;
 use stagepost::domain::delivery::{Delivery, DeliveryFilter};
 use stagepost::domain::event::Event;
+use stagepost::domain::figures::{Family, FigurePoint, Grain, OldestFigures};
 use stagepost::domain::health::Health;
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, LeafId, UserKey};
 use stagepost::domain::journey::{Journey, JourneyFilter};
@@ -258,6 +259,19 @@ impl Store for CrashStore {
     }
     async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
         self.inner.entries(shelf, page).await
+    }
+    async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool> {
+        self.inner.has_figures_before(oldest).await
+    }
+    async fn figures(
+        &self,
+        family: Family,
+        subject: &str,
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<FigurePoint>> {
+        self.inner.figures(family, subject, grain, from, to).await
     }
     async fn unknown_flows(&self) -> Result<Vec<String>> {
         self.inner.unknown_flows().await

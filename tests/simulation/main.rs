@@ -13,6 +13,7 @@
 )]
 
 mod crash_store;
+mod figures;
 mod journeys;
 mod ladders;
 mod machine;

@@ -81,6 +81,7 @@ impl Machine {
         self.check_sizes(picture).await;
         self.check_order();
         self.check_counts(picture);
+        self.check_figures(picture).await;
         for profile in &picture.profiles {
             self.check_pages(profile).await;
         }

@@ -117,7 +117,7 @@ pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey 
 }
 
 pub fn opened(journey: &Journey) -> JourneyMove {
-    JourneyMove { id: journey.id, user: journey.user.clone(), from: None, to: journey.status, moved: false }
+    JourneyMove::of(journey, None)
 }
 
 pub fn delivery(id: DeliveryId, destination: &str, user: &UserKey, next: i64) -> Delivery {

@@ -1,6 +1,6 @@
 //! Reads of many records at once: in the order asked, whatever is not there, and whatever is asked twice.
 
-use stagepost::domain::change::{ChangeSet, JourneyMove, SizeWrite};
+use stagepost::domain::change::{ChangeSet, SizeWrite};
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use stagepost::domain::journey::JourneyStatus;
 use stagepost::domain::sizes::{Per, SizePoint};
@@ -46,7 +46,7 @@ async fn journeys_are_read_by_id_wherever_they_are(store: &dyn Store) {
     let mut set = changes();
     set.profiles = vec![new_profile(profile(&b))];
     let id = journey_id(4, 1);
-    set.journeys = vec![JourneyMove { id, user: b, from: None, to: JourneyStatus::Active, moved: false }];
+    set.journeys = vec![opened(&journey(id, &b, JourneyStatus::Active))];
     commit(store, &set).await;
     assert_eq!(store.journeys_by_id(&[id, ids[1]]).await.unwrap(), [None, two]);
     assert_eq!(store.journey(id).await.unwrap(), None);

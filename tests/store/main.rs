@@ -8,6 +8,7 @@ mod backends;
 mod build;
 mod by_id;
 mod computations;
+mod figures;
 mod history;
 mod leases;
 mod merging;

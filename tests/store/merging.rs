@@ -79,7 +79,7 @@ async fn merged_owner(store: &dyn Store, status: JourneyStatus, to: JourneyStatu
     one.merged_into = Some(user("b"));
     other.journeys.push(journey(id, &user("b"), to));
     let mut set = changes();
-    set.journeys.push(JourneyMove { id, user: user("b"), from: Some(status), to, moved: true });
+    set.journeys.push(JourneyMove { moved: true, ..JourneyMove::of(&other.journeys[0], Some(status)) });
     set.profiles = [one, other]
         .map(|profile| ProfileWrite { profile, wake_was: None, is_new: false, was_merged: false })
         .to_vec();

@@ -11,9 +11,11 @@ use stagepost::domain::change::{
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{Delivery, DeliveryStatus};
 use stagepost::domain::event::Call;
+use stagepost::domain::figures::{self, Family, OldestFigures};
 use stagepost::domain::ids::{DeliveryId, JourneyId, UserKey};
 use stagepost::domain::journey::{Journey, JourneyStatus};
 use stagepost::domain::profile::Profile;
+use stagepost::domain::shelf::{EntryWrite, Shelf};
 use stagepost::store::Store;
 use stagepost::store::memory::MemoryStore;
 use stagepost::store::sled::SledStore;
@@ -49,12 +51,27 @@ enum Op {
     Instant { hour: i64 },
     ForgetSizes { hour: i64, day: i64 },
     Identify { id: usize, user: usize, present: bool },
+    Count { figure: usize, change: i64 },
+    ForgetFigures { minute: i64, hour: i64, day: i64 },
+    Shelve { shelf: usize, key: usize, bytes: Option<usize> },
 }
 
 const USERS: [&str; 6] = ["a", "a\0", "a\0\u{1}", "ab", "", "ÿ"];
 /// Two ids that are nearly the same under two kinds that are nearly the same.
 const EXTERNAL_IDS: [(&str, &str); 4] = [("email", "x"), ("email", "x\0"), ("emai", "lx"), ("phone", "x")];
 const AUDIENCES: [&str; 3] = ["aud_1", "aud_1\0", "b"];
+/// What is counted. Only what stands may become less.
+const FIGURES: [(Family, &str, &str); 8] = [
+    (Family::Accepted, "a", ""),
+    (Family::Accepted, "a\0", ""),
+    (Family::Opened, "", ""),
+    (Family::Waited, "a", "confirmed:7"),
+    (Family::Waited, "a", "confirmed:\u{1}"),
+    (Family::Waited, "a", "é"),
+    (Family::Standing, "a", "active"),
+    (Family::Standing, "a", "completed"),
+];
+const SHELF_KEYS: [&str; 3] = ["a", "a\u{10ffff}", "é@example.com"];
 const DESTINATIONS: [&str; 3] = ["email", "email\0", "z"];
 
 fn op() -> impl Strategy<Value = Op> {
@@ -83,6 +100,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..users, 0..3_u8).prop_map(|(user, message)| Op::Forget { user, message }),
         1 => (0..9_u8).prop_map(|flow| Op::Unknown { flow }),
         12 => computation_op(),
+        5 => console_op(),
     ]
 }
 
@@ -111,6 +129,19 @@ fn computation_op() -> impl Strategy<Value = Op> {
     ]
 }
 
+fn console_op() -> impl Strategy<Value = Op> {
+    let size = prop_oneof![3 => 0..200_usize, 1 => 5_000..12_000_usize];
+    let hours = || -30..60_i64;
+    prop_oneof![
+        5 => (0..FIGURES.len(), 1..9_i64).prop_map(|(figure, change)| Op::Count { figure, change }),
+        2 => (6..FIGURES.len(), -9..9_i64).prop_map(|(figure, change)| Op::Count { figure, change }),
+        1 => (hours(), hours(), hours())
+            .prop_map(|(minute, hour, day)| Op::ForgetFigures { minute, hour, day }),
+        3 => (0..Shelf::ALL.len(), 0..SHELF_KEYS.len(), proptest::option::weighted(0.7, size))
+            .prop_map(|(shelf, key, bytes)| Op::Shelve { shelf, key, bytes }),
+    ]
+}
+
 /// What an engine would know: enough to make change sets that keep the contract.
 #[derive(Default)]
 struct Engine {
@@ -118,6 +149,7 @@ struct Engine {
     ids: u64,
     profiles: BTreeMap<UserKey, Profile>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
+    shelves: BTreeMap<(Shelf, String), Vec<u8>>,
 }
 
 impl Engine {
@@ -142,6 +174,12 @@ impl Engine {
         for id in touched.1 {
             let was = deliveries.get(&id).map(|one| (one.status, one.next_attempt_at));
             set.deliveries.push(DeliveryWrite { delivery: self.deliveries[&id].clone(), was });
+        }
+        for EntryWrite { shelf, key, value, .. } in set.entries.clone() {
+            match value {
+                Some(value) => self.shelves.insert((shelf, key), value),
+                None => self.shelves.remove(&(shelf, key)),
+            };
         }
         set
     }
@@ -260,6 +298,27 @@ impl Engine {
                 let (kind, id) = EXTERNAL_IDS[*id];
                 set.external_ids.push(external_id(kind, id, &key(user), *present));
             }
+            of_the_console => self.apply_to_console(of_the_console, set),
+        }
+    }
+
+    fn apply_to_console(&self, op: &Op, set: &mut ChangeSet) {
+        match op {
+            Op::Count { figure, change } => {
+                let (family, subject, detail) = FIGURES[*figure];
+                figures::count(&mut set.figures, family, subject, detail, *change);
+            }
+            Op::ForgetFigures { minute, hour, day } => {
+                let [minutes, hours, days] = [minute, hour, day].map(|hour| at(hour * 3_600_000));
+                set.forget_figures = Some(OldestFigures { minutes, hours, days });
+            }
+            Op::Shelve { shelf, key, bytes } => {
+                let (shelf, key) = (Shelf::ALL[*shelf], SHELF_KEYS[*key].to_owned());
+                let was = self.shelves.get(&(shelf, key.clone())).cloned();
+                set.entries.retain(|known| (known.shelf, &known.key) != (shelf, &key));
+                let value = bytes.map(|bytes| vec![b'x'; bytes]);
+                set.entries.push(EntryWrite { shelf, key, was, value });
+            }
             other => unreachable!("{other:?}"),
         }
     }
@@ -284,13 +343,7 @@ impl Engine {
             let was = journey.status;
             journey.status = status.unwrap_or(was);
             journey.user = to.clone();
-            set.journeys.push(JourneyMove {
-                id: journey.id,
-                user: to.clone(),
-                from: Some(was),
-                to: journey.status,
-                moved: true,
-            });
+            set.journeys.push(JourneyMove { moved: true, ..JourneyMove::of(journey, Some(was)) });
         }
         self.touch(to, users).journeys.append(&mut journeys);
         set.adopted.push(Adoption { from: from.clone(), to: to.clone() });
@@ -307,8 +360,8 @@ impl Engine {
         let Some((user, id)) = all.get(pick % all.len().max(1)).cloned() else { return };
         let profile = self.touch(&user, users);
         let journey = profile.journeys.iter_mut().find(|journey| journey.id == id).unwrap();
-        set.journeys.push(JourneyMove { id, user, from: Some(journey.status), to, moved: false });
-        journey.status = to;
+        let from = std::mem::replace(&mut journey.status, to);
+        set.journeys.push(JourneyMove::of(journey, Some(from)));
     }
 
     fn archive(&mut self, pick: usize, set: &mut ChangeSet, users: &mut BTreeSet<UserKey>) {
@@ -331,6 +384,7 @@ fn cast(exact_sizes: bool) -> Cast {
         messages: (0..3).map(|n| [n; 16]).collect(),
         external_ids: EXTERNAL_IDS.map(|(kind, id)| (kind.to_owned(), id.to_owned())).to_vec(),
         pages: (0..2).flat_map(|leaf| (0..3).map(move |page| (leaf_id(leaf), page))).collect(),
+        figures: FIGURES.map(|(family, subject, _)| (family, subject.to_owned())).into(),
         exact_sizes,
     }
 }

@@ -1,14 +1,16 @@
 //! Everything that a store answers, as one value to compare.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Event;
+use stagepost::domain::figures::{Family, OldestFigures};
 use stagepost::domain::ids::{DeliveryId, EventId, LeafId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::page::{Page, PageRequest};
 use stagepost::domain::profile::MessageHash;
+use stagepost::domain::shelf::Shelf;
 use stagepost::domain::sizes::Per;
 use stagepost::store::{EventFilter, Result, Store};
 
@@ -25,6 +27,8 @@ pub struct Cast {
     pub external_ids: Vec<(String, String)>,
     /// Leaves and pages.
     pub pages: Vec<(LeafId, u32)>,
+    /// Families and subjects.
+    pub figures: BTreeSet<(Family, String)>,
     /// Whether the sizes of audiences in the past are asked about, or only who came and went.
     pub exact_sizes: bool,
 }
@@ -95,6 +99,7 @@ pub async fn picture(store: &dyn Store, cast: &Cast) -> Vec<String> {
         note!(format!("members {audience}"), walk(2, async |p| store.members(audience, &p).await).await);
     }
     lines.extend(computation_lines(store, cast).await);
+    lines.extend(console_lines(store, cast).await);
     lines.extend(log_lines(store, cast).await);
     lines.extend(journey_lines(store, cast).await);
     lines.extend(delivery_lines(store, cast).await);
@@ -135,6 +140,31 @@ async fn computation_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
             let users = store.users_by_external_id(kind, id, limit).await.unwrap();
             lines.push(format!("who is {kind} {id}, {limit}: {users:?}"));
         }
+    }
+    lines
+}
+
+async fn console_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (family, subject) in &cast.figures {
+        for grain in family.grains() {
+            for (from, to) in [(at(i64::MIN), at(i64::MAX)), (at(0), at(90_000_000)), (at(1), at(0))] {
+                let points = store.figures(*family, subject, *grain, from, to).await.unwrap();
+                lines.push(format!("{family:?} {subject:?} {grain:?} {from} {to}: {points:?}"));
+            }
+        }
+    }
+    for [minutes, hours, days] in [[0; 3], [90_000_000, 0, 0], [0, 90_000_000, 0], [0, 0, 90_000_000]] {
+        let oldest = OldestFigures { minutes: at(minutes), hours: at(hours), days: at(days) };
+        let is_there = store.has_figures_before(&oldest).await.unwrap();
+        lines.push(format!("figures before {oldest:?}: {is_there}"));
+    }
+    for shelf in Shelf::ALL {
+        let found = walk(2, async |p| store.entries(shelf, &p).await).await;
+        for entry in &found {
+            assert_eq!(store.entry(shelf, &entry.key).await.unwrap().as_ref(), Some(&entry.value));
+        }
+        lines.push(format!("{shelf:?}: {found:?}"));
     }
     lines
 }

@@ -226,13 +226,13 @@ async fn stalled_journeys_are_listed_while_they_are_stalled(store: &dyn Store) {
         let mut owner = profile(&user("a"));
         owner.journeys.push(journey(id, &user("a"), to));
         let mut set = changes();
+        set.journeys.push(JourneyMove::of(&owner.journeys[0], from));
         set.profiles.push(ProfileWrite {
             profile: owner,
             wake_was: None,
             is_new: from.is_none(),
             was_merged: false,
         });
-        set.journeys.push(JourneyMove { id, user: user("a"), from, to, moved: false });
         commit(store, &set).await;
         let stalled = store.journeys(&filter, &first(5)).await.unwrap().rows;
         assert_eq!(stalled.len(), usize::from(to == JourneyStatus::Stalled));

@@ -6,16 +6,22 @@ use std::sync::Arc;
 
 use stagepost::clock::Clock;
 use stagepost::domain::address_policy::AddressPolicy;
+use stagepost::domain::change::ChangeSet;
 use stagepost::domain::definition::{Definition, DestinationKind, Status};
+use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::UserKey;
+use stagepost::domain::journey::{Journey, JourneyStatus};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::Timestamp;
 use stagepost::engine::{BackfillPace, Settings, Surroundings, Writer};
 use stagepost::store::Store;
 use stagepost::store::sled::SledStore;
 
-use crate::backends::sealer;
+use crate::backends::{open_postgres, sealer};
+use crate::build::*;
 use crate::sled_only::raw;
+use crate::support::postgres::schema;
+use crate::writer::commit;
 
 /// Written by the first version: `ann` (an order of 60, one of 10, `plan` pro, ann@example.com), `bob` (an order, an open journey
 /// with a phone number), and a visitor; audiences of those who ordered within 3000 days, and of pros who ordered twice.
@@ -116,4 +122,66 @@ async fn an_upgrade_that_was_cut_short_goes_on() {
     drop(store);
     let after = raw(dir.path()).get("fsweb").unwrap().unwrap();
     assert!(!after.windows(3).any(|it| it == b"wk_"));
+}
+
+/// Journeys of three flows, in profiles and archived, whose statuses nobody counted.
+fn uncounted() -> ChangeSet {
+    let mut set = changes();
+    let made = |n, who: &str, flow: &str, status| Journey {
+        flow: flow.into(),
+        ..journey(journey_id(5, n), &user(who), status)
+    };
+    let long = "ü".repeat(200);
+    for (n, who) in (0..).zip(["a", "b", "c"]) {
+        let mut owner = profile(&user(who));
+        owner.journeys.push(made(10 * n, who, "order", JourneyStatus::Active));
+        owner.journeys.push(made(10 * n + 1, who, &long, JourneyStatus::Stalled));
+        set.archived.push(made(10 * n + 2, who, "order", JourneyStatus::Completed));
+        set.archived.push(made(10 * n + 3, who, "a\0b", JourneyStatus::Expired));
+        set.journeys.extend(owner.journeys.iter().map(opened));
+        set.profiles.push(new_profile(owner));
+    }
+    set.journeys.extend(set.archived.iter().map(opened));
+    set
+}
+
+/// How many stand where: flow, status, count.
+async fn standing(store: &dyn Store) -> Vec<(String, u64)> {
+    let mut found = Vec::new();
+    for flow in ["order", &"ü".repeat(50), "a\0b"] {
+        let points = store.figures(Family::Standing, flow, Grain::Ever, at(0), at(1)).await.unwrap();
+        found.extend(points.into_iter().map(|point| (point.detail, point.count)));
+    }
+    found
+}
+
+fn expected() -> Vec<(String, u64)> {
+    ["active", "completed", "stalled", "expired"].map(|status| (status.to_owned(), 3)).to_vec()
+}
+
+#[tokio::test]
+async fn version_4_of_sled_did_not_count_how_journeys_stand() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || SledStore::open(dir.path(), 8 << 20, sealer()).unwrap();
+    commit(&open(), &uncounted()).await;
+    assert_eq!(standing(&open()).await, []);
+    // Twice: one that was cut short runs again.
+    for _ in 0..2 {
+        let before = raw(dir.path());
+        before.insert("v", &4_u32.to_be_bytes()).unwrap();
+        drop(before);
+        assert_eq!(standing(&open()).await, expected());
+    }
+}
+
+#[tokio::test]
+async fn version_1_of_postgres_did_not_count_how_journeys_stand() {
+    let schema = schema();
+    commit(&open_postgres(&schema).await, &uncounted()).await;
+    schema.sql(
+        "DROP TABLE figures; DROP TABLE shelves; UPDATE meta SET value = '1' WHERE key = 'data_version'",
+    );
+    assert_eq!(standing(&open_postgres(&schema).await).await, expected());
+    schema.sql("UPDATE meta SET value = '1' WHERE key = 'data_version'");
+    assert_eq!(standing(&open_postgres(&schema).await).await, expected());
 }

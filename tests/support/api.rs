@@ -20,6 +20,7 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub struct Api {
     base: String,
+    token: String,
     client: reqwest::Client,
 }
 
@@ -34,7 +35,12 @@ impl Api {
         // The first test of a binary installs the provider; the others find it there.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(timeout).build().expect("an HTTP client");
-        Self { base: base.to_owned(), client }
+        Self { base: base.to_owned(), token: TOKEN.to_owned(), client }
+    }
+
+    /// The same for a server with that admin token.
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self }
     }
 
     /// The server's address, without a slash at the end.
@@ -57,7 +63,7 @@ impl Api {
 
     /// Reads with the admin token.
     pub async fn try_get(&self, path: &str) -> reqwest::Result<Answer> {
-        read(self.client.get(format!("{}{path}", self.base)).bearer_auth(TOKEN)).await
+        read(self.client.get(format!("{}{path}", self.base)).bearer_auth(&self.token)).await
     }
 
     /// Reads with the admin token, and insists on a 200.

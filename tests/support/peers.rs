@@ -14,6 +14,11 @@ pub fn python() -> PathBuf {
     needed("python", folder().join("venv/bin/python"))
 }
 
+/// schemathesis, which is in the same environment.
+pub fn schemathesis() -> PathBuf {
+    needed("python", folder().join("venv/bin/schemathesis"))
+}
+
 /// `node`, with Segment's client installed; the script finds it through `STAGEPOST_TEST_PEERS`.
 pub fn node() -> Command {
     needed("node", folder().join("node/node_modules/@segment/analytics-node"));

@@ -19,7 +19,7 @@ use minijinja::{Environment, Error};
 use serde_json::{Map, Value};
 
 pub use self::environment::Kind;
-pub use self::text::{TextKind, check_text, render_text};
+pub use self::text::{TextKind, check_text, preview_text, render_text};
 use crate::domain::limits::MAIL_SUBJECT_CHARS;
 
 /// The built-in template that fits every stall.
@@ -90,6 +90,14 @@ impl Templates {
             text: part("body.txt")?,
             html: part("body.html")?,
         })
+    }
+
+    /// A mail about a journey that never was, with what `about` says of it, to be looked at.
+    ///
+    /// # Errors
+    /// A message that names file and line.
+    pub fn preview(&self, name: &str, about: &Map<String, Value>) -> Result<Mail, String> {
+        self.render(name, &samples::of_journey(about))
     }
 
     /// What takes the place of a mail whose template failed: the built-in one of that name, or else the one that fits every stall.

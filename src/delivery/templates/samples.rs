@@ -69,6 +69,20 @@ pub(in crate::delivery) fn of_journeys() -> [Map<String, Value>; 2] {
     [full, bare].map(object)
 }
 
+/// The journey with everything, with what `about` says in place of its own; of its `journey`, field by field.
+pub(super) fn of_journey(about: &Map<String, Value>) -> Map<String, Value> {
+    let [mut sample, _] = of_journeys();
+    for (name, value) in about {
+        match (sample.get_mut(name), value) {
+            (Some(Value::Object(known)), Value::Object(fields)) => known.extend(fields.clone()),
+            (Some(_) | None, value) => {
+                sample.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    sample
+}
+
 /// A digest with everything, and one without links.
 pub(in crate::delivery) fn of_digests() -> [Map<String, Value>; 2] {
     let journey = |user: &str, phone: Option<&str>, stage: &str, stalled_for: &str| {

@@ -52,6 +52,19 @@ pub fn check_text(templates: &Templates, kind: TextKind, text: Option<&str>) -> 
     samples::of_journeys().iter().try_for_each(|context| attempt(templates, kind, text, context).map(drop))
 }
 
+/// A text about a journey that never was, with what `about` says of it, to be looked at.
+///
+/// # Errors
+/// A message that names the line.
+pub fn preview_text(
+    templates: &Templates,
+    kind: TextKind,
+    text: Option<&str>,
+    about: &Map<String, Value>,
+) -> Result<String, String> {
+    attempt(templates, kind, text, &samples::of_journey(about))
+}
+
 fn attempt(
     templates: &Templates,
     kind: TextKind,

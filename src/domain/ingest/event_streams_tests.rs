@@ -5,10 +5,11 @@ use serde_json::json;
 
 use super::super::tests_support::NOW;
 use super::*;
+use crate::domain::change::ChangeSet;
 use crate::domain::definition::Flow;
 use crate::domain::event::Call;
 use crate::domain::ids::{IdSource, UserKey};
-use crate::domain::journey::{Journey, JourneyStatus, Journeys, Post};
+use crate::domain::journey::{Journey, JourneyStatus, Post};
 use crate::domain::limits::MAX_NAME_BYTES;
 use crate::domain::test_journeys;
 
@@ -181,13 +182,14 @@ fn what_cannot_be_read_loses_none_of_the_rest() {
 
 /// The journey after these events; known message ids are passed over, as intake does.
 fn follow(events: &[Event], flow: &Flow) -> Vec<Journey> {
-    let (mut list, mut moves, mut seen) = (Vec::new(), Vec::new(), std::collections::HashSet::new());
+    let (mut list, mut seen) = (Vec::new(), std::collections::HashSet::new());
+    let mut changes = ChangeSet::default();
     let (user, mut ids) = (UserKey::user("u1"), IdSource::new([7; 32]));
     for event in events {
         if !seen.insert(event.message_id.clone()) {
             continue;
         }
-        let mut journeys = Journeys { user: &user, list: &mut list, moves: &mut moves };
+        let mut journeys = changes.journeys_of(&user, &mut list);
         if let Some(end) = event.studio_end() {
             journeys.end(&end, event.timestamp, *NOW);
         } else if let Some(step) = event.studio_step() {
@@ -274,9 +276,8 @@ proptest! {
         if left_out == Some(3) {
             // Of the end, widgets say nothing.
             let end = read(&all[4..]).pop().unwrap();
-            let (user, mut moves) = (UserKey::user("u1"), Vec::new());
-            let mut run = Journeys { user: &user, list: &mut expected, moves: &mut moves };
-            run.end(&end.studio_end().unwrap(), end.timestamp, *NOW);
+            let (user, mut changes) = (UserKey::user("u1"), ChangeSet::default());
+            changes.journeys_of(&user, &mut expected).end(&end.studio_end().unwrap(), end.timestamp, *NOW);
         }
         prop_assert_eq!(shape(&journeys), shape(&expected));
     }

@@ -1,10 +1,11 @@
 use serde_json::json;
 
 use super::*;
+use crate::domain::change::ChangeSet;
 use crate::domain::definition::Flow;
 use crate::domain::ids::{IdSource, UserKey};
 use crate::domain::ingest::execution::Execution;
-use crate::domain::journey::{Journeys, Post};
+use crate::domain::journey::Post;
 use crate::domain::limits::{MAX_ADDRESS_BYTES, MAX_ID_BYTES, MAX_NAME_BYTES};
 use crate::domain::test_journeys;
 
@@ -60,7 +61,7 @@ fn found(posts: &[(&str, &str, i64)], remembered: &Remembered) -> Vec<String> {
         recovered: true,
         now: at(60),
     };
-    let (mut list, mut moves) = (Vec::new(), Vec::new());
+    let (mut list, mut changes) = (Vec::new(), ChangeSet::default());
     let (user, mut ids) = (UserKey::user("u1"), IdSource::new([1; 32]));
     for (message_id, stage, minute) in posts {
         let mut event = teller.started(at(*minute));
@@ -69,8 +70,7 @@ fn found(posts: &[(&str, &str, i64)], remembered: &Remembered) -> Vec<String> {
         }
         let step = event.studio_step().unwrap();
         let post = Post { step, at: at(*minute), received_at: at(*minute), message_id };
-        let mut journeys = Journeys { user: &user, list: &mut list, moves: &mut moves };
-        journeys.post(Some(&flow), &post, at(60), &mut ids);
+        changes.journeys_of(&user, &mut list).post(Some(&flow), &post, at(60), &mut ids);
     }
     let events = missing(&teller, remembered, list.first());
     let told = |event: &Event| match event.studio_step() {

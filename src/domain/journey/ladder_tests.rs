@@ -477,17 +477,18 @@ fn the_test_zones_change_their_clocks() {
 
 #[test]
 fn what_people_said_of_a_stall_holds_on_where_it_began_earlier_than_was_known() {
+    use crate::domain::change::ChangeSet;
     use crate::domain::event::StudioStep;
     use crate::domain::ids::IdSource;
-    use crate::domain::journey::{Journeys, Post};
+    use crate::domain::journey::Post;
     let flow = flow(vec![level("30m"), level("60m")]);
     let user = UserKey::user("u1");
-    let (mut list, mut moves, mut ids) = (Vec::new(), Vec::new(), IdSource::new([1; 32]));
+    let (mut list, mut changes, mut ids) = (Vec::new(), ChangeSet::default(), IdSource::new([1; 32]));
     let mut post = |list: &mut Vec<Journey>, at: Timestamp, received_at: Timestamp, id: &str| {
         let (flow_name, stage) = ("appointment", "no_reply");
         let step = StudioStep { flow: flow_name, stage, phone_number: None, execution_sid: Some("FN1") };
         let post = Post { step, at, received_at, message_id: id };
-        Journeys { user: &user, list, moves: &mut moves }.post(Some(&flow), &post, received_at, &mut ids);
+        changes.journeys_of(&user, list).post(Some(&flow), &post, received_at, &mut ids);
     };
     let begin = brussels("2026-11-20 10:00");
     let widget = begin.plus(Span::from_millis(800));

@@ -13,6 +13,7 @@ use super::definition::LevelKey;
 use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, JourneyId, UserKey};
 use super::limits;
+use super::page::Order;
 use super::time::Timestamp;
 
 pub use ladder::{DueLevel, Ladder, NextLevel};
@@ -315,9 +316,21 @@ pub struct JourneyFilter {
     pub from: Option<Timestamp>,
     /// First seen before.
     pub to: Option<Timestamp>,
+    /// By when they were first seen.
+    pub order: Order,
 }
 
 impl JourneyFilter {
+    /// The ids of what is still to be looked through after the page that ended with `last`: from the one on, up to but not including
+    /// the other.
+    pub fn ids_after(&self, last: Option<JourneyId>) -> (Option<JourneyId>, Option<JourneyId>) {
+        let (from, to) = (self.from.map(JourneyId::floor), self.to.map(JourneyId::floor));
+        match self.order {
+            Order::NewestFirst => (from, [last, to].into_iter().flatten().min()),
+            Order::OldestFirst => (last.map(JourneyId::successor).max(from), to),
+        }
+    }
+
     /// Whether `journey` is wanted.
     pub fn accepts(&self, journey: &Journey) -> bool {
         let seen_at = journey.id.made_at();

@@ -302,3 +302,7 @@ pub(super) fn close(
     journey.ended_at = Some(ended_at);
     journey.updated_at = now;
 }
+
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod tests;

@@ -45,6 +45,11 @@ impl Journey {
         mark.stage == self.stage && mark.at >= self.stage_at
     }
 
+    /// What the ladder of the present stall did so far, oldest first.
+    pub fn marks_of_stall(&self) -> impl DoubleEndedIterator<Item = &Escalation> {
+        self.escalations.iter().filter(|mark| self.is_of_stall(mark))
+    }
+
     /// The newest snooze of the present stall.
     pub fn snooze_of_stall(&self) -> Option<&Snooze> {
         self.snoozes.iter().rev().find(|known| known.stage == self.stage && known.stage_at == self.stage_at)

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod difference;
 mod password;
 mod person;
 mod scope;
@@ -11,6 +12,7 @@ mod token;
 
 pub use attempts::Attempts;
 pub use audit::{Action, AuditEntry, AuditFilter, Deed};
+pub use difference::{Difference, differences};
 pub use password::{PasswordHash, check_password};
 pub use person::{Person, PersonChange, check_name, login};
 pub use scope::{Role, Scope};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::leaf::Reading;
 use crate::domain::time::Timestamp;
@@ -29,6 +29,18 @@ impl Evaluation {
     pub fn is_true(&self) -> bool {
         self.value == Value::Bool(true)
     }
+}
+
+/// What one condition of a query comes to, for one user or account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The condition, as canonical text.
+    pub condition: String,
+    /// What it looks at: the value of its stream or trait (with `$` in the path a list), null when there is none; of an `ANY` or
+    /// `ALL`, of how many users it is true.
+    pub value: Value,
+    /// Whether it holds.
+    pub holds: bool,
 }
 
 /// Where the values of one user or account come from.
@@ -92,7 +104,52 @@ impl Query {
     }
 }
 
+impl Query {
+    /// What each condition comes to at `now`, in the order of the text; nothing for a value. It is what tells why somebody is in.
+    pub fn findings(&self, inputs: &dyn Inputs, now: Timestamp) -> Vec<Finding> {
+        let readings = self.leaves.iter().map(|_| OnceCell::new()).collect();
+        let evaluator = Evaluator { query: self, inputs, now, readings };
+        let mut findings = Vec::new();
+        if let Expression::Condition(condition) = &self.expression {
+            condition.visit(&mut |term| {
+                let holds = evaluator.logic(&Logic::Test(term.clone())).value;
+                findings.push(Finding {
+                    condition: self.term_text(term),
+                    value: evaluator.value_of(term),
+                    holds,
+                });
+            });
+        }
+        findings
+    }
+}
+
 impl Evaluator<'_> {
+    /// What a test looks at.
+    fn value_of(&self, term: &Term) -> Value {
+        let comparison = match term {
+            Term::Compare(comparison) => comparison,
+            Term::Part(index) => {
+                let Tally { yes, all } = self.inputs.part(*index);
+                return json!({ "yes": yes, "all": all });
+            }
+        };
+        match &comparison.left {
+            Scalar::Leaf(index) => self.inputs.leaf(*index).value,
+            Scalar::Literal(literal) => literal.text().into(),
+            Scalar::Trait(path) => {
+                let mut found = Vec::new();
+                path.any_under(self.inputs.trait_value(path.root()).as_deref(), &mut |value| {
+                    found.push(value.cloned().unwrap_or_default());
+                    false
+                });
+                if path.is_many() { found.into() } else { found.pop().unwrap_or_default() }
+            }
+            // Only inside `where`, which leaves look after.
+            Scalar::Field(_) | Scalar::Parent(_) | Scalar::Stream(_) => Value::Null,
+        }
+    }
+
     fn logic(&self, logic: &Logic<Term>) -> Outcome {
         let each =
             |items: &[Logic<Term>]| -> Vec<Outcome> { items.iter().map(|item| self.logic(item)).collect() };

@@ -22,6 +22,11 @@ impl Display for Query {
 }
 
 impl Query {
+    /// The text of one of its tests.
+    pub(super) fn term_text(&self, term: &Term) -> String {
+        Written(|f: &mut Formatter<'_>| self.write_term(f, term)).to_string()
+    }
+
     fn write_term(&self, f: &mut Formatter<'_>, term: &Term) -> fmt::Result {
         match term {
             Term::Compare(comparison) => write_comparison(f, comparison, &|f, index| {
@@ -95,7 +100,7 @@ fn write_reducer(f: &mut Formatter<'_>, reducer: &Reducer) -> fmt::Result {
 }
 
 /// A span in the largest unit that it is a whole number of.
-struct Duration(Span);
+pub(super) struct Duration(pub(super) Span);
 
 impl Display for Duration {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -232,6 +237,24 @@ fn write_list<T>(
         write(f, item)?;
     }
     Ok(())
+}
+
+/// A constant as it stands on the right of a comparison.
+pub(super) fn literal_text(literal: &Literal) -> String {
+    Written(|f: &mut Formatter<'_>| write_literal(f, literal)).to_string()
+}
+
+/// A text in quotes.
+pub(super) fn quoted(text: &str) -> String {
+    Written(|f: &mut Formatter<'_>| write_text(f, text)).to_string()
+}
+
+struct Written<W>(W);
+
+impl<W: Fn(&mut Formatter<'_>) -> fmt::Result> Display for Written<W> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        (self.0)(f)
+    }
 }
 
 fn write_literal(f: &mut Formatter<'_>, literal: &Literal) -> fmt::Result {

@@ -19,6 +19,7 @@
 //! ```
 
 mod ast;
+pub mod builder;
 mod comparator;
 mod compare;
 mod error;
@@ -46,7 +47,7 @@ use std::collections::BTreeSet;
 use super::time::Span;
 
 pub use error::QueryError;
-pub use evaluate::{Evaluation, Inputs, Tally};
+pub use evaluate::{Evaluation, Finding, Inputs, Tally};
 pub use leaf::LeafSpec;
 pub(in crate::domain) use lexer::shorten;
 pub(in crate::domain) use words::near_miss;

@@ -1,5 +1,6 @@
 //! Tests of the language as a whole; each file of the module tests its own subject.
 
+mod builder;
 mod examples;
 mod histories;
 mod listed;

@@ -60,7 +60,12 @@ enum Format {
     Columns(Vec<String>),
 }
 
-async fn members_csv(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
+/// All members as a file.
+pub(in crate::http) async fn members_csv(
+    state: web::Data<ApiState>,
+    key: web::Path<String>,
+    request: HttpRequest,
+) -> Answer {
     let params = Params::read(&request, &["format", "traits", "guard"])?;
     let csv = Csv { guard: params.flag("guard")? };
     let format = format(&params)?;

@@ -171,7 +171,10 @@ async fn apply(state: web::Data<ApiState>, caller: Caller, request: HttpRequest,
 }
 
 /// Applies one definition. Fields that are wrong are named as in its own body, not as in a document.
-async fn apply_one(engine: &Engine, wanted: Definition) -> Result<ApplyReport, ApiProblem> {
+pub(in crate::http) async fn apply_one(
+    engine: &Engine,
+    wanted: Definition,
+) -> Result<ApplyReport, ApiProblem> {
     let place = format!("{}[0]", wanted.kind().as_str());
     engine.apply(vec![wanted], ApplyOptions::default()).await.map_err(|error| match error {
         EngineError::Invalid(problems) => {
@@ -196,7 +199,12 @@ fn written(body: &Body, params: &Params) -> Result<Value, ApiProblem> {
     if problems.is_empty() { Ok(written) } else { Err(ApiProblem::fields(Code::InvalidDefinition, problems)) }
 }
 
-fn read_one(kind: Kind, key: Option<&str>, body: &Value) -> Result<Definition, ApiProblem> {
+/// Reads one definition as it is put.
+pub(in crate::http) fn read_one(
+    kind: Kind,
+    key: Option<&str>,
+    body: &Value,
+) -> Result<Definition, ApiProblem> {
     document::read_one(kind, key, body)
         .map_err(|problems| ApiProblem::fields(Code::InvalidDefinition, problems))
 }
@@ -244,7 +252,7 @@ fn with_health(engine: &Engine, destination: &Destination, counts: &Counts) -> V
 }
 
 /// What is shown beside a computation.
-fn beside(engine: &Engine, computation: &Computation, counts: &Counts) -> Shown {
+pub(in crate::http) fn beside(engine: &Engine, computation: &Computation, counts: &Counts) -> Shown {
     let size = counts.members.get(&computation.id).copied().unwrap_or(0);
     let backfills = engine.backfills();
     let backfill = backfills.iter().find(|it| it.computations.iter().any(|of| of.id == computation.id));

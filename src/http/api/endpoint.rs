@@ -18,6 +18,13 @@ pub struct Endpoint {
     yields: bool,
 }
 
+/// A path of fixed words that leaves other methods to one with a placeholder.
+#[derive(Clone)]
+pub struct Yielded {
+    path: &'static str,
+    methods: String,
+}
+
 impl Endpoint {
     /// A path without methods yet.
     pub fn at(path: &'static str) -> Self {
@@ -119,9 +126,20 @@ impl Endpoint {
         self.on(Method::DELETE, Some(scope), handler)
     }
 
-    /// As a service inside a scope whose prefix is `prefix`; other methods are answered with 405 and `Allow`.
-    pub fn service(self, prefix: &str) -> impl HttpServiceFactory + 'static {
-        let allow = self.methods().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    /// Its path with its methods, where it yields others.
+    pub fn yielded(&self) -> Option<Yielded> {
+        self.yields.then(|| Yielded { path: self.path, methods: self.allow() })
+    }
+
+    fn allow(&self) -> String {
+        self.methods().map(Method::as_str).collect::<Vec<_>>().join(", ")
+    }
+
+    /// As a service inside a scope whose prefix is `prefix`; other methods are answered with 405 and `Allow`, which names those
+    /// of `yielded` at the same path too.
+    pub fn service(self, prefix: &str, yielded: &[Yielded]) -> impl HttpServiceFactory + 'static {
+        let allow = self.allow();
+        let yielded = yielded.to_vec();
         let mut resource = Resource::new(self.path.strip_prefix(prefix).unwrap_or(self.path));
         if self.yields {
             let methods: Vec<Method> = self.methods().cloned().collect();
@@ -132,7 +150,9 @@ impl Endpoint {
             resource = resource.route(route);
         }
         resource.default_service(web::to(move |request: HttpRequest| {
-            let problem = ApiProblem::method_not_allowed(request.method().as_str(), allow.clone());
+            let beside = yielded.iter().find(|it| it.path == request.path());
+            let allow = beside.map_or_else(|| allow.clone(), |it| format!("{}, {allow}", it.methods));
+            let problem = ApiProblem::method_not_allowed(request.method().as_str(), allow);
             async move { Err::<&'static str, _>(problem) }
         }))
     }

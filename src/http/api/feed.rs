@@ -9,7 +9,15 @@ use serde_json::{Value, json};
 
 use crate::domain::event::Event;
 use crate::domain::time::Timestamp;
-use crate::engine::Rejection;
+use crate::engine::{FeedItem, Rejection};
+
+/// A line of the feed.
+pub(super) fn show(item: &FeedItem) -> Value {
+    match item {
+        FeedItem::Accepted(event) => accepted(event),
+        FeedItem::Rejected(rejection) => rejected(rejection),
+    }
+}
 
 /// An event that was accepted, as its Segment JSON with what stagepost knows of it.
 pub(super) fn accepted(event: &Event) -> Value {
@@ -24,6 +32,7 @@ pub(super) fn accepted(event: &Event) -> Value {
 pub(super) fn rejected(rejection: &Rejection) -> Value {
     json!({
         "rejected": true,
+        "id": rejection.id(),
         "at": rejection.at,
         "source": rejection.source,
         "code": rejection.code,
@@ -35,7 +44,7 @@ pub(super) fn rejected(rejection: &Rejection) -> Value {
 
 /// Where a merged list goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cursor {
+pub(in crate::http) struct Cursor {
     /// In the store.
     pub events: Events,
     /// Among the refusals: those older than this, and of those at the very time all but the first so many.
@@ -44,7 +53,7 @@ pub(super) struct Cursor {
 
 /// Where the stored part of a merged list goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Events {
+pub(in crate::http) enum Events {
     /// At the newest.
     #[default]
     Start,
@@ -121,7 +130,7 @@ pub(super) fn split(events: &[Timestamp], refused: &[Timestamp], limit: usize) -
 }
 
 /// Merges lines by time, newest first; both sides are in that order already.
-pub(super) fn merge(events: Vec<(Timestamp, Value)>, refused: Vec<(Timestamp, Value)>) -> Vec<Value> {
+pub(super) fn merge<T>(events: Vec<(Timestamp, T)>, refused: Vec<(Timestamp, T)>) -> Vec<T> {
     let mut lines: Vec<_> = events.into_iter().chain(refused).collect();
     // The sort is stable: within one millisecond, accepted before refused, as `split` counts them.
     lines.sort_by(|(left, _), (right, _)| right.cmp(left));
@@ -141,6 +150,7 @@ mod tests {
     fn refusals(times: &[i64]) -> Vec<Arc<Rejection>> {
         let one = |(n, ms): (usize, &i64)| {
             Arc::new(Rejection {
+                number: 0,
                 at: at(*ms),
                 source: None,
                 code: n.to_string(),
@@ -190,7 +200,8 @@ mod tests {
         assert_eq!(split(&times(&[9, 5, 1]), &times(&[7, 5]), 100), (3, 2));
         assert_eq!(split(&times(&[1]), &times(&[9, 8, 7]), 2), (0, 2));
         assert_eq!(split(&[], &[], 2), (0, 0));
-        let lines = |all: &[i64], name: &str| all.iter().map(|ms| (at(*ms), name.into())).collect::<Vec<_>>();
+        let lines =
+            |all: &[i64], name: &'static str| all.iter().map(|ms| (at(*ms), name)).collect::<Vec<_>>();
         assert_eq!(merge(lines(&[9, 5], "a"), lines(&[7, 5], "r")), ["a", "r", "a", "r"]);
     }
 }

@@ -11,11 +11,12 @@ use super::endpoint::Endpoint;
 use super::params::{NoParams, Params};
 use super::state::ApiState;
 use super::{Answer, listed};
-use crate::domain::definition::Channel;
+use crate::domain::definition::{Channel, Flow, Team};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Ladder, NextLevel, Note};
 use crate::domain::limits;
+use crate::domain::page::Order;
 use crate::domain::people::Scope;
 use crate::domain::time::{Span, SpanError, Timestamp};
 use crate::engine::{By, Engine, EngineError, Operation};
@@ -49,6 +50,7 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
         user: params.user(),
         from,
         to,
+        order: Order::NewestFirst,
     };
     let page = state.engine.journeys(&filter, &params.page()?).await?;
     let rows = show_all(&state.engine, &page.rows).await?;
@@ -141,7 +143,10 @@ fn parse_id(id: &str) -> Result<JourneyId, ApiProblem> {
 }
 
 /// Journeys as the API shows them: each escalation with the status that its delivery has now.
-pub(super) async fn show_all(engine: &Engine, journeys: &[Journey]) -> Result<Vec<Value>, EngineError> {
+pub(in crate::http) async fn show_all(
+    engine: &Engine,
+    journeys: &[Journey],
+) -> Result<Vec<Value>, EngineError> {
     let marks = journeys.iter().flat_map(|journey| &journey.escalations);
     let ids: Vec<DeliveryId> = marks.map(|mark| mark.delivery_id).collect();
     let statuses = engine.delivery_statuses(&ids).await?;
@@ -154,13 +159,24 @@ async fn show(engine: &Engine, journey: &Journey) -> Result<Value, EngineError> 
     let definitions = engine.definitions();
     let flow = definitions.flows.get(&journey.flow).map(Arc::as_ref);
     let team = flow.and_then(|flow| definitions.teams.get(flow.team.as_ref()?)).map(Arc::as_ref);
-    let expires_at = journey.expires_at(flow, team);
-    let ladder = flow.map(|flow| Ladder::new(journey, flow, team, engine.clock().now()));
-    // One that is planned for later than that never fires.
-    let next = ladder.and_then(|ladder| ladder.next_level()).filter(|next| next.at < expires_at);
-    shown["nextLevel"] = next.as_ref().map(next_level).into();
+    let (next_level, expires_at) = ahead(journey, flow, team, engine.clock().now());
+    shown["nextLevel"] = next_level;
     shown["expiresAt"] = json!(journey.status.is_open().then_some(expires_at));
     Ok(shown)
+}
+
+/// What time alone brings a journey of that flow and team: its next level, null where none fires, and when it is given up.
+pub(in crate::http) fn ahead(
+    journey: &Journey,
+    flow: Option<&Flow>,
+    team: Option<&Team>,
+    now: Timestamp,
+) -> (Value, Timestamp) {
+    let expires_at = journey.expires_at(flow, team);
+    let ladder = flow.map(|flow| Ladder::new(journey, flow, team, now));
+    // One that is planned for later than that never fires.
+    let next = ladder.and_then(|ladder| ladder.next_level()).filter(|next| next.at < expires_at);
+    (next.as_ref().map(next_level).into(), expires_at)
 }
 
 fn next_level(next: &NextLevel<'_>) -> Value {

@@ -4,32 +4,32 @@
 //! document to them.
 
 mod accounts;
-mod audiences;
+pub(super) mod audiences;
 mod audit;
 mod auth;
 mod body;
 mod csv;
-mod definitions;
+pub(in crate::http) mod definitions;
 pub(in crate::http) mod deliveries;
 pub(in crate::http) mod destinations;
 mod docs;
 mod endpoint;
-mod events;
-mod feed;
+pub(in crate::http) mod events;
+pub(in crate::http) mod feed;
 mod funnels;
 mod guard;
-mod journeys;
+pub(in crate::http) mod journeys;
 mod openapi;
 mod params;
 mod people;
 mod presets;
-mod preview;
+pub(in crate::http) mod preview;
 pub(in crate::http) mod replays;
 mod state;
-mod stream;
+pub(in crate::http) mod stream;
 pub(in crate::http) mod test_send;
 mod tokens;
-mod traits;
+pub(in crate::http) mod traits;
 mod users;
 
 #[cfg(test)]
@@ -45,6 +45,7 @@ use crate::domain::limits;
 pub use crate::engine::secret_hash as token_hash;
 pub use endpoint::Endpoint;
 pub(super) use guard::{Verdict, basic, network};
+pub(super) use journeys::ahead;
 pub use params::NoParams;
 pub use state::{ApiState, Check};
 
@@ -80,17 +81,20 @@ fn open_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::at("/api/openapi.json").get_open(openapi::document),
         Endpoint::at("/api/docs").get_open(docs::page),
+        Endpoint::at("/api/docs/{file}").get_open(docs::asset),
     ]
 }
 
 /// Registers the management API; the state has to be there as `web::Data<ApiState>`.
 pub fn configure(config: &mut web::ServiceConfig) {
     for endpoint in open_endpoints() {
-        config.service(endpoint.service(""));
+        config.service(endpoint.service("", &[]));
     }
     let mut scope = web::scope(PREFIX).app_data(web::PayloadConfig::new(limits::MAX_API_BODY));
-    for endpoint in endpoints() {
-        scope = scope.service(endpoint.service(PREFIX));
+    let endpoints = endpoints();
+    let yielded: Vec<_> = endpoints.iter().filter_map(Endpoint::yielded).collect();
+    for endpoint in endpoints {
+        scope = scope.service(endpoint.service(PREFIX, &yielded));
     }
     // The last one wrapped is the first one asked: headers come onto refusals too.
     config.service(

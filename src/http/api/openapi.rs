@@ -1,44 +1,86 @@
 //! `GET /api/openapi.json`: the API's own description.
 //!
-//! The document is kept by hand; a test holds it to what is registered, in both directions.
+//! The document is kept by hand, in one file for each subject (`openapi/`), and is put together when it is first asked for. Tests
+//! hold it to what is registered, in both directions, and schemathesis (tests/peers) holds the server to it.
+
+use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Answer;
 use super::params::NoParams;
 use super::state::ApiState;
 use crate::http::problem::{ApiProblem, Code};
 
-const DOCUMENT: &str = include_str!("openapi.json");
-/// The calls and schemas of people, tokens and the audit log.
-const PEOPLE: &str = include_str!("openapi/people.json");
+/// What all calls share, with the order of the subjects.
+const BASE: &str = include_str!("openapi/base.json");
+
+/// Calls and schemas of each subject.
+const SUBJECTS: [(&str, &str); 15] = [
+    ("ingest", include_str!("openapi/ingest.json")),
+    ("sources", include_str!("openapi/sources.json")),
+    ("teams", include_str!("openapi/teams.json")),
+    ("flows", include_str!("openapi/flows.json")),
+    ("destinations", include_str!("openapi/destinations.json")),
+    ("audiences", include_str!("openapi/audiences.json")),
+    ("traits", include_str!("openapi/traits.json")),
+    ("apply", include_str!("openapi/apply.json")),
+    ("journeys", include_str!("openapi/journeys.json")),
+    ("users", include_str!("openapi/users.json")),
+    ("profile_api", include_str!("openapi/profile_api.json")),
+    ("deliveries", include_str!("openapi/deliveries.json")),
+    ("people", include_str!("openapi/people.json")),
+    ("debugger", include_str!("openapi/debugger.json")),
+    ("operations", include_str!("openapi/operations.json")),
+];
+
+static WHOLE: LazyLock<Result<Value, String>> = LazyLock::new(put_together);
+
+fn put_together() -> Result<Value, String> {
+    let read = |subject: &str, text: &str| -> Result<Value, String> {
+        serde_json::from_str(text).map_err(|error| format!("openapi/{subject}.json: {error}"))
+    };
+    let mut whole = read("base", BASE)?;
+    for (subject, text) in SUBJECTS {
+        let mut part = read(subject, text)?;
+        for (name, section) in sections(&mut part) {
+            let known = whole.pointer_mut(&name).and_then(Value::as_object_mut);
+            let known = known.ok_or_else(|| format!("openapi/base.json has no {name}"))?;
+            for (key, value) in section {
+                if known.insert(key.clone(), value).is_some() {
+                    return Err(format!("openapi/{subject}.json: {name}/{key} is there twice"));
+                }
+            }
+        }
+    }
+    say_scopes(&mut whole);
+    Ok(whole)
+}
+
+/// `/paths` and each of `/components/…` of one file.
+fn sections(part: &mut Value) -> Vec<(String, Map<String, Value>)> {
+    let mut found = Vec::new();
+    if let Some(paths) = part["paths"].as_object_mut() {
+        found.push(("/paths".to_owned(), std::mem::take(paths)));
+    }
+    for (name, section) in part["components"].as_object_mut().into_iter().flatten() {
+        if let Some(section) = section.as_object_mut() {
+            found.push((format!("/components/{name}"), std::mem::take(section)));
+        }
+    }
+    found
+}
 
 /// The document with this version and the server's address filled in.
 pub(super) fn filled_in(public_url: &str) -> Result<Value, ApiProblem> {
-    let read = |text| {
-        serde_json::from_str(text).map_err(|error| {
-            ApiProblem::new(Code::Internal, format!("the OpenAPI document is damaged: {error}"))
-        })
-    };
-    let mut document: Value = read(DOCUMENT)?;
-    merge(&mut document, read(PEOPLE)?);
-    say_scopes(&mut document);
+    let whole = WHOLE.as_ref().map_err(|error| {
+        ApiProblem::new(Code::Internal, format!("the OpenAPI document is damaged: {error}"))
+    })?;
+    let mut document = whole.clone();
     document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
     document["servers"][0]["url"] = if public_url.is_empty() { "/" } else { public_url }.into();
     Ok(document)
-}
-
-/// Adds the members of one object to another's, at any depth.
-fn merge(into: &mut Value, from: Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from,
-    }
 }
 
 /// Says of each call what its caller has to be allowed, as it is registered, and how it is answered where he is not.
@@ -67,6 +109,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::domain::preset;
     use crate::http::api::{endpoints, open_endpoints};
     use crate::http::{operations, profiles};
 
@@ -152,6 +195,57 @@ mod tests {
         let listed = &document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"];
         let codes: Vec<_> = Code::ALL.into_iter().map(Code::as_str).collect();
         assert_eq!(*listed, serde_json::json!(codes));
+    }
+
+    /// The content of a body or answer, and whether an example of it is there.
+    fn contents(document: &Value, of: &Value) -> Vec<(String, bool)> {
+        let reference = of["$ref"].as_str().and_then(|reference| reference.strip_prefix('#'));
+        let of = reference.and_then(|pointer| document.pointer(pointer)).unwrap_or(of);
+        let content = of["content"].as_object().into_iter().flatten();
+        content
+            .map(|(name, it)| (name.clone(), !it["example"].is_null() || !it["examples"].is_null()))
+            .collect()
+    }
+
+    #[test]
+    fn every_body_and_every_answer_in_json_has_an_example() {
+        let document = filled_in("").unwrap();
+        let mut without = Vec::new();
+        for (path, method) in described(&document) {
+            let call = &document["paths"][&path][method.to_lowercase()];
+            let answers = call["responses"].as_object().unwrap().iter();
+            let all =
+                answers.map(|(status, of)| (status.as_str(), of)).chain([("body", &call["requestBody"])]);
+            for (place, of) in all {
+                let bare =
+                    contents(&document, of).into_iter().any(|(name, has)| name.contains("json") && !has);
+                // The document itself is left out: it would stand in itself.
+                if bare && path != "/api/openapi.json" {
+                    without.push(format!("{method} {path}: {place}"));
+                }
+            }
+        }
+        assert!(without.is_empty(), "no example: {without:#?}");
+    }
+
+    #[test]
+    fn describes_the_settings_of_every_preset() {
+        let document = filled_in("").unwrap();
+        let schemas = &document["components"]["schemas"];
+        for preset in preset::all() {
+            let reference = &schemas["Destination"]["discriminator"]["mapping"][&preset.key];
+            let pointer = reference.as_str().and_then(|it| it.strip_prefix('#')).expect(&preset.key);
+            let schema = document.pointer(pointer).unwrap();
+            let described: BTreeSet<&str> =
+                schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            let known: BTreeSet<&str> =
+                preset.settings.iter().map(|setting| setting.key.as_str()).chain(["kind"]).collect();
+            assert_eq!(described, known, "{}", preset.key);
+            for setting in &preset.settings {
+                let is_required = schema["required"].as_array().unwrap().iter().any(|it| *it == setting.key);
+                assert_eq!(is_required, setting.required && setting.default.is_none(), "{}", setting.key);
+            }
+        }
     }
 
     #[test]

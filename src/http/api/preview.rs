@@ -7,8 +7,8 @@ use super::Answer;
 use super::body::Body;
 use super::params::NoParams;
 use super::state::ApiState;
-use crate::domain::query::{MAX_QUERY_BYTES, Query, Tally, Target};
-use crate::engine::{Question, Sample};
+use crate::domain::query::{Finding, MAX_QUERY_BYTES, Query, Tally, Target};
+use crate::engine::{Preview, Question, Sample};
 use crate::http::problem::{ApiProblem, Code};
 use crate::http::profile_view;
 
@@ -31,11 +31,7 @@ pub(super) async fn preview(state: web::Data<ApiState>, _: NoParams, body: Body)
         }
     };
     let include_anonymous = body.flag("include_anonymous")?;
-    let _permit = state
-        .previews
-        .try_acquire()
-        .map_err(|_| ApiProblem::new(Code::Busy, "other previews are under way; try again in a moment"))?;
-    let found = state.engine.preview(Question { query, target, include_anonymous }).await?;
+    let found = ask(&state, Question { query, target, include_anonymous }).await?;
     let names: Vec<_> = found.sample.iter().map(|sample| profile_view::name(&sample.user)).collect();
     Ok(HttpResponse::Ok().json(json!({
         "count": found.count,
@@ -44,6 +40,15 @@ pub(super) async fn preview(state: web::Data<ApiState>, _: NoParams, body: Body)
         "complete": found.complete,
         "tookMs": found.took_ms,
     })))
+}
+
+/// Asks who would be in; only a few previews are made at a time.
+pub(in crate::http) async fn ask(state: &ApiState, question: Question) -> Result<Preview, ApiProblem> {
+    let _permit = state
+        .previews
+        .try_acquire()
+        .map_err(|_| ApiProblem::new(Code::Busy, "other previews are under way; try again in a moment"))?;
+    Ok(state.engine.preview(question).await?)
 }
 
 /// An audience's query, or a computed trait's: that can be tried as well. Of the two errors, the one that came further tells
@@ -65,6 +70,9 @@ fn why(sample: &Sample) -> Value {
         sample.leaves.iter().map(|(leaf, value)| json!({ "leaf": leaf, "value": value })).collect();
     let mut shown = profile_view::who(&sample.user);
     shown.insert("value".into(), sample.value.clone());
+    if !sample.conditions.is_empty() {
+        shown.insert("conditions".into(), sample.conditions.iter().map(condition).collect());
+    }
     shown.insert("leaves".into(), leaves.into());
     shown.insert("traits".into(), sample.traits.iter().cloned().collect::<Map<_, _>>().into());
     if !sample.parts.is_empty() {
@@ -73,4 +81,9 @@ fn why(sample: &Sample) -> Value {
         shown.insert("parts".into(), sample.parts.iter().map(part).collect());
     }
     Value::Object(shown)
+}
+
+/// One condition of the query, and what it says of somebody.
+fn condition(finding: &Finding) -> Value {
+    json!({ "condition": finding.condition, "value": finding.value, "holds": finding.holds })
 }

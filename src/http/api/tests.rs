@@ -180,6 +180,9 @@ async fn wrong_paths_methods_and_parameters_are_named() {
             assert!([400, 404].contains(&got.status), "{method} {}: {}", endpoint.path(), got.status);
         }
     }
+    // Two share this path: what one takes and what the other one does.
+    let got = api.call("PATCH", "/api/audiences/preview", Value::Null).await;
+    assert_eq!((got.status, got.header("allow")), (405, "POST, GET, PUT, DELETE"));
     let got = api.call("GET", "/api/journeys?status=open", Value::Null).await;
     assert_eq!(got.status, 400);
     assert_eq!(got.json()["errors"][0]["field"], "status");
@@ -362,6 +365,7 @@ async fn the_debugger_lists_accepted_and_refused_by_time() {
         api.track("u", &format!("m{n}"), "x", json!({})).await;
         if n % 2 == 0 {
             let rejection = Rejection {
+                number: 0,
                 at: api.clock.now(),
                 source: None,
                 code: format!("r{n}"),

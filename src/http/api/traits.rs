@@ -30,22 +30,24 @@ async fn values(state: web::Data<ApiState>, key: web::Path<String>, request: Htt
     let page = Params::read(&request, &["limit", "cursor"])?.page()?;
     let computed = computed_trait(&state.engine, &key)?;
     let _turn = state.search_turn().await?;
-    let page = holders(&state.engine, &computed, &page, render).await?;
+    let page = holders(&state.engine, &computed, &page, limits::MAX_SCAN, render).await?;
     Ok(HttpResponse::Ok().json(listed("values", page.rows, page.cursor)))
 }
 
-fn render(profile: &Profile, computed: &Computed) -> Value {
+/// One who has a value.
+pub(in crate::http) fn render(profile: &Profile, computed: &Computed) -> Value {
     let mut shown = profile_view::who(&profile.key);
     shown.insert("value".into(), computed.value.clone());
     shown.insert("since".into(), json!(computed.since));
     Value::Object(shown)
 }
 
-/// What `show` makes of those who have a value.
-async fn holders<T: Send + 'static>(
+/// What `show` makes of those who have a value; a page looks at `most` profiles at most.
+pub(in crate::http) async fn holders<T: Send + 'static>(
     engine: &Engine,
     definition: &Arc<Computation>,
     page: &PageRequest,
+    most: usize,
     show: impl Fn(&Profile, &Computed) -> T + Send + 'static,
 ) -> Result<Page<T>, EngineError> {
     let (among, definition) = (Among::subjects_of(definition), Arc::clone(definition));
@@ -54,7 +56,7 @@ async fn holders<T: Send + 'static>(
         let has_value = own.computation_id == definition.id && !own.value.is_null();
         (has_value && definition.is_about(&profile.key)).then(|| show(profile, &own))
     };
-    engine.look_through(among, page, see).await
+    engine.look_through(among, page, most, see).await
 }
 
 /// Holders whose lines are made at a time. One may have a hundred ids, and in format `c` a line for each with all of them in it.
@@ -73,7 +75,12 @@ enum Format {
     Long(Vec<&'static str>),
 }
 
-async fn values_csv(state: web::Data<ApiState>, key: web::Path<String>, request: HttpRequest) -> Answer {
+/// All values as a file.
+pub(in crate::http) async fn values_csv(
+    state: web::Data<ApiState>,
+    key: web::Path<String>,
+    request: HttpRequest,
+) -> Answer {
     let params = Params::read(&request, &["format", "guard"])?;
     let csv = Csv { guard: params.flag("guard")? };
     let letter = |name: &str| ["a", "b", "c"].into_iter().find(|letter| *letter == name);
@@ -102,7 +109,7 @@ async fn most_ids(
     let mut page = PageRequest { limit: limits::MAX_PAGE, cursor: None };
     loop {
         let turn = state.search_turn().await?;
-        let found = holders(&state.engine, definition, &page, |profile, _| {
+        let found = holders(&state.engine, definition, &page, limits::MAX_SCAN, |profile, _| {
             let count = |(kind, ids): (&'static str, Vec<String>)| (kind, ids.len());
             profile_view::ids_by_kind(profile).into_iter().map(count).collect::<Vec<_>>()
         })
@@ -138,7 +145,7 @@ async fn lines(
         let head = [profile_view::name(&profile.key), csv::cell(&computed.value), json!(ids).to_string()];
         format.rows(head, &ids).into_iter().map(|cells| csv.row(cells)).collect::<String>()
     };
-    holders(&state.engine, definition, &page, show).await
+    holders(&state.engine, definition, &page, limits::MAX_SCAN, show).await
 }
 
 impl Format {

@@ -41,6 +41,11 @@ impl Axis {
         self.grain.span().map_or(last, |span| last.plus(span))
     }
 
+    /// Where its steps begin.
+    pub fn starts(&self) -> &[Timestamp] {
+        &self.starts
+    }
+
     /// Its grain.
     pub fn grain(&self) -> Grain {
         self.grain

@@ -63,7 +63,12 @@ impl Fields {
         found.map_or("", |(_, value)| value.trim())
     }
 
-    /// The same, `None` where it is empty.
+    /// The same, exactly as it was typed: a password.
+    pub fn exact(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    /// The first value under that name, without space around it; `None` where it is empty.
     pub fn given(&self, name: &str) -> Option<&str> {
         Some(self.text(name)).filter(|text| !text.is_empty())
     }

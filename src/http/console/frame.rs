@@ -1,20 +1,20 @@
 //! What stands around every page: the navigation, who has signed in, what was just done, the theme.
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::form::Form;
 use super::page::Answer;
 use super::visit::Visit;
-use super::{see, texts};
+use super::{back, see, texts};
 use crate::domain::people::Scope;
 
 /// How long a browser remembers the theme.
 const THEME_DAYS: i64 = 365;
 
 /// The sections: name (in `texts.toml`, `nav`), place, and what one has to be allowed to do to see it.
-const SECTIONS: [(&str, &[(&str, &str, Scope)]); 4] = [
+pub(super) const SECTIONS: [(&str, &[(&str, &str, Scope)]); 4] = [
     (
         "watch",
         &[
@@ -48,6 +48,7 @@ const SECTIONS: [(&str, &[(&str, &str, Scope)]); 4] = [
             ("tokens", "/console/tokens", Scope::People),
             ("audit", "/console/audit", Scope::People),
             ("api", "/api/docs", Scope::Read),
+            ("me", "/console/me", Scope::Read),
         ],
     ),
 ];
@@ -79,6 +80,19 @@ pub(super) fn of_nobody() -> Value {
     json!({ "theme": "", "said": null, "csrf": "" })
 }
 
+/// The same, in the theme of his browser, and with what was just done.
+pub(super) fn of_stranger(request: &HttpRequest) -> Value {
+    let query = form_urlencoded::parse(request.query_string().as_bytes());
+    let name = query.into_iter().find(|(name, _)| name == "said").map(|(_, value)| value);
+    json!({ "theme": theme(request), "said": said(name.as_deref()), "csrf": "" })
+}
+
+/// The theme that was chosen: `light`, `dark`, or empty for that of the system.
+pub(super) fn theme(request: &HttpRequest) -> String {
+    let theme = request.cookie("theme").map(|cookie| cookie.value().to_owned());
+    theme.filter(|theme| matches!(theme.as_str(), "light" | "dark")).unwrap_or_default()
+}
+
 /// What was just done, by its name in `texts.toml`, `said`: whoever makes a link can only choose among those.
 fn said(name: Option<&str>) -> Value {
     let name = name.filter(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
@@ -102,20 +116,15 @@ fn navigation(visit: &Visit) -> Value {
 /// Keeps the theme in a cookie and goes back to where it was chosen.
 async fn choose_theme(visit: Visit, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::Read)?;
-    // Only to a page of this server: neither `//elsewhere` nor `https://elsewhere`.
-    let back = fields.text("back");
-    let back = if back == "/console" || back.starts_with("/console/") || back.starts_with("/console?") {
-        back
-    } else {
-        "/console"
-    };
-    let theme = if fields.text("theme") == "dark" { "dark" } else { "light" };
+    let theme = fields.text("theme");
+    // Neither of them is that of the system: the cookie goes.
+    let (theme, age) = if matches!(theme, "light" | "dark") { (theme, THEME_DAYS) } else { ("", 0) };
     let cookie = Cookie::build("theme", theme)
         .path("/")
         .same_site(SameSite::Lax)
-        .max_age(Duration::days(THEME_DAYS))
+        .max_age(Duration::days(age))
         .finish();
-    let mut response: HttpResponse = see(back);
+    let mut response: HttpResponse = see(back::own_page(fields.text("back")));
     // A cookie of plain letters is always one.
     if response.add_cookie(&cookie).is_err() {
         tracing::warn!("the theme could not be kept");

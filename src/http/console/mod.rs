@@ -4,21 +4,29 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
+
+mod audiences;
+mod back;
 mod chart;
 mod deliveries;
 mod destinations;
+mod flows;
 mod form;
 mod frame;
+mod journeys;
+mod live;
 mod overview;
 mod page;
+mod people;
 mod render;
 mod texts;
+mod users;
 mod visit;
 
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::header::LOCATION;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpResponse, web};
 
 use crate::domain::limits;
@@ -35,12 +43,18 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let pages = web::scope(PREFIX)
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
+        .configure(flows::routes)
         .configure(frame::routes)
+        .configure(live::routes)
+        .configure(journeys::routes)
         .configure(overview::routes)
+        .configure(people::routes)
+        .configure(users::routes)
         .configure(deliveries::routes)
         .configure(destinations::routes)
+        .configure(audiences::routes)
         .default_service(web::to(no_such_page));
-    config.service(pages);
+    config.service(people::first_admin()).service(pages);
 }
 
 async fn no_such_page(visit: Visit) -> Answer {
@@ -49,5 +63,8 @@ async fn no_such_page(visit: Visit) -> Answer {
 
 /// Go and look there.
 fn see(place: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((LOCATION, place)).finish()
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, place))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish()
 }

@@ -21,7 +21,7 @@ use crate::http::problem::ApiProblem;
 pub(super) type Answer = Result<HttpResponse, Refusal>;
 
 /// Styles, scripts and pictures of this server, and nothing else; no script and no style inside of pages.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// A page before it is written out.
@@ -50,8 +50,8 @@ impl Page {
     }
 
     /// The answer to somebody who has not signed in.
-    pub fn of_stranger(mut self) -> HttpResponse {
-        self.context.insert("page".to_owned(), frame::of_nobody());
+    pub fn of_stranger(mut self, request: &HttpRequest) -> HttpResponse {
+        self.context.insert("page".to_owned(), frame::of_stranger(request));
         self.answer()
     }
 
@@ -132,9 +132,10 @@ impl Refusal {
         Self::new(None, status, texts::text("wrong.invalid_title"), text)
     }
 
-    /// Somebody who has not signed in is to do so, and comes back here then.
+    /// Somebody who has not signed in is to do so, and comes back here then: unless he sent a form, which is not sent again.
     pub fn sign_in(request: &HttpRequest) -> Self {
-        let back = request.uri().path_and_query().map_or("/console", |place| place.as_str());
+        let back = request.uri().path_and_query().filter(|_| request.method().is_safe());
+        let back = back.map_or(super::PREFIX, |place| place.as_str());
         let back: String = form_urlencoded::byte_serialize(back.as_bytes()).collect();
         let mut refusal = Self::new(None, StatusCode::SEE_OTHER, String::new(), String::new());
         refusal.place = Some(format!("/console/sign-in?back={back}"));

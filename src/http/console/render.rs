@@ -26,6 +26,7 @@ fn environment() -> Environment<'static> {
     });
     env.add_filter("seconds", |value: Value| f64::try_from(value).map(lasting).unwrap_or_default());
     env.add_filter("pretty", |value: Value| serde_json::to_string_pretty(&value).unwrap_or_default());
+    env.add_filter("json", |value: Value| serde_json::to_string(&value).unwrap_or_default());
     env.add_filter("url", |value: Value| segment(&plain(&value)));
     env.add_filter("fill", fill);
     env
@@ -38,6 +39,15 @@ fn environment() -> Environment<'static> {
 pub(super) fn render(name: &str, context: Json) -> Result<String, String> {
     let template = PAGES.get_template(name).map_err(|error| templates::explain(&error))?;
     template.render(Value::from(Serde(context))).map_err(|error| templates::explain(&error))
+}
+
+/// Whether that template can be read.
+///
+/// # Errors
+/// A message that names file and line.
+#[cfg(test)]
+pub(super) fn check(name: &str) -> Result<(), String> {
+    PAGES.get_template(name).map(|_| ()).map_err(|error| templates::explain(&error))
 }
 
 fn plain(value: &Value) -> String {

@@ -7,6 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde_json::Value;
 
+use super::frame;
 use super::page::{Page, Refusal};
 use crate::domain::people::Scope;
 use crate::domain::time::Timestamp;
@@ -96,8 +97,7 @@ impl FromRequest for Visit {
             let query = request.query_string().as_bytes();
             let query = form_urlencoded::parse(query.get(..MAX_QUERY).unwrap_or(query));
             let query = query.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
-            let theme = request.cookie("theme").map(|cookie| cookie.value().to_owned());
-            let theme = theme.filter(|theme| matches!(theme.as_str(), "light" | "dark")).unwrap_or_default();
+            let theme = frame::theme(&request);
             let now = state.engine.clock().now();
             let visit = Self { caller, state, now, path, query, theme };
             visit.needs(Scope::Read)?;

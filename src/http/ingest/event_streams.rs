@@ -8,7 +8,7 @@ use actix_web::web::Payload;
 use serde_json::{Map, Value, json};
 
 use super::body::{self, Cap};
-use super::incoming::Incoming;
+use super::incoming::{Body, Incoming};
 use super::refusal::{self, Refusal, describe, of_engine};
 use super::signature;
 use crate::domain::definition::SourceKind;
@@ -44,7 +44,7 @@ pub(super) async fn post(
     let definitions = incoming.engine.definitions();
     let events = batch.events(&definitions, &flows, &source.key, incoming.now);
     if !events.is_empty() {
-        incoming.ingest(&source, events, &body).await?;
+        incoming.ingest(&source, events, Body::whole(&body)).await?;
     }
     note(&batch.rejected, |error| refused(error).note(incoming.engine, incoming.now));
     Ok(answer(&batch.rejected))

@@ -14,8 +14,9 @@ use crate::domain::definition::{Source, SourceKind};
 use crate::domain::event::Event;
 use crate::domain::ids::IdSource;
 use crate::domain::ingest::{Arrival, Code, IngestError, form};
+use crate::domain::limits::MAX_EVENT_BYTES;
 use crate::domain::time::Timestamp;
-use crate::engine::{Accepted, Engine};
+use crate::engine::{Accepted, Engine, Posted};
 
 /// A request and what it is answered with.
 pub(in crate::http) struct Incoming<'a> {
@@ -128,12 +129,72 @@ impl<'a> Incoming<'a> {
         &self,
         source: &Source,
         events: Vec<Event>,
-        body: &[u8],
+        body: Body<'_>,
     ) -> Result<Vec<Accepted>, Refusal> {
         let accepted = self.engine.ingest(events).await;
-        let accepted = accepted.map_err(|error| Refusal::of(of_engine(error), &source.key, body))?;
+        let accepted = accepted.map_err(|error| Refusal::of(of_engine(error), &source.key, body.whole))?;
         let count = u64::try_from(accepted.len()).unwrap_or(u64::MAX);
         counter!("stagepost_ingest_events_total", "source" => source.key.clone()).increment(count);
+        self.remember(source, &accepted, body);
         Ok(accepted)
+    }
+
+    /// Lets the debugger know how they were posted.
+    fn remember(&self, source: &Source, accepted: &[Accepted], body: Body<'_>) {
+        let posted = |text: &[u8]| {
+            let (text, is_whole) =
+                (text.get(..MAX_EVENT_BYTES).unwrap_or(text), text.len() <= MAX_EVENT_BYTES);
+            let text = without_key(String::from_utf8_lossy(text).into_owned(), source);
+            Arc::new(Posted { at: self.now, text, is_whole })
+        };
+        let whole = body.items.is_empty().then(|| posted(body.whole));
+        for (place, accepted) in accepted.iter().enumerate().filter(|(_, accepted)| !accepted.duplicate) {
+            let item = || body.items.get(place).map(|item| posted(item.as_bytes()));
+            if let Some(posted) = whole.clone().or_else(item) {
+                self.engine.debugger().keep_posted(&source.key, &accepted.message_id, posted);
+            }
+        }
+    }
+}
+
+/// What was posted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body<'b> {
+    /// All of it.
+    pub whole: &'b [u8],
+    /// The part of each event, where it is a batch that can be cut up.
+    pub items: &'b [&'b str],
+}
+
+impl<'b> Body<'b> {
+    /// A body that can't be cut up, or needs not be.
+    pub fn whole(whole: &'b [u8]) -> Self {
+        Self { whole, items: &[] }
+    }
+}
+
+/// What is shown of a post, without what lets others post: whoever may read is not to have it.
+pub(super) fn without_key(text: String, source: &Source) -> String {
+    if text.contains(&source.write_key) { text.replace(&source.write_key, "[write key]") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_key_is_not_shown() {
+        let at = Timestamp::from_millis(0);
+        let source = Source {
+            key: "web".to_owned(),
+            kind: SourceKind::Http,
+            write_key: "wk_12345678".to_owned(),
+            twilio_auth_tokens: Vec::new(),
+            properties: None,
+            created_at: at,
+            updated_at: at,
+        };
+        let text = r#"{"writeKey":"wk_12345678","userId":"u"}"#.to_owned();
+        assert_eq!(without_key(text, &source), r#"{"writeKey":"[write key]","userId":"u"}"#);
     }
 }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use actix_web::web::Bytes;
 
-use super::incoming::Incoming;
+use super::incoming::{Body, Incoming};
 use super::refusal::Refusal;
 use crate::domain::definition::SourceKind;
 use crate::domain::ingest::pixel::call;
@@ -32,6 +32,6 @@ async fn take(incoming: &Incoming<'_>, call_type: CallType) -> Result<(), Refusa
     let source = incoming.source(key.as_deref(), SourceKind::Http).map_err(unknown)?;
     let event = incoming.arrival(&source, |arrival| event(object, call_type, arrival));
     let event = event.map_err(|error| Refusal::of(error, &source.key, query.as_bytes()))?;
-    incoming.ingest(&source, vec![event], query.as_bytes()).await?;
+    incoming.ingest(&source, vec![event], Body::whole(query.as_bytes())).await?;
     Ok(())
 }

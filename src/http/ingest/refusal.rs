@@ -6,6 +6,7 @@ use actix_web::http::{ConnectionType, StatusCode};
 use metrics::counter;
 use serde_json::{Map, Value};
 
+use super::incoming::without_key;
 use crate::domain::ingest::{Code, IngestError};
 use crate::domain::limits::{REJECTED_BODY_BYTES, RETRY_AFTER_SECS};
 use crate::domain::time::Timestamp;
@@ -49,13 +50,16 @@ impl Refusal {
     /// Counts it and shows it in the debugger.
     pub(in crate::http) fn note(self, engine: &Engine, now: Timestamp) {
         count(&self.error);
+        let definitions = engine.definitions();
+        let body = definitions.sources.values().fold(self.body, |body, source| without_key(body, source));
         engine.debugger().reject(Rejection {
+            number: 0,
             at: now,
             source: self.source,
             code: self.error.code.as_str().to_owned(),
             field: self.error.field,
             message: self.error.message,
-            body: self.body,
+            body,
         });
     }
 }

@@ -8,11 +8,11 @@ use actix_web::web::{Bytes, Payload};
 use serde_json::{Map, Value, json};
 
 use super::body::{self, Cap};
-use super::incoming::Incoming;
+use super::incoming::{Body, Incoming};
 use super::refusal::{Refusal, describe};
 use crate::domain::definition::{Source, SourceKind};
 use crate::domain::event::Event;
-use crate::domain::ingest::batch::{Batch, RejectedItem};
+use crate::domain::ingest::batch::{Batch, Outcome, RejectedItem};
 use crate::domain::ingest::segment::{CallType, event, take_write_key};
 use crate::domain::ingest::{IngestError, json};
 use crate::http::reply;
@@ -25,7 +25,7 @@ pub(super) async fn single(
 ) -> Result<HttpResponse, Refusal> {
     let body = read_body(incoming, payload, Cap::EVENT).await?;
     let (source, event) = read_single(incoming, call_type, &body)?;
-    incoming.ingest(&source, vec![event], &body).await?;
+    incoming.ingest(&source, vec![event], Body::whole(&body)).await?;
     Ok(success())
 }
 
@@ -54,19 +54,27 @@ fn read_single(
 /// 200 even when all are bad, because SDKs would otherwise give up on, or repeat, the whole batch.
 pub(super) async fn batch(incoming: &Incoming<'_>, payload: Payload) -> Result<HttpResponse, Refusal> {
     let body = read_body(incoming, payload, Cap::BATCH).await?;
-    let (source, events, rejected, refusals) = read_batch(incoming, &body)?;
-    if !events.is_empty() {
-        incoming.ingest(&source, events, &body).await?;
+    let batch = read_batch(incoming, &body)?;
+    if !batch.events.is_empty() {
+        let posted = Body { whole: &body, items: &batch.items };
+        incoming.ingest(&batch.source, batch.events, posted).await?;
     }
-    for refusal in refusals {
+    for refusal in batch.refusals {
         refusal.note(incoming.engine, incoming.now);
     }
-    Ok(if rejected.is_empty() { success() } else { partly(&rejected) })
+    Ok(if batch.rejected.is_empty() { success() } else { partly(&batch.rejected) })
 }
 
-type ReadBatch = (Arc<Source>, Vec<Event>, Vec<RejectedItem>, Vec<Refusal>);
+struct ReadBatch<'b> {
+    source: Arc<Source>,
+    /// The good ones, and how each of them was posted.
+    events: Vec<Event>,
+    items: Vec<&'b str>,
+    rejected: Vec<RejectedItem>,
+    refusals: Vec<Refusal>,
+}
 
-fn read_batch(incoming: &Incoming<'_>, body: &[u8]) -> Result<ReadBatch, Refusal> {
+fn read_batch<'b>(incoming: &Incoming<'_>, body: &'b [u8]) -> Result<ReadBatch<'b>, Refusal> {
     let unknown = |error| Refusal::unknown(error, body);
     let known = header_source(incoming).map_err(unknown)?;
     let name = known.as_ref().map(|source| source.key.clone());
@@ -81,7 +89,12 @@ fn read_batch(incoming: &Incoming<'_>, body: &[u8]) -> Result<ReadBatch, Refusal
         Refusal::of(item.error.clone(), &source.key, batch.item_text(item.index).as_bytes())
     };
     let refusals = outcome.rejected.iter().map(refusal).collect();
-    Ok((source, outcome.events, outcome.rejected, refusals))
+    let Outcome { events, rejected } = outcome;
+    // Both in the order of the batch.
+    let mut bad = rejected.iter().map(|item| item.index).peekable();
+    let good = (0..batch.len()).filter(|index| bad.next_if_eq(index).is_none());
+    let items = good.map(|index| batch.item_text(index)).collect();
+    Ok(ReadBatch { source, events, items, rejected, refusals })
 }
 
 /// `POST /v1/m`: the browser library's counts of its own doings. They carry no write key and are not kept.

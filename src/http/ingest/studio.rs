@@ -7,7 +7,7 @@ use actix_web::web::{Bytes, Payload};
 use serde_json::{Map, Value};
 
 use super::body::{self, Cap};
-use super::incoming::Incoming;
+use super::incoming::{Body, Incoming};
 use super::refusal::Refusal;
 use super::signature;
 use crate::domain::definition::SourceKind;
@@ -37,7 +37,7 @@ pub(super) async fn post(
     let idempotency_token = token.and_then(|token| token.to_str().ok());
     let post = Post { query, body: &body, kind, idempotency_token };
     let event = incoming.arrival(&source, |arrival| event(&post, arrival)).map_err(refused)?;
-    let accepted = incoming.ingest(&source, vec![event], shown).await?;
+    let accepted = incoming.ingest(&source, vec![event], Body::whole(shown)).await?;
     Ok(answer(accepted.first()))
 }
 

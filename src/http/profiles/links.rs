@@ -44,7 +44,7 @@ async fn users(call: &Call<'_>, group: &str, limit: usize) -> Result<(Vec<Value>
     let found = call
         .state
         .engine
-        .look_through(Among::Everybody, &page, move |profile| {
+        .look_through(Among::Everybody, &page, limits::MAX_SCAN, move |profile| {
             profile.groups.contains(&group).then(
                 || json!({ "to_collection": collection, "external_ids": ids::all(profile, collection) }),
             )

@@ -5,6 +5,8 @@
 mod attempts;
 mod cookie;
 mod set_up;
+#[cfg(test)]
+mod tests;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::Cookie;
@@ -30,7 +32,7 @@ pub enum Refused {
     #[error("the address or the password is wrong")]
     Wrong,
     /// Too many wrong passwords, of that address or from that network; whether anybody has the address is not said.
-    #[error("too many wrong passwords; come back in {0}")]
+    #[error("too many wrong passwords; come back in {} minutes", minutes(*.0))]
     Held(Span),
     /// The request was made by a page of another site.
     #[error("the request came from another site")]
@@ -41,6 +43,11 @@ pub enum Refused {
     /// The engine could not.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// Whole minutes, at least one.
+fn minutes(span: Span) -> i64 {
+    (span.millis() + 59_999) / 60_000
 }
 
 /// The person whose session the request's cookie is; `None` where it has none, or it is over.

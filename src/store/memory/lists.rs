@@ -170,12 +170,11 @@ impl State {
             (None, Some(JourneyStatus::Stalled)) => self.stalled.clone(),
             (None, _) => self.journeys.keys().copied().collect(),
         };
-        let (from, to) = (filter.from.map(JourneyId::floor), filter.to.map(JourneyId::floor));
-        let wanted = ids.into_iter().rev().filter(|id| {
-            start.is_none_or(|start| *id < start)
-                && from.is_none_or(|from| *id >= from)
-                && to.is_none_or(|to| *id < to)
-        });
+        let (from, to) = filter.ids_after(start);
+        let wanted = filter
+            .order
+            .of(ids.into_iter())
+            .filter(|id| from.is_none_or(|from| *id >= from) && to.is_none_or(|to| *id < to));
         paging::page(
             page,
             wanted.map(|id| Ok((id, self.journey(id).filter(|journey| filter.accepts(journey)).cloned()))),

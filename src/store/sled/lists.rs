@@ -11,7 +11,7 @@ use crate::domain::delivery::{Delivery, DeliveryFilter};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::{Order, Page, PageRequest};
 use crate::store::{DeliveryPart, EventFilter, Member, Result, cursor, is_indexed, paging};
 
 /// The id that a row's key ends with.
@@ -31,28 +31,28 @@ fn failed<'a, T: 'a>(
 }
 
 impl Disk {
-    /// Ids under `prefix` from `from` up to, not including, `to`, the highest first.
-    fn ids_down<'d>(
+    /// Ids under `prefix` from `from` up to, not including, `to`.
+    fn ids<'d>(
         &'d self,
         prefix: &[u8],
-        from: Option<[u8; 16]>,
-        to: Option<[u8; 16]>,
-    ) -> impl Iterator<Item = Result<[u8; 16]>> + use<'d> {
+        (from, to): (Option<[u8; 16]>, Option<[u8; 16]>),
+        order: Order,
+    ) -> Box<dyn Iterator<Item = Result<[u8; 16]>> + 'd> {
         let from = from.map_or_else(|| prefix.to_vec(), |id| keys::join(prefix, &[&id]));
         let to = to.map_or_else(|| keys::end(prefix), |id| keys::join(prefix, &[&id]));
-        self.rows(from, to).rev().map(id_at_end)
+        order.of(self.rows(from, to).map(id_at_end))
     }
 
     pub(super) fn list_journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
         let start: Option<JourneyId> = cursor::read(page.cursor.as_deref())?;
-        let from = filter.from.map(JourneyId::floor);
-        let to = [start, filter.to.map(JourneyId::floor)].into_iter().flatten().min();
+        let (from, to) = filter.ids_after(start);
         if let Some(user) = &filter.user {
-            return self.list_journeys_of(user, filter, page, from, to);
+            return self.list_journeys_of(user, filter, page, (from, to));
         }
+        let within = (from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
         let prefix =
             if filter.status == Some(JourneyStatus::Stalled) { keys::STALLED } else { keys::JOURNEYS };
-        let ids = self.ids_down(prefix, from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
+        let ids = self.ids(prefix, within, filter.order);
         paging::page(
             page,
             ids.map(|id| {
@@ -68,8 +68,7 @@ impl Disk {
         user: &UserKey,
         filter: &JourneyFilter,
         page: &PageRequest,
-        from: Option<JourneyId>,
-        to: Option<JourneyId>,
+        (from, to): (Option<JourneyId>, Option<JourneyId>),
     ) -> Result<Page<Journey>> {
         // The profile first: a journey that a commit moves meanwhile is then seen twice rather than not at all.
         let profile = self.profile(user)?;
@@ -81,13 +80,14 @@ impl Disk {
         // More than a page's worth of ids, and one to know whether there are more, is never needed from the archive.
         let most = crate::domain::limits::MAX_SCAN + 1;
         let prefix = keys::archive(user);
-        let archived = self.ids_down(&prefix, from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
+        let within = (from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
+        let archived = self.ids(&prefix, within, filter.order);
         for id in archived.take(most) {
             found.entry(JourneyId::from_bytes(id?)).or_insert(None);
         }
         paging::page(
             page,
-            found.into_iter().rev().map(|(id, journey)| {
+            filter.order.of(found.into_iter()).map(|(id, journey)| {
                 let journey = match journey {
                     Some(journey) => Some(journey),
                     None => self.journey(id)?,
@@ -156,7 +156,7 @@ impl Disk {
             _ => keys::DELIVERIES.to_vec(),
         };
         let to = [start, filter.until.map(DeliveryId::floor)].into_iter().flatten().min();
-        let ids = self.ids_down(&prefix, from, to.map(DeliveryId::to_bytes));
+        let ids = self.ids(&prefix, (from, to.map(DeliveryId::to_bytes)), Order::NewestFirst);
         paging::page(
             page,
             ids.map(|id| {

@@ -1,4 +1,4 @@
-//! Lists with cursors, newest first, from indexes. What is asked for beyond an index is looked for in steps: each statement says
+//! Lists with cursors from indexes. What is asked for beyond an index is looked for in steps: each statement says
 //! of the next ids whether they are wanted, and hands out the records of those that are. The domain's filter has the last word.
 
 use std::borrow::Cow;
@@ -17,7 +17,7 @@ use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
-use crate::domain::page::{Page, PageRequest};
+use crate::domain::page::{Order, Page, PageRequest};
 use crate::store::cursor::{self, Place};
 use crate::store::paging::{self, Paging};
 use crate::store::{DeliveryPart, EventFilter, Member, Result};
@@ -50,9 +50,9 @@ fn looked_at(row: &Row) -> Result<(Uuid, bool)> {
     Ok((column(row, "id")?, column::<Option<bool>>(row, "wanted")?.unwrap_or(false)))
 }
 
-/// Journeys of the given scope. With the profile of each that is not archived.
+/// Journeys of the given scope, in the given order. With the profile of each that is not archived.
 macro_rules! journeys_of {
-    ($scope:literal) => {
+    ($scope:literal, $order:literal) => {
         concat!(
             "SELECT j.id, j.wanted, j.user_key, j.body, p.revision, p.body AS profile
             FROM (
@@ -61,12 +61,26 @@ macro_rules! journeys_of {
                     AND ($6::text IS NULL OR stage = $6) AND ($7::text IS NULL OR status = $7) AS wanted
                 FROM journeys WHERE ",
             $scope,
-            " AND id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3
+            " AND id >= $1 AND id < $2 ORDER BY id ",
+            $order,
+            " LIMIT $3
             ) j
             LEFT JOIN profiles p
                 ON j.wanted AND j.body IS NULL AND p.shard = j.shard AND p.user_key = j.user_key
-            ORDER BY j.id DESC"
+            ORDER BY j.id ",
+            $order
         )
+    };
+}
+
+/// The statement that goes through a filter's journeys in the given order, by what has an index.
+macro_rules! journeys_by {
+    ($filter:expr, $order:literal) => {
+        match (&$filter.user, $filter.status) {
+            (Some(_), _) => journeys_of!("user_key = $4", $order),
+            (None, Some(JourneyStatus::Stalled)) => journeys_of!("status = 'stalled'", $order),
+            (None, _) => journeys_of!("true", $order),
+        }
     };
 }
 
@@ -115,6 +129,7 @@ type Value<'v> = &'v (dyn ToSql + Sync);
 struct Search<'f> {
     sql: &'static str,
     bounds: Bounds,
+    order: Order,
     filter: &'f [Value<'f>],
 }
 
@@ -126,7 +141,7 @@ impl PostgresStore {
         self.query(search.sql, &[&within, search.filter].concat()).await
     }
 
-    /// Takes a page from what a search finds, newest first. `place` makes the list's ids, `read` a record of a row that is wanted.
+    /// Takes a page from what a search finds. `place` makes the list's ids, `read` a record of a row that is wanted.
     async fn pages<P: Place + Send, T: Send>(
         &self,
         request: &PageRequest,
@@ -140,7 +155,12 @@ impl PostgresStore {
             let rows = self.look_through(&search, size).await?;
             for row in &rows {
                 let (id, is_wanted) = looked_at(row)?;
-                search.bounds.to = id;
+                match search.order {
+                    Order::NewestFirst => search.bounds.to = id,
+                    Order::OldestFirst => {
+                        search.bounds.from = Uuid::from_u128(id.as_u128().saturating_add(1))
+                    }
+                }
                 let item = if is_wanted { read(row)? } else { None };
                 if let Some(page) = paging.look_at(place(id.into_bytes()), item) {
                     return Ok(page);
@@ -158,21 +178,16 @@ impl PostgresStore {
         filter: &JourneyFilter,
         page: &PageRequest,
     ) -> Result<Page<Journey>> {
-        let sql = match (&filter.user, filter.status) {
-            (Some(_), _) => journeys_of!("user_key = $4"),
-            (None, Some(JourneyStatus::Stalled)) => journeys_of!("status = 'stalled'"),
-            (None, _) => journeys_of!("true"),
+        let sql = match filter.order {
+            Order::NewestFirst => journeys_by!(filter, "DESC"),
+            Order::OldestFirst => journeys_by!(filter, "ASC"),
         };
-        let start: Option<JourneyId> = cursor::read(page.cursor.as_deref())?;
-        let to = [start, filter.to.map(JourneyId::floor)].into_iter().flatten().min();
-        let bounds = Bounds::new(
-            filter.from.map(|from| JourneyId::floor(from).to_bytes()),
-            to.map(JourneyId::to_bytes),
-        );
+        let (from, to) = filter.ids_after(cursor::read(page.cursor.as_deref())?);
+        let bounds = Bounds::new(from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
         let (user, status) = (filter.user.as_ref().map(key), filter.status.map(JourneyStatus::as_str));
         let (flow, stage) = (filter.flow.as_deref().map(text), filter.stage.as_deref().map(text));
         let read = |row: &Row| Ok(read_journey(row)?.filter(|journey| filter.accepts(journey)));
-        let search = Search { sql, bounds, filter: &[&user, &flow, &stage, &status] };
+        let search = Search { sql, bounds, order: filter.order, filter: &[&user, &flow, &stage, &status] };
         self.pages(page, search, JourneyId::from_bytes, read).await
     }
 
@@ -203,7 +218,12 @@ impl PostgresStore {
         let (from, to) = (filter.from.map(instant), filter.to.map(instant));
         let kind = filter.type_name.as_deref().map(text);
         let read = |row: &Row| Ok(Some(read_event(row)?).filter(|event| filter.accepts(event)));
-        let search = Search { sql: SQL, bounds, filter: &[&kind, &users, &names, &others, &from, &to] };
+        let search = Search {
+            sql: SQL,
+            bounds,
+            order: Order::NewestFirst,
+            filter: &[&kind, &users, &names, &others, &from, &to],
+        };
         self.pages(page, search, EventId::from_bytes, read).await
     }
 
@@ -237,7 +257,7 @@ impl PostgresStore {
         let sql = deliveries_by!(filter.status, "DESC");
         let read = |row: &Row| Ok(Some(read_delivery(row)?).filter(|delivery| filter.accepts(delivery)));
         let columns = DeliveryColumns::of(filter);
-        let search = Search { sql, bounds, filter: &columns.values() };
+        let search = Search { sql, bounds, order: Order::NewestFirst, filter: &columns.values() };
         self.pages(page, search, DeliveryId::from_bytes, read).await
     }
 
@@ -253,7 +273,7 @@ impl PostgresStore {
         let sql = deliveries_by!(filter.status, "ASC");
         let mut part = DeliveryPart::default();
         let columns = DeliveryColumns::of(filter);
-        let search = Search { sql, bounds, filter: &columns.values() };
+        let search = Search { sql, bounds, order: Order::NewestFirst, filter: &columns.values() };
         for row in &self.look_through(&search, most).await? {
             let (id, is_wanted) = looked_at(row)?;
             part.looked_at += 1;

@@ -1,5 +1,7 @@
 //! Funnels: how far the journeys of a flow come, and how long each stage takes them.
 
+mod figures;
+
 use std::collections::BTreeMap;
 
 use super::journey::Journey;
@@ -21,9 +23,10 @@ pub struct FunnelStage {
 /// A funnel: the stages in the order in which journeys take them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Funnel {
-    /// How many journeys it was made from.
+    /// How many journeys it is about.
     pub journeys: u64,
-    /// The flow's initial stage first, its terminal stages last, the others by their usual place.
+    /// The flow's initial stage first, its terminal stages last; the others by their usual place, or, where it was made from figures,
+    /// by how many journeys reach them.
     pub stages: Vec<FunnelStage>,
     /// Whether stages were left out, past `limits::MAX_FUNNEL_STAGES`.
     pub stages_left_out: bool,

@@ -1,0 +1,153 @@
+//! Funnels from figures over time: nobody looks at journeys for them, so they cost the same however many there are.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::{Funnel, FunnelStage, rank, share};
+use crate::domain::figures::{FigurePoint, known_as, read_wait_detail, wait_of_step};
+use crate::domain::limits;
+
+impl Funnel {
+    /// The funnel of a flow that begins with `initial` and ends with one of `terminal`, from the points of
+    /// [`Reached`](crate::domain::figures::Family::Reached) and [`Waited`](crate::domain::figures::Family::Waited) of some days in which
+    /// `opened` journeys were opened. Median times are about right ([`wait_of_step`]).
+    ///
+    /// Where more journeys reached a stage than were opened in those days, the others having been opened before, that is how many it is
+    /// about.
+    pub fn from_figures(
+        opened: u64,
+        reached: &[FigurePoint],
+        waited: &[FigurePoint],
+        initial: Option<&str>,
+        terminal: &[String],
+    ) -> Self {
+        let mut journeys_by_stage: BTreeMap<&str, u64> = BTreeMap::new();
+        for point in reached {
+            *journeys_by_stage.entry(&point.detail).or_default() += point.count;
+        }
+        let waits = waits_by_stage(waited);
+        let all = journeys_by_stage.values().copied().max().unwrap_or(0).max(opened);
+        // Figures know names by their beginnings.
+        let initial = initial.map(known_as);
+        let terminal: Vec<String> = terminal.iter().map(|stage| known_as(stage).to_owned()).collect();
+        let mut stages: Vec<(&str, u64)> = journeys_by_stage.into_iter().collect();
+        stages.sort_by_key(|(_, journeys)| Reverse(*journeys));
+        let stages_left_out = stages.len() > limits::MAX_FUNNEL_STAGES;
+        stages.truncate(limits::MAX_FUNNEL_STAGES);
+        // Stable: within a rank they stay in that order.
+        stages.sort_by_key(|(stage, _)| rank(stage, initial, &terminal));
+        let row = |(stage, journeys): (&str, u64)| FunnelStage {
+            stage: stage.to_owned(),
+            journeys,
+            share: share(journeys, all),
+            median_seconds_from_previous: waits.get(stage).and_then(median_seconds),
+        };
+        Self { journeys: all, stages: stages.into_iter().map(row).collect(), stages_left_out }
+    }
+}
+
+/// How often journeys had waited how long, by stage and step.
+fn waits_by_stage(waited: &[FigurePoint]) -> BTreeMap<&str, BTreeMap<u8, u64>> {
+    let mut waits: BTreeMap<&str, BTreeMap<u8, u64>> = BTreeMap::new();
+    for point in waited {
+        if let Some((stage, step)) = read_wait_detail(&point.detail) {
+            *waits.entry(stage).or_default().entry(step).or_default() += point.count;
+        }
+    }
+    waits
+}
+
+#[allow(clippy::cast_precision_loss, reason = "times are below 2^53 ms")]
+fn median_seconds(steps: &BTreeMap<u8, u64>) -> Option<f64> {
+    let middle = steps.values().sum::<u64>().div_ceil(2);
+    let mut passed = 0;
+    let step = steps.iter().find(|(_, count)| {
+        passed += **count;
+        passed >= middle
+    });
+    step.map(|(step, _)| wait_of_step(*step).millis() as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::figures::wait_detail;
+    use crate::domain::time::{Span, Timestamp};
+
+    fn point(day: i64, detail: String, count: u64) -> FigurePoint {
+        FigurePoint { start: Timestamp::from_millis(day * 86_400_000), detail, count }
+    }
+
+    fn reached(stages: &[(&str, u64)]) -> Vec<FigurePoint> {
+        // On two days, some on either.
+        let on = |day: i64, (stage, count): &(&str, u64)| {
+            point(day, (*stage).to_owned(), count / 2 + (count % 2) * u64::from(day == 0))
+        };
+        (0..2).flat_map(|day| stages.iter().map(move |stage| on(day, stage))).collect()
+    }
+
+    fn waited(waits: &[(&str, i64, u64)]) -> Vec<FigurePoint> {
+        let wait = |(stage, secs, count): &(&str, i64, u64)| {
+            point(0, wait_detail(stage, Span::from_secs(*secs)), *count)
+        };
+        waits.iter().map(wait).collect()
+    }
+
+    fn funnel(opened: u64, stages: &[(&str, u64)], waits: &[(&str, i64, u64)]) -> Funnel {
+        let terminal = ["confirmed".to_owned(), "cancelled".to_owned()];
+        Funnel::from_figures(opened, &reached(stages), &waited(waits), Some("initiation"), &terminal)
+    }
+
+    fn names(funnel: &Funnel) -> Vec<&str> {
+        funnel.stages.iter().map(|row| row.stage.as_str()).collect()
+    }
+
+    #[test]
+    fn stages_come_in_their_order_with_shares_and_medians() {
+        let stages =
+            [("asked", 90), ("cancelled", 20), ("confirmed", 61), ("initiation", 100), ("no_reply", 30)];
+        let waits =
+            [("asked", 2, 90), ("confirmed", 60, 30), ("confirmed", 3600, 31), ("no_reply", 1800, 30)];
+        let found = funnel(100, &stages, &waits);
+        assert_eq!(names(&found), ["initiation", "asked", "no_reply", "confirmed", "cancelled"]);
+        assert_eq!(found.journeys, 100);
+        let shares: Vec<f64> = found.stages.iter().map(|row| row.share).collect();
+        assert_eq!(shares, [1.0, 0.9, 0.3, 0.61, 0.2]);
+        let medians: Vec<_> = found.stages.iter().map(|row| row.median_seconds_from_previous).collect();
+        for (median, expected) in medians.iter().zip([None, Some(2.0), Some(1800.0), Some(3600.0), None]) {
+            assert_eq!(median.is_some(), expected.is_some(), "{medians:?}");
+            let error = median.unwrap_or(1.0) / expected.unwrap_or(1.0);
+            assert!((0.88..1.13).contains(&error), "{medians:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_was_opened_before_counts_where_he_is_seen() {
+        let found = funnel(10, &[("asked", 40), ("confirmed", 30)], &[]);
+        assert_eq!(found.journeys, 40);
+        assert_eq!(found.stages.iter().map(|row| row.share).collect::<Vec<_>>(), [1.0, 0.75]);
+    }
+
+    #[test]
+    fn nothing_gives_an_empty_funnel() {
+        assert_eq!(funnel(0, &[], &[]), Funnel::default());
+        assert_eq!(funnel(3, &[], &[("asked", 2, 1)]).journeys, 3);
+    }
+
+    #[test]
+    fn long_names_are_known_by_their_beginnings() {
+        let long = "s".repeat(300);
+        let stages = reached(&[(known_as(&long), 2), ("other", 9)]);
+        let found = Funnel::from_figures(9, &stages, &[], Some(&long), &[]);
+        assert_eq!(names(&found), [known_as(&long), "other"]);
+    }
+
+    #[test]
+    fn the_rarest_of_too_many_stages_are_left_out() {
+        let many: Vec<_> = (0..limits::MAX_FUNNEL_STAGES + 5).map(|n| format!("s{n:03}")).collect();
+        let stages: Vec<_> = many.iter().map(String::as_str).zip(1..).collect();
+        let found = funnel(0, &stages, &[]);
+        assert!(found.stages_left_out);
+        assert_eq!(names(&found), many[5..].iter().rev().map(String::as_str).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,77 @@
+//! The list of flows: what goes on in each now and did lately, and those that nobody defined.
+
+use futures_util::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::super::chart::{self, Axis};
+use super::super::page::{Answer, Refusal};
+use super::super::render::segment;
+use super::super::see;
+use super::super::texts::filled;
+use super::super::visit::Visit;
+use crate::domain::definition::Flow;
+use crate::domain::figures::{Family, FigurePoint, Grain};
+use crate::domain::journey::JourneyStatus;
+use crate::domain::people::Scope;
+use crate::domain::time::{Span, Timestamp};
+use crate::engine::EngineError;
+
+/// Flows on a page.
+const ROWS: usize = 25;
+/// Days of the curves.
+const DAYS: usize = 14;
+/// Most flows that are shown of those that nobody defined.
+const UNKNOWN: usize = 100;
+
+pub(super) async fn list(visit: Visit) -> Answer {
+    if let Some(name) = visit.asked("define") {
+        visit.needs(Scope::Define)?;
+        return Ok(see(&format!("/console/flows/{}/edit", segment(name.trim()))));
+    }
+    let context = context(&visit).await.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(visit.page("flows.html", context))
+}
+
+async fn context(visit: &Visit) -> Result<Value, EngineError> {
+    let definitions = visit.engine().definitions();
+    let after = visit.asked("cursor").unwrap_or_default();
+    let mut flows = definitions.flows.values().filter(|flow| flow.name.as_str() > after);
+    let shown: Vec<_> = flows.by_ref().take(ROWS).collect();
+    let last = shown.last().filter(|_| flows.next().is_some()).map(|flow| flow.name.as_str());
+    let rows = try_join_all(shown.iter().map(|flow| row(visit, flow))).await?;
+    let mut unknown = visit.engine().unknown_flows().await?;
+    let more = unknown.len().saturating_sub(UNKNOWN);
+    unknown.truncate(UNKNOWN);
+    Ok(json!({ "rows": rows, "unknown": unknown, "more": more, "next": visit.next(last), "days": DAYS }))
+}
+
+async fn row(visit: &Visit, flow: &Flow) -> Result<Value, EngineError> {
+    let axis = Axis::newest(Grain::Day, DAYS, visit.now);
+    let engine = visit.engine();
+    let of = |family| engine.figures(family, &flow.name, axis.grain(), axis.from(), axis.to());
+    let (opened, ended) = (axis.counts(&of(Family::Opened).await?), axis.counts(&of(Family::Ended).await?));
+    let spark = |name: &str, counts: &[u64]| {
+        let sum = counts.iter().sum::<u64>();
+        let words = filled(name, &[("n", &sum.to_string()), ("days", &DAYS.to_string())]);
+        json!({ "sum": sum, "chart": chart::spark(words, counts) })
+    };
+    Ok(json!({
+        "name": flow.name,
+        "standing": standing(visit, &flow.name).await?,
+        "opened": spark("flows.opened_in", &opened),
+        "ended": spark("flows.ended_in", &ended),
+        "levels": flow.escalation.len(),
+        "team": flow.team,
+    }))
+}
+
+/// How many journeys of a flow there are now, by status.
+pub(super) async fn standing(visit: &Visit, flow: &str) -> Result<Value, EngineError> {
+    let (from, to) = (Timestamp::default(), Timestamp::default().plus(Span::from_millis(1)));
+    let points: Vec<FigurePoint> =
+        visit.engine().figures(Family::Standing, flow, Grain::Ever, from, to).await?;
+    let of = |status: JourneyStatus| {
+        points.iter().filter(|point| point.detail == status.as_str()).map(|point| point.count).sum::<u64>()
+    };
+    Ok(JourneyStatus::ALL.iter().map(|status| (status.as_str().to_owned(), json!(of(*status)))).collect())
+}

@@ -1,0 +1,146 @@
+//! What the mails, calls and messages of a ladder say, made with a sample.
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use actix_web::{HttpResponse, web};
+use serde_json::{Map, Value, json};
+
+use super::super::page::Answer;
+use super::super::render::segment;
+use super::super::visit::Visit;
+use super::words;
+use crate::delivery::templates::{Templates, TextKind, preview_text};
+use crate::domain::decide::in_words;
+use crate::domain::definition::{Channel, Flow};
+use crate::domain::time::Span;
+
+/// What is inside of a preview does nothing and asks for nothing; only our own pages show it.
+const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'self'";
+
+/// The stall that a preview is about.
+pub(super) struct About<'a> {
+    pub flow: &'a str,
+    pub stage: &'a str,
+    pub after: &'a str,
+    pub level: u32,
+    pub zone: &'a str,
+}
+
+impl About<'_> {
+    fn context(&self) -> Map<String, Value> {
+        let stage = if self.stage.is_empty() { "no_reply" } else { self.stage };
+        let mut about = Map::new();
+        about.insert("journey".to_owned(), json!({ "flow": self.flow, "stage": stage }));
+        about.insert("level".to_owned(), self.level.into());
+        about.insert("levels".to_owned(), self.level.into());
+        about.insert("after".to_owned(), self.after.into());
+        if let Ok(after) = self.after.parse::<Span>() {
+            about.insert("stalledFor".to_owned(), in_words(after.millis()).into());
+        }
+        about.insert("timeZone".to_owned(), self.zone.into());
+        about
+    }
+
+    /// Where the mail's HTML is.
+    fn place(&self, template: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs([
+            ("template", template),
+            ("stage", self.stage),
+            ("after", self.after),
+            ("zone", self.zone),
+        ]);
+        query.append_pair("level", &self.level.to_string());
+        format!("/console/flows/{}/preview?{}", segment(self.flow), query.finish())
+    }
+}
+
+/// What mails, calls and messages are made of here.
+pub(super) fn templates(visit: &Visit) -> Arc<Templates> {
+    visit.state.tester().map_or_else(|| Arc::new(Templates::built_in()), |sender| sender.templates())
+}
+
+/// The mail's HTML, to be shown in a frame.
+pub(super) async fn mail(visit: Visit, flow: web::Path<String>) -> Answer {
+    let asked = |name| visit.asked(name).unwrap_or_default();
+    let about = About {
+        flow: &flow,
+        stage: asked("stage"),
+        after: asked("after"),
+        level: asked("level").parse().unwrap_or(1),
+        zone: asked("zone"),
+    };
+    let (status, kind, body) = match templates(&visit).preview(asked("template"), &about.context()) {
+        Ok(mail) => (StatusCode::OK, "text/html; charset=utf-8", mail.html),
+        Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, "text/plain; charset=utf-8", problem),
+    };
+    let mut response = HttpResponse::build(status);
+    for (name, value) in [
+        (CONTENT_TYPE, kind),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (CACHE_CONTROL, "no-store"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "SAMEORIGIN"),
+        (REFERRER_POLICY, "no-referrer"),
+    ] {
+        response.insert_header((name, value));
+    }
+    Ok(response.body(body))
+}
+
+/// The preview of a mail: `{subject, text, src}`; of what can't be made, `{problem}`.
+pub(super) fn of_mail(templates: &Templates, template: &str, about: &About<'_>) -> Value {
+    match templates.preview(template, &about.context()) {
+        Ok(mail) => json!({ "subject": mail.subject, "text": mail.text, "src": about.place(template) }),
+        Err(problem) => json!({ "problem": problem }),
+    }
+}
+
+/// The preview of what is spoken or written: `{text}`, or `{problem}`.
+pub(super) fn of_text(templates: &Templates, kind: TextKind, text: &str, about: &About<'_>) -> Value {
+    match preview_text(templates, kind, Some(text).filter(|text| !text.is_empty()), &about.context()) {
+        Ok(text) => json!({ "text": text }),
+        Err(problem) => json!({ "problem": problem }),
+    }
+}
+
+/// What each mail, call and message of a flow says: `{stage, level, channel, …}`.
+pub(super) fn of_flow(visit: &Visit, flow: &Flow) -> Vec<Value> {
+    let templates = templates(visit);
+    let definitions = visit.engine().definitions();
+    let team = flow.team.as_ref().and_then(|key| definitions.teams.get(key));
+    let zone = team.map_or("UTC", |team| team.time_zone.name());
+    let mut previews = Vec::new();
+    for stage in words::stages(flow) {
+        for (number, _, level) in flow.levels(stage) {
+            let after = level.after.to_string();
+            let about = About { flow: &flow.name, stage, after: &after, level: number, zone };
+            for channel in level.actions.iter().chain(words::instead(level)) {
+                let Some(mut preview) = of_channel(&templates, channel, &about) else { continue };
+                preview["stage"] = stage.into();
+                preview["level"] = number.into();
+                preview["channel"] = channel.as_str().into();
+                previews.push(preview);
+            }
+        }
+    }
+    previews
+}
+
+/// What a channel says; `None` where it says nothing.
+fn of_channel(templates: &Templates, channel: &Channel, about: &About<'_>) -> Option<Value> {
+    let of_text =
+        |kind, text: &Option<String>| of_text(templates, kind, text.as_deref().unwrap_or_default(), about);
+    match channel {
+        Channel::Email { template, .. } => Some(of_mail(templates, template, about)),
+        Channel::Call { text, .. } => Some(of_text(TextKind::Call, text)),
+        Channel::Sms { text, .. } => Some(of_text(TextKind::Sms, text)),
+        Channel::Webhook { .. } | Channel::StudioExecution { .. } | Channel::Task { .. } => None,
+    }
+}

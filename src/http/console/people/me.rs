@@ -1,0 +1,93 @@
+//! What everybody sets for himself: name, password, theme, and the end of his sessions.
+
+use actix_web::{HttpRequest, web};
+use serde_json::{Value, json};
+
+use super::{Faults, again, scopes, with_cookie};
+use crate::domain::limits;
+use crate::domain::people::{Person, PersonChange, Scope, check_name};
+use crate::domain::time::Span;
+use crate::http::console::form::Form;
+use crate::http::console::page::{Answer, Refusal};
+use crate::http::console::texts::text;
+use crate::http::console::visit::Visit;
+use crate::http::console::{render, see};
+use crate::http::sign_in;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/me").route(web::get().to(show)))
+        .service(web::resource("/me/name").route(web::post().to(rename)))
+        .service(web::resource("/me/password").route(web::post().to(change_password)))
+        .service(web::resource("/me/sessions").route(web::post().to(sign_out_everywhere)));
+}
+
+async fn show(visit: Visit) -> Answer {
+    let me = me(&visit).await?;
+    Ok(visit.page("people/me.html", context(&visit, &me, &me.name, &Faults::default())))
+}
+
+async fn rename(visit: Visit, form: Form) -> Answer {
+    let fields = form.admitted(&visit, Scope::Read)?;
+    let me = me(&visit).await?;
+    let typed = fields.text("name");
+    let name = match check_name(typed) {
+        Ok(name) => name,
+        Err(why) => {
+            let mut faults = Faults::default();
+            faults.note("name", why);
+            return Ok(again(&visit, "people/me.html", context(&visit, &me, typed, &faults)));
+        }
+    };
+    let change = PersonChange { name: Some(name), ..PersonChange::default() };
+    let changed = visit.engine().acting(visit.caller.by()).change_person(me.id, change).await;
+    changed.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(see("/console/me?said=saved"))
+}
+
+async fn change_password(visit: Visit, request: HttpRequest, form: Form) -> Answer {
+    let fields = form.admitted(&visit, Scope::Read)?;
+    let me = me(&visit).await?;
+    let (present, new) = (fields.exact("present"), fields.exact("password"));
+    let faults = if new == fields.exact("again") {
+        match sign_in::change_password(&request, &visit.state, &visit.caller, present, new).await {
+            Ok(cookie) => return Ok(with_cookie(see("/console/me?said=password_changed"), &cookie)?),
+            Err(refused) => {
+                Faults::of_refused(refused, "present").map_err(|error| Refusal::of(&visit, error))?
+            }
+        }
+    } else {
+        let mut faults = Faults::default();
+        faults.note("again", text("me.not_the_same"));
+        faults
+    };
+    Ok(again(&visit, "people/me.html", context(&visit, &me, &me.name, &faults)))
+}
+
+async fn sign_out_everywhere(visit: Visit, request: HttpRequest, form: Form) -> Answer {
+    form.admitted(&visit, Scope::Read)?;
+    let cookie = sign_in::sign_out_everywhere(&request, &visit.state, &visit.caller).await;
+    let cookie = cookie.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(with_cookie(see("/console/sign-in?said=signed_out_everywhere"), &cookie)?)
+}
+
+/// Whoever asks, as he is kept.
+async fn me(visit: &Visit) -> Result<Person, Refusal> {
+    let id = visit.caller.session.as_ref().and_then(|session| session.person.parse().ok());
+    let Some(id) = id else { return Err(Refusal::not_found(visit, "person")) };
+    let person = visit.engine().person(id).await.map_err(|error| Refusal::of(visit, error))?;
+    person.ok_or_else(|| Refusal::not_found(visit, "person"))
+}
+
+fn context(visit: &Visit, me: &Person, name: &str, faults: &Faults) -> Value {
+    let lasting = |span: Span| render::lasting(span.to_std().as_secs_f64());
+    json!({
+        "me": me.shown(),
+        "name": name,
+        "scopes": scopes(&visit.caller.scopes),
+        "faults": faults.0,
+        "least": limits::MIN_PASSWORD_CHARS,
+        "idle": lasting(limits::SESSION_IDLE),
+        "life": lasting(limits::SESSION_LIFE),
+    })
+}

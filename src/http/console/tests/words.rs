@@ -1,0 +1,164 @@
+//! `texts.toml` has what pages say, and nothing that none does.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{files, sources};
+use crate::http::console::{render, texts};
+
+/// Names of texts, as `people.title`.
+#[derive(Default)]
+struct Names {
+    used: BTreeSet<String>,
+    wrong: Vec<String>,
+}
+
+impl Names {
+    /// Notes that something says that, or all of a section.
+    fn uses(&mut self, name: &str, place: &str) {
+        let found = name.split('.').try_fold(texts::all(), |texts, part| texts.get(part));
+        match found {
+            Some(found) => leaves(found, name, &mut self.used),
+            None => self.wrong.push(format!("{place}: {name}")),
+        }
+    }
+}
+
+fn leaves(texts: &Value, name: &str, found: &mut BTreeSet<String>) {
+    match texts.as_object() {
+        Some(inner) => {
+            for (part, texts) in inner {
+                let name = if name.is_empty() { part.clone() } else { format!("{name}.{part}") };
+                leaves(texts, &name, found);
+            }
+        }
+        None => {
+            found.insert(name.to_owned());
+        }
+    }
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_' || letter == '.'
+}
+
+/// What stands between `{{` and `}}`, or `{%` and `%}`.
+fn expressions(template: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (open, close) in [("{{", "}}"), ("{%", "%}")] {
+        for part in template.split(open).skip(1) {
+            found.push(part.split(close).next().unwrap_or_default());
+        }
+    }
+    found
+}
+
+/// The names behind each `t.` of an expression.
+fn names_in(expression: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for (at, _) in expression.match_indices("t.") {
+        let before = expression[..at].chars().next_back();
+        if before.is_some_and(|letter| letter.is_alphanumeric() || "._'\"".contains(letter)) {
+            continue;
+        }
+        let rest = &expression[at + 2..];
+        let end = rest.find(|letter| !is_of_name(letter)).unwrap_or(rest.len());
+        found.push(rest[..end].trim_end_matches('.'));
+    }
+    found
+}
+
+/// The texts in quotes of a source.
+fn quoted(source: &str) -> Vec<&str> {
+    let (mut found, mut rest) = (Vec::new(), source);
+    while let Some((_, after)) = rest.split_once('"') {
+        let mut escaped = false;
+        let end = after.find(|letter| {
+            let is_end = letter == '"' && !escaped;
+            escaped = letter == '\\' && !escaped;
+            is_end
+        });
+        let Some(end) = end else { break };
+        found.push(&after[..end]);
+        rest = &after[end + 1..];
+    }
+    found
+}
+
+/// Names that a source says: whole ones in quotes, and `section.{}` for all of a section.
+fn named_in_source(text: &str, place: &str, names: &mut Names) {
+    for quote in quoted(text) {
+        let is_file = [".html", ".js", ".css", ".svg", ".toml"].iter().any(|ending| quote.ends_with(ending));
+        let name = quote.split_once(".{").map_or(quote, |(section, _)| section);
+        let Some((section, _)) = quote.split_once('.').filter(|_| !is_file) else { continue };
+        if name.chars().all(is_of_name) && texts::all().get(section).is_some() {
+            names.uses(name, place);
+        }
+    }
+}
+
+#[test]
+fn all_words_are_in_one_file_and_none_is_for_nothing() {
+    let mut names = Names::default();
+    for (path, text) in files("templates/console", ".html") {
+        let place = path.display().to_string();
+        let expressions = expressions(&text);
+        expressions.iter().flat_map(|it| names_in(it)).for_each(|name| names.uses(name, &place));
+    }
+    for (path, text) in sources() {
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        named_in_source(text, &path.display().to_string(), &mut names);
+    }
+    assert!(names.wrong.is_empty(), "not in texts.toml:\n{}", names.wrong.join("\n"));
+    let mut all = BTreeSet::new();
+    leaves(texts::all(), "", &mut all);
+    let idle: Vec<&String> = all.difference(&names.used).filter(|name| !name.starts_with("said.")).collect();
+    assert!(idle.is_empty(), "nothing says: {idle:?}");
+}
+
+#[test]
+fn what_was_done_is_said_in_words_that_there_are() {
+    let mut said = BTreeSet::new();
+    for (_, text) in sources() {
+        for (at, _) in text.match_indices("said=") {
+            let rest = &text[at + "said=".len()..];
+            let end = rest.find(|letter| !is_of_name(letter)).unwrap_or(rest.len());
+            said.extend(Some(rest[..end].to_owned()).filter(|name| !name.is_empty()));
+        }
+    }
+    let known: BTreeSet<String> = texts::all()["said"].as_object().unwrap().keys().cloned().collect();
+    let missing: Vec<&String> = said.difference(&known).collect();
+    assert!(missing.is_empty(), "not in [said]: {missing:?}");
+    let idle: Vec<&String> = known.difference(&said).collect();
+    assert!(idle.is_empty(), "nothing says: {idle:?}");
+}
+
+#[test]
+fn what_is_not_found_has_a_name() {
+    for (path, text) in sources() {
+        for part in text.split("not_found(").skip(1) {
+            let arguments = part.split([')', ';', '{']).next().unwrap_or_default();
+            for what in quoted(arguments) {
+                assert!(texts::all()["things"].get(what).is_some(), "{}: {what}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_template_can_be_read() {
+    for (path, _) in files("templates/console", ".html") {
+        let path = path.to_string_lossy().into_owned();
+        let (_, name) = path.split_once("templates/console/").unwrap();
+        render::check(name).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn names_are_found_where_they_stand() {
+    assert_eq!(names_in(" t.people.title|fill(n=count.t.x) "), ["people.title"]);
+    assert_eq!(names_in(" 't.no' if t.frame.theme[x] else t.a.b "), ["frame.theme", "a.b"]);
+    assert_eq!(expressions("a {{ b }} c {% d %}"), [" b ", " d "]);
+    assert_eq!(quoted(r#"a("b", "c\"d")"#), ["b", "c\\\"d"]);
+}
