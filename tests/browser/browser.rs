@@ -164,11 +164,6 @@ impl Browser {
         self.client.perform_actions(pressed).await.unwrap_or_else(|error| panic!("pressing a key: {error}"));
     }
 
-    /// The elements that a selector finds.
-    pub async fn all(&self, css: &str) -> Vec<Element> {
-        self.client.find_all(Locator::Css(css)).await.unwrap_or_else(|error| panic!("{css}: {error}"))
-    }
-
     /// Runs a script in the page, whatever its policy; answers what it returns.
     pub async fn script(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.try_script(script, arguments).await.unwrap_or_else(|error| panic!("{script}: {error}"))
