@@ -59,32 +59,37 @@ impl RealSender {
     /// A message, when there is no such destination.
     pub async fn test(&self, key: &str, sample: Sample, dry_run: bool) -> Result<Trial, String> {
         let destination = self.destination(key).ok_or_else(|| format!("there is no destination `{key}`"))?;
+        Ok(self.test_of(&destination, sample, dry_run).await)
+    }
+
+    /// The same for a destination that may not be defined yet.
+    pub async fn test_of(&self, destination: &Destination, sample: Sample, dry_run: bool) -> Trial {
         if let Some(account) = destination.kind.twilio() {
-            return Ok(self.test_account(&destination, account, dry_run).await);
+            return self.test_account(destination, account, dry_run).await;
         }
         let nothing = Trial { sent: false, reason: None, attempt: None, requests: Vec::new() };
-        let call = match routed(&destination, &sample) {
+        let call = match routed(destination, &sample) {
             Ok(call) => call,
-            Err(why) => return Ok(Trial { reason: Some(why.in_words().to_owned()), ..nothing }),
+            Err(why) => return Trial { reason: Some(why.in_words().to_owned()), ..nothing },
         };
         let now = self.network.clock.now();
-        let delivery = delivery(key, Sample { call, ..sample }, now);
-        let wanted = destinations::requests(&self.network, &destination, &delivery, now).await;
+        let delivery = delivery(&destination.key, Sample { call, ..sample }, now);
+        let wanted = destinations::requests(&self.network, destination, &delivery, now).await;
         let (mapped, problem) = match wanted {
             Ok(requests) => (requests, None),
             Err(problem) => (Vec::new(), Some(problem)),
         };
-        let secrets = Secrets::of(&destination);
+        let secrets = Secrets::of(destination);
         let show = |requests: &[Request]| -> Vec<ShownRequest> {
-            requests.iter().map(|request| shown(request, &destination, &secrets)).collect()
+            requests.iter().map(|request| shown(request, destination, &secrets)).collect()
         };
         if dry_run {
             let reason = problem.unwrap_or_else(|| "only mapped: this was a dry run".to_owned());
-            return Ok(Trial { reason: Some(reason), requests: show(&mapped), ..nothing });
+            return Trial { reason: Some(reason), requests: show(&mapped), ..nothing };
         }
         let network = self.network.watched();
-        let sent = destinations::send(&network, &destination, std::slice::from_ref(&delivery)).await;
-        let Some(sent) = sent.into_iter().next() else { return Ok(nothing) };
+        let sent = destinations::send(&network, destination, std::slice::from_ref(&delivery)).await;
+        let Some(sent) = sent.into_iter().next() else { return nothing };
         let mut made = network.made();
         let left = made.iter().any(|made| made.left);
         if destination.kind.action().is_some() {
@@ -98,7 +103,7 @@ impl RealSender {
         };
         let reason =
             if left { None } else { sent.attempt.as_ref().and_then(|attempt| attempt.error.clone()) };
-        Ok(Trial { sent: left, reason, attempt: sent.attempt, requests })
+        Trial { sent: left, reason, attempt: sent.attempt, requests }
     }
 }
 

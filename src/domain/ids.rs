@@ -114,6 +114,11 @@ impl IdSource {
         id
     }
 
+    /// A write key of a source.
+    pub fn write_key(&mut self) -> String {
+        self.secret("wk_", WRITE_KEY_BYTES)
+    }
+
     /// `prefix` and `bytes` random bytes in lower-case hex, for secrets such as write keys and tokens.
     pub fn secret(&mut self, prefix: &str, bytes: usize) -> String {
         let mut raw = vec![0; bytes];
@@ -121,6 +126,9 @@ impl IdSource {
         format!("{prefix}{}", hex::encode(raw))
     }
 }
+
+/// Bytes of a write key that is made.
+const WRITE_KEY_BYTES: usize = 16;
 
 /// Crockford's base 32, lower-case: no `i`, `l`, `o`, `u`.
 const BASE32: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";

@@ -85,6 +85,8 @@ pub const MAX_DEFINITION_KEY: usize = 64;
 pub const MIN_WRITE_KEY: usize = 8;
 /// Longest write key, in characters.
 pub const MAX_WRITE_KEY: usize = 128;
+/// How long a source's write key may still be used after another has taken its place.
+pub const WRITE_KEY_CHANGE_OVER: Span = Span::from_days(7);
 /// Most Twilio auth tokens of one source.
 pub const MAX_AUTH_TOKENS: usize = 10;
 /// Most extra fields that one source names to be kept.

@@ -217,6 +217,7 @@ pub fn source(key: &str) -> Definition {
         key: key.into(),
         kind: SourceKind::Studio,
         write_key: format!("write-{key}"),
+        previous_write_key: None,
         twilio_auth_tokens: Vec::new(),
         properties: None,
         created_at: at(5),

@@ -45,6 +45,7 @@ fn definitions(n: u64) -> Vec<Definition> {
         key: "web".to_owned(),
         kind: SourceKind::Http,
         write_key: secret("write-key", n),
+        previous_write_key: None,
         twilio_auth_tokens: vec![secret("auth-token", n)],
         properties: None,
         created_at: at(1),

@@ -32,7 +32,7 @@ pub use flow::{
 };
 pub use problem::Problem;
 pub use secrets::REDACTED;
-pub use source::{Source, SourceKind};
+pub use source::{PreviousWriteKey, Source, SourceKind};
 pub use team::{Shift, Summary, Team, WeekHours};
 
 /// The kinds of definitions.
@@ -314,13 +314,12 @@ impl Definitions {
         self.audiences.get(key).or_else(|| self.traits.get(key))
     }
 
-    /// The source with that write key.
-    pub fn source_by_write_key(&self, write_key: &str) -> Option<&Arc<Source>> {
+    /// The source that may be posted to with that write key at that time.
+    pub fn source_by_write_key(&self, write_key: &str, now: Timestamp) -> Option<&Arc<Source>> {
         // Every key is compared, in constant time each, so that timing tells nothing about them.
-        use subtle::ConstantTimeEq;
         let mut found = None;
         for source in self.sources.values() {
-            if bool::from(source.write_key.as_bytes().ct_eq(write_key.as_bytes())) {
+            if source.is_opened_by(write_key, now) {
                 found = Some(source);
             }
         }

@@ -17,19 +17,21 @@ pub use destination::destination;
 pub use flow::flow;
 pub use team::team;
 
-/// What is shown of a computation beside its definition.
+/// What is shown beside a definition.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
     /// How many are in, where it is an audience.
     pub size: u64,
     /// How far its computing has come, where it is computing.
     pub progress: Option<Value>,
+    /// Whether a source's write keys are shown, which let whoever has them post.
+    pub write_keys: bool,
 }
 
-/// A definition of any kind; `shown` is looked at where it is a computation.
+/// A definition of any kind, and what `shown` says of it.
 pub fn definition(definition: &Definition, shown: &Shown) -> Value {
     match definition {
-        Definition::Source(it) => source(it),
+        Definition::Source(it) => source(it, shown.write_keys),
         Definition::Team(it) => team(it),
         Definition::Flow(it) => flow(it),
         Definition::Destination(it) => destination(it),
@@ -37,12 +39,17 @@ pub fn definition(definition: &Definition, shown: &Shown) -> Value {
     }
 }
 
-/// A source. Its write key is shown: it is what has to be typed into Studio.
-pub fn source(source: &Source) -> Value {
+/// A source. Its write key, which is what has to be typed into Studio, is only told apart from others where it is not shown.
+pub fn source(source: &Source, shows_keys: bool) -> Value {
+    let write_key = |key: &str| if shows_keys { key.to_owned() } else { marked(key) };
     let mut shown = Map::new();
     shown.insert("key".into(), source.key.as_str().into());
     shown.insert("kind".into(), source.kind.as_str().into());
-    shown.insert("write_key".into(), source.write_key.as_str().into());
+    shown.insert("write_key".into(), write_key(&source.write_key).into());
+    if let Some(previous) = &source.previous_write_key {
+        shown.insert("previous_write_key".into(), write_key(&previous.write_key).into());
+        shown.insert("previous_write_key_until".into(), previous.until.to_rfc3339().into());
+    }
     if !source.twilio_auth_tokens.is_empty() {
         let tokens = source.twilio_auth_tokens.iter().map(|token| Value::from(marked(token)));
         shown.insert("twilio_auth_tokens".into(), tokens.collect());

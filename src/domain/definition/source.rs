@@ -1,7 +1,9 @@
 //! Sources: where events come from.
 
 use serde::{Deserialize, Serialize};
+use subtle::{Choice, ConstantTimeEq};
 
+use crate::domain::limits::WRITE_KEY_CHANGE_OVER;
 use crate::domain::time::Timestamp;
 
 /// What kind of posts a source takes.
@@ -36,6 +38,9 @@ pub struct Source {
     pub kind: SourceKind,
     /// Who has it may post. At least 8 characters, unique over all sources.
     pub write_key: String,
+    /// The one before, while senders go over to the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_write_key: Option<PreviousWriteKey>,
     /// Twilio auth tokens; where there is one, `X-Twilio-Signature` is required and checked against each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub twilio_auth_tokens: Vec<String>,
@@ -46,4 +51,46 @@ pub struct Source {
     pub created_at: Timestamp,
     /// When its definition changed last.
     pub updated_at: Timestamp,
+}
+
+/// A write key that another has taken the place of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousWriteKey {
+    /// The key.
+    pub write_key: String,
+    /// From then on nobody may post with it.
+    pub until: Timestamp,
+}
+
+impl Source {
+    /// The previous write key, as long as it may be used.
+    pub fn valid_previous(&self, now: Timestamp) -> Option<&PreviousWriteKey> {
+        self.previous_write_key.as_ref().filter(|previous| now < previous.until)
+    }
+
+    /// Whether whoever has that key may post. It is compared in constant time, so that timing tells nothing about it.
+    pub(super) fn is_opened_by(&self, write_key: &str, now: Timestamp) -> bool {
+        let same = |known: &str| known.as_bytes().ct_eq(write_key.as_bytes());
+        let previous = self.valid_previous(now).map_or(Choice::from(0), |previous| same(&previous.write_key));
+        bool::from(same(&self.write_key) | previous)
+    }
+
+    /// The write keys that it knows: its own, and the previous one even where that has ended.
+    pub fn write_keys(&self) -> impl Iterator<Item = &str> {
+        let previous = self.previous_write_key.iter().map(|previous| previous.write_key.as_str());
+        [self.write_key.as_str()].into_iter().chain(previous)
+    }
+
+    /// The source with `write_key` in place of the one it has, which may be used for [`WRITE_KEY_CHANGE_OVER`] from `now`.
+    pub fn rotated(&self, write_key: String, now: Timestamp) -> Self {
+        let until = now.plus(WRITE_KEY_CHANGE_OVER);
+        let previous = PreviousWriteKey { write_key: self.write_key.clone(), until };
+        Self { write_key, previous_write_key: Some(previous), ..self.clone() }
+    }
+
+    /// The source without the previous key, from `now` on.
+    pub fn without_previous(&self, now: Timestamp) -> Self {
+        let ended = |it: &PreviousWriteKey| PreviousWriteKey { until: it.until.min(now), ..it.clone() };
+        Self { previous_write_key: self.previous_write_key.as_ref().map(ended), ..self.clone() }
+    }
 }

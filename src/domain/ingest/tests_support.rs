@@ -16,6 +16,7 @@ pub(super) fn source() -> Source {
         key: "web".to_owned(),
         kind: SourceKind::Http,
         write_key: "wk_web_1".to_owned(),
+        previous_write_key: None,
         twilio_auth_tokens: Vec::new(),
         properties: None,
         created_at: at,

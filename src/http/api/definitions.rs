@@ -26,22 +26,24 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
     for kind in Kind::ALL {
         let (all, single) = paths(kind);
         let scope = scope(kind);
-        let list_all = move |state: web::Data<ApiState>, _: NoParams| async move { list(&state, kind).await };
-        let get = move |state: web::Data<ApiState>, key: web::Path<String>, _: NoParams| async move {
-            get(&state.engine, kind, &key).await
+        let list_all = move |state: web::Data<ApiState>, caller: Caller, _: NoParams| async move {
+            list(&state, &caller, kind).await
+        };
+        let get = move |state: web::Data<ApiState>, caller: Caller, key: web::Path<String>, _: NoParams| async move {
+            get(&state.engine, &caller, kind, &key).await
         };
         let put = move |state: web::Data<ApiState>,
                         caller: Caller,
                         key: web::Path<String>,
                         request: HttpRequest,
                         body: Body| async move {
-            put(&state.engine.acting(caller.by()), kind, &key, &request, &body).await
+            put(&state.engine, &caller, (kind, &key), &request, &body).await
         };
         let delete = move |state: web::Data<ApiState>,
                            caller: Caller,
                            key: web::Path<String>,
                            request: HttpRequest| async move {
-            delete(&state.engine.acting(caller.by()), kind, &key, &request).await
+            delete(&state.engine, &caller, (kind, &key), &request).await
         };
         let mut collection = Endpoint::at(all).get(list_all);
         if matches!(kind, Kind::Audience | Kind::Trait) {
@@ -50,7 +52,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
                                caller: Caller,
                                request: HttpRequest,
                                body: Body| async move {
-                create(&state.engine.acting(caller.by()), kind, &request, &body).await
+                create(&state.engine, &caller, kind, &request, &body).await
             };
             collection = collection.post(scope, create);
         }
@@ -79,11 +81,14 @@ fn paths(kind: Kind) -> (&'static str, &'static str) {
     }
 }
 
-async fn list(state: &ApiState, kind: Kind) -> Answer {
+async fn list(state: &ApiState, caller: &Caller, kind: Kind) -> Answer {
     let engine = &state.engine;
     let (definitions, counts) = (engine.definitions(), counts(engine, kind).await?);
     let rows: Vec<Value> = match kind {
-        Kind::Source => definitions.sources.values().map(|source| render::source(source)).collect(),
+        Kind::Source => {
+            let shows_keys = caller.may(Scope::Define);
+            definitions.sources.values().map(|source| render::source(source, shows_keys)).collect()
+        }
         Kind::Team => definitions.teams.values().map(|team| render::team(team)).collect(),
         Kind::Flow => {
             let unknown = engine.unknown_flows().await?;
@@ -107,35 +112,46 @@ async fn list(state: &ApiState, kind: Kind) -> Answer {
     Ok(HttpResponse::Ok().json(json!({ plural(kind): rows })))
 }
 
-async fn get(engine: &Engine, kind: Kind, key: &str) -> Answer {
-    Ok(HttpResponse::Ok().json(show(engine, kind, key).await?))
+async fn get(engine: &Engine, caller: &Caller, kind: Kind, key: &str) -> Answer {
+    Ok(HttpResponse::Ok().json(show(engine, caller, kind, key).await?))
 }
 
-async fn put(engine: &Engine, kind: Kind, key: &str, request: &HttpRequest, body: &Body) -> Answer {
+async fn put(
+    engine: &Engine,
+    caller: &Caller,
+    (kind, key): (Kind, &str),
+    request: &HttpRequest,
+    body: &Body,
+) -> Answer {
     let params = Params::read(request, &["literal"])?;
     let wanted = read_one(kind, Some(key), &written(body, &params)?)?;
-    let report = apply_one(engine, wanted).await?;
-    let shown = show(engine, kind, key).await?;
+    let report = apply_one(&engine.acting(caller.by()), wanted).await?;
+    let shown = show(engine, caller, kind, key).await?;
     let mut answer = if report.created.is_empty() { HttpResponse::Ok() } else { HttpResponse::Created() };
     Ok(answer.json(shown))
 }
 
-async fn delete(engine: &Engine, kind: Kind, key: &str, request: &HttpRequest) -> Answer {
+async fn delete(
+    engine: &Engine,
+    caller: &Caller,
+    (kind, key): (Kind, &str),
+    request: &HttpRequest,
+) -> Answer {
     // Only an audience has members to be told that they are out.
     let known: &[&str] = if kind == Kind::Audience { &["exit"] } else { &[] };
     let params = Params::read(request, known)?;
     let exit = kind == Kind::Audience && params.flag("exit")?;
-    engine.remove(kind, key, exit).await?;
+    engine.acting(caller.by()).remove(kind, key, exit).await?;
     if !exit {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Ok(match show(engine, kind, key).await {
+    Ok(match show(engine, caller, kind, key).await {
         Ok(leaving) => HttpResponse::Accepted().json(leaving),
         Err(_) => HttpResponse::NoContent().finish(),
     })
 }
 
-async fn create(engine: &Engine, kind: Kind, request: &HttpRequest, body: &Body) -> Answer {
+async fn create(engine: &Engine, caller: &Caller, kind: Kind, request: &HttpRequest, body: &Body) -> Answer {
     let params = Params::read(request, &["literal"])?;
     let wanted = read_one(kind, None, &written(body, &params)?)?;
     let key = wanted.key().to_owned();
@@ -146,8 +162,8 @@ async fn create(engine: &Engine, kind: Kind, request: &HttpRequest, body: &Body)
             format!("there is {} {what} `{key}` already; PUT /api/{plural}/{key} changes it", article(what));
         return Err(ApiProblem::new(Code::Conflict, detail));
     }
-    apply_one(engine, wanted).await?;
-    let shown = show(engine, kind, &key).await?;
+    apply_one(&engine.acting(caller.by()), wanted).await?;
+    let shown = show(engine, caller, kind, &key).await?;
     Ok(HttpResponse::Created().insert_header(("Location", format!("/api/{plural}/{key}"))).json(shown))
 }
 
@@ -210,7 +226,7 @@ pub(in crate::http) fn read_one(
 }
 
 /// One definition as it is in force, or that there is none.
-async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProblem> {
+async fn show(engine: &Engine, caller: &Caller, kind: Kind, key: &str) -> Result<Value, ApiProblem> {
     let definitions = engine.definitions();
     if let Some(found) = definitions.get(kind, key) {
         let counts = counts(engine, kind).await?;
@@ -221,6 +237,7 @@ async fn show(engine: &Engine, kind: Kind, key: &str) -> Result<Value, ApiProble
             return with_desk(engine, team).await;
         }
         let shown = found.computation().map(|it| beside(engine, it, &counts)).unwrap_or_default();
+        let shown = Shown { write_keys: caller.may(Scope::Define), ..shown };
         return Ok(render::definition(&found, &shown));
     }
     if kind == Kind::Flow && engine.unknown_flows().await?.iter().any(|name| name == key) {
@@ -266,7 +283,7 @@ pub(in crate::http) fn beside(engine: &Engine, computation: &Computation, counts
             "startedAt": it.started_at,
         })
     });
-    Shown { size, progress }
+    Shown { size, progress, ..Shown::default() }
 }
 
 /// Only audiences and destinations show counts.

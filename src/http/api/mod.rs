@@ -31,6 +31,7 @@ pub(in crate::http) mod test_send;
 mod tokens;
 pub(in crate::http) mod traits;
 mod users;
+pub(in crate::http) mod write_keys;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ fn endpoints() -> Vec<Endpoint> {
     all.extend(audiences::endpoints());
     all.extend(traits::endpoints());
     all.extend(definitions::endpoints());
+    all.extend(write_keys::endpoints());
     all.extend(destinations::endpoints());
     all.extend(presets::endpoints());
     all.extend(test_send::endpoints());

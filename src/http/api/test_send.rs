@@ -12,6 +12,7 @@ use super::params::Params;
 use super::state::ApiState;
 use crate::clock;
 use crate::delivery::sample::{self, Sample};
+use crate::delivery::sender::RealSender;
 use crate::delivery::trial::{self, Trial};
 use crate::domain::definition::{Destination, Source, SourceKind};
 use crate::domain::delivery::EMAIL;
@@ -62,6 +63,25 @@ pub(in crate::http) async fn try_out(
     try_wanted(state, key, &wanted, dry_run).await
 }
 
+/// What `destination` would send of `wanted` (its `type` or `event`), whether or not it is defined; nothing is sent.
+///
+/// # Errors
+/// There is no such sample, or nothing is sent just now.
+pub(in crate::http) async fn map_out(
+    state: &ApiState,
+    destination: &Destination,
+    wanted: Map<String, Value>,
+) -> Result<Value, ApiProblem> {
+    let wanted = Members::read(Value::Object(wanted), &WAYS)?;
+    let sample = sample(&state.engine, destination, &wanted).await?;
+    Ok(shown(&tester(state)?.test_of(destination, sample, true).await))
+}
+
+fn tester(state: &ApiState) -> Result<Arc<RealSender>, ApiProblem> {
+    let tester = state.tester.as_ref().map(Arc::clone);
+    tester.ok_or_else(|| ApiProblem::new(Code::Unavailable, "this server sends nothing just now"))
+}
+
 async fn try_wanted(
     state: &ApiState,
     key: &str,
@@ -71,10 +91,7 @@ async fn try_wanted(
     let definitions = state.engine.definitions();
     let destination = definitions.destinations.get(key).ok_or_else(|| unknown(key))?;
     let sample = sample(&state.engine, destination, wanted).await?;
-    let tester = state.tester.as_ref().map(Arc::clone);
-    let tester =
-        tester.ok_or_else(|| ApiProblem::new(Code::Unavailable, "this server sends nothing just now"))?;
-    let trial = tester.test(key, sample, dry_run).await;
+    let trial = tester(state)?.test(key, sample, dry_run).await;
     let trial = trial.map_err(|refusal| ApiProblem::new(Code::Conflict, refusal))?;
     Ok(shown(&trial))
 }
@@ -157,6 +174,7 @@ fn given_event(event: &Value, ids: &mut IdSource, now: Timestamp) -> Result<Samp
         key: "test".to_owned(),
         kind: SourceKind::Http,
         write_key: String::new(),
+        previous_write_key: None,
         twilio_auth_tokens: Vec::new(),
         properties: None,
         created_at: now,

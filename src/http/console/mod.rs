@@ -8,6 +8,7 @@ mod audiences;
 mod back;
 mod chart;
 mod deliveries;
+mod destination_edit;
 mod destinations;
 mod flows;
 mod form;
@@ -18,6 +19,8 @@ mod overview;
 mod page;
 mod people;
 mod render;
+mod settings;
+mod sources;
 mod texts;
 mod users;
 mod visit;
@@ -50,7 +53,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(people::routes)
         .configure(users::routes)
         .configure(deliveries::routes)
+        .configure(destination_edit::routes)
         .configure(destinations::routes)
+        .configure(sources::routes)
         .configure(audiences::routes)
         .default_service(web::to(no_such_page));
     config.service(people::first_admin()).service(pages);

@@ -74,8 +74,9 @@ impl<'a> Incoming<'a> {
         };
         let definitions = self.engine.definitions();
         let wrong = |message: &str| IngestError::at(Code::InvalidWriteKey, "writeKey", message);
-        let source =
-            definitions.source_by_write_key(key).ok_or_else(|| wrong("no source has this write key"))?;
+        let source = definitions
+            .source_by_write_key(key, self.now)
+            .ok_or_else(|| wrong("no source has this write key"))?;
         if source.kind == kind {
             return Ok(Arc::clone(source));
         }
@@ -175,7 +176,9 @@ impl<'b> Body<'b> {
 
 /// What is shown of a post, without what lets others post: whoever may read is not to have it.
 pub(super) fn without_key(text: String, source: &Source) -> String {
-    if text.contains(&source.write_key) { text.replace(&source.write_key, "[write key]") } else { text }
+    source
+        .write_keys()
+        .fold(text, |text, key| if text.contains(key) { text.replace(key, "[write key]") } else { text })
 }
 
 #[cfg(test)]
@@ -189,6 +192,7 @@ mod tests {
             key: "web".to_owned(),
             kind: SourceKind::Http,
             write_key: "wk_12345678".to_owned(),
+            previous_write_key: None,
             twilio_auth_tokens: Vec::new(),
             properties: None,
             created_at: at,

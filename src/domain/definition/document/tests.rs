@@ -142,6 +142,29 @@ fn every_problem_is_reported_with_its_field() {
 }
 
 #[test]
+fn a_previous_write_key_has_an_end() {
+    let source = |more: Value| {
+        let mut source = json!({"key": "web", "kind": "http", "write_key": "wk_second"});
+        source.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({ "source": [source] })
+    };
+    let (key, until) = ("previous_write_key", "previous_write_key_until");
+    for (more, field) in [
+        (json!({ key: "wk_first1" }), key),
+        (json!({ until: "2026-11-29T09:00:00Z" }), until),
+        (json!({ key: "wk_second", until: "2026-11-29T09:00:00Z" }), key),
+        (json!({ key: "wk_first1", until: "next week" }), until),
+        (json!({ key: "short", until: "2026-11-29T09:00:00Z" }), key),
+    ] {
+        let found = problems(source(more.clone()));
+        let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
+        assert_eq!(fields, [format!("source[0].{field}")], "{more}");
+    }
+    let whole = source(json!({ key: "wk_first1", until: "2026-11-29T09:00:00Z" }));
+    assert!(document::read(&whole).is_ok());
+}
+
+#[test]
 fn keys_are_unique_within_their_kind() {
     let source = json!({"key": "a", "kind": "http"});
     let query = "event('A').count() >= 1";

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::Settled;
 use super::people::{There, naming};
 use crate::domain::definition::document::{did_you_mean, twice};
-use crate::domain::definition::{Class, Definition, Definitions, Kind, Problem};
+use crate::domain::definition::{Class, Definition, Definitions, Kind, Problem, Source};
 use crate::domain::limits::MAX_DEFINITIONS;
+use crate::domain::time::Timestamp;
 
 /// Keys that are wanted twice.
 pub(super) fn keys(wanted: &[Definition]) -> Vec<Problem> {
@@ -20,22 +21,10 @@ pub(super) fn references(
     settled: &[Settled],
     deletes: &[(Kind, String)],
 ) -> Vec<Problem> {
-    let mut owners: HashMap<&str, Vec<&str>> = HashMap::new();
-    for source in after.sources.values() {
-        owners.entry(&source.write_key).or_default().push(&source.key);
-    }
     let mut problems = Vec::new();
     for (at, definition, _) in settled {
         match definition {
-            Definition::Source(source) => {
-                let owners = owners.get(source.write_key.as_str()).map_or(&[][..], Vec::as_slice);
-                if let Some(other) = owners.iter().find(|owner| **owner != source.key) {
-                    problems.push(Problem::new(
-                        format!("{at}.write_key"),
-                        format!("is the write key of source `{other}` too"),
-                    ));
-                }
-            }
+            Definition::Source(_) => {}
             Definition::Audience(computation) | Definition::Trait(computation) => {
                 let twin = match computation.class {
                     Class::Audience => after.traits.get(&computation.key).map(|_| "computed trait"),
@@ -67,6 +56,32 @@ pub(super) fn references(
             }
             Definition::Team(team) => problems.extend(There { after, deletes }.team(at, team)),
             Definition::Flow(flow) => problems.extend(There { after, deletes }.flow(at, flow)),
+        }
+    }
+    problems
+}
+
+/// Write keys that may be used `now` and would open two sources.
+pub(super) fn write_keys(after: &Definitions, settled: &[Settled], now: Timestamp) -> Vec<Problem> {
+    let keys = |source: &'_ Source| {
+        let previous = source.valid_previous(now).map(|it| ("previous_write_key", it.write_key.clone()));
+        [("write_key", source.write_key.clone())].into_iter().chain(previous)
+    };
+    let mut owners: HashMap<String, Vec<&str>> = HashMap::new();
+    for source in after.sources.values() {
+        for (_, key) in keys(source) {
+            owners.entry(key).or_default().push(&source.key);
+        }
+    }
+    let mut problems = Vec::new();
+    for (at, definition, _) in settled {
+        let Definition::Source(source) = definition else { continue };
+        for (field, key) in keys(source) {
+            let owners = owners.get(&key).map_or(&[][..], Vec::as_slice);
+            if let Some(other) = owners.iter().find(|owner| **owner != source.key) {
+                let message = format!("is the write key of source `{other}` too");
+                problems.push(Problem::new(format!("{at}.{field}"), message));
+            }
         }
     }
     problems

@@ -231,6 +231,69 @@ fn write_keys_are_unique_over_all_sources() {
     assert_eq!(plan.changed.len(), 2);
 }
 
+/// The one source after `wanted` was applied to what exists.
+fn source_after(existing: &Definitions, wanted: Value, now: Timestamp) -> (Definitions, Source) {
+    let plan = plan(existing, read(json!({"source": [wanted]})), false, now, &mut ids()).unwrap();
+    let after = carried_out(existing, &plan);
+    let source = (*after.sources["web"]).clone();
+    (after, source)
+}
+
+#[test]
+fn two_write_keys_work_during_the_change_over() {
+    let existing = applied(json!({"source": [{"key": "web", "kind": "http", "write_key": "wk_first1"}]}));
+    let day = 24 * 3600;
+    let rotated = existing.sources["web"].rotated("wk_second".to_owned(), now());
+    let wanted = vec![Definition::Source(rotated)];
+    let existing = carried_out(&existing, &plan(&existing, wanted, false, now(), &mut ids()).unwrap());
+    let opens = |definitions: &Definitions, key: &str, at| definitions.source_by_write_key(key, at).is_some();
+    let last = Timestamp::from_millis(later(7 * day).millis() - 1);
+    for (key, at, is_open) in [
+        ("wk_first1", now(), true),
+        ("wk_second", now(), true),
+        ("wk_first1", last, true),
+        ("wk_first1", later(7 * day), false),
+        ("wk_second", later(7 * day), true),
+        ("wk_third1", now(), false),
+    ] {
+        assert_eq!(opens(&existing, key, at), is_open, "{key} {at:?}");
+    }
+    // What says nothing of it leaves it alone; another key ends both.
+    let (same, source) = source_after(&existing, json!({"key": "web", "kind": "http"}), later(60));
+    assert!(source.valid_previous(later(60)).is_some() && opens(&same, "wk_first1", later(60)));
+    let third = json!({"key": "web", "kind": "http", "write_key": "wk_third1"});
+    let (other, source) = source_after(&existing, third, later(60));
+    assert_eq!(source.previous_write_key, None);
+    assert!(opens(&other, "wk_third1", later(60)) && !opens(&other, "wk_second", later(60)));
+    // To end it is to say that it ended.
+    let ended = vec![Definition::Source(existing.sources["web"].without_previous(later(60)))];
+    let ended = carried_out(&existing, &plan(&existing, ended, false, later(60), &mut ids()).unwrap());
+    assert!(!opens(&ended, "wk_first1", later(60)) && opens(&ended, "wk_second", later(60)));
+    assert_eq!(ended.sources["web"].previous_write_key, None);
+    // A key that still works is nobody else's.
+    let thief = json!({"source": [{"key": "thief", "kind": "http", "write_key": "wk_first1"}]});
+    let problems = plan(&existing, read(thief.clone()), false, later(60), &mut ids()).unwrap_err();
+    assert_eq!(problems, [Problem::new("source[0].write_key", "is the write key of source `web` too")]);
+    assert!(plan(&existing, read(thief), false, later(7 * day), &mut ids()).is_ok());
+}
+
+#[test]
+fn write_keys_that_are_not_shown_are_kept() {
+    let until = "1970-01-08T00:00:00Z";
+    let existing = applied(json!({"source": [
+        {"key": "web", "kind": "http", "write_key": "wk_second", "previous_write_key": "wk_first1",
+         "previous_write_key_until": until},
+    ]}));
+    let shown = render::source(&existing.sources["web"], false);
+    assert!(!shown.to_string().contains("wk_"), "{shown}");
+    let back = document::read_one(Kind::Source, Some("web"), &shown).unwrap();
+    let back = plan(&existing, vec![back], false, now(), &mut ids()).unwrap();
+    assert_eq!(back.unchanged, ["source web"]);
+    let other = json!({"source": [{"key": "web", "kind": "http", "write_key": "********00000000"}]});
+    let problems = plan(&existing, read(other), false, now(), &mut ids()).unwrap_err();
+    assert_eq!(problems[0].field, "source[0].write_key");
+}
+
 #[test]
 fn keys_wanted_twice_are_refused() {
     let one = read(json!({"flow": [{"name": "f"}]}));
@@ -245,7 +308,8 @@ fn what_is_shown_can_be_put_back() {
     for kind in Kind::ALL {
         for key in existing.keys(kind) {
             let definition = existing.get(kind, key).unwrap();
-            let shown = render::definition(&definition, &render::Shown { size: 7, progress: None });
+            let shown =
+                render::definition(&definition, &render::Shown { size: 7, progress: None, write_keys: true });
             for secret in ["s3cret", "t0ken", "Bearer"] {
                 assert!(!shown.to_string().contains(secret), "{shown}");
             }

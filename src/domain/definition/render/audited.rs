@@ -16,9 +16,6 @@ pub fn audited(of: &Definition) -> Value {
     let mut shown = definition(of, &Shown::default());
     if let Some(members) = shown.as_object_mut() {
         members.retain(|key, _| !NOT_SAID.contains(&key.as_str()));
-        if let Some(Value::String(key)) = members.get_mut("write_key") {
-            *key = marked(key);
-        }
     }
     if matches!(of, Definition::Source(_) | Definition::Destination(_)) {
         mask_addresses(&mut shown);

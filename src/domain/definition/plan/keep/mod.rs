@@ -1,14 +1,12 @@
 //! What a wanted definition takes over from the one that exists.
 
 mod destination;
+mod source;
 
 use crate::domain::definition::secrets::{marked, stands_for_one};
-use crate::domain::definition::{Computation, Definition, Problem, REDACTED, Source, Status};
+use crate::domain::definition::{Computation, Definition, Problem, REDACTED, Status};
 use crate::domain::ids::IdSource;
 use crate::domain::time::Timestamp;
-
-/// Bytes of a write key that is made.
-const WRITE_KEY_BYTES: usize = 16;
 
 /// `wanted` with what it leaves open taken from `before`, or made; equal to `before` when nothing changes. Beside it,
 /// the secrets that are to be kept where there is none; fields are named as in the one definition.
@@ -21,9 +19,9 @@ pub(super) fn complete(
     let mut problems = Vec::new();
     match (&mut wanted, before) {
         (Definition::Source(source), Some(Definition::Source(before))) => {
-            keep_source(source, Some(before), ids, &mut problems);
+            source::keep(source, Some(before), now, ids, &mut problems);
         }
-        (Definition::Source(source), _) => keep_source(source, None, ids, &mut problems),
+        (Definition::Source(source), _) => source::keep(source, None, now, ids, &mut problems),
         (Definition::Destination(destination), Some(Definition::Destination(before))) => {
             destination::keep(destination, Some(before), &mut problems);
         }
@@ -55,22 +53,6 @@ fn keep_state(computation: &mut Computation, before: &Computation) {
     computation.parts.clone_from(&before.parts);
     computation.announcements.clone_from(&before.announcements);
     computation.form = before.form;
-}
-
-fn keep_source(
-    source: &mut Source,
-    before: Option<&Source>,
-    ids: &mut IdSource,
-    problems: &mut Vec<Problem>,
-) {
-    if source.write_key.is_empty() {
-        source.write_key = match before {
-            Some(before) => before.write_key.clone(),
-            None => ids.secret("wk_", WRITE_KEY_BYTES),
-        };
-    }
-    let kept = before.map_or(&[][..], |before| &before.twilio_auth_tokens);
-    keep_secrets(&mut source.twilio_auth_tokens, kept, "twilio_auth_tokens", problems);
 }
 
 /// Of several secrets each is known by what is shown of it. [`REDACTED`] alone is the one at the same place, which says
