@@ -17,6 +17,9 @@ const SHOWN_ONLY: [&str; 4] = ["key", "kind", "createdAt", "updatedAt"];
 /// What is typed, or wrong, by the names of fields.
 pub(super) type ByField = BTreeMap<String, String>;
 
+/// The sections of `texts.toml` that have the labels and the hints of settings.
+pub(super) type Words = (&'static str, &'static str);
+
 /// What is typed into a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum How {
@@ -56,17 +59,17 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// A setting whose label and hint stand in `texts.toml`, under `fields` and `hints` of that section.
-    pub fn new(section: &str, name: &str, how: How) -> Self {
+    /// A setting in words of `texts.toml`: those two sections have labels and hints, by the names of settings.
+    pub fn new((labels, hints): Words, name: &str, how: How) -> Self {
         let word = name.rsplit_once("].").map_or(name, |(_, last)| last).replace('.', "_");
-        let hint = format!("{section}.hints.{word}");
+        let hint = format!("{hints}.{word}");
         let hint = Some(text(&hint)).filter(|found| *found != hint).unwrap_or_default();
-        Self { name: name.to_owned(), how, label: text(&format!("{section}.fields.{word}")), hint }
+        Self { name: name.to_owned(), how, label: text(&format!("{labels}.{word}")), hint }
     }
 
     /// The field for everything else.
     pub fn more() -> Self {
-        Self::new("definition", MORE, How::Json)
+        Self::new(("definition.fields", "definition.hints"), MORE, How::Json)
     }
 
     /// For templates.
@@ -282,7 +285,7 @@ mod tests {
             ("coalesce", How::Truth),
             (MORE, How::Json),
         ]
-        .map(|(name, how)| Setting::new("definition", name, how))
+        .map(|(name, how)| Setting::new(("definition.fields", "definition.hints"), name, how))
         .into()
     }
 

@@ -161,7 +161,7 @@ fn a_previous_write_key_has_an_end() {
         assert_eq!(fields, [format!("source[0].{field}")], "{more}");
     }
     let whole = source(json!({ key: "wk_first1", until: "2026-11-29T09:00:00Z" }));
-    assert!(document::read(&whole).is_ok());
+    assert!(read(&whole).is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::definition::{Destination, DestinationKind, Status, document, render};
+use crate::domain::definition::{Destination, DestinationKind, Source, Status, document, render};
 
 /// The plan where every address is allowed.
 fn plan(

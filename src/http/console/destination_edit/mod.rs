@@ -11,7 +11,7 @@ use super::form::{Fields, Form};
 use super::page::{Answer, Page, Refusal};
 use super::render::segment;
 use super::see;
-use super::settings::{self, ByField, How, Setting};
+use super::settings::{self, ByField, Setting};
 use super::texts::text;
 use super::visit::Visit;
 use crate::domain::definition::{Definition, Kind, Problem, document, render};
@@ -124,7 +124,7 @@ impl<'a> Edited<'a> {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        let own = self.existing.is_none().then(|| Setting::new("destination_edit", "key", How::Text));
+        let own = self.existing.is_none().then(|| settings_of::key());
         own.into_iter().chain(self.groups.iter().flat_map(|group| group.settings.clone())).collect()
     }
 
@@ -185,7 +185,7 @@ impl<'a> Edited<'a> {
             "kind": self.kind,
             "kind_name": preset.map_or_else(own, |preset| preset.name.clone()),
             "what": preset.map_or_else(what, |preset| preset.description.clone()),
-            "key_field": Setting::new("destination_edit", "key", How::Text).shown(&self.typed, wrong),
+            "key_field": settings_of::key().shown(&self.typed, wrong),
             "groups": groups.collect::<Vec<_>>(),
             "wrong": wrong,
             "preview": preview,

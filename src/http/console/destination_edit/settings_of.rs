@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::super::settings::{How, Setting};
+use super::super::settings::{How, Setting, Words};
 use crate::domain::limits::MAX_URLS;
 use crate::domain::preset::{self, Form};
 
 /// The kinds that are no presets.
 pub(super) const OWN_KINDS: [&str; 3] = ["webhook", "webhook_action", "twilio"];
 
-/// The section of `texts.toml`.
-const TEXTS: &str = "destination_edit";
+/// The labels and hints of settings.
+const WORDS: Words = ("destination_edit.fields", "destination_edit.hints");
 
 /// Settings that stand together, under a heading of `texts.toml`.
 pub(super) struct Group {
@@ -39,8 +39,13 @@ pub(super) fn of(kind: &str, urls: usize) -> Vec<Group> {
     groups
 }
 
+/// The key, which is chosen once.
+pub(super) fn key() -> Setting {
+    setting("key", How::Text)
+}
+
 fn setting(name: &str, how: How) -> Setting {
-    Setting::new(TEXTS, name, how)
+    Setting::new(WORDS, name, how)
 }
 
 fn words(words: &[&str]) -> How {

@@ -8,7 +8,7 @@ use super::super::form::{Fields, Form};
 use super::super::page::{Answer, Page, Refusal};
 use super::super::render::segment;
 use super::super::see;
-use super::super::settings::{self, ByField, How, Setting};
+use super::super::settings::{self, ByField, How, Setting, Words};
 use super::super::texts::text;
 use super::super::visit::Visit;
 use super::{lines, one};
@@ -17,12 +17,15 @@ use crate::domain::people::Scope;
 use crate::http::api::definitions;
 use crate::http::problem::ApiProblem;
 
+/// The labels and hints of settings.
+const WORDS: Words = ("source_edit.fields", "source_edit.hints");
+
 /// The kinds that are offered, the first unless another is chosen.
 const KINDS: [SourceKind; 3] = [SourceKind::Studio, SourceKind::Http, SourceKind::EventStreams];
 
 /// What can be filled in for a source of that kind.
 fn settings(kind: SourceKind) -> Vec<Setting> {
-    let setting = |name, how| Setting::new("source_edit", name, how);
+    let setting = |name, how| Setting::new(WORDS, name, how);
     let mut settings = Vec::new();
     if lines::can_be_signed(kind) {
         settings.push(setting("twilio_auth_tokens", How::Lines));
@@ -101,7 +104,7 @@ async fn save(
         }
         Ok(_) => {}
     }
-    settings.push(Setting::new("source_edit", "key", How::Text));
+    settings.push(Setting::new(WORDS, "key", How::Text));
     let wrong = settings::faults(&settings, &problems);
     let mut typed = typed;
     typed.insert("key".to_owned(), key.unwrap_or_default().to_owned());
@@ -119,7 +122,7 @@ fn form(
 ) -> actix_web::HttpResponse {
     let mut fields = settings(kind);
     if existing.is_none() {
-        fields.insert(0, Setting::new("source_edit", "key", How::Text));
+        fields.insert(0, Setting::new(WORDS, "key", How::Text));
     }
     let fields: Vec<Value> = fields.iter().map(|setting| setting.shown(typed, wrong)).collect();
     let status = if wrong.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
