@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::browser::Browser;
 
-/// The addresses of the console that the page links to, from their paths on; a list of members is no page.
+/// The addresses of the console that the page links to, from their paths on. A list of members is no page, and the preview of a
+/// mail, in which no script runs, is not one of ours.
 const LINKS: &str = "return [...document.querySelectorAll('a[href]')].map(it => new URL(it.href))
-    .filter(it => it.origin === location.origin && it.pathname.startsWith('/console') && !it.pathname.endsWith('.csv'))
+    .filter(it => it.origin === location.origin && it.pathname.startsWith('/console') && !/(\\.csv|\\/preview)$/.test(it.pathname))
     .map(it => it.pathname + it.search)";
 
 /// Goes to every kind of page that links lead to, to as many as `most` of each, and first to those named by hostile posts.
