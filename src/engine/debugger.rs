@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn refusals_have_numbers_that_rise() {
         let debugger = Debugger::default();
-        [5, 5, 3].map(|ms| refuse(&debugger, ms));
+        [5, 5, 3].into_iter().for_each(|ms| refuse(&debugger, ms));
         let numbers: Vec<_> = debugger.rejections(9).iter().map(|kept| kept.number).collect();
         assert_eq!(numbers, [5002, 5001, 5000]);
         assert_eq!(debugger.rejection(5001).unwrap().id(), "rej_5001");

@@ -128,7 +128,9 @@ async fn the_list_shows_what_came() {
     assert!(viewer.page("/console/sources/web").await.contains("none in 30 days"));
     track(&app, "wk_website").await;
     track(&app, "wk_website").await;
-    let refused = app.request("POST", "/studio/wk_studio").form(&[("userID", "u1"), ("stage", "<b>x</b>")]);
+    let refused = app.request("POST", "/studio/wk_studio");
+    let refused = refused.header("content-type", "application/x-www-form-urlencoded");
+    let refused = refused.body("userID=u1&stage=%3Cb%3Ex%3C%2Fb%3E");
     assert_eq!(send(refused).await.status, 403);
     app.rest().await;
     let list = viewer.page("/console/sources").await;

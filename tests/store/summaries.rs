@@ -14,6 +14,7 @@ use stagepost::domain::event::{Call, Event, STUDIO_STEP};
 use stagepost::domain::ids::{Desk, EventId, UserKey};
 use stagepost::domain::limits;
 use stagepost::domain::page::PageRequest;
+use stagepost::domain::profile::Profile;
 use stagepost::domain::time::{Span, Timestamp};
 use stagepost::engine::{Among, ApplyOptions, BackfillPace, Engine, Settings, Surroundings, Writer};
 use stagepost::store::Store;
@@ -241,7 +242,8 @@ async fn desks_are_nobody(world: &mut World) {
     assert_eq!(world.store.counts().await.unwrap().profiles, 3);
     let everybody = PageRequest { limit: 100, cursor: None };
     let look = async move |engine: Engine| {
-        engine.look_through(Among::Everybody, &everybody, |profile| Some(profile.key.to_string())).await
+        let see = |profile: &Profile| Some(profile.key.to_string());
+        engine.look_through(Among::Everybody, &everybody, limits::MAX_SCAN, see).await
     };
     assert_eq!(world.ask(look).await.unwrap().rows, ["u:u1", "u:u2", "u:u3"]);
     let audience = json!({"audience": [{"name": "Quiet", "query": "event('X').count() = 0", "include_anonymous": true}]});

@@ -13,8 +13,11 @@ use crate::domain::people::Scope;
 /// How long a browser remembers the theme.
 const THEME_DAYS: i64 = 365;
 
-/// The sections: name (in `texts.toml`, `nav`), place, and what one has to be allowed to do to see it.
-pub(super) const SECTIONS: [(&str, &[(&str, &str, Scope)]); 4] = [
+/// A link of the navigation: its name (in `texts.toml`, `nav`), its place, and what one has to be allowed to do to see it.
+type Link = (&'static str, &'static str, Scope);
+
+/// The sections, with their names and links.
+pub(super) const SECTIONS: [(&str, &[Link]); 4] = [
     (
         "watch",
         &[

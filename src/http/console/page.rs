@@ -90,14 +90,14 @@ pub(super) struct Refusal {
     title: String,
     text: String,
     /// What the frame says of who asked; `None` while that is not known.
-    frame: Option<Value>,
+    frame: Option<Box<Value>>,
     /// Where to go instead.
     place: Option<String>,
 }
 
 impl Refusal {
     fn new(visit: Option<&Visit>, status: StatusCode, title: String, text: String) -> Self {
-        Self { status, title, text, frame: visit.map(frame::of_visit), place: None }
+        Self { status, title, text, frame: visit.map(|visit| Box::new(frame::of_visit(visit))), place: None }
     }
 
     /// There is no such `what` (a name of `texts.toml`, `things`).
@@ -173,7 +173,8 @@ impl ResponseError for Refusal {
         let template = if self.frame.is_some() { "message.html" } else { "message_alone.html" };
         let mut page =
             Page::new(template, json!({ "title": self.title, "text": self.text })).status(self.status);
-        page.context.insert("page".to_owned(), self.frame.clone().unwrap_or_else(frame::of_nobody));
+        page.context
+            .insert("page".to_owned(), self.frame.as_deref().cloned().unwrap_or_else(frame::of_nobody));
         let mut response = page.answer();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, limits::RETRY_AFTER_SECS.into());

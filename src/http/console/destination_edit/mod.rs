@@ -124,7 +124,7 @@ impl<'a> Edited<'a> {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        let own = self.existing.is_none().then(|| settings_of::key());
+        let own = self.existing.is_none().then(settings_of::key);
         own.into_iter().chain(self.groups.iter().flat_map(|group| group.settings.clone())).collect()
     }
 
