@@ -54,7 +54,7 @@ impl<'a> Browser<'a> {
         self.send_without_csrf(place, &[fields, &[("csrf", csrf.as_str())]].concat()).await
     }
 
-    async fn send_without_csrf(&self, place: &str, fields: &[(&str, &str)]) -> Got {
+    pub async fn send_without_csrf(&self, place: &str, fields: &[(&str, &str)]) -> Got {
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.request(reqwest::Method::POST, place);
         send(request.header("content-type", "application/x-www-form-urlencoded").body(body)).await
