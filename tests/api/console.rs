@@ -14,8 +14,8 @@ pub const PASSWORD: &str = "four words make one";
 
 /// Somebody's browser.
 pub struct Visitor {
-    base: String,
-    client: reqwest::Client,
+    pub base: String,
+    pub client: reqwest::Client,
     /// What is sent as `Cookie`.
     pub cookie: String,
 }

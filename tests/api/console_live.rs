@@ -121,8 +121,7 @@ async fn filters_stand_in_the_address() {
         let page = viewer.page(&app, &format!("/console/live?{query}")).await;
         let rows = page.split("id=\"live-rows\"").nth(1).and_then(|rest| rest.split("</tbody>").next());
         let rows = rows.expect("rows").to_owned();
-        ["Bought", "Seen", "Studio Flow Step", "missing_field"]
-            .map(|name| rows.contains(&format!("<b>{name}")))
+        ["Bought", "Seen", "Studio Flow Step", "no_event"].map(|name| rows.contains(&format!("<b>{name}")))
     };
     assert_eq!(shown("").await, [true, true, true, true]);
     assert_eq!(shown("outcome=accepted").await, [true, true, true, false]);
