@@ -33,6 +33,21 @@ pub fn strace() {
     assert!(there, "strace is missing: {}", reason("strace"));
 }
 
+/// Makes sure that Chromium and its driver can be started.
+pub fn chromium() {
+    for program in ["chromium", "chromedriver"] {
+        let there =
+            Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+        assert!(there, "{program} is missing: {}", reason("chromium"));
+    }
+}
+
+/// The source of axe-core, which looks for what keeps people from using a page.
+pub fn axe() -> String {
+    let path = needed("node", folder().join("node/node_modules/axe-core/axe.min.js"));
+    std::fs::read_to_string(path).expect("axe-core's source")
+}
+
 /// One of the scripts beside the peer tests.
 pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)

@@ -17,6 +17,8 @@ const SECRET_KEY: &str = "the key of the tests that start servers";
 /// A server that can be started, killed and started again over the same data.
 pub struct Server {
     folder: tempfile::TempDir,
+    /// Whether it is given definitions, or begins with those that come with it.
+    is_defined: bool,
     listen: String,
     environment: Vec<(String, String)>,
     wrapper: Vec<String>,
@@ -27,11 +29,19 @@ pub struct Server {
 impl Server {
     /// A server with these definitions, not yet started.
     pub fn new(definitions: &str) -> Self {
+        let mut server = Self::of_newcomer();
+        server.is_defined = true;
+        std::fs::write(server.folder().join("definitions.toml"), definitions).expect("the definitions' file");
+        server
+    }
+
+    /// A server of somebody who has just built it, not yet started.
+    pub fn of_newcomer() -> Self {
         let folder = tempfile::tempdir().expect("a folder for the server");
-        std::fs::write(folder.path().join("definitions.toml"), definitions).expect("the definitions' file");
         let listen = format!("127.0.0.1:{}", free_port());
         let api = Api::new(&format!("http://{listen}"));
-        Self { folder, listen, environment: Vec::new(), wrapper: Vec::new(), child: None, api }
+        let (environment, wrapper) = (Vec::new(), Vec::new());
+        Self { folder, is_defined: false, listen, environment, wrapper, child: None, api }
             .with("STAGEPOST_ADMIN_TOKEN", TOKEN)
             .with("STAGEPOST_ALLOW_PRIVATE_DESTINATIONS", "true")
     }
@@ -77,17 +87,11 @@ impl Server {
             }
         }
         let log = self.log_file();
+        let definitions: &[&str] = if self.is_defined { &["--definitions", "definitions.toml"] } else { &[] };
         command
             .args(&words[1..])
-            .args([
-                "serve",
-                "--definitions",
-                "definitions.toml",
-                "--data-dir",
-                "data",
-                "--listen",
-                &self.listen,
-            ])
+            .args(["serve", "--data-dir", "data", "--listen", &self.listen])
+            .args(definitions)
             .envs(self.environment.iter().cloned())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())

@@ -34,8 +34,7 @@ async fn values(state: web::Data<ApiState>, key: web::Path<String>, request: Htt
     Ok(HttpResponse::Ok().json(listed("values", page.rows, page.cursor)))
 }
 
-/// One who has a value.
-pub(in crate::http) fn render(profile: &Profile, computed: &Computed) -> Value {
+fn render(profile: &Profile, computed: &Computed) -> Value {
     let mut shown = profile_view::who(&profile.key);
     shown.insert("value".into(), computed.value.clone());
     shown.insert("since".into(), json!(computed.since));

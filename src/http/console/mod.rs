@@ -4,7 +4,6 @@
 //! what a form sends is read through [`form::Form`], which lets nobody in who may not do it.
 
 mod assets;
-
 mod audiences;
 mod back;
 mod chart;

@@ -204,7 +204,10 @@ async fn events(visit: Visit, id: web::Path<String>) -> Answer {
     let limit = if cursor.is_none() { limits::RECENT_EVENTS } else { ROWS };
     let page = PageRequest { limit, cursor };
     let found = async {
-        let _turn = visit.state.search_turn().await?;
+        let _turn = match page.cursor {
+            Some(_) => Some(visit.state.search_turn().await?),
+            None => None,
+        };
         visit.engine().events_of(&profile, EventFilter::default(), Order::NewestFirst, &page).await
     };
     let found: Page<_> = found.await.map_err(|error| Refusal::of(&visit, error))?;

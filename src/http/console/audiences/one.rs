@@ -9,7 +9,7 @@ use super::super::form::Form;
 use super::super::page::{Answer, Refusal};
 use super::super::texts::text;
 use super::super::visit::Visit;
-use super::super::{render, see};
+use super::super::{render, see, users};
 use super::{found, list, place, sizes};
 use crate::domain::definition::{Class, Computation, Definition, History, Status};
 use crate::domain::figures::Grain;
@@ -50,8 +50,6 @@ async fn context(visit: &Visit, it: &Arc<Computation>) -> Result<Value, EngineEr
         "destinations": it.destinations, "history": history(it), "include_anonymous": it.include_anonymous,
         "created": it.created_at, "updated": it.updated_at, "used_by": used_by(visit, it),
         "sought": visit.asked("user"), "found": sought(visit, it).await?,
-        // The pages of users are by their ids; accounts have none.
-        "links": it.target == Target::Users,
     });
     match it.class {
         Class::Audience => {
@@ -63,14 +61,20 @@ async fn context(visit: &Visit, it: &Arc<Computation>) -> Result<Value, EngineEr
             context["rows"] = page
                 .rows
                 .iter()
-                .map(|member| json!({ "id": profile_view::name(&member.user), "since": member.since }))
+                .map(|member| {
+                    let mut row = named(&member.user);
+                    row["since"] = json!(member.since);
+                    row
+                })
                 .collect();
         }
         Class::Trait => {
             let _turn = visit.state.search_turn().await?;
             let show = |profile: &Profile, computed: &Computed| {
-                let shown = traits::render(profile, computed);
-                json!({ "id": profile_view::name(&profile.key), "value": shown["value"], "since": shown["since"] })
+                let mut row = named(&profile.key);
+                row["value"] = computed.value.clone();
+                row["since"] = json!(computed.since);
+                row
             };
             let page =
                 traits::holders(visit.engine(), it, &request(visit), limits::MAX_SCAN_SHOWN, show).await?;
@@ -79,6 +83,11 @@ async fn context(visit: &Visit, it: &Arc<Computation>) -> Result<Value, EngineEr
         }
     }
     Ok(context)
+}
+
+/// Who it is, and where his page is.
+pub(super) fn named(key: &UserKey) -> Value {
+    json!({ "id": profile_view::name(key), "href": users::place(key) })
 }
 
 fn request(visit: &Visit) -> PageRequest {
@@ -138,22 +147,26 @@ async fn sought(visit: &Visit, it: &Computation) -> Result<Value, EngineError> {
         (Target::Users, None) => UserKey::user(id),
     };
     let Some(profile) = visit.engine().profile(&key).await? else { return Ok(json!({ "is": "unknown" })) };
-    let id = profile_view::name(&profile.key);
-    Ok(match it.class {
+    let mut shown = named(&profile.key);
+    let (is, since) = match it.class {
         Class::Audience => {
             match profile.memberships.get(&it.key).filter(|known| known.audience_id == it.id) {
-                Some(known) if known.member => json!({ "is": "in", "id": id, "since": known.since }),
-                Some(known) => json!({ "is": "out", "id": id, "since": known.since }),
-                None => json!({ "is": "never", "id": id }),
+                Some(known) if known.member => ("in", Some(known.since)),
+                Some(known) => ("out", Some(known.since)),
+                None => ("never", None),
             }
         }
         Class::Trait => match profile.values.get(&it.key).filter(|known| known.computation_id == it.id) {
             Some(known) if !known.value.is_null() => {
-                json!({ "is": "valued", "id": id, "since": known.since, "value": known.value })
+                shown["value"] = known.value.clone();
+                ("valued", Some(known.since))
             }
-            _ => json!({ "is": "without", "id": id }),
+            _ => ("without", None),
         },
-    })
+    };
+    shown["is"] = is.into();
+    shown["since"] = json!(since);
+    Ok(shown)
 }
 
 /// Enables or disables it.

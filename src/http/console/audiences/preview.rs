@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::super::visit::Visit;
 use super::draft::Draft;
+use super::one::named;
 use crate::domain::query::Query;
 use crate::engine::{Question, Sample};
 use crate::http::api::preview::ask;
-use crate::http::profile_view;
 
 /// What was found, or why nothing was.
 pub(super) async fn found(visit: &Visit, draft: &Draft, query: Query) -> Value {
@@ -27,10 +27,10 @@ fn one(sample: &Sample) -> Value {
     let conditions = sample.conditions.iter().map(|it| finding(&it.condition, &it.value, it.holds));
     let leaves = sample.leaves.iter().filter(|_| sample.conditions.is_empty());
     let leaves = leaves.map(|(leaf, value)| finding(leaf, value, true));
-    json!({
-        "id": profile_view::name(&sample.user), "value": sample.value, "is_user": sample.user.group_id().is_none(),
-        "conditions": conditions.chain(leaves).collect::<Vec<_>>(),
-    })
+    let mut shown = named(&sample.user);
+    shown["value"] = sample.value.clone();
+    shown["conditions"] = conditions.chain(leaves).collect();
+    shown
 }
 
 #[allow(clippy::cast_precision_loss, reason = "what is shown needs no more than 53 bits")]

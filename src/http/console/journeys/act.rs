@@ -10,7 +10,7 @@ use super::super::see;
 use super::super::texts::{filled, text};
 use super::super::visit::Visit;
 use super::one::{self, Remark};
-use super::shown::{Rules, Waiting};
+use super::shown::{Rules, Tab};
 use crate::domain::calendar::instant;
 use crate::domain::journey::Journey;
 use crate::domain::limits;
@@ -56,10 +56,15 @@ fn typed(fields: &Fields) -> Remark {
 }
 
 /// What is to be done, and the name of what is said then; or what is wrong with what was typed.
-fn wanted(visit: &Visit, journey: &Journey, fields: &Fields) -> Result<(Operation, &'static str), Remark> {
+fn wanted(
+    visit: &Visit,
+    journey: &Journey,
+    fields: &Fields,
+) -> Result<(Operation, &'static str), Box<Remark>> {
     if fields.text("note").chars().count() > limits::MAX_REASON {
         let most = limits::MAX_REASON.to_string();
-        return Err(Remark { wrong_note: filled("journey.long_note", &[("n", &most)]), ..typed(fields) });
+        let wrong_note = filled("journey.long_note", &[("n", &most)]);
+        return Err(Box::new(Remark { wrong_note, ..typed(fields) }));
     }
     let rules = Rules::of(visit, &journey.flow);
     let snooze = |until| (Operation::Snooze { until, told_at: None }, "journey_snoozed");
@@ -69,9 +74,8 @@ fn wanted(visit: &Visit, journey: &Journey, fields: &Fields) -> Result<(Operatio
         "snooze_hour" => Ok(snooze(visit.now.plus(Span::from_hours(1)))),
         "snooze_morning" => Ok(snooze(one::morning(visit, &rules))),
         "snooze_until" => {
-            let wrong = |name: &str, values: &[(&str, &str)]| Remark {
-                wrong_until: filled(name, values),
-                ..typed(fields)
+            let wrong = |name: &str, values: &[(&str, &str)]| {
+                Box::new(Remark { wrong_until: filled(name, values), ..typed(fields) })
             };
             let local = NaiveDateTime::parse_from_str(fields.text("until"), "%Y-%m-%dT%H:%M");
             let until = instant(rules.zone(), local.map_err(|_| wrong("journey.no_time", &[]))?);
@@ -81,13 +85,13 @@ fn wanted(visit: &Visit, journey: &Journey, fields: &Fields) -> Result<(Operatio
             }
             Ok(snooze(until))
         }
-        _ => Err(Remark { problem: text("journey.no_act"), ..typed(fields) }),
+        _ => Err(Box::new(Remark { problem: text("journey.no_act"), ..typed(fields) })),
     }
 }
 
 /// Where he came from.
 fn back(fields: &Fields, journey: &Journey, said: &str) -> String {
-    let tab = Waiting::ALL.into_iter().find(|tab| tab.as_str() == fields.text("tab"));
+    let tab = Tab::ALL.into_iter().find(|tab| tab.as_str() == fields.text("tab"));
     match tab {
         Some(tab) => format!("/console/inbox?tab={}&said={said}", tab.as_str()),
         None => format!("/console/journeys/{}?said={said}", journey.id),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::page::{Answer, Refusal};
 use super::super::visit::Visit;
 use super::search::search;
-use super::shown::{self, Rules, Waiting};
+use super::shown::{self, Rules, Tab};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
 use crate::domain::page::Order;
@@ -13,25 +13,25 @@ use crate::engine::EngineError;
 
 pub(super) async fn inbox(visit: Visit) -> Answer {
     let asked = visit.asked("tab").unwrap_or_default();
-    let tab = Waiting::ALL.into_iter().find(|tab| tab.as_str() == asked).unwrap_or(Waiting::Waiting);
+    let tab = Tab::ALL.into_iter().find(|tab| tab.as_str() == asked).unwrap_or(Tab::Waiting);
     let context = context(&visit, tab).await.map_err(|error| Refusal::of(&visit, error))?;
     Ok(visit.page("inbox.html", context))
 }
 
-async fn context(visit: &Visit, tab: Waiting) -> Result<Value, EngineError> {
+async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
     let stalled = JourneyFilter {
         status: Some(JourneyStatus::Stalled),
         order: Order::OldestFirst,
         ..JourneyFilter::default()
     };
-    let is_of_tab = |journey: &Journey| Waiting::of(journey, visit.now) == Some(tab);
+    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
     let found = search(visit.engine(), &stalled, visit.asked("cursor"), is_of_tab).await?;
     let counts = visit.engine().counts().await?;
     let in_doubt =
         counts.deliveries.iter().filter(|((_, status), _)| *status == DeliveryStatus::Ambiguous.as_str());
     Ok(json!({
         "tab": tab.as_str(),
-        "tabs": Waiting::ALL.iter().map(|tab| {
+        "tabs": Tab::ALL.iter().map(|tab| {
             let place = visit.with(&[("tab", Some(tab.as_str())), ("cursor", None), ("said", None)]);
             json!({ "name": tab.as_str(), "href": place })
         }).collect::<Vec<_>>(),

@@ -95,9 +95,9 @@ pub(super) fn ladder(journey: &Journey, rules: &Rules, now: Timestamp) -> Value 
     })
 }
 
-/// Who of a list waits for what.
+/// What a stalled journey of the inbox waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(super) enum Tab {
     /// For a human: nobody said anything of the stall.
     Waiting,
     /// Somebody took notice of it.
@@ -106,7 +106,7 @@ pub(super) enum Waiting {
     Snoozed,
 }
 
-impl Waiting {
+impl Tab {
     pub const ALL: [Self; 3] = [Self::Waiting, Self::Acknowledged, Self::Snoozed];
 
     /// The name in addresses and texts.

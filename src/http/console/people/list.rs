@@ -3,7 +3,7 @@
 use actix_web::web;
 use serde_json::{Value, json};
 
-use super::{Faults, ROWS, again, made, may_grant, part, roles};
+use super::{Faults, again, made, may_grant, part, roles};
 use crate::domain::people::{Person, Role, Scope, check_name, login};
 use crate::engine::NewPerson;
 use crate::http::console::form::{Fields, Form};
@@ -31,7 +31,7 @@ async fn list(visit: Visit) -> Answer {
         })
         .collect();
     let context = json!({
-        "rows": rows, "count": count, "roles": roles(), "rows_of_page": ROWS, "next": visit.next(next.as_deref()),
+        "rows": rows, "count": count, "roles": roles(), "next": visit.next(next.as_deref()),
     });
     Ok(visit.page("people/list.html", context))
 }
