@@ -1,5 +1,7 @@
 //! `stagepost demo` as whoever runs it sees it: a week that is there at once, and goes on.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a test tells what it did")]
+
 #[path = "support/mod.rs"]
 mod support;
 

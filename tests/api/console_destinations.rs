@@ -85,8 +85,8 @@ async fn what_is_not_touched_stays_secrets_included() {
     admin.send(place, &with(&fields, &[("do", "save"), ("shared_secret", "")])).await.expect(303);
     assert_eq!(app.get("/api/destinations/crm").await.get("shared_secret"), None);
     // A secret does not follow to another address.
-    let elsewhere = with(&fields, &[("do", "save"), ("urls[0].url", "https://thief.example.com/")]);
-    let page = admin.send(place, &elsewhere).await.expect(422).text();
+    let moved = [("do", "save"), ("urls[0].url", "https://thief.example.com/")];
+    let page = admin.send(place, &with(&fields, &moved)).await.expect(422).text();
     assert!(page.contains("X-Token: ******** stands for the secret that is kept"), "{page}");
     app.finish().await;
 }

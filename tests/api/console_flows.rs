@@ -207,9 +207,8 @@ async fn mails_are_shown_as_they_will_be_in_a_frame_that_can_do_nothing() {
     assert!(mail.text().contains("<html") && mail.text().contains("has not replied"), "{}", mail.text());
     let odd = format!("/console/flows/{FLOW}/preview?template=../act/frame&stage=%3Cscript%3E");
     assert_eq!(ann.get(&odd).await.expect(422).header("content-type"), "text/plain; charset=utf-8");
-    let hostile = ann
-        .get(&format!("/console/flows/%3Cscript%3E/preview?template=no_reply&stage=%3Cscript%3E&level=x"))
-        .await;
+    let hostile =
+        ann.get("/console/flows/%3Cscript%3E/preview?template=no_reply&stage=%3Cscript%3E&level=x").await;
     assert!(!hostile.expect(200).text().contains("<script>"));
     assert!(ann.page("/console/teams").await.contains("Mon–Fri 08:00–18:00"));
     app.finish().await;

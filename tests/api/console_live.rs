@@ -170,7 +170,7 @@ async fn until(stream: &mut reqwest::Response, text: &mut String, part: &str) {
     let begun = Instant::now();
     while !text.contains(part) {
         assert!(begun.elapsed() < PATIENCE, "{part} in {text}");
-        text.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("a line")));
+        text.push_str(&String::from_utf8_lossy(&stream.chunk().await.expect("a stream").expect("a line")));
     }
 }
 
@@ -234,7 +234,7 @@ async fn what_is_too_much_to_be_told_is_said_to_be_missing() {
     let (mut stream, mut text) = (viewer.request(&app, path).send().await.unwrap(), String::new());
     until(&mut stream, &mut text, "event: lag\ndata: {\"missed\":null}").await;
     while text.matches("event: accepted").count() < 500 {
-        text.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("a line")));
+        text.push_str(&String::from_utf8_lossy(&stream.chunk().await.expect("a stream").expect("a line")));
     }
     drop(stream);
     app.rest().await;

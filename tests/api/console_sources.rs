@@ -128,10 +128,9 @@ async fn the_list_shows_what_came() {
     assert!(viewer.page("/console/sources/web").await.contains("none in 30 days"));
     track(&app, "wk_website").await;
     track(&app, "wk_website").await;
-    let refused = app.request("POST", "/studio/wk_studio");
-    let refused = refused.header("content-type", "application/x-www-form-urlencoded");
-    let refused = refused.body("userID=u1&stage=%3Cb%3Ex%3C%2Fb%3E");
-    assert_eq!(send(refused).await.status, 403);
+    let form = "application/x-www-form-urlencoded";
+    let refused = app.post_text("/studio/wk_studio", form, "userID=u1&stage=%3Cb%3Ex%3C/b%3E").await;
+    assert_eq!(refused.status, 403);
     app.rest().await;
     let list = viewer.page("/console/sources").await;
     assert!(list.contains("Events in 24 h: 2") && list.contains("datetime=\"2026-11-21T10:00:00"), "{list}");

@@ -39,25 +39,25 @@ impl Signed {
 }
 
 async fn session_of(app: &TestApp, person: Person) -> Signed {
-    let secret = app.engine().begin_session(person.id).await.unwrap();
+    let secret = app.engine().begin_session(person.id).await.expect("a session");
     let cookie = format!("stagepost_session={secret}");
     let me = send(app.request("GET", "/api/me").header("cookie", &cookie)).await.expect(200).json();
-    Signed { person, cookie, csrf: me["csrfToken"].as_str().unwrap().to_owned() }
+    Signed { person, cookie, csrf: me["csrfToken"].as_str().expect("a token").to_owned() }
 }
 
 async fn signed_in(app: &TestApp, email: &str, role: Role) -> Signed {
-    let person = app.engine().add_person(new_person(email, role)).await.unwrap();
+    let person = app.engine().add_person(new_person(email, role)).await.expect("a person");
     session_of(app, person).await
 }
 
 async fn token(app: &TestApp, name: &str, scopes: &[Scope]) -> String {
     let wanted = json!({ "name": name, "scopes": scopes });
     let made = app.call("POST", "/api/tokens", Some(&wanted)).await.expect(201).json();
-    made["token"].as_str().unwrap().to_owned()
+    made["token"].as_str().expect("a token").to_owned()
 }
 
 async fn audit(app: &TestApp, query: &str) -> Vec<Value> {
-    app.get(&format!("/api/audit?{query}")).await["entries"].as_array().unwrap().clone()
+    app.get(&format!("/api/audit?{query}")).await["entries"].as_array().expect("a list").clone()
 }
 
 /// One call of each kind that needs something, with what that is.

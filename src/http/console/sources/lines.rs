@@ -37,7 +37,7 @@ pub(super) fn of(kind: SourceKind, host: &str, write_key: Option<&str>) -> Value
                 "curl -d userID=u1 -d phoneNumber=+15551234567 -d flow=order_confirmation -d stage=initiation \\\n  {host}/studio/{key}"
             ))],
         }),
-        SourceKind::Http => json!({ "lines": [
+        SourceKind::Http => json!({ "widget": null, "lines": [
             ("curl", format!(
                 "curl -u {key}: -H 'content-type: application/json' \\\n  -d '{}' \\\n  {host}/v1/track",
                 json!({ "userId": "u1", "event": "Order Completed", "properties": { "total": 42 } })
@@ -53,7 +53,7 @@ pub(super) fn of(kind: SourceKind, host: &str, write_key: Option<&str>) -> Value
                  analytics.track('u1', 'Order Completed', {{'total': 42}})"
             )),
         ] }),
-        SourceKind::EventStreams => json!({ "lines": [("sink", sink(host, key))] }),
+        SourceKind::EventStreams => json!({ "widget": null, "lines": [("sink", sink(host, key))] }),
     }
 }
 
