@@ -148,7 +148,7 @@ impl Machine {
         let (writer, rests) = (&mut self.writer, self.rests);
         let working = async {
             loop {
-                let stepped = writer.as_mut().expect("a writer").step().await;
+                let stepped = Box::pin(writer.as_mut().expect("a writer").step()).await;
                 let Ok(more) = stepped else {
                     // The process is gone: nobody answers what still waits in it.
                     *writer = None;
@@ -174,7 +174,7 @@ impl Machine {
         self.engine.renew_leases().await;
         self.writer().tick();
         loop {
-            match self.writer().step().await {
+            match Box::pin(self.writer().step()).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {
@@ -191,7 +191,7 @@ impl Machine {
         self.engine.renew_leases().await;
         self.writer().tick();
         for _ in 0..steps {
-            match self.writer().step().await {
+            match Box::pin(self.writer().step()).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(_) => {

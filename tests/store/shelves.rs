@@ -67,7 +67,7 @@ async fn records_are_set_and_removed(store: &dyn Store) {
 
 async fn a_shelf_is_listed_from_the_highest_key_down(store: &dyn Store) {
     let longest = "z".repeat(limits::MAX_SHELF_KEY);
-    let mut expected = vec!["a", "aa", "ab", "B", "é@example.com", "\u{10ffff}", &longest];
+    let mut expected = ["a", "aa", "ab", "B", "é@example.com", "\u{10ffff}", &longest];
     let entries = expected.iter().map(|key| write(Shelf::Audit, key, None, Some(key))).collect();
     store.commit(&set(entries)).await.unwrap();
     for others in [Shelf::People, Shelf::Sessions, Shelf::Tokens] {
