@@ -23,7 +23,7 @@ async fn with_crm(url: &str) -> TestApp {
 fn fields(page: &str) -> Vec<(String, String)> {
     let form = between(page, "class=\"buttons bar\"", "</form>");
     let plain = |text: &str| {
-        let text = text.replace("&quot;", "\"").replace("&#x27;", "'").replace("&#x2f;", "/");
+        let text = text.replace("&quot;", "\"").replace("&#39;", "'").replace("&#x2f;", "/");
         text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     };
     let mut fields = Vec::new();

@@ -34,7 +34,7 @@ async fn a_write_key_is_rotated_with_both_valid_meanwhile() {
     let page = admin.send("/console/sources/web/rotate", &[]).await.expect(200).text();
     let key = between(between(&page, "id=\"write-key\"", "</pre>"), ">", "<").to_owned();
     assert!(key.starts_with("wk_") && key.len() == 35, "{key}");
-    assert!(page.contains(&format!("writeKey: &#x27;{key}&#x27;")), "{page}");
+    assert!(page.contains(&format!("writeKey: &#39;{key}&#39;")), "{page}");
     assert_eq!((track(&app, &key).await, track(&app, "wk_website").await), (200, 200));
     let later = admin.page("/console/sources/web").await;
     assert!(!later.contains(&key) && !later.contains("wk_website") && later.contains("WRITE_KEY"), "{later}");
