@@ -8,6 +8,7 @@ mod among_nodes;
 mod backfill;
 mod coalesce;
 mod command;
+mod connect;
 mod consequences;
 mod debugger;
 mod define;

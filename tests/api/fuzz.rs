@@ -288,7 +288,10 @@ async fn queries_of_garbage_are_refused() {
     for key in ["%00", "%FF%FE", "..", "%2e%2e%2f", "a%2Fb", &"k".repeat(3000), "wk_studio"] {
         paths.push(format!("/v1/projects/{key}/settings"));
         paths.push(format!("/projects/{key}/settings"));
-        paths.push(format!("/studio/{key}?userID=u"));
+        // Clients make `/` of `/studio/..`, which is the way to the console.
+        if key != ".." {
+            paths.push(format!("/studio/{key}?userID=u"));
+        }
     }
     for chunk in paths.chunks(AT_ONCE) {
         join_all(chunk.iter().map(async |path| {

@@ -468,8 +468,8 @@ async fn every_other_change_is_in_the_audit_log() {
         told,
         [
             "token_set admin token",
-            "created destination crm",
             "created team front",
+            "created destination crm",
             "unsubscribed team front",
             "paused destination crm",
             "resumed destination crm",

@@ -32,6 +32,7 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::{HttpResponse, web};
 
 use crate::domain::limits;
+use crate::http::reply;
 
 use self::page::{Answer, Refusal};
 use self::visit::Visit;
@@ -41,7 +42,8 @@ const PREFIX: &str = "/console";
 
 /// Registers the pages. The app needs `web::Data<ApiState>`.
 pub fn configure(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/").route(web::get().to(|| async { see("/console") })));
+    let front = web::resource("/").route(web::get().to(|| async { see("/console") }));
+    config.service(front.default_service(web::to(reply::not_found)));
     let pages = web::scope(PREFIX)
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
