@@ -341,7 +341,9 @@ impl TestApp {
             for key in self.lanes() {
                 attempts += running.dispatcher.step(&key).await.expect("a step of the dispatcher");
             }
-            if rested && attempts == 0 && self.engine_rests().await && self.nothing_is_due().await {
+            // What the destinations' own loops began is over, too, with its outcome on the disk.
+            let sends = attempts > 0 || running.dispatcher.under_way() > 0;
+            if rested && !sends && self.engine_rests().await && self.nothing_is_due().await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

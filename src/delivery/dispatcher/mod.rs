@@ -116,6 +116,11 @@ impl Dispatcher {
         })
     }
 
+    /// How many attempts, and looks for what is due, are under way now.
+    pub fn under_way(&self) -> usize {
+        *self.inner.working.borrow()
+    }
+
     /// Claims nothing more and waits up to `grace` for the attempts under way. Answers how many were still not over:
     /// those stay pending and are made again at the next start.
     pub async fn shutdown(&self, grace: Duration) -> usize {
