@@ -70,6 +70,32 @@ pub(super) struct Series {
     pub name: String,
     /// A number per step of the axis.
     pub counts: Vec<u64>,
+    /// Its colour, 1 to 6; `None`: that of its place.
+    colour: Option<usize>,
+}
+
+impl Series {
+    /// A series in the colour of its place.
+    pub fn new(name: impl Into<String>, counts: Vec<u64>) -> Self {
+        Self { name: name.into(), counts, colour: None }
+    }
+
+    /// What became of journeys or attempts: good is green and bad is red, wherever it stands.
+    pub fn of_status(status: &str, counts: Vec<u64>) -> Self {
+        let colour = match status {
+            "delivered" | "completed" | "resolved" => Some(2),
+            "retry" | "stalled" => Some(3),
+            "dead" | "expired" => Some(4),
+            "failed" => Some(5),
+            "ambiguous" | "superseded" => Some(6),
+            _ => None,
+        };
+        Self { name: status.to_owned(), counts, colour }
+    }
+
+    fn colour(&self, place: usize) -> usize {
+        self.colour.unwrap_or(place + 1).min(COLOURS)
+    }
 }
 
 /// A chart of columns, the series on top of each other.
@@ -89,7 +115,7 @@ pub(super) fn columns(title: &str, unit: &str, axis: &Axis, series: &[Series]) -
             .map(|(number, one)| {
                 let height = real(one.counts[place]) / real(top) * HEIGHT;
                 y -= height;
-                json!({ "name": one.name, "value": one.counts[place], "series": (number + 1).min(COLOURS), "y": short(y), "height": short(height) })
+                json!({ "name": one.name, "value": one.counts[place], "series": one.colour(number), "y": short(y), "height": short(height) })
             })
             .collect();
         let x = step * real(place as u64);
@@ -101,9 +127,16 @@ pub(super) fn columns(title: &str, unit: &str, axis: &Axis, series: &[Series]) -
     json!({
         "title": title, "unit": unit, "top": top, "lines": [],
         "columns": axis.starts.iter().enumerate().map(column).collect::<Vec<_>>(),
-        "series": series.iter().map(|one| json!({ "name": one.name, "sum": one.counts.iter().sum::<u64>() })).collect::<Vec<_>>(),
+        "series": series.iter().enumerate().map(|(place, one)| legend(one, place)).collect::<Vec<_>>(),
         "first": axis.from(), "last": axis.starts.last(),
+        // Of days nobody wants to read the hour.
+        "format": (axis.grain == Grain::Day).then_some("date"),
     })
+}
+
+/// What the legend says of a series.
+fn legend(one: &Series, place: usize) -> Value {
+    json!({ "name": one.name, "sum": one.counts.iter().sum::<u64>(), "colour": one.colour(place) })
 }
 
 /// A chart of one line: what a number was at each step.
@@ -178,12 +211,18 @@ mod tests {
     #[test]
     fn columns_stand_on_each_other_and_fill_the_plane() {
         let axis = Axis::newest(Grain::Hour, 2, at(600));
-        let series = |name: &str, counts: &[u64]| Series { name: name.to_owned(), counts: counts.to_vec() };
+        let series = |name: &str, counts: &[u64]| Series::new(name, counts.to_vec());
         let chart = columns("x", "", &axis, &[series("a", &[1, 3]), series("b", &[1, 1])]);
         let parts = &chart["columns"][1]["parts"];
         assert_eq!((&parts[0]["y"], &parts[0]["height"]), (&json!(25.0), &json!(75.0)));
         assert_eq!((&parts[1]["y"], &parts[1]["height"]), (&json!(0.0), &json!(25.0)));
         assert_eq!((&chart["top"], &chart["series"][0]["sum"]), (&json!(4), &json!(4)));
         assert_eq!(columns("x", "", &axis, &[series("a", &[0, 0])])["columns"], json!([]));
+        let of_status = |status: &str| Series::of_status(status, vec![1, 0]);
+        let chart =
+            columns("x", "", &axis, &[of_status("dead"), of_status("delivered"), series("c", &[1, 0])]);
+        let colours: Vec<&Value> = (0..3).map(|place| &chart["series"][place]["colour"]).collect();
+        assert_eq!(colours, [&json!(4), &json!(2), &json!(3)]);
+        assert_eq!(chart["columns"][0]["parts"][0]["series"], 4);
     }
 }

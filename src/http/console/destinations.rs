@@ -21,8 +21,8 @@ use crate::domain::people::Scope;
 use crate::engine::{Counts, EngineError};
 use crate::http::api::{destinations as api, replays, test_send};
 
-/// What can come of an attempt, in the order of a chart's colours.
-pub(super) const OUTCOMES: [&str; 5] = ["ambiguous", "delivered", "retry", "failed", "dead"];
+/// What can come of an attempt, in the order of a chart.
+pub(super) const OUTCOMES: [&str; 5] = ["delivered", "retry", "failed", "dead", "ambiguous"];
 /// How many of those that were not sent are looked at for the reasons why.
 const LOOKED_AT: usize = 500;
 
@@ -98,9 +98,8 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
     let destination = definitions.destinations.get(key);
     let day = Axis::newest(Grain::Hour, 24, visit.now);
     let points = engine.figures(Family::Attempted, key, day.grain(), day.from(), day.to()).await?;
-    let series = OUTCOMES.map(|outcome| Series {
-        name: outcome.to_owned(),
-        counts: day.counts(points.iter().filter(|point| point.detail == outcome)),
+    let series = OUTCOMES.map(|outcome| {
+        Series::of_status(outcome, day.counts(points.iter().filter(|point| point.detail == outcome)))
     });
     let replays = engine.replays();
     let replays = replays.values().rev().filter(|replay| replay.filter.destination.as_deref() == Some(key));

@@ -105,7 +105,7 @@ async fn by_subject(
     for subject in subjects {
         let counts = axis.counts(&points(visit, family, subject, axis).await?);
         if counts.iter().any(|count| *count > 0) {
-            series.push(Series { name: (*subject).to_owned(), counts });
+            series.push(Series::new(*subject, counts));
         }
     }
     Ok(series)
@@ -125,7 +125,7 @@ async fn by_detail(
     }
     let series = details.iter().map(|detail| {
         let counts = axis.counts(all.iter().filter(|point| point.detail == *detail));
-        Series { name: (*detail).to_owned(), counts }
+        Series::of_status(detail, counts)
     });
     Ok(series.filter(|one| one.counts.iter().any(|count| *count > 0)).collect())
 }
@@ -139,8 +139,7 @@ async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, Eng
             exited.push(of(point.exited));
         }
     }
-    let series =
-        |name: &str, points: &[FigurePoint]| Series { name: text(name), counts: axis.counts(points) };
+    let series = |name: &str, points: &[FigurePoint]| Series::new(text(name), axis.counts(points));
     Ok(vec![series("overview.entered", &entered), series("overview.exited", &exited)])
 }
 

@@ -109,7 +109,7 @@ async fn charts(
     let course = sizes::course(visit, it, per, &axis, now).await?;
     context["per"] = per.as_str().into();
     context["change"] = list::signed(now, course.before).into();
-    let series = |name: &str, counts: Vec<u64>| Series { name: text(name), counts };
+    let series = |name: &str, counts: Vec<u64>| Series::new(text(name), counts);
     let (size, moved) = (text("audiences.size_chart"), text("audiences.moved_chart"));
     let moves = [series("overview.entered", course.entered), series("overview.exited", course.exited)];
     Ok(json!({

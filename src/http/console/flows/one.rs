@@ -46,9 +46,9 @@ async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value
     let funnel = Funnel::from_figures(began, &reached, &waited, initial, terminal);
     let outcomes = ENDS.map(|status| {
         let of_status = ended.iter().filter(|point| point.detail == status.as_str());
-        Series { name: status.as_str().to_owned(), counts: axis.counts(of_status) }
+        Series::of_status(status.as_str(), axis.counts(of_status))
     });
-    let opened = Series { name: text("flow.opened"), counts: axis.counts(&opened) };
+    let opened = Series::new(text("flow.opened"), axis.counts(&opened));
     let definitions = engine.definitions();
     let team = flow.and_then(|flow| definitions.teams.get(flow.team.as_ref()?));
     Ok(json!({

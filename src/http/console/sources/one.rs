@@ -40,7 +40,7 @@ async fn context(visit: &Visit, source: &Source, shows_key: bool) -> Result<Valu
     let day = Axis::newest(Grain::Hour, 24, visit.now);
     let counts = day.counts(&points(visit, &source.key, &day).await?);
     let in_day: u64 = counts.iter().sum();
-    let series = [Series { name: source.key.clone(), counts }];
+    let series = [Series::new(source.key.clone(), counts)];
     let shown = render::source(source, false);
     let write_key = shows_key.then_some(source.write_key.as_str());
     Ok(json!({
