@@ -97,7 +97,7 @@ pub(in crate::http) fn shown(health: Option<&Health>) -> Value {
 }
 
 /// How many deliveries of a destination have which status.
-pub(super) fn queue(counts: &Counts, key: &str) -> Value {
+pub(in crate::http) fn queue(counts: &Counts, key: &str) -> Value {
     let count = |status: DeliveryStatus| {
         let count = counts.deliveries.get(&(key.to_owned(), status.as_str()));
         (status.as_str().to_owned(), Value::from(count.copied().unwrap_or_default()))

@@ -18,7 +18,7 @@ use crate::domain::ids::ReplayId;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::people::Scope;
-use crate::engine::{Counts, EngineError};
+use crate::engine::EngineError;
 use crate::http::api::{destinations as api, replays, test_send};
 
 /// What can come of an attempt, in the order of a chart.
@@ -58,27 +58,13 @@ async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
             "kind": destination.map_or(EMAIL, |destination| destination.kind.as_str()),
             "enabled": destination.is_none_or(|destination| destination.enabled),
             "health": api::shown(healths.get(key)),
-            "queue": queue(&counts, key),
+            "queue": api::queue(&counts, key),
             "lag": lags.get(key).map(|lag| render::lasting_span(*lag)),
             "delivered": sum,
             "spark": chart::spark(format!("{}: {sum}", text("destinations.delivered_day")), &delivered),
         }));
     }
     Ok(rows)
-}
-
-/// What stands in a destination's queue, and what was not sent.
-fn queue(counts: &Counts, key: &str) -> Value {
-    let of = |status: DeliveryStatus| {
-        counts.deliveries.get(&(key.to_owned(), status.as_str())).copied().unwrap_or(0)
-    };
-    json!({
-        "pending": of(DeliveryStatus::Pending),
-        "dead": of(DeliveryStatus::Dead),
-        "failed": of(DeliveryStatus::Failed),
-        "ambiguous": of(DeliveryStatus::Ambiguous),
-        "delivered": of(DeliveryStatus::Delivered),
-    })
 }
 
 async fn one(visit: Visit, key: web::Path<String>) -> Answer {
@@ -107,7 +93,7 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
         "key": key,
         "definition": destination.map(|destination| shown::destination(destination)),
         "health": api::shown(engine.healths().get(key)),
-        "queue": queue(&counts, key),
+        "queue": api::queue(&counts, key),
         "lag": engine.delivery_lags().await?.get(key).map(|lag| render::lasting_span(*lag)),
         "chart": chart::columns(&text("destinations.attempts"), &text("overview.per_hour"), &day, &series),
         "reasons": reasons(visit, key).await?,

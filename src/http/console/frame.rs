@@ -1,5 +1,7 @@
 //! What stands around every page: the navigation, who has signed in, what was just done, the theme.
 
+use std::collections::BTreeMap;
+
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -70,7 +72,7 @@ pub(super) fn of_visit(visit: &Visit) -> Value {
         "other_theme": if visit.theme == "dark" { "light" } else { "dark" },
         "shown": session.map_or(visit.caller.name.as_str(), |session| session.shown.as_str()),
         "role": session.map_or("", |session| session.role),
-        "may": Scope::ALL.iter().map(|scope| (scope.as_str(), visit.caller.may(*scope))).collect::<std::collections::BTreeMap<_, _>>(),
+        "may": Scope::ALL.iter().map(|scope| (scope.as_str(), visit.caller.may(*scope))).collect::<BTreeMap<_, _>>(),
         "csrf": session.map_or("", |session| session.csrf.as_str()),
         "said": said(visit.asked("said")),
         "now": visit.now,

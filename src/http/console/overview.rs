@@ -10,11 +10,11 @@ use super::visit::Visit;
 use crate::domain::definition::SourceKind;
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::domain::figures::{Family, FigurePoint, Grain};
-use crate::domain::health::Health;
 use crate::domain::journey::JourneyStatus;
 use crate::domain::people::Scope;
 use crate::domain::sizes::Per;
-use crate::engine::EngineError;
+use crate::engine::{Counts, EngineError};
+use crate::http::api::destinations as api;
 use crate::http::operations;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -48,7 +48,7 @@ async fn context(visit: &Visit) -> Result<Value, EngineError> {
         "journeys": JourneyStatus::ALL.iter().map(|status| json!({ "status": status.as_str(), "count": journeys(*status) })).collect::<Vec<_>>(),
         "charts": charts(visit).await?,
         "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": name, "works": works })).collect::<Vec<_>>(),
-        "destinations": destinations(visit, &counts.deliveries),
+        "destinations": destinations(visit, &counts),
         "first_post": first_post(visit),
         "is_new": counts.events == 0,
     }))
@@ -143,26 +143,11 @@ async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, Eng
     Ok(vec![series("overview.entered", &entered), series("overview.exited", &exited)])
 }
 
-fn destinations(
-    visit: &Visit,
-    counts: &std::collections::BTreeMap<(String, &'static str), u64>,
-) -> Vec<Value> {
-    let healths = visit.engine().healths();
-    let definitions = visit.engine().definitions();
+fn destinations(visit: &Visit, counts: &Counts) -> Vec<Value> {
+    let (healths, definitions) = (visit.engine().healths(), visit.engine().definitions());
     let keys = definitions.destinations.keys().map(String::as_str).chain([EMAIL]);
-    let of = |key: &str, status: DeliveryStatus| {
-        counts.get(&(key.to_owned(), status.as_str())).copied().unwrap_or(0)
-    };
-    keys.map(|key| {
-        let health = healths.get(key);
-        json!({
-            "key": key,
-            "state": health.map_or("healthy", Health::state),
-            "pending": of(key, DeliveryStatus::Pending),
-            "dead": of(key, DeliveryStatus::Dead) + of(key, DeliveryStatus::Failed),
-        })
-    })
-    .collect()
+    let row = |key: &str| json!({ "key": key, "health": api::shown(healths.get(key)), "queue": api::queue(counts, key) });
+    keys.map(row).collect()
 }
 
 /// A line that posts a first stage, for somebody who has nothing yet; `None` without a Studio source.
