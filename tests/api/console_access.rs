@@ -139,6 +139,39 @@ async fn wrong_passwords_are_said_plainly_and_too_many_hold_the_account() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn strangers_send_no_more_than_fits_their_forms() {
+    let app = app().await;
+    let mut eve = Visitor::stranger(&app);
+    let much = "x".repeat(limits::MAX_STRANGERS_FORM + 1);
+    for place in ["/console/sign-in", &link()] {
+        let got = eve.send(place, &[("email", &much)]).await.expect(413);
+        assert!(!got.text().contains("xxxx"), "{place}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_host_of_the_domain_is_another_site() {
+    let app = Setup::new().at("https://s.example").start().await;
+    Visitor::signed_in(&app, Role::Viewer).await;
+    let mut eve = Visitor::stranger(&app);
+    let fields = [("email", "viewer@example.com"), ("password", PASSWORD)];
+    for (name, value, status) in [
+        ("sec-fetch-site", "same-site", 403),
+        ("origin", "https://evil.s.example", 403),
+        ("origin", "null", 403),
+        ("origin", app.base(), 303),
+        ("origin", "https://s.example", 303),
+        ("sec-fetch-site", "same-origin", 303),
+        ("sec-fetch-site", "none", 303),
+    ] {
+        let got = eve.send_with("/console/sign-in", &fields, (name, value)).await;
+        assert_eq!(got.status, status, "{name}: {value}: {}", got.text());
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hostile_addresses_are_shown_as_text() {
     let app = app().await;
     let mut eve = Visitor::stranger(&app);
