@@ -1,6 +1,7 @@
 //! How an engine begins: what its handles and the writer share, and the ids after those that were given before.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -68,6 +69,7 @@ pub(super) fn connect(
         newest_id: Mutex::new(ids.newest()),
         leases: if store.is_shared() { Leases::of_node(node) } else { Leases::everything() },
         passwords: Passwords::default(),
+        is_set_up: AtomicBool::default(),
         store,
         clock,
         debugger: Debugger::default(),

@@ -53,6 +53,8 @@ pub(super) struct Shared {
     pub newest_id: Mutex<[u8; 16]>,
     pub leases: Leases,
     pub passwords: Passwords,
+    /// Whether an admin was seen: strangers ask for that, and once there is one, there always will be.
+    pub is_set_up: AtomicBool,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,

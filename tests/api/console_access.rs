@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use stagepost::domain::limits;
 use stagepost::domain::people::Role;
 use stagepost::domain::time::Span;
@@ -133,8 +135,15 @@ async fn wrong_passwords_are_said_plainly_and_too_many_hold_the_account() {
         assert!(got.text().contains("15 more minutes"), "{}", got.text());
         assert!((895..=901).contains(&got.header("retry-after").parse::<u64>().unwrap()));
     }
+    // Another password is another thing to guess.
+    let other = "another few words";
+    let person = app.engine().people().await.unwrap()[0].id;
+    let path = format!("/api/people/{person}/password");
+    app.call("PUT", &path, Some(&json!({ "password": other }))).await.expect(204);
+    of("viewer@example.com", other).await.expect(303);
+    of("nobody@example.com", PASSWORD).await.expect(429);
     pass(&app, limits::HELD_FOR);
-    of("viewer@example.com", PASSWORD).await.expect(303);
+    of("nobody@example.com", PASSWORD).await.expect(422);
     app.finish().await;
 }
 
