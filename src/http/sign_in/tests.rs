@@ -38,7 +38,7 @@ async fn house(public_url: &str) -> House {
     };
     let (engine, writer) = Writer::open(Arc::new(MemoryStore::new()), settings).await.unwrap();
     let (ticks, ticked) = mpsc::channel(1);
-    actix_web::rt::spawn(writer.run(ticked));
+    rt::spawn(writer.run(ticked));
     let state = ApiState::new(engine, metrics::Handle::detached(), public_url);
     House { state: state.with_set_up(SetUpLink::new("the link")), clock, _ticks: ticks }
 }
