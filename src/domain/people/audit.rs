@@ -43,8 +43,16 @@ pub enum Action {
     SignedIn,
     /// A person signed out.
     SignedOut,
+    /// A session of a person was ended from another one.
+    SessionEnded,
     /// All sessions of a person were ended.
     SessionsEnded,
+    /// A wrong password was given for a person; the first of several within a time.
+    SignInFailed,
+    /// So many wrong passwords were given for a person that nobody gets in for a time.
+    LockedOut,
+    /// A destination was sent a test.
+    Tested,
 }
 
 /// What somebody did: everything of an entry but who and when.
@@ -86,7 +94,7 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Who, as far as is known: a person's address, `token <name>`, `admin token`, or who he says he is.
     pub by: String,
-    /// By what it came: `console`, `api`, `mail`, `call`, `server`.
+    /// By what it came: `console`, `api`, `cli`, `mail`, `sms`, `webhook`, `call`, `server`.
     pub via: String,
     /// What was done.
     pub action: Action,

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod device;
 mod difference;
 mod password;
 mod person;
@@ -12,6 +13,7 @@ mod token;
 
 pub use attempts::Attempts;
 pub use audit::{Action, AuditEntry, AuditFilter, Deed};
+pub use device::Device;
 pub use difference::{Difference, differences};
 pub use password::{PasswordHash, check_password};
 pub use person::{Person, PersonChange, check_name, login};

@@ -32,6 +32,9 @@ pub struct Person {
     pub updated_at: Timestamp,
     /// When he last signed in or was seen, to the hour.
     pub seen_at: Option<Timestamp>,
+    /// The keys of his sessions' records, in the order in which they were begun; some may be over.
+    #[serde(default)]
+    pub sessions: Vec<String>,
 }
 
 impl Person {
@@ -43,6 +46,7 @@ impl Person {
     /// Ends his sessions.
     pub fn end_sessions(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+        self.sessions.clear();
     }
 
     /// What others see of him.

@@ -116,6 +116,7 @@ pub(super) mod tests {
             created_at: at,
             updated_at: at,
             seen_at: None,
+            sessions: Vec::new(),
         }
     }
 

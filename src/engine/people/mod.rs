@@ -2,15 +2,20 @@
 
 mod audit;
 mod change;
+mod made;
 mod passwords;
 mod records;
+mod sessions;
 mod upkeep;
+
+use std::cmp::Reverse;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 pub(super) use audit::{definition_deeds, entry};
 pub(super) use change::PeopleChange;
+pub use made::made_password;
 pub(super) use passwords::Passwords;
 
 use self::records::Record;
@@ -22,10 +27,13 @@ use crate::clock;
 use crate::domain::definition::Problem;
 use crate::domain::ids::{IdSource, PersonId, TokenId};
 use crate::domain::people::{
-    ApiToken, PasswordHash, Person, PersonChange, Role, Scope, Session, check_password,
+    ApiToken, Deed, Device, PasswordHash, Person, PersonChange, Role, Scope, Session, check_password,
 };
 use crate::domain::shelf::Shelf;
 use crate::domain::time::Timestamp;
+
+/// Digits of a session's name.
+const SESSION_NAME: usize = 16;
 
 /// A person who is to be admitted.
 #[derive(Clone, Debug)]
@@ -54,6 +62,11 @@ pub struct NewToken {
 /// The hash that a secret is kept and found under: hexadecimal SHA-256. Secrets are long and random, so it need not be slow.
 pub fn secret_hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
+}
+
+/// What a session is called where it is listed: the beginning of its secret's hash, which leads nobody in.
+pub fn session_name(secret_hash: &str) -> &str {
+    secret_hash.get(..SESSION_NAME).unwrap_or(secret_hash)
 }
 
 /// A secret that nobody can guess: `prefix` and 256 random bits.
@@ -132,6 +145,11 @@ impl Engine {
         self.change_people(PeopleChange::EndSessions(id)).await
     }
 
+    /// Whether somebody has that address.
+    pub async fn has_person(&self, email: &str) -> Read<bool> {
+        Ok(self.record::<Person>(Shelf::People, email).await?.is_some())
+    }
+
     /// The person who has that address and password, and may sign in. That there is nobody of that address takes as long to find
     /// out as that the password is wrong.
     ///
@@ -144,14 +162,47 @@ impl Engine {
         Ok(person.filter(|person| is_right && !person.disabled))
     }
 
-    /// Begins a session of a person; answers its secret, which is nowhere else.
+    /// Begins a session of a person, of whose device nothing is known; answers its secret, which is nowhere else.
     ///
     /// # Errors
     /// [`EngineError::NotFound`] when he is gone, or may not sign in.
     pub async fn begin_session(&self, id: PersonId) -> Result<String, EngineError> {
+        self.begin_session_on(id, Device::default()).await
+    }
+
+    /// The same, on a device. Where he has too many sessions, the one that began first ends.
+    ///
+    /// # Errors
+    /// As [`Self::begin_session`].
+    pub async fn begin_session_on(&self, id: PersonId, device: Device) -> Result<String, EngineError> {
         let secret = secret("");
-        self.change_people(PeopleChange::BeginSession { key: secret_hash(&secret), person: id }).await?;
+        let key = secret_hash(&secret);
+        self.change_people(PeopleChange::BeginSession { key, person: id, device }).await?;
         Ok(secret)
+    }
+
+    /// A person's sessions that last, by their names, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`].
+    pub async fn sessions(&self, id: PersonId) -> Read<Vec<(String, Session)>> {
+        let person = self.person(id).await?.ok_or_else(|| unknown_person(id))?;
+        let now = self.shared.clock.now();
+        let mut lasting = sessions::of(&*self.shared.store, &person).await?;
+        lasting.retain(|session| session.value.admits(&person, now));
+        lasting.sort_by_key(|session| Reverse((session.value.seen_at, session.value.created_at)));
+        Ok(lasting
+            .into_iter()
+            .map(|session| (session_name(&session.key).to_owned(), session.value))
+            .collect())
+    }
+
+    /// Ends a person's session by its name.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when he is gone, or has no such session.
+    pub async fn end_one_session(&self, id: PersonId, name: &str) -> Result<(), EngineError> {
+        self.change_people(PeopleChange::EndOneSession { person: id, name: name.to_owned() }).await
     }
 
     /// The session of that secret with its person, while it lasts; notes that it is used.
@@ -217,6 +268,14 @@ impl Engine {
             self.note_use(PeopleChange::NoteToken { hash }).await;
         }
         Ok(token)
+    }
+
+    /// Writes into the audit log what changes nothing that is kept.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn tell(&self, deed: Deed) -> Result<(), EngineError> {
+        self.change_people(PeopleChange::Tell(deed)).await
     }
 
     async fn record<T: DeserializeOwned>(&self, shelf: Shelf, key: &str) -> Read<Option<T>> {

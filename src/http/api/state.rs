@@ -12,6 +12,7 @@ use crate::domain::limits;
 use crate::domain::link::Links;
 use crate::engine::{Engine, EngineError};
 use crate::http::profiles::Bucket;
+use crate::http::proxies::Proxies;
 use crate::http::sign_in::{SetUpLink, SignIns};
 use crate::metrics;
 
@@ -35,6 +36,8 @@ pub struct ApiState {
     /// Further checks of `/readyz`, by name.
     pub(in crate::http) checks: Vec<(&'static str, Check)>,
     pub(in crate::http) guard: Guard,
+    /// Whose word is taken on where requests come from.
+    pub(in crate::http) proxies: Proxies,
     /// Who tried to sign in to the console.
     pub(in crate::http) sign_ins: SignIns,
     /// The link of the set-up that was printed; `None`: none was.
@@ -62,6 +65,7 @@ impl ApiState {
             tester: None,
             checks: Vec::new(),
             guard: Guard::default(),
+            proxies: Proxies::default(),
             sign_ins: SignIns::default(),
             set_up: None,
             listeners: Arc::new(Semaphore::new(limits::MAX_LISTENERS)),
@@ -90,6 +94,11 @@ impl ApiState {
     /// The same, with the link of the set-up that was printed.
     pub fn with_set_up(self, link: SetUpLink) -> Self {
         Self { set_up: Some(link), ..self }
+    }
+
+    /// The same, behind these proxies.
+    pub fn with_proxies(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
     }
 
     /// The same, with one more check of `/readyz`.

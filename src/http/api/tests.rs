@@ -1,5 +1,7 @@
 //! The calls over a running engine, without a network.
 
+mod access;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;

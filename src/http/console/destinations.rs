@@ -186,8 +186,8 @@ async fn cancel(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
 async fn test(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::Operate)?;
     known(&visit, &key)?;
-    let tested =
-        test_send::try_out(&visit.state, &key, fields.given("type"), fields.is_ticked("dry_run")).await;
+    let (wanted, dry_run) = (fields.given("type"), fields.is_ticked("dry_run"));
+    let tested = test_send::try_out(&visit.state, &visit.caller, &key, wanted, dry_run).await;
     let tested = tested.unwrap_or_else(|problem| json!({ "problem": problem.in_words() }));
     page(&visit, &key, Some(tested)).await
 }

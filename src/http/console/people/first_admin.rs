@@ -18,7 +18,7 @@ use crate::http::sign_in::{self, Refused};
 /// `/setup/{token}`, which is no place of the console's.
 pub(in crate::http::console) fn first_admin() -> Resource {
     web::resource("/setup/{token}")
-        .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
+        .app_data(web::PayloadConfig::new(limits::MAX_STRANGERS_FORM))
         .route(web::get().to(ask))
         .route(web::post().to(set_up))
 }

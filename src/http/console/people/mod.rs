@@ -3,7 +3,6 @@
 mod audit;
 mod first_admin;
 mod list;
-mod made;
 mod me;
 mod one;
 mod sign_in;
@@ -16,7 +15,8 @@ use serde_json::{Map, Value, json};
 use super::page::{Page, Refusal};
 use super::texts::{self, text};
 use super::visit::Visit;
-use crate::domain::people::{Role, Scope};
+use crate::domain::ids::PersonId;
+use crate::domain::people::{ApiToken, Person, Role, Scope, Session};
 use crate::domain::time::Span;
 use crate::engine::EngineError;
 use crate::http::sign_in::Refused;
@@ -115,6 +115,27 @@ fn roles() -> Value {
 fn scopes<'s>(scopes: impl IntoIterator<Item = &'s Scope>) -> Value {
     let told = |scope: &Scope| json!([scope.as_str(), text(&format!("scopes.{}", scope.as_str()))]);
     scopes.into_iter().map(told).collect()
+}
+
+/// A person's sessions, with the one that the visitor uses marked.
+async fn sessions(visit: &Visit, person: PersonId) -> Result<Value, Refusal> {
+    let all = visit.engine().sessions(person).await.map_err(|error| Refusal::of(visit, error))?;
+    let here = visit.caller.session.as_ref().map(|session| session.name.as_str());
+    let shown = |(name, session): (String, Session)| {
+        json!({
+            "is_here": here == Some(name.as_str()), "name": name,
+            "browser": session.device.browser, "address": session.device.address,
+            "since": session.created_at, "used": session.seen_at,
+        })
+    };
+    Ok(all.into_iter().map(shown).collect())
+}
+
+/// The tokens that a person made and that work.
+async fn tokens_of(visit: &Visit, person: &Person) -> Result<Vec<Value>, Refusal> {
+    let all = visit.engine().tokens().await.map_err(|error| Refusal::of(visit, error))?;
+    let his = |token: &&ApiToken| token.created_by == person.email && !token.is_over(visit.now);
+    Ok(all.iter().filter(his).map(ApiToken::shown).collect())
 }
 
 /// The part of a list that is behind the cursor, and the cursor behind it; `is_behind` says whether a row is behind a cursor.
