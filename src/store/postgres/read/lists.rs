@@ -273,7 +273,7 @@ impl PostgresStore {
         let sql = deliveries_by!(filter.status, "ASC");
         let mut part = DeliveryPart::default();
         let columns = DeliveryColumns::of(filter);
-        let search = Search { sql, bounds, order: Order::NewestFirst, filter: &columns.values() };
+        let search = Search { sql, bounds, order: Order::OldestFirst, filter: &columns.values() };
         for row in &self.look_through(&search, most).await? {
             let (id, is_wanted) = looked_at(row)?;
             part.looked_at += 1;
