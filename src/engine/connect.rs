@@ -1,6 +1,7 @@
 //! How an engine begins: what its handles and the writer share, and the ids after those that were given before.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -69,6 +70,7 @@ pub(super) fn connect(
         leases: if store.is_shared() { Leases::of_node(node) } else { Leases::everything() },
         passwords: Passwords::default(),
         uses: Uses::default(),
+        is_set_up: AtomicBool::default(),
         store,
         clock,
         debugger: Debugger::default(),

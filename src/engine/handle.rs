@@ -55,6 +55,8 @@ pub(super) struct Shared {
     pub passwords: Passwords,
     /// Which sessions and tokens were used since the last tick.
     pub uses: Uses,
+    /// Whether an admin was seen: strangers ask for that, and once there is one, there always will be.
+    pub is_set_up: AtomicBool,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,

@@ -100,12 +100,13 @@ impl Writer {
         admission: &Admission,
         now: Timestamp,
     ) -> Result<Planned, EngineError> {
+        // Two nodes may be set up at once, with two addresses: this record is the same for both. It is read before the people are,
+        // so that whoever becomes an admin after that has changed it.
+        let was = store.entry(Shelf::People, SET_UP).await?;
         if staff(store).await?.0.has_admin() {
             return Err(StaffError::SetUp.into());
         }
         let (mut entries, deed) = self.plan_admission(store, admission, now).await?;
-        // Two nodes may be set up at once, with two addresses: this record is the same for both.
-        let was = store.entry(Shelf::People, SET_UP).await?;
         let value = Some(now.to_rfc3339().into_bytes());
         entries.push(EntryWrite { shelf: Shelf::People, key: SET_UP.to_owned(), was, value });
         Ok((entries, deed))

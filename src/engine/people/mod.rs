@@ -12,6 +12,7 @@ mod upkeep;
 mod uses;
 
 use std::cmp::Reverse;
+use std::sync::atomic::Ordering;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -92,7 +93,11 @@ impl Engine {
 
     /// Whether there is an admin who can sign in. Once there is one, there always will be.
     pub async fn is_set_up(&self) -> Read<bool> {
-        Ok(self.people().await?.iter().any(Person::is_active_admin))
+        let seen = &self.shared.is_set_up;
+        if !seen.load(Ordering::Relaxed) && self.people().await?.iter().any(Person::is_active_admin) {
+            seen.store(true, Ordering::Relaxed);
+        }
+        Ok(seen.load(Ordering::Relaxed))
     }
 
     /// Admits the first admin; succeeds once, whichever node is asked.

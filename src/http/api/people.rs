@@ -110,6 +110,7 @@ async fn set_password(
     let person = find(&state.engine, &id).await?;
     may_grant(&caller, person.role)?;
     state.engine.acting(caller.by()).set_password(person.id, password).await.map_err(of_body)?;
+    state.sign_ins.let_go(&person.email);
     Ok(HttpResponse::NoContent().finish())
 }
 

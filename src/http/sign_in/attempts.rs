@@ -76,6 +76,11 @@ impl SignIns {
         counts.networks.right(&attempt.from, false);
     }
 
+    /// Lets an account go whose password was set anew: whoever was guessing the one before begins at nothing.
+    pub(in crate::http) fn let_go(&self, account: &str) {
+        self.lock().accounts.right(&account.to_owned(), true);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counts> {
         // Nobody panics while holding it; if one did, the counts would still be whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -60,6 +60,7 @@ async fn reset_password(visit: Visit, id: web::Path<String>, form: Form) -> Answ
     let password = made_password();
     let set = visit.engine().acting(visit.caller.by()).set_password(person.id, &password).await;
     set.map_err(|error| Refusal::of(&visit, error))?;
+    visit.state.sign_ins.let_go(&person.email);
     let place = sign_in_place(&visit);
     let context = json!({ "person": person.shown(), "password": password, "is_new": false, "place": place });
     Ok(visit.page("people/password.html", context))
