@@ -493,6 +493,8 @@ pub const MAX_COUNTED_SIGN_INS: usize = 4096;
 pub const AUDIT_KEPT: Span = Span::from_days(400);
 /// Most bytes of JSON that an entry of the audit log keeps of how something was before, and as many of how it is since.
 pub const MAX_AUDIT_STATE: usize = 24 * 1024;
+/// Most characters that are kept of one place of such a state where it is too long to be kept whole.
+pub const MAX_AUDIT_PLACE: usize = 400;
 /// Longest subject of an entry of the audit log, in characters.
 pub const MAX_AUDIT_SUBJECT: usize = 300;
 

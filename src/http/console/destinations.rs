@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::chart::{self, Axis, Series};
 use super::form::Form;
-use super::page::{Answer, Refusal};
+use super::page::{Answer, Refusal, in_words};
 use super::texts::text;
 use super::visit::Visit;
 use super::{render, see};
@@ -190,6 +190,6 @@ async fn test(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
     known(&visit, &key)?;
     let (wanted, dry_run) = (fields.given("type"), fields.is_ticked("dry_run"));
     let tested = test_send::try_out(&visit.state, &visit.caller, &key, wanted, dry_run).await;
-    let tested = tested.unwrap_or_else(|problem| json!({ "problem": problem.in_words() }));
+    let tested = tested.unwrap_or_else(|problem| json!({ "problem": in_words(&problem) }));
     page(&visit, &key, Some(tested)).await
 }

@@ -47,7 +47,7 @@ async fn context(visit: &Visit) -> Result<Value, EngineError> {
         },
         "journeys": JourneyStatus::ALL.iter().map(|status| json!({ "status": status.as_str(), "count": journeys(*status) })).collect::<Vec<_>>(),
         "charts": charts(visit).await?,
-        "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": name, "works": works })).collect::<Vec<_>>(),
+        "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": text(&format!("loops.{name}")), "works": works })).collect::<Vec<_>>(),
         "destinations": destinations(visit, &counts),
         "first_post": first_post(visit),
         "is_new": counts.events == 0,

@@ -323,7 +323,7 @@ async fn an_unused_session_is_written_down_once_a_minute() {
 async fn a_viewers_address_does_not_end_the_link() {
     let house = house("http://s.example").await.with_ann().await;
     let taken = set_up(&request(), &house.state, "the link", ann()).await;
-    assert!(matches!(taken, Err(Refused::Engine(EngineError::Conflict(_)))), "{taken:?}");
+    assert!(matches!(taken, Err(Refused::Engine(EngineError::Staff(_)))), "{taken:?}");
     let other = NewPerson { email: "eve@example.com".to_owned(), ..ann() };
     assert!(set_up(&request(), &house.state, "the link", other).await.is_ok());
 }

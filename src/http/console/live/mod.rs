@@ -4,7 +4,6 @@ mod event;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -29,8 +28,6 @@ const ROWS: usize = 100;
 const WINDOW: usize = 500;
 /// How far back of the page's making it begins to listen: what was being written then is not lost, and told twice it is shown once.
 const SLACK: Span = Span::from_secs(5);
-/// After how long the stream ends, so that the browser comes back and its session is looked at anew.
-const LISTENING: Duration = Duration::from_secs(5 * 60);
 
 /// The choices of what to show: the value in the address, and whether accepted and refused ones are meant.
 const OUTCOMES: [(&str, bool, bool); 3] =
@@ -131,7 +128,7 @@ fn stream_of(visit: &Visit) -> String {
 async fn listen(visit: Visit, request: HttpRequest) -> Answer {
     let refuse = |text: String| Refusal::invalid(&visit, filled("live.wrong_place", &[("place", &text)]));
     let after = stream::place(&request, visit.asked("after")).map_err(refuse)?;
-    let wish = stream::Wish { wanted: wanted(&visit), after, show: rows::row, lasting: Some(LISTENING) };
+    let wish = stream::Wish { wanted: wanted(&visit), after, show: rows::row };
     let opened: Result<HttpResponse, _> = stream::open(&visit.state, wish).await;
     opened.map_err(|problem| Refusal::of(&visit, problem))
 }
