@@ -132,7 +132,7 @@ pub(super) async fn serve(config: Config, definitions: Option<Vec<Definition>>) 
     greet(&config, &engine, &base_url, is_first_start);
     if let Some(token) = set_up {
         println!(
-            "\nNobody can sign in yet. Make the first admin here (until that is done, or the server starts again):\n  {base_url}/setup/{token}\n"
+            "\nThere is no admin yet. Make the first one here (until that is done, or the server starts again):\n  {base_url}/setup/{token}\n"
         );
     }
 

@@ -285,7 +285,7 @@ async fn roles_hold_for_pages_and_forms() {
 async fn the_first_admin_is_whoever_has_the_link_and_there_is_one() {
     let app = app().await;
     let mut ann = Visitor::stranger(&app);
-    assert!(ann.get("/console/sign-in").await.text().contains("Nobody can sign in yet"));
+    assert!(ann.get("/console/sign-in").await.text().contains("There is no admin yet"));
     for wrong in ["/setup/x", "/setup/test-set-up-tokem"] {
         ann.get(wrong).await.expect(404);
         ann.send(wrong, &ANN).await.expect(404);

@@ -154,14 +154,14 @@ impl Engine {
         Ok(secret)
     }
 
-    /// The session of that secret with its person, while it lasts; notes that it is used.
-    pub async fn session(&self, secret: &str) -> Read<Option<(Session, Person)>> {
+    /// The session of that secret with its person, while it lasts; notes that it is used where `is_use`.
+    pub async fn session(&self, secret: &str, is_use: bool) -> Read<Option<(Session, Person)>> {
         let key = secret_hash(secret);
         let Some(session) = self.record::<Session>(Shelf::Sessions, &key).await? else { return Ok(None) };
         let now = self.shared.clock.now();
         let person = self.record::<Person>(Shelf::People, &session.email).await?;
         let Some(person) = person.filter(|person| session.admits(person, now)) else { return Ok(None) };
-        if session.is_to_be_noted(now) {
+        if is_use && session.is_to_be_noted(now) {
             self.note_use(PeopleChange::NoteSession { key }).await;
         }
         Ok(Some((session, person)))

@@ -66,7 +66,7 @@ async fn row(visit: &Visit, flow: &Flow) -> Result<Value, EngineError> {
 }
 
 /// How many journeys of a flow there are now, by status.
-pub(super) async fn standing(visit: &Visit, flow: &str) -> Result<Value, EngineError> {
+pub(in crate::http::console) async fn standing(visit: &Visit, flow: &str) -> Result<Value, EngineError> {
     let (from, to) = (Timestamp::default(), Timestamp::default().plus(Span::from_millis(1)));
     let points: Vec<FigurePoint> =
         visit.engine().figures(Family::Standing, flow, Grain::Ever, from, to).await?;
