@@ -17,7 +17,7 @@ use super::leases::Leases;
 use super::people::{Passwords, Uses};
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
-use crate::domain::definition::{Definition, Definitions, Kind};
+use crate::domain::definition::{Definition, Definitions, Kind, Source};
 use crate::domain::delivery::{DeliveryFilter, Receipt};
 use crate::domain::event::Event;
 use crate::domain::health::Health as DestinationHealth;
@@ -244,6 +244,20 @@ impl Engine {
     pub async fn remove(&self, kind: Kind, key: &str, exit: bool) -> Result<(), EngineError> {
         let (key, by) = (key.to_owned(), self.by());
         self.ask(|reply| Command::Remove { kind, key, exit, by, reply }).await
+    }
+
+    /// Gives a source that write key in place of the one it has, which may be used for a while; answers the source as it is then.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] while the key before the present one may still be used: senders that
+    /// have it would be cut off.
+    pub async fn rotate_write_key(
+        &self,
+        source: &str,
+        write_key: String,
+    ) -> Result<Arc<Source>, EngineError> {
+        let (source, by) = (source.to_owned(), self.by());
+        self.ask(|reply| Command::Rotate { source, write_key, by, reply }).await
     }
 
     /// Acknowledges, resolves or snoozes a journey; answers the journey as it is then. To acknowledge again is no error, and

@@ -37,6 +37,7 @@ mod scheduler;
 mod settle;
 mod summaries;
 mod sweep;
+mod write_keys;
 mod writer;
 
 pub use backfill::BackfillPace;

@@ -369,6 +369,11 @@ impl Writer {
                 let removed = self.until_first(async |it| it.remove(kind, &key, exit, &by).await).await;
                 answer_alone(reply, removed)
             }
+            Command::Rotate { source, write_key, by, reply } => {
+                let rotate = async |it: &mut Self| it.rotate(&source, write_key.clone(), &by).await;
+                let rotated = self.until_first(rotate).await;
+                answer_alone(reply, rotated)
+            }
             Command::Pause { destination, pause, by, reply } => {
                 let pause = async |it: &mut Self| it.set_paused(&destination, pause.clone(), &by).await;
                 let paused = self.until_first(pause).await;

@@ -215,14 +215,14 @@ impl Engine {
         self.change_people(PeopleChange::EndOneSession { person: id, name: name.to_owned() }).await
     }
 
-    /// The session of that secret with its person, while it lasts; notes that it is used.
-    pub async fn session(&self, secret: &str) -> Read<Option<(Session, Person)>> {
+    /// The session of that secret with its person, while it lasts; notes that it is used where `is_use`.
+    pub async fn session(&self, secret: &str, is_use: bool) -> Read<Option<(Session, Person)>> {
         let key = secret_hash(secret);
         let Some(session) = self.record::<Session>(Shelf::Sessions, &key).await? else { return Ok(None) };
         let now = self.shared.clock.now();
         let person = self.record::<Person>(Shelf::People, &session.email).await?;
         let Some(person) = person.filter(|person| session.admits(person, now)) else { return Ok(None) };
-        if session.is_to_be_noted(now) {
+        if is_use && session.is_to_be_noted(now) {
             self.shared.uses.note(Shelf::Sessions, key, now);
         }
         Ok(Some((session, person)))

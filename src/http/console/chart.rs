@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::texts::text;
 use crate::domain::figures::{FigurePoint, Grain};
 use crate::domain::time::Timestamp;
 
@@ -80,10 +81,12 @@ impl Series {
         Self { name: name.into(), counts, colour: None }
     }
 
-    /// What became of journeys or attempts: good is green and bad is red, wherever it stands.
+    /// What became of journeys or attempts: good is green and bad is red, wherever it stands; what people closed is told from what
+    /// ended by itself.
     pub fn of_status(status: &str, counts: Vec<u64>) -> Self {
         let colour = match status {
-            "delivered" | "completed" | "resolved" => Some(2),
+            "resolved" => Some(1),
+            "delivered" | "completed" => Some(2),
             "retry" | "stalled" => Some(3),
             "dead" | "expired" => Some(4),
             "failed" => Some(5),
@@ -91,6 +94,12 @@ impl Series {
             _ => None,
         };
         Self { name: status.to_owned(), counts, colour }
+    }
+
+    /// Who entered audiences and who left them, in this order.
+    pub fn of_moves(entered: Vec<u64>, left: Vec<u64>) -> [Self; 2] {
+        let series = |name: &str, counts, colour| Self { name: text(name), counts, colour: Some(colour) };
+        [series("overview.entered", entered, 2), series("overview.exited", left, 6)]
     }
 
     fn colour(&self, place: usize) -> usize {

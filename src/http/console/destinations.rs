@@ -133,8 +133,7 @@ async fn reasons(visit: &Visit, key: &str) -> Result<Vec<Value>, EngineError> {
 }
 
 fn known(visit: &Visit, key: &str) -> Result<(), Refusal> {
-    let is_known = key == EMAIL || visit.engine().definitions().destinations.contains_key(key);
-    if is_known { Ok(()) } else { Err(Refusal::not_found(visit, "destination")) }
+    api::known(visit.engine(), key).map_err(|_| Refusal::not_found(visit, "destination"))
 }
 
 fn place(key: &str, said: &str) -> String {
