@@ -88,6 +88,8 @@ pub struct Writer {
     pub(super) summaries_due: bool,
     /// When sessions that are over were last looked for.
     pub(super) sessions_looked_at: Option<Timestamp>,
+    /// When it was last written how much was refused.
+    pub(super) refusals_written_at: Option<Timestamp>,
     /// The one that is being put together.
     pub(super) summing_up: Option<SummingUp>,
     /// What all this was taken from, as it was stored.
@@ -171,6 +173,7 @@ impl Writer {
             jobs: false,
             summaries_due: false,
             sessions_looked_at: None,
+            refusals_written_at: None,
             summing_up: None,
             stopping: false,
         }
@@ -291,6 +294,7 @@ impl Writer {
             self.catch_up().await?;
         }
         self.go_by_present();
+        self.write_refusals().await?;
         if self.timers_due {
             let leases = self.shared.leases.clone();
             self.timers_due = match leases.begin(TIMERS) {

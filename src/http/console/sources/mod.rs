@@ -41,7 +41,7 @@ async fn list(visit: Visit) -> Answer {
 }
 
 async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let day = Axis::last_day(visit.now);
     let mut rows = Vec::new();
     for source in visit.engine().definitions().sources.values() {
         let counts = day.counts(&points(visit, &source.key, &day).await?);

@@ -12,7 +12,6 @@ use super::super::texts::text;
 use super::super::visit::Visit;
 use super::{is_signed, last_event, lines, points};
 use crate::domain::definition::{Source, render};
-use crate::domain::figures::Grain;
 use crate::domain::ingest::Code;
 use crate::domain::limits;
 use crate::domain::people::Scope;
@@ -35,9 +34,9 @@ pub(super) async fn page(visit: &Visit, key: &str, shows_key: bool) -> Answer {
 }
 
 async fn context(visit: &Visit, source: &Source, shows_key: bool) -> Result<Value, EngineError> {
-    let hour = Axis::newest(Grain::Minute, 60, visit.now);
+    let hour = Axis::last_hour(visit.now);
     let in_hour: u64 = hour.counts(&points(visit, &source.key, &hour).await?).iter().sum();
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let day = Axis::last_day(visit.now);
     let counts = day.counts(&points(visit, &source.key, &day).await?);
     let in_day: u64 = counts.iter().sum();
     let series = [Series::new(source.key.clone(), counts)];
