@@ -13,7 +13,7 @@ use super::visit::Visit;
 use super::{render, see};
 use crate::domain::definition::render as shown;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
-use crate::domain::figures::{Family, Grain};
+use crate::domain::figures::Family;
 use crate::domain::ids::ReplayId;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
@@ -46,7 +46,7 @@ async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
     let engine = visit.engine();
     let (counts, lags) = (engine.counts().await?, engine.delivery_lags().await?);
     let (definitions, healths) = (engine.definitions(), engine.healths());
-    let hour = Axis::newest(Grain::Hour, 24, visit.now);
+    let hour = Axis::last_day(visit.now);
     let keys: Vec<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
     let wanted: Vec<_> = keys.iter().map(|key| (Family::Attempted, *key)).collect();
     let attempted = engine.figures_of(&wanted, hour.grain(), hour.from(), hour.to()).await?;
@@ -84,7 +84,7 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
     let engine = visit.engine();
     let (definitions, counts) = (engine.definitions(), engine.counts().await?);
     let destination = definitions.destinations.get(key);
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let day = Axis::last_day(visit.now);
     let points = engine.figures(Family::Attempted, key, day.grain(), day.from(), day.to()).await?;
     let series = OUTCOMES.map(|outcome| {
         Series::of_status(outcome, day.counts(points.iter().filter(|point| point.detail == outcome)))

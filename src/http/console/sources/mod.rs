@@ -41,7 +41,7 @@ async fn list(visit: Visit) -> Answer {
 }
 
 async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let day = Axis::last_day(visit.now);
     let definitions = visit.engine().definitions();
     let keys: Vec<&str> = definitions.sources.keys().map(String::as_str).collect();
     let accepted = points(visit, &keys, &day).await?;
