@@ -141,6 +141,16 @@ impl Browser {
         field.prop("value").await.expect("a value").unwrap_or_default()
     }
 
+    /// Waits until the field with this label holds `value`: also on the page that comes after a press.
+    pub async fn comes_to_hold(&self, label: &str, value: &str) {
+        let held = async || {
+            let field = self.try_script(FIELD, vec![json!(label)]).await.ok().filter(Value::is_object)?;
+            let read = "return arguments[0].value";
+            (self.try_script(read, vec![field]).await.ok()? == value).then_some(())
+        };
+        self.until(&format!("`{label}` holds `{value}`"), held).await;
+    }
+
     /// Presses the button, or follows the link, with this name.
     pub async fn press(&self, name: &str) {
         self.press_within("body", name).await;
