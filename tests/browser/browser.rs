@@ -217,7 +217,7 @@ impl Browser {
         let is_page = |message: &str| {
             let (url, why) = message.split_once(" - ").unwrap_or_default();
             why.starts_with("Failed to load resource")
-                && pages.iter().any(|page| page.split('#').next() == Some(url))
+                && pages.iter().any(|page| page.split('#').next() == url.split('#').next())
         };
         let entries = said.as_array().expect("a list of messages").iter();
         entries

@@ -44,9 +44,9 @@ const OVERFLOW: &str = r"
 const width = arguments[0];
 if (document.scrollingElement.scrollWidth <= width) return [];
 return [`the page is ${document.scrollingElement.scrollWidth} wide`].concat(
-    [...document.querySelectorAll('body *')].filter(it => it.getBoundingClientRect().right > width + 1
-        && !it.closest('.scroll,.nav,pre'))
-        .slice(0, 5).map(it => it.outerHTML.slice(0, 200)));";
+    [...document.querySelectorAll('body *')].filter(it => it.getBoundingClientRect().left + it.scrollWidth > width + 1
+        && !it.parentElement.closest('.scroll,.nav,pre'))
+        .slice(-5).map(it => it.outerHTML.slice(0, 200)));";
 
 /// Looks at the page that is shown in both themes and at a phone's width, leaves pictures of it as `name`, and fails with
 /// everything that is wrong with it.

@@ -60,6 +60,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(sources::routes)
         .configure(audiences::routes)
         .default_service(web::to(no_such_page));
+    config.service(web::resource("/favicon.ico").route(web::get().to(assets::favicon)));
     config.service(people::first_admin()).service(pages);
 }
 
