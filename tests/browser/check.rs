@@ -112,6 +112,8 @@ async fn undress(browser: &Browser) {
 
 /// Leaves a picture of the whole page.
 async fn picture(browser: &Browser, name: &str, width: u32) {
+    // What stays in sight while somebody scrolls is where the page begins.
+    browser.script("scrollTo(0, 0)", vec![]).await;
     let height = browser.script("return document.scrollingElement.scrollHeight", vec![]).await;
     let height = height.as_f64().expect("a height").min(f64::from(TALLEST));
     let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });

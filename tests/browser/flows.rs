@@ -1,5 +1,7 @@
 //! A flow's ladder is changed, its mail is seen before it is saved, and it is what people get.
 
+use std::collections::BTreeSet;
+
 use crate::check::check_page;
 use crate::scene::{MINUTE, Scene};
 
@@ -18,6 +20,11 @@ async fn a_ladder_is_changed_and_its_mail_is_seen_before_it_is_saved() {
     browser.fill("Template", "stalled").await;
     browser.press("Add a level").await;
     browser.sees("Level 2").await;
+    let offered =
+        "return [...document.querySelectorAll('select[name$=\".template\"] option')].map(it => it.value)";
+    let offered: BTreeSet<String> =
+        serde_json::from_value(browser.script(offered, vec![]).await).expect("names");
+    assert_eq!(offered.iter().collect::<Vec<_>>(), ["no_reply", "stalled"], "mails about stalls");
     browser.press("What it says").await;
     browser.sees("has been in the stage no_reply for 45 minutes").await;
     check_page(&browser, "flows-ladder").await;

@@ -15,6 +15,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 pub use self::attempts::SignIns;
+pub use self::cookie::is_secure;
 pub use self::set_up::{SetUpLink, can_set_up, set_up};
 use super::api::ApiState;
 use super::caller::Caller;
