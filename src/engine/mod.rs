@@ -30,6 +30,7 @@ mod posted;
 mod preview;
 mod read;
 mod receipts;
+mod refusals;
 mod replay;
 mod runs;
 mod scan;
@@ -37,6 +38,7 @@ mod scheduler;
 mod settle;
 mod summaries;
 mod sweep;
+mod write_keys;
 mod writer;
 
 pub use backfill::BackfillPace;

@@ -41,9 +41,6 @@ pub(in crate::engine) enum PeopleChange {
         person: PersonId,
         device: Device,
     },
-    NoteSession {
-        key: String,
-    },
     EndSession {
         key: String,
     },
@@ -56,9 +53,6 @@ pub(in crate::engine) enum PeopleChange {
         wanted: NewToken,
     },
     RevokeToken(TokenId),
-    NoteToken {
-        hash: String,
-    },
     /// Nothing; only the audit log is told.
     Tell(Deed),
 }
@@ -85,14 +79,12 @@ impl Writer {
             PeopleChange::BeginSession { key, person, device } => {
                 sessions::plan_begin(store, key, *person, device, now).await?
             }
-            PeopleChange::NoteSession { key } => sessions::plan_note(store, key, now).await?,
             PeopleChange::EndSession { key } => sessions::plan_end(store, key).await?,
             PeopleChange::EndOneSession { person, name } => {
                 sessions::plan_end_one(store, *person, name).await?
             }
             PeopleChange::MakeToken { hash, wanted } => self.plan_token(store, hash, wanted, by, now).await?,
             PeopleChange::RevokeToken(id) => plan_revocation(store, *id).await?,
-            PeopleChange::NoteToken { hash } => note_token(store, hash, now).await?,
             PeopleChange::Tell(deed) => (Vec::new(), Some(deed.clone())),
         };
         entries.extend(deed.map(|deed| entry(&mut self.ids, now, by, deed)));
@@ -259,20 +251,6 @@ async fn plan_revocation(store: &dyn Store, id: TokenId) -> Result<Planned, Engi
     Ok((vec![record.remove()], Some(deed)))
 }
 
-async fn note_token(store: &dyn Store, hash: &str, now: Timestamp) -> Result<Planned, EngineError> {
-    let Some(record) = Record::<ApiToken>::read(store, Shelf::Tokens, hash).await? else {
-        return Ok((Vec::new(), None));
-    };
-    let token = ApiToken { used_at: Some(now), ..record.value.clone() };
-    Ok((vec![record.put(&token)], None))
-}
-
 pub(super) fn subject(person: &Person) -> String {
     format!("person {}", person.email)
-}
-
-impl From<StaffError> for EngineError {
-    fn from(error: StaffError) -> Self {
-        Self::Conflict(error.to_string())
-    }
 }

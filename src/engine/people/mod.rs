@@ -6,7 +6,10 @@ mod made;
 mod passwords;
 mod records;
 mod sessions;
+#[cfg(test)]
+mod tests;
 mod upkeep;
+mod uses;
 
 use std::cmp::Reverse;
 use std::sync::atomic::Ordering;
@@ -18,6 +21,8 @@ pub(super) use audit::{definition_deeds, entry};
 pub(super) use change::PeopleChange;
 pub use made::made_password;
 pub(super) use passwords::Passwords;
+pub(super) use upkeep::SessionWalk;
+pub(super) use uses::Uses;
 
 use self::records::Record;
 use super::command::Command;
@@ -210,15 +215,15 @@ impl Engine {
         self.change_people(PeopleChange::EndOneSession { person: id, name: name.to_owned() }).await
     }
 
-    /// The session of that secret with its person, while it lasts; notes that it is used.
-    pub async fn session(&self, secret: &str) -> Read<Option<(Session, Person)>> {
+    /// The session of that secret with its person, while it lasts; notes that it is used where `is_use`.
+    pub async fn session(&self, secret: &str, is_use: bool) -> Read<Option<(Session, Person)>> {
         let key = secret_hash(secret);
         let Some(session) = self.record::<Session>(Shelf::Sessions, &key).await? else { return Ok(None) };
         let now = self.shared.clock.now();
         let person = self.record::<Person>(Shelf::People, &session.email).await?;
         let Some(person) = person.filter(|person| session.admits(person, now)) else { return Ok(None) };
-        if session.is_to_be_noted(now) {
-            self.note_use(PeopleChange::NoteSession { key }).await;
+        if is_use && session.is_to_be_noted(now) {
+            self.shared.uses.note(Shelf::Sessions, key, now);
         }
         Ok(Some((session, person)))
     }
@@ -270,7 +275,7 @@ impl Engine {
         let now = self.shared.clock.now();
         let token = self.record::<ApiToken>(Shelf::Tokens, &hash).await?.filter(|token| !token.is_over(now));
         if token.as_ref().is_some_and(|token| token.is_to_be_noted(now)) {
-            self.note_use(PeopleChange::NoteToken { hash }).await;
+            self.shared.uses.note(Shelf::Tokens, hash, now);
         }
         Ok(token)
     }
@@ -301,15 +306,8 @@ impl Engine {
 
     async fn hashed(&self, password: &str, email: &str) -> Result<PasswordHash, EngineError> {
         check_password(password, email)
-            .map_err(|why| EngineError::Invalid(vec![Problem::new("password", why)]))?;
+            .map_err(|why| EngineError::Invalid(vec![Problem::new("password", why.to_string())]))?;
         self.shared.passwords.hash(password).await
-    }
-
-    /// Notes that something is used; who uses it is not to be hindered where that fails.
-    async fn note_use(&self, change: PeopleChange) {
-        if let Err(error) = self.change_people(change).await {
-            tracing::debug!(%error, "that a session or token is used could not be noted");
-        }
     }
 
     async fn change_people(&self, change: PeopleChange) -> Result<(), EngineError> {

@@ -56,20 +56,6 @@ pub(super) async fn plan_begin(
     Ok((entries, Some(Deed::new(Action::SignedIn, subject(&person)).to(device.audited()))))
 }
 
-pub(super) async fn plan_note(store: &dyn Store, key: &str, now: Timestamp) -> Result<Planned, EngineError> {
-    let Some(record) = Record::<Session>::read(store, Shelf::Sessions, key).await? else {
-        return Ok((Vec::new(), None));
-    };
-    let session = Session { seen_at: now, ..record.value.clone() };
-    let person = Record::<Person>::read(store, Shelf::People, &session.email).await?;
-    let is_news = |person: &Person| person.seen_at.is_none_or(|seen| now >= seen.plus(limits::USE_NOTED));
-    let seen = person.filter(|person| is_news(&person.value)).map(|record| {
-        let person = Person { seen_at: Some(now), ..record.value.clone() };
-        record.put(&person)
-    });
-    Ok(([record.put(&session)].into_iter().chain(seen).collect(), None))
-}
-
 pub(super) async fn plan_end(store: &dyn Store, key: &str) -> Result<Planned, EngineError> {
     let Some(record) = Record::<Session>::read(store, Shelf::Sessions, key).await? else {
         return Ok((Vec::new(), None));

@@ -10,7 +10,7 @@ use super::params::NoParams;
 use super::state::ApiState;
 use crate::domain::definition::Problem;
 use crate::domain::ids::PersonId;
-use crate::domain::people::{Person, PersonChange, Role, Scope, check_name, login};
+use crate::domain::people::{Fault, Person, PersonChange, Role, Scope, check_name, login};
 use crate::engine::{Engine, EngineError, NewPerson};
 use crate::http::caller::Caller;
 use crate::http::problem::{ApiProblem, Code};
@@ -153,10 +153,10 @@ pub(super) fn lacks(scope: Scope) -> ApiProblem {
 pub(super) fn checked(
     words: &Members,
     name: &str,
-    check: impl Fn(&str) -> Result<String, String>,
+    check: impl Fn(&str) -> Result<String, Fault>,
 ) -> Result<Option<String>, ApiProblem> {
     let checked = words.text(name, MAX_TEXT)?.map(check).transpose();
-    checked.map_err(|why| ApiProblem::field(Code::InvalidBody, name, why))
+    checked.map_err(|why| ApiProblem::field(Code::InvalidBody, name, why.to_string()))
 }
 
 /// Notes what is missing.

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::texts::text;
 use crate::domain::figures::{FigurePoint, Grain};
 use crate::domain::time::Timestamp;
 
@@ -28,6 +29,16 @@ impl Axis {
             Timestamp::from_millis(last.millis() - grain.span().map_or(0, |span| span.millis() * steps))
         };
         Self { grain, starts: (0..count).rev().map(back).collect() }
+    }
+
+    /// The minutes of the last hour, from the one in which that began.
+    pub fn last_hour(now: Timestamp) -> Self {
+        Self::newest(Grain::Minute, 61, now)
+    }
+
+    /// The hours of the last 24, from the one in which those began.
+    pub fn last_day(now: Timestamp) -> Self {
+        Self::newest(Grain::Hour, 25, now)
     }
 
     /// Where it begins.
@@ -80,17 +91,25 @@ impl Series {
         Self { name: name.into(), counts, colour: None }
     }
 
-    /// What became of journeys or attempts: good is green and bad is red, wherever it stands.
+    /// What became of journeys or attempts: good is green and bad is red, wherever it stands; what people closed is told from what
+    /// ended by itself.
     pub fn of_status(status: &str, counts: Vec<u64>) -> Self {
         let colour = match status {
-            "delivered" | "completed" | "resolved" => Some(2),
+            "resolved" => Some(1),
+            "delivered" | "completed" => Some(2),
             "retry" | "stalled" => Some(3),
-            "dead" | "expired" => Some(4),
+            "dead" | "expired" | "refused" => Some(4),
             "failed" => Some(5),
             "ambiguous" | "superseded" => Some(6),
             _ => None,
         };
         Self { name: status.to_owned(), counts, colour }
+    }
+
+    /// Who entered audiences and who left them, in this order.
+    pub fn of_moves(entered: Vec<u64>, left: Vec<u64>) -> [Self; 2] {
+        let series = |name: &str, counts, colour| Self { name: text(name), counts, colour: Some(colour) };
+        [series("overview.entered", entered, 2), series("overview.exited", left, 6)]
     }
 
     fn colour(&self, place: usize) -> usize {
@@ -206,6 +225,13 @@ mod tests {
             axis.counts(&[point(7, 9), point(8, 1), point(10, 2), point(10, 3), point(11, 9)]),
             [1, 0, 5]
         );
+    }
+
+    #[test]
+    fn a_day_is_no_shorter_for_the_hour_under_way() {
+        let now = Timestamp::parse_lenient("2026-11-22T13:20:00Z").unwrap();
+        assert_eq!(Axis::last_day(now).from().to_rfc3339(), "2026-11-21T13:00:00.000Z");
+        assert_eq!(Axis::last_hour(now).from().to_rfc3339(), "2026-11-22T12:20:00.000Z");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::page::Answer;
 use super::visit::Visit;
 use super::{back, see, texts};
 use crate::domain::people::Scope;
+use crate::http::sign_in;
 
 /// How long a browser remembers the theme.
 const THEME_DAYS: i64 = 365;
@@ -65,11 +66,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// The frame of a page for that visit.
 pub(super) fn of_visit(visit: &Visit) -> Value {
     let session = visit.caller.session.as_ref();
+    // Which of both that of the system is, the browser knows: it shows the other one's button.
+    let themes: Vec<&str> = ["light", "dark"].into_iter().filter(|theme| *theme != visit.theme).collect();
     json!({
         "nav": navigation(visit),
         "url": visit.with(&[("said", None)]),
         "theme": visit.theme,
-        "other_theme": if visit.theme == "dark" { "light" } else { "dark" },
+        "themes": themes,
         "shown": session.map_or(visit.caller.name.as_str(), |session| session.shown.as_str()),
         "role": session.map_or("", |session| session.role),
         "may": Scope::ALL.iter().map(|scope| (scope.as_str(), visit.caller.may(*scope))).collect::<BTreeMap<_, _>>(),
@@ -119,13 +122,15 @@ fn navigation(visit: &Visit) -> Value {
 }
 
 /// Keeps the theme in a cookie and goes back to where it was chosen.
-async fn choose_theme(visit: Visit, form: Form) -> Answer {
+async fn choose_theme(visit: Visit, form: Form, request: HttpRequest) -> Answer {
     let fields = form.admitted(&visit, Scope::Read)?;
     let theme = fields.text("theme");
     // Neither of them is that of the system: the cookie goes.
     let (theme, age) = if matches!(theme, "light" | "dark") { (theme, THEME_DAYS) } else { ("", 0) };
     let cookie = Cookie::build("theme", theme)
         .path("/")
+        .http_only(true)
+        .secure(sign_in::is_secure(&request, &visit.state))
         .same_site(SameSite::Lax)
         .max_age(Duration::days(age))
         .finish();

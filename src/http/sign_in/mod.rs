@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq as _;
 
 use self::attempts::Attempt;
 pub use self::attempts::SignIns;
+pub use self::cookie::is_secure;
 pub use self::set_up::{SetUpLink, can_set_up, set_up};
 use super::api::ApiState;
 use super::caller::Caller;
@@ -26,6 +27,8 @@ use crate::domain::people::{Deed, Device, Person};
 use crate::domain::time::Span;
 use crate::engine::{By, EngineError, secret_hash, session_name};
 
+/// What `console.js` sends where it fetches a page anew, that nobody asked for.
+const BY_ITSELF: &str = "x-refresh";
 /// By what it comes, for the audit log.
 const VIA: &str = "console";
 
@@ -55,13 +58,20 @@ fn minutes(span: Span) -> i64 {
 }
 
 /// The person whose session the request's cookie is; `None` where it has none, or it is over.
+/// What an open page asks for by itself does not keep a session: one that nobody uses ends all the same.
 ///
 /// # Errors
 /// When the store can't be read.
 pub async fn caller_of(request: &HttpRequest, state: &ApiState) -> Result<Option<Caller>, EngineError> {
     let Some(secret) = cookie::secret(request, state) else { return Ok(None) };
-    let session = state.engine.session(&secret).await?;
+    let session = state.engine.session(&secret, !is_of_itself(request)).await?;
     Ok(session.map(|(_, person)| Caller::person(&person, session_name(&secret_hash(&secret)), csrf(&secret))))
+}
+
+/// Whether an open page asks by itself: it listens, or looks whether a part of it has changed, which its script says.
+fn is_of_itself(request: &HttpRequest) -> bool {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    header("accept") == Some("text/event-stream") || header(BY_ITSELF).is_some()
 }
 
 /// Whether a form, or the header `X-CSRF-Token`, brought along what this caller's pages gave it.

@@ -50,7 +50,7 @@ pub async fn set_up(
     let engine = state.engine.acting(By::new(person.email.clone(), VIA));
     let person = match engine.set_up(person).await {
         // Somebody was faster; or somebody who is no admin has that address, and then the link still leads here.
-        Err(EngineError::Conflict(_)) if state.engine.is_set_up().await? => return Err(Refused::NoSetUp),
+        Err(EngineError::Staff(_)) if state.engine.is_set_up().await? => return Err(Refused::NoSetUp),
         person => person?,
     };
     begin(request, state, &person).await

@@ -309,7 +309,7 @@ async fn the_printed_link_admits_one_admin() {
 async fn an_unused_session_is_written_down_once_a_minute() {
     let house = house("http://s.example").await.with_ann().await;
     let cookie = house.try_from("10.0.0.1", EMAIL, PASSWORD).await.unwrap();
-    let seen = async || house.state.engine.session(cookie.value()).await.unwrap().unwrap().0.seen_at;
+    let seen = async || house.state.engine.session(cookie.value(), true).await.unwrap().unwrap().0.seen_at;
     let begun = house.clock.now();
     house.pass(Span::from_secs(59));
     seen().await;
@@ -323,7 +323,27 @@ async fn an_unused_session_is_written_down_once_a_minute() {
 async fn a_viewers_address_does_not_end_the_link() {
     let house = house("http://s.example").await.with_ann().await;
     let taken = set_up(&request(), &house.state, "the link", ann()).await;
-    assert!(matches!(taken, Err(Refused::Engine(EngineError::Conflict(_)))), "{taken:?}");
+    assert!(matches!(taken, Err(Refused::Engine(EngineError::Staff(_)))), "{taken:?}");
     let other = NewPerson { email: "eve@example.com".to_owned(), ..ann() };
     assert!(set_up(&request(), &house.state, "the link", other).await.is_ok());
+}
+
+#[actix_web::test]
+async fn what_an_open_page_asks_by_itself_keeps_no_session() {
+    let house = house("http://s.example").await.with_ann().await;
+    let cookie = house.try_from("10.0.0.1", EMAIL, PASSWORD).await.unwrap();
+    let asks = async |header: (&str, &str)| {
+        let request = TestRequest::default().cookie(cookie.clone()).insert_header(header).to_http_request();
+        caller_of(&request, &house.state).await.unwrap().is_some()
+    };
+    let (listens, refreshes) = (("accept", "text/event-stream"), ("x-refresh", "1"));
+    for _ in 0..11 {
+        house.pass(Span::from_hours(1));
+        assert!(asks(listens).await && asks(refreshes).await, "it lasts as long as it would without them");
+    }
+    assert!(asks(("accept", "text/html")).await, "and this is use");
+    house.pass(Span::from_hours(11));
+    assert!(asks(refreshes).await);
+    house.pass(Span::from_hours(1));
+    assert!(!asks(refreshes).await, "nobody used it for twelve hours");
 }

@@ -42,7 +42,7 @@ function forms(root) {
   }
 }
 
-// A part of the page that changes by itself is fetched anew: <div id="x" data-refresh="2000">.
+// A part of the page that changes by itself is fetched anew, which does not count as use of the session: <div id="x" data-refresh="2000">.
 function refreshing() {
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const turn = async () => {
@@ -50,7 +50,7 @@ function refreshing() {
       if (!part_now || !part_now.dataset.refresh) return;
       if (!document.hidden) {
         try {
-          const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+          const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Refresh": "1" } });
           if (answer.ok) {
             const page = new DOMParser().parseFromString(await answer.text(), "text/html");
             const fresh = page.getElementById(part.id);

@@ -1,14 +1,13 @@
-//! The inbox: stalled journeys, oldest first, by what people said of them.
+//! The inbox: stalled journeys by what people said of them, who has waited longest first.
 
 use serde_json::{Value, json};
 
 use super::super::page::{Answer, Refusal};
 use super::super::visit::Visit;
-use super::search::search;
 use super::shown::{self, Rules, Tab};
+use super::waiting;
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
-use crate::domain::page::Order;
+use crate::domain::journey::{Journey, JourneyStatus, Note};
 use crate::engine::EngineError;
 
 pub(super) async fn inbox(visit: Visit) -> Answer {
@@ -19,14 +18,10 @@ pub(super) async fn inbox(visit: Visit) -> Answer {
 }
 
 async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
-    let stalled = JourneyFilter {
-        status: Some(JourneyStatus::Stalled),
-        order: Order::OldestFirst,
-        ..JourneyFilter::default()
-    };
-    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
-    let found = search(visit.engine(), &stalled, visit.asked("cursor"), is_of_tab).await?;
     let counts = visit.engine().counts().await?;
+    let stalled = counts.journeys.get(&JourneyStatus::Stalled).copied().unwrap_or(0);
+    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
+    let found = waiting::page(visit.engine(), stalled, visit.asked("cursor"), is_of_tab).await?;
     let in_doubt =
         counts.deliveries.iter().filter(|((_, status), _)| *status == DeliveryStatus::Ambiguous.as_str());
     Ok(json!({
@@ -35,7 +30,9 @@ async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
             let place = visit.with(&[("tab", Some(tab.as_str())), ("cursor", None), ("said", None)]);
             json!({ "name": tab.as_str(), "href": place })
         }).collect::<Vec<_>>(),
-        "stalled": counts.journeys.get(&JourneyStatus::Stalled).copied().unwrap_or(0),
+        "stalled": stalled,
+        "is_sorted": waiting::is_sorted(stalled),
+        "sorted": waiting::SORTED,
         "in_doubt": in_doubt.map(|(_, count)| count).sum::<u64>(),
         "rows": found.rows.iter().map(|journey| row(visit, journey)).collect::<Vec<_>>(),
         "next": visit.next(found.cursor.as_deref()),
@@ -47,6 +44,9 @@ fn row(visit: &Visit, journey: &Journey) -> Value {
     let rules = Rules::of(visit, &journey.flow);
     let mut row = shown::row(journey, visit.now);
     row["ladder"] = shown::ladder(journey, &rules, visit.now);
+    let since = waiting::since(journey);
+    row["waits"] = json!(visit.now.millis_since(since) / 1000);
+    row["waits_since"] = json!(since);
     row["seen"] = json!(journey.stage_at.millis());
     row["acknowledged"] = journey.acknowledgement().map(|known| note(&known.note)).into();
     row["snoozed"] = journey

@@ -7,6 +7,7 @@ mod one;
 mod search;
 mod shown;
 mod timeline;
+mod waiting;
 
 use actix_web::web;
 

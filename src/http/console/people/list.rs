@@ -44,8 +44,8 @@ async fn new(visit: Visit) -> Answer {
 async fn add(visit: Visit, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::People)?;
     let mut faults = Faults::default();
-    let email = faults.take("email", login(fields.text("email")));
-    let name = faults.take("name", check_name(fields.text("name")));
+    let email = faults.check("email", login(fields.text("email")));
+    let name = faults.check("name", check_name(fields.text("name")));
     let role = faults.take("role", role(fields.text("role")));
     let (Some(email), Some(name), Some(role)) = (email, name, role) else {
         return Ok(again(&visit, "people/new.html", context(&fields, &faults)));

@@ -3,9 +3,9 @@
 use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
 
-use super::{Faults, again, scopes, sessions, with_cookie};
+use super::{Faults, again, in_words, scopes, sessions, with_cookie};
 use crate::domain::limits;
-use crate::domain::people::{Person, PersonChange, Scope, check_name};
+use crate::domain::people::{Person, PersonChange, Scope, check_name, check_password};
 use crate::domain::time::Span;
 use crate::http::console::form::Form;
 use crate::http::console::page::{Answer, Refusal};
@@ -36,7 +36,7 @@ async fn rename(visit: Visit, form: Form) -> Answer {
         Ok(name) => name,
         Err(why) => {
             let mut faults = Faults::default();
-            faults.note("name", why);
+            faults.note("name", in_words(why));
             return Ok(again(&visit, "people/me.html", context(&visit, &me, typed, &faults).await?));
         }
     };
@@ -50,18 +50,20 @@ async fn change_password(visit: Visit, request: HttpRequest, form: Form) -> Answ
     let fields = form.admitted(&visit, Scope::Read)?;
     let me = me(&visit).await?;
     let (present, new) = (fields.exact("present"), fields.exact("password"));
-    let faults = if new == fields.exact("again") {
+    let mut faults = Faults::default();
+    faults.check("password", check_password(new, &me.email));
+    if new != fields.exact("again") {
+        faults.note("again", text("me.not_the_same"));
+    }
+    if faults.0.is_empty() {
         match sign_in::change_password(&request, &visit.state, &visit.caller, present, new).await {
             Ok(cookie) => return Ok(with_cookie(see("/console/me?said=password_changed"), &cookie)?),
             Err(refused) => {
-                Faults::of_refused(refused, "present").map_err(|error| Refusal::of(&visit, error))?
+                faults =
+                    Faults::of_refused(refused, "present").map_err(|error| Refusal::of(&visit, error))?;
             }
         }
-    } else {
-        let mut faults = Faults::default();
-        faults.note("again", text("me.not_the_same"));
-        faults
-    };
+    }
     Ok(again(&visit, "people/me.html", context(&visit, &me, &me.name, &faults).await?))
 }
 

@@ -16,7 +16,8 @@ use super::page::{Page, Refusal};
 use super::texts::{self, text};
 use super::visit::Visit;
 use crate::domain::ids::PersonId;
-use crate::domain::people::{ApiToken, Person, Role, Scope, Session};
+use crate::domain::limits;
+use crate::domain::people::{ApiToken, Fault, Person, Role, Scope, Session, StaffError};
 use crate::domain::time::Span;
 use crate::engine::EngineError;
 use crate::http::sign_in::Refused;
@@ -53,6 +54,11 @@ impl Faults {
         checked.map_err(|fault| self.note(field, fault)).ok()
     }
 
+    /// The same of what the domain checks.
+    fn check<T>(&mut self, field: &str, checked: Result<T, Fault>) -> Option<T> {
+        self.take(field, checked.map_err(in_words))
+    }
+
     /// Notes what the engine did not take; what the form is not at fault for goes on.
     fn of_engine(error: EngineError) -> Result<Self, EngineError> {
         let mut faults = Self::default();
@@ -61,6 +67,7 @@ impl Faults {
                 problems.iter().for_each(|problem| faults.note(&problem.field, &problem.message));
             }
             EngineError::Conflict(why) => faults.note(ALL, why),
+            EngineError::Staff(error) => faults.note(ALL, of_staff(&error)),
             other => return Err(other),
         }
         Ok(faults)
@@ -78,6 +85,17 @@ impl Faults {
         }
         Ok(faults)
     }
+}
+
+fn in_words(fault: Fault) -> String {
+    let (code, bound) = fault.code();
+    texts::filled(&format!("faults.{code}"), &[("n", &bound.unwrap_or_default().to_string())])
+}
+
+fn of_staff(error: &StaffError) -> String {
+    let (code, email) = error.code();
+    let most = limits::MAX_PEOPLE.to_string();
+    texts::filled(&format!("staff.{code}"), &[("email", email.unwrap_or_default()), ("n", &most)])
 }
 
 /// How long nobody is let in.

@@ -34,8 +34,8 @@ async fn change(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
     let (person, fields) = meant(&visit, &id, &form).await?;
     let mut faults = Faults::default();
     let change = PersonChange {
-        email: faults.take("email", login(fields.text("email"))),
-        name: faults.take("name", check_name(fields.text("name"))),
+        email: faults.check("email", login(fields.text("email"))),
+        name: faults.check("name", check_name(fields.text("name"))),
         role: faults.take("role", role(fields.text("role"))),
         disabled: Some(fields.is_ticked("disabled")),
     };
