@@ -115,7 +115,7 @@ async fn admins_admit_change_and_remove_people() {
     assert!(admin.get("/console/people").await.expect(200).text().contains("So far you are alone"));
     let wrong = [("email", "bob"), ("name", ""), ("role", "king")];
     let page = admin.post("/console/people/new", &wrong).await.expect(422).text();
-    for why in ["is not a mail address", "is empty", "is not one of viewer"] {
+    for why in ["is not a mail address", "is empty", "is no role"] {
         assert!(page.contains(why), "{why}: {page}");
     }
     let bob = [("email", "bob@example.com"), ("name", HOSTILE), ("role", "viewer")];
