@@ -55,7 +55,7 @@ pub struct By {
     pub who: String,
     /// Why, in his words; may be empty, at most `limits::MAX_REASON` characters.
     pub reason: String,
-    /// By what it came: `console`, `api`, `mail`, `call`, `server`.
+    /// By what it came: `console`, `api`, `cli`, `mail`, `sms`, `webhook`, `call`, `server`.
     pub via: &'static str,
 }
 

@@ -14,7 +14,7 @@ use super::debugger::Debugger;
 use super::error::EngineError;
 use super::in_force::Present;
 use super::leases::Leases;
-use super::people::Passwords;
+use super::people::{Passwords, Uses};
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Definition, Definitions, Kind, Source};
@@ -53,6 +53,10 @@ pub(super) struct Shared {
     pub newest_id: Mutex<[u8; 16]>,
     pub leases: Leases,
     pub passwords: Passwords,
+    /// Which sessions and tokens were used since the last tick.
+    pub uses: Uses,
+    /// Whether an admin was seen: strangers ask for that, and once there is one, there always will be.
+    pub is_set_up: AtomicBool,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,

@@ -18,7 +18,7 @@ use super::in_force::InForce;
 use super::ingest::{Ingester, REFUSED_TIMES, answer_alone, refusal, stand_back, tell_of_refusal};
 use super::inputs::decide;
 use super::leases::{TIMERS, WORK};
-use super::people::entry;
+use super::people::{SessionWalk, entry};
 use super::settle::{Faring, Healths};
 use super::summaries::SummingUp;
 use crate::clock::Clock;
@@ -86,8 +86,12 @@ pub struct Writer {
     pub(super) jobs: bool,
     /// A team's summary may be due.
     pub(super) summaries_due: bool,
-    /// When sessions that are over were last looked for.
-    pub(super) sessions_looked_at: Option<Timestamp>,
+    /// How far the look for sessions that are over is.
+    pub(super) session_walk: SessionWalk,
+    /// Uses of sessions and tokens may be waiting to be written down.
+    uses_due: bool,
+    /// When it was last written how much was refused.
+    pub(super) refusals_written_at: Option<Timestamp>,
     /// The one that is being put together.
     pub(super) summing_up: Option<SummingUp>,
     /// What all this was taken from, as it was stored.
@@ -170,7 +174,9 @@ impl Writer {
             published_replays: ends.published_replays,
             jobs: false,
             summaries_due: false,
-            sessions_looked_at: None,
+            session_walk: SessionWalk::default(),
+            uses_due: false,
+            refusals_written_at: None,
             summing_up: None,
             stopping: false,
         }
@@ -232,6 +238,7 @@ impl Writer {
         self.timers_due = true;
         self.jobs = true;
         self.summaries_due = true;
+        self.uses_due = true;
         self.look_for_changes = self.is_shared();
     }
 
@@ -291,6 +298,10 @@ impl Writer {
             self.catch_up().await?;
         }
         self.go_by_present();
+        if std::mem::take(&mut self.uses_due) {
+            self.write_down_uses().await?;
+        }
+        self.write_refusals().await?;
         if self.timers_due {
             let leases = self.shared.leases.clone();
             self.timers_due = match leases.begin(TIMERS) {

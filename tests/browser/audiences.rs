@@ -80,7 +80,7 @@ async fn an_audience_is_built_without_scripts() {
     browser.fill_within(".filtered", "Compared", "at least").await;
     browser.fill_within(".filtered", "With", "50").await;
     browser.press("Take over into the text").await;
-    assert_eq!(browser.value("As text").await, QUERY);
+    browser.comes_to_hold("As text", QUERY).await;
     browser.press("Who would be in?").await;
     browser.sees("1 user would be in").await;
     browser.press("Save").await;

@@ -101,6 +101,15 @@ impl Browser {
             .await;
     }
 
+    /// The same, with the page loaded anew before each look.
+    pub async fn holds_when_loaded_anew(&self, what: &str, script: &str) {
+        let look = async || {
+            self.client.refresh().await.ok()?;
+            self.try_script(script, vec![]).await.ok().filter(is_true).map(|_| ())
+        };
+        self.until(what, look).await;
+    }
+
     /// Writes into the field with this label, in place of what it holds; in a list, chooses.
     pub async fn fill(&self, label: &str, value: &str) {
         self.fill_within("body", label, value).await;
@@ -130,6 +139,16 @@ impl Browser {
     pub async fn value(&self, label: &str) -> String {
         let field = self.find(FIELD, &[label], "field").await;
         field.prop("value").await.expect("a value").unwrap_or_default()
+    }
+
+    /// Waits until the field with this label holds `value`: also on the page that comes after a press.
+    pub async fn comes_to_hold(&self, label: &str, value: &str) {
+        let held = async || {
+            let field = self.try_script(FIELD, vec![json!(label)]).await.ok().filter(Value::is_object)?;
+            let read = "return arguments[0].value";
+            (self.try_script(read, vec![field]).await.ok()? == value).then_some(())
+        };
+        self.until(&format!("`{label}` holds `{value}`"), held).await;
     }
 
     /// Presses the button, or follows the link, with this name.
@@ -198,7 +217,7 @@ impl Browser {
         let is_page = |message: &str| {
             let (url, why) = message.split_once(" - ").unwrap_or_default();
             why.starts_with("Failed to load resource")
-                && pages.iter().any(|page| page.split('#').next() == Some(url))
+                && pages.iter().any(|page| page.split('#').next() == url.split('#').next())
         };
         let entries = said.as_array().expect("a list of messages").iter();
         entries

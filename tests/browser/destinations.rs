@@ -41,6 +41,7 @@ async fn dead_letters_are_sent_again_once_the_receiver_works() {
     scene.mend_shop();
     let before = scene.shop.requests().len();
     browser.press("Send 2 dead letters again").await;
+    browser.sees(" put back").await;
     scene.app.rest().await;
     browser.sees("2 of 2 put back").await;
     assert_eq!(scene.shop.requests().len(), before + 2);
@@ -63,6 +64,7 @@ async fn one_delivery_is_sent_again_after_a_question() {
     browser.sees("out of order").await;
     browser.press("Send again").await;
     assert_eq!(browser.agree().await, "Send this again, under its old id?");
+    browser.sees("Put back into the queue.").await;
     scene.app.rest().await;
     let deliveries = scene.app.get("/api/deliveries?destination=shop").await;
     assert_eq!(deliveries["deliveries"][0]["status"], "delivered");

@@ -7,7 +7,7 @@ use stagepost::domain::change::{
 };
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
-use stagepost::domain::event::Call;
+use stagepost::domain::event::{Call, Event};
 use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
@@ -39,6 +39,7 @@ on_every_backend!(
     busy_users_are_passed_over,
     due_deliveries_come_earliest_first,
     deliveries_are_found_by_status,
+    a_page_looks_at_no_more_than_it_may,
     what_is_pending_of_a_user_comes_in_its_order,
     deliveries_are_looked_through_from_the_oldest,
     what_is_due_is_counted,
@@ -178,6 +179,13 @@ async fn events_are_found_by_id_and_by_filter(store: &dyn Store) {
     let some = walk(2, async |p| store.newest_events(&filter, &p).await).await;
     let expected = [27, 21, 15, 9, 3].map(|n| event_id(10, n));
     assert_eq!(some.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
+    let quiet = Event { source: "quiet".into(), ..set.events[1].clone() };
+    let quiet = Event { id: event_id(10, 30), ..quiet };
+    commit(store, &ChangeSet { events: vec![quiet.clone()], ..changes() }).await;
+    let of = |source: &str| EventFilter { source: Some(source.into()), ..EventFilter::default() };
+    assert_eq!(walk(7, async |p| store.newest_events(&of("quiet"), &p).await).await, [quiet]);
+    let others = walk(7, async |p| store.newest_events(&of("studio"), &p).await).await;
+    assert_eq!(others.len(), set.events.len());
 }
 
 async fn a_journey_is_found_in_the_profile_and_in_the_archive(store: &dyn Store) {
@@ -547,6 +555,24 @@ async fn deliveries_are_found_by_status(store: &dyn Store) {
     assert_eq!(store.deliveries(&filter, &first(9)).await.unwrap().rows.len(), 1);
     let filter = DeliveryFilter { since: Some(at(20)), ..Default::default() };
     assert_eq!(store.deliveries(&filter, &first(9)).await.unwrap().rows.len(), 2);
+}
+
+async fn a_page_looks_at_no_more_than_it_may(store: &dyn Store) {
+    let made = (0..9).map(|n| delivery(delivery_id(5, n), "d", &user("a"), 5));
+    commit_deliveries(store, made.map(new_delivery).collect()).await;
+    let events = (0..9).map(|n| track(event_id(5, n), &user("a"), 5)).collect();
+    commit(store, &ChangeSet { events, ..changes() }).await;
+    let seldom = DeliveryFilter { text: Some("never".into()), looks: Some(4), ..Default::default() };
+    let never = EventFilter { names: ["never".to_owned()].into(), looks: Some(4), ..Default::default() };
+    let (mut at_delivery, mut at_event) = (first(2), first(2));
+    for more in [true, true, false] {
+        let page = store.deliveries(&seldom, &at_delivery).await.unwrap();
+        assert_eq!((page.rows.len(), page.cursor.is_some()), (0, more), "four, four and one");
+        at_delivery.cursor = page.cursor;
+        let page = store.newest_events(&never, &at_event).await.unwrap();
+        assert_eq!((page.rows.len(), page.cursor.is_some()), (0, more));
+        at_event.cursor = page.cursor;
+    }
 }
 
 async fn message_ids_are_remembered_and_expire(store: &dyn Store) {

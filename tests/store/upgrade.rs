@@ -8,9 +8,10 @@ use stagepost::clock::Clock;
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::change::ChangeSet;
 use stagepost::domain::definition::{Definition, DestinationKind, Status};
+use stagepost::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::UserKey;
-use stagepost::domain::journey::{Journey, JourneyStatus};
+use stagepost::domain::journey::{Journey, JourneyStatus, Step};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::Timestamp;
 use stagepost::engine::{BackfillPace, Settings, Surroundings, Writer};
@@ -132,12 +133,22 @@ fn uncounted() -> ChangeSet {
         ..journey(journey_id(5, n), &user(who), status)
     };
     let long = "ü".repeat(200);
+    let step = |stage: &str, ms: i64| Step {
+        stage: stage.to_owned(),
+        at: at(ms),
+        received_at: at(ms),
+        message_id: String::new(),
+    };
+    let steps =
+        vec![step("initiation", 5), step("asked", 60_005), step("initiation", 70_000), step("gone", 120_005)];
     for (n, who) in (0..).zip(["a", "b", "c"]) {
         let mut owner = profile(&user(who));
         owner.journeys.push(made(10 * n, who, "order", JourneyStatus::Active));
         owner.journeys.push(made(10 * n + 1, who, &long, JourneyStatus::Stalled));
         set.archived.push(made(10 * n + 2, who, "order", JourneyStatus::Completed));
-        set.archived.push(made(10 * n + 3, who, "a\0b", JourneyStatus::Expired));
+        let (steps, stage, ended_at) = (steps.clone(), "gone".to_owned(), Some(at(3 * 86_400_000)));
+        let lost = made(10 * n + 3, who, "a\0b", JourneyStatus::Expired);
+        set.archived.push(Journey { steps, stage, ended_at, ..lost });
         set.journeys.extend(owner.journeys.iter().map(opened));
         set.profiles.push(new_profile(owner));
     }
@@ -171,6 +182,24 @@ async fn version_4_of_sled_did_not_count_how_journeys_stand() {
         before.insert("v", &4_u32.to_be_bytes()).unwrap();
         drop(before);
         assert_eq!(standing(&open()).await, expected());
+        let store = open();
+        let mut counted = Vec::new();
+        for family in [Family::Opened, Family::Reached, Family::Waited, Family::Lost, Family::Ended] {
+            let points = store.figures(family, "a\0b", Grain::Day, at(0), at(i64::MAX)).await.unwrap();
+            counted.extend(points.into_iter().map(|it| (family, it.start.millis() / 86_400_000, it.detail)));
+        }
+        let of_first_day = |family, detail: &str| (family, 0, detail.to_owned());
+        let days = [
+            of_first_day(Family::Opened, ""),
+            of_first_day(Family::Reached, "asked"),
+            of_first_day(Family::Reached, "gone"),
+            of_first_day(Family::Reached, "initiation"),
+            of_first_day(Family::Waited, "asked:60"),
+            of_first_day(Family::Waited, "gone:60"),
+            of_first_day(Family::Lost, "gone"),
+            (Family::Ended, 3, "expired".to_owned()),
+        ];
+        assert_eq!(counted, days, "what became of the journeys of the last weeks, too");
     }
 }
 
@@ -184,4 +213,63 @@ async fn version_1_of_postgres_did_not_count_how_journeys_stand() {
     assert_eq!(standing(&open_postgres(&schema).await).await, expected());
     schema.sql("UPDATE meta SET value = '1' WHERE key = 'data_version'");
     assert_eq!(standing(&open_postgres(&schema).await).await, expected());
+}
+
+/// Two users' deliveries to two destinations, of every status.
+fn sent() -> ChangeSet {
+    let mut set = changes();
+    for (n, status) in (0..24).zip(DeliveryStatus::ALL.into_iter().cycle()) {
+        let (key, who) = (["d", "e"][usize::from(n % 4 < 2)], ["a", "b"][usize::from(n < 12)]);
+        let made = delivery(delivery_id(5, n), key, &user(who), 5);
+        set.deliveries.push(new_delivery(Delivery { status, ..made }));
+    }
+    set
+}
+
+/// How many each user has, and how many of each status that is looked for by destination each of these has.
+async fn found_deliveries(store: &dyn Store) -> Vec<usize> {
+    let (all, mut found) = (PageRequest { limit: 99, cursor: None }, Vec::new());
+    for who in ["a", "b", "c"] {
+        let filter = DeliveryFilter { user: Some(user(who)), ..Default::default() };
+        found.push(store.deliveries(&filter, &all).await.unwrap().rows.len());
+    }
+    for (key, status) in [("d", DeliveryStatus::Dead), ("e", DeliveryStatus::Failed)] {
+        let (destination, status) = (Some(key.to_owned()), Some(status));
+        let filter = DeliveryFilter { destination, status, ..Default::default() };
+        found.push(store.deliveries(&filter, &all).await.unwrap().rows.len());
+    }
+    found
+}
+
+#[tokio::test]
+async fn version_5_of_sled_had_no_index_of_users_deliveries() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || SledStore::open(dir.path(), 8 << 20, sealer()).unwrap();
+    commit(&open(), &sent()).await;
+    let expected = found_deliveries(&open()).await;
+    assert_eq!(expected[..3], [12, 12, 0]);
+    assert!(expected[3..].iter().all(|count| (1..4).contains(count)), "{expected:?}");
+    // Twice: one that was cut short runs again.
+    for kept in [0, 7] {
+        let before = raw(dir.path());
+        for prefix in [b"D", b"X"] {
+            let index: Vec<_> = before.scan_prefix(prefix).keys().map(Result::unwrap).collect();
+            index.iter().skip(kept).for_each(|key| drop(before.remove(key).unwrap()));
+        }
+        before.insert("v", &5_u32.to_be_bytes()).unwrap();
+        drop(before);
+        assert_eq!(found_deliveries(&open()).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn version_2_of_postgres_had_no_index_of_users_deliveries() {
+    let schema = schema();
+    commit(&open_postgres(&schema).await, &sent()).await;
+    schema.sql("DROP INDEX deliveries_user, deliveries_unsent; UPDATE meta SET value = '2' WHERE key = 'data_version'");
+    let store = open_postgres(&schema).await;
+    assert_eq!(found_deliveries(&store).await[..3], [12, 12, 0]);
+    let made =
+        "SELECT to_regclass('deliveries_user') IS NOT NULL AND to_regclass('deliveries_unsent') IS NOT NULL";
+    assert_eq!(schema.sql(made), "t");
 }

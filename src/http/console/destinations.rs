@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::chart::{self, Axis, Series};
 use super::form::Form;
-use super::page::{Answer, Refusal};
+use super::page::{Answer, Refusal, in_words};
 use super::texts::text;
 use super::visit::Visit;
 use super::{render, see};
 use crate::domain::definition::render as shown;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
-use crate::domain::figures::{Family, Grain};
+use crate::domain::figures::Family;
 use crate::domain::ids::ReplayId;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
@@ -46,10 +46,12 @@ async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
     let engine = visit.engine();
     let (counts, lags) = (engine.counts().await?, engine.delivery_lags().await?);
     let (definitions, healths) = (engine.definitions(), engine.healths());
-    let hour = Axis::newest(Grain::Hour, 24, visit.now);
+    let hour = Axis::last_day(visit.now);
+    let keys: Vec<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
+    let wanted: Vec<_> = keys.iter().map(|key| (Family::Attempted, *key)).collect();
+    let attempted = engine.figures_of(&wanted, hour.grain(), hour.from(), hour.to()).await?;
     let mut rows = Vec::new();
-    for key in definitions.destinations.keys().map(String::as_str).chain([EMAIL]) {
-        let points = engine.figures(Family::Attempted, key, hour.grain(), hour.from(), hour.to()).await?;
+    for (key, points) in keys.into_iter().zip(attempted) {
         let delivered = hour.counts(points.iter().filter(|point| point.detail == "delivered"));
         let sum: u64 = delivered.iter().sum();
         let destination = definitions.destinations.get(key);
@@ -82,7 +84,7 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
     let engine = visit.engine();
     let (definitions, counts) = (engine.definitions(), engine.counts().await?);
     let destination = definitions.destinations.get(key);
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let day = Axis::last_day(visit.now);
     let points = engine.figures(Family::Attempted, key, day.grain(), day.from(), day.to()).await?;
     let series = OUTCOMES.map(|outcome| {
         Series::of_status(outcome, day.counts(points.iter().filter(|point| point.detail == outcome)))
@@ -94,7 +96,7 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
         "definition": destination.map(|destination| shown::destination(destination)),
         "health": api::shown(engine.healths().get(key)),
         "queue": api::queue(&counts, key),
-        "lag": engine.delivery_lags().await?.get(key).map(|lag| render::lasting_span(*lag)),
+        "lag": engine.delivery_lags_of(&[key]).await?.get(key).map(|lag| render::lasting_span(*lag)),
         "chart": chart::columns(&text("destinations.attempts"), &text("overview.per_hour"), &day, &series),
         "reasons": reasons(visit, key).await?,
         "looked_at": LOOKED_AT,
@@ -185,8 +187,8 @@ async fn cancel(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
 async fn test(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::Operate)?;
     known(&visit, &key)?;
-    let tested =
-        test_send::try_out(&visit.state, &key, fields.given("type"), fields.is_ticked("dry_run")).await;
-    let tested = tested.unwrap_or_else(|problem| json!({ "problem": problem.in_words() }));
+    let (wanted, dry_run) = (fields.given("type"), fields.is_ticked("dry_run"));
+    let tested = test_send::try_out(&visit.state, &visit.caller, &key, wanted, dry_run).await;
+    let tested = tested.unwrap_or_else(|problem| json!({ "problem": in_words(&problem) }));
     page(&visit, &key, Some(tested)).await
 }

@@ -1,5 +1,8 @@
 //! What goes on: the first page.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use actix_web::web;
 use serde_json::{Value, json};
 
@@ -9,7 +12,7 @@ use super::page::{Answer, Refusal};
 use super::texts::text;
 use super::visit::Visit;
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
-use crate::domain::figures::{Family, FigurePoint, Grain};
+use crate::domain::figures::{Family, FigurePoint};
 use crate::domain::journey::JourneyStatus;
 use crate::domain::sizes::Per;
 use crate::engine::{Counts, EngineError};
@@ -46,7 +49,7 @@ async fn context(visit: &Visit) -> Result<Value, EngineError> {
         },
         "journeys": JourneyStatus::ALL.iter().map(|status| json!({ "status": status.as_str(), "count": journeys(*status) })).collect::<Vec<_>>(),
         "charts": charts(visit).await?,
-        "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": name, "works": works })).collect::<Vec<_>>(),
+        "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": text(&format!("loops.{name}")), "works": works })).collect::<Vec<_>>(),
         "destinations": destinations(visit, &counts),
         "first_post": first_post::line(visit, &counts),
         "is_new": counts.events == 0,
@@ -55,11 +58,15 @@ async fn context(visit: &Visit) -> Result<Value, EngineError> {
 
 async fn charts(visit: &Visit) -> Result<Value, EngineError> {
     let definitions = visit.engine().definitions();
-    let (hour, day) = (Axis::newest(Grain::Minute, 60, visit.now), Axis::newest(Grain::Hour, 24, visit.now));
+    let (hour, day) = (Axis::last_hour(visit.now), Axis::last_day(visit.now));
     let sources: Vec<&str> = definitions.sources.keys().map(String::as_str).collect();
     let flows: Vec<&str> = definitions.flows.keys().map(String::as_str).collect();
     let sent: Vec<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
-    let posts = by_subject(visit, Family::Accepted, &sources, &hour).await?;
+    let mut posts = by_subject(visit, Family::Accepted, &sources, &hour).await?;
+    let refused = refused(visit, &sources, &hour).await?;
+    if !refused.is_empty() {
+        posts.push(Series::of_status("refused", hour.counts(&refused)));
+    }
     let escalations = by_detail(
         visit,
         Family::Escalated,
@@ -77,6 +84,7 @@ async fn charts(visit: &Visit) -> Result<Value, EngineError> {
     )
     .await?;
     Ok(json!({
+        "refused": by_code(&refused),
         "posts": chart::columns(&text("overview.posts"), &text("overview.per_minute"), &hour, &posts),
         "escalations": chart::columns(&text("overview.escalations"), &text("overview.per_hour"), &day, &escalations),
         "attempts": chart::columns(&text("overview.attempts"), &text("overview.per_hour"), &day, &attempts),
@@ -84,13 +92,30 @@ async fn charts(visit: &Visit) -> Result<Value, EngineError> {
     }))
 }
 
+/// What was counted of each subject.
 async fn points(
     visit: &Visit,
     family: Family,
-    subject: &str,
+    subjects: &[&str],
     axis: &Axis,
-) -> Result<Vec<FigurePoint>, EngineError> {
-    visit.engine().figures(family, subject, axis.grain(), axis.from(), axis.to()).await
+) -> Result<Vec<Vec<FigurePoint>>, EngineError> {
+    let wanted: Vec<_> = subjects.iter().map(|subject| (family, *subject)).collect();
+    visit.engine().figures_of(&wanted, axis.grain(), axis.from(), axis.to()).await
+}
+
+/// What was refused of those sources, and of posts whose write key is none of a source.
+async fn refused(visit: &Visit, sources: &[&str], axis: &Axis) -> Result<Vec<FigurePoint>, EngineError> {
+    let subjects: Vec<&str> = sources.iter().copied().chain([""]).collect();
+    Ok(points(visit, Family::Refused, &subjects, axis).await?.into_iter().flatten().collect())
+}
+
+/// How many of each code, most first.
+fn by_code(refused: &[FigurePoint]) -> Vec<Value> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    refused.iter().for_each(|point| *counts.entry(&point.detail).or_default() += point.count);
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| Reverse(*count));
+    counts.into_iter().map(|(code, count)| json!({ "code": code, "count": count })).collect()
 }
 
 /// One series per subject; those without anything are left out.
@@ -100,14 +125,10 @@ async fn by_subject(
     subjects: &[&str],
     axis: &Axis,
 ) -> Result<Vec<Series>, EngineError> {
-    let mut series = Vec::new();
-    for subject in subjects {
-        let counts = axis.counts(&points(visit, family, subject, axis).await?);
-        if counts.iter().any(|count| *count > 0) {
-            series.push(Series::new(*subject, counts));
-        }
-    }
-    Ok(series)
+    let points = points(visit, family, subjects, axis).await?;
+    let counted = subjects.iter().zip(&points).map(|(subject, points)| (subject, axis.counts(points)));
+    let counted = counted.filter(|(_, counts)| counts.iter().any(|count| *count > 0));
+    Ok(counted.map(|(subject, counts)| Series::new(*subject, counts)).collect())
 }
 
 /// One series per detail, of all subjects together; those without anything are left out.
@@ -118,10 +139,7 @@ async fn by_detail(
     axis: &Axis,
     details: &[&str],
 ) -> Result<Vec<Series>, EngineError> {
-    let mut all = Vec::new();
-    for subject in subjects {
-        all.extend(points(visit, family, subject, axis).await?);
-    }
+    let all: Vec<FigurePoint> = points(visit, family, subjects, axis).await?.into_iter().flatten().collect();
     let series = details.iter().map(|detail| {
         let counts = axis.counts(all.iter().filter(|point| point.detail == *detail));
         Series::of_status(detail, counts)
@@ -131,12 +149,13 @@ async fn by_detail(
 
 async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, EngineError> {
     let (mut entered, mut exited) = (Vec::new(), Vec::new());
-    for audience in visit.engine().definitions().audiences.values() {
-        for point in visit.engine().audience_sizes(&audience.id, Per::Hour, axis.from(), axis.to()).await? {
-            let of = |count| FigurePoint { start: point.start, detail: String::new(), count };
-            entered.push(of(point.entered));
-            exited.push(of(point.exited));
-        }
+    let definitions = visit.engine().definitions();
+    let ids: Vec<&str> = definitions.audiences.values().map(|audience| audience.id.as_str()).collect();
+    let sizes = visit.engine().sizes_of(&ids, Per::Hour, axis.from(), axis.to()).await?;
+    for point in sizes.iter().flatten() {
+        let of = |count| FigurePoint { start: point.start, detail: String::new(), count };
+        entered.push(of(point.entered));
+        exited.push(of(point.exited));
     }
     Ok(Series::of_moves(axis.counts(&entered), axis.counts(&exited)).into())
 }

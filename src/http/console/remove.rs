@@ -179,8 +179,9 @@ async fn of_destination(visit: &Visit, key: &str) -> Result<Vec<String>, EngineE
 }
 
 async fn of_flow(visit: &Visit, name: &str) -> Result<Vec<String>, EngineError> {
-    let standing = flows::standing(visit, name).await?;
-    let open = ["active", "stalled"].iter().filter_map(|status| standing[*status].as_u64()).sum();
+    let standing = flows::standing_of(visit, &[name]).await?;
+    let is_open = ["active", "stalled"];
+    let open = standing.iter().flat_map(|of| is_open.map(|status| of[status].as_u64().unwrap_or(0))).sum();
     Ok(vec![
         counted("remove.nobody_is_told", open),
         text("remove.still_recorded"),

@@ -54,6 +54,18 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// How many records of shelves were listed since this was asked last.
+    #[cfg(test)]
+    pub(crate) fn entries_listed(&self) -> usize {
+        std::mem::take(&mut self.state().entries_listed)
+    }
+
+    /// How often something was written.
+    #[cfg(test)]
+    pub(crate) fn commits(&self) -> usize {
+        self.state().commits
+    }
+
     /// An empty store that several engines may write to; leases go by what `now` tells.
     pub fn shared(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { sharing: Some(Arc::new(now)), ..Self::default() }
@@ -276,14 +288,15 @@ impl Store for MemoryStore {
         Ok(self.state().overlap(one, other))
     }
 
-    async fn audience_sizes(
+    async fn sizes_of(
         &self,
-        audience_id: &str,
+        audience_ids: &[&str],
         per: Per,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<SizePoint>> {
-        Ok(self.state().audience_sizes(audience_id, per, from, to))
+    ) -> Result<Vec<Vec<SizePoint>>> {
+        let state = self.state();
+        Ok(audience_ids.iter().map(|id| state.audience_sizes(id, per, from, to)).collect())
     }
 
     async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
@@ -329,18 +342,25 @@ impl Store for MemoryStore {
     }
 
     async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
-        self.state().list_entries(shelf, page)
+        let found = self.state().list_entries(shelf, page)?;
+        #[cfg(test)]
+        {
+            self.state().entries_listed += found.rows.len();
+        }
+        Ok(found)
     }
 
-    async fn figures(
+    async fn figures_of(
         &self,
-        family: Family,
-        subject: &str,
+        wanted: &[(Family, &str)],
         grain: Grain,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<FigurePoint>> {
-        Ok(self.state().figure_points(family, subject, grain, from, to))
+    ) -> Result<Vec<Vec<FigurePoint>>> {
+        let state = self.state();
+        let points =
+            |(family, subject): &(Family, &str)| state.figure_points(*family, subject, grain, from, to);
+        Ok(wanted.iter().map(points).collect())
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use stagepost::domain::change::ChangeSet;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
-use stagepost::domain::event::Call;
+use stagepost::domain::event::{Call, Event};
+use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::page::PageRequest;
@@ -52,7 +53,9 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     let most = usize::try_from(asked).unwrap();
     let whole_page = PageRequest { limit: most, cursor: None };
     let (until, newest) = (DeliveryId::from_bytes(EVERY_ID), EventId::from_bytes(EVERY_ID));
-    let names = ["Tried".to_owned()].into();
+    let tried = ["Tried".to_owned()].into();
+    let names: Vec<&str> = users.iter().map(UserKey::as_str).collect();
+    let counted: Vec<_> = names.iter().map(|name| (Family::Opened, *name)).collect();
     let mut trips = Vec::new();
     macro_rules! ask {
         ($name:literal, $call:expr) => {{
@@ -68,6 +71,7 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     ask!("due_timers", Store::due_timers(store, at(9), most));
     ask!("due_deliveries", Store::due_deliveries(store, "d", at(9), &HashSet::new(), most));
     ask!("next_delivery", Store::next_delivery(store, "d", &busy));
+    ask!("first_due", Store::first_due(store, &names));
     ask!("count_due", Store::count_due(store, "d", at(9), &HashSet::new(), most, true));
     ask!("newest_pending", Store::newest_pending(store, &lanes, 5));
     ask!("deliveries_by_id", Store::deliveries_by_id(store, &deliveries));
@@ -75,12 +79,13 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     ask!("journeys_by_id", Store::journeys_by_id(store, &journeys));
     ask!("events", Store::events(store, &events));
     ask!("event_log", Store::event_log(store, None, newest, most));
-    ask!("wanted_log", Store::wanted_log(store, &named(&names), None, newest, most));
+    ask!("wanted_log", Store::wanted_log(store, &named(&tried), None, newest, most));
     ask!("journeys", Store::journeys(store, &JourneyFilter::default(), &whole_page));
     ask!("newest_events", Store::newest_events(store, &EventFilter::default(), &whole_page));
     ask!("deliveries", Store::deliveries(store, &DeliveryFilter::default(), &whole_page));
     ask!("members", Store::members(store, "x", &whole_page));
-    ask!("sizes", Store::audience_sizes(store, "x", Per::Hour, at(0), at(99)));
+    ask!("sizes", Store::sizes_of(store, &names, Per::Hour, at(0), at(99)));
+    ask!("figures", Store::figures_of(store, &counted, Grain::Hour, at(0), at(99)));
     ask!("rulebook", Store::rulebook(store));
     ask!("counts", Store::counts(store));
     trips
@@ -104,7 +109,7 @@ async fn log_of(store: &PostgresStore, groups: &[&[u64]]) {
     }
 }
 
-fn numbers(events: &[stagepost::domain::event::Event]) -> Vec<u64> {
+fn numbers(events: &[Event]) -> Vec<u64> {
     let number = |id: EventId| u64::from_be_bytes(*id.to_bytes().last_chunk().unwrap());
     events.iter().map(|event| number(event.id)).collect()
 }
@@ -253,4 +258,19 @@ async fn what_two_nodes_count_into_an_hour_is_one_point() {
     assert_eq!((points(Per::Hour).await.len(), points(Per::Day).await.len()), (0, 1), "hours first");
     commit(&nodes[0], &gone).await;
     assert_eq!(nodes[1].audiences_with_members().await.unwrap(), [""; 0]);
+}
+
+/// Those that were written before the column was there.
+#[tokio::test]
+async fn events_without_their_source_in_the_table_are_found_by_it() {
+    let schema = schema();
+    let store = open_postgres(&schema).await;
+    let of = |id, source: &str| Event { source: source.into(), ..track(event_id(5, id), &user("a"), 10) };
+    commit(&store, &ChangeSet { events: vec![of(1, "web"), of(2, "studio")], ..changes() }).await;
+    let sources = "SELECT string_agg(source, ',' ORDER BY id) FROM events";
+    assert_eq!(schema.sql(sources), "web,studio");
+    schema.sql("UPDATE events SET source = NULL");
+    let filter = EventFilter { source: Some("web".into()), ..EventFilter::default() };
+    let found = walk(2, async |p| store.newest_events(&filter, &p).await).await;
+    assert_eq!(found, [of(1, "web")]);
 }

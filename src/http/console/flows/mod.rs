@@ -10,7 +10,7 @@ pub(super) mod words;
 
 use actix_web::web;
 
-pub(super) use list::standing;
+pub(super) use list::standing_of;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

@@ -4,7 +4,6 @@ mod event;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -28,8 +27,6 @@ const ROWS: usize = 100;
 const WINDOW: usize = 500;
 /// How far back of the page's making it begins to listen: what was being written then is not lost, and told twice it is shown once.
 const SLACK: Span = Span::from_secs(5);
-/// After how long the stream ends, so that the browser comes back and its session is looked at anew.
-const LISTENING: Duration = Duration::from_secs(5 * 60);
 
 /// The choices of what to show: the value in the address, and whether accepted and refused ones are meant.
 const OUTCOMES: [(&str, bool, bool); 3] =
@@ -53,8 +50,14 @@ async fn page(visit: Visit) -> Answer {
     };
     let is_newest = cursor == Cursor::default();
     let place = FeedPlace { event: EventId::floor(visit.now.minus(SLACK)), ..engine.feed_end() };
-    let found = events::page(engine, &wanted(&visit), cursor, ROWS).await;
-    let (items, next) = found.map_err(|error| Refusal::of(&visit, error))?;
+    let is_filtered = FILTERS.iter().any(|name| visit.asked(name).is_some());
+    let found = async {
+        let _turn = if is_filtered { Some(visit.state.search_turn().await?) } else { None };
+        let mut wanted = wanted(&visit);
+        wanted.filter.looks = Some(limits::MAX_SCAN_SHOWN);
+        events::page(engine, &wanted, cursor, ROWS).await
+    };
+    let (items, next) = found.await.map_err(|error| Refusal::of(&visit, error))?;
     let counts = engine.counts().await.map_err(|error| Refusal::of(&visit, error))?;
     let definitions = engine.definitions();
     let rows: Vec<_> = items.iter().map(rows::row).collect();
@@ -71,7 +74,7 @@ async fn page(visit: Visit) -> Answer {
             "next": visit.next(next.as_deref()),
             "newest": visit.with(&[("cursor", None), ("said", None)]),
             "is_newest": is_newest,
-            "is_filtered": FILTERS.iter().any(|name| visit.asked(name).is_some()),
+            "is_filtered": is_filtered,
             "stream": stream_of(&visit),
             "after": place.to_string(),
             "window": WINDOW,
@@ -80,7 +83,7 @@ async fn page(visit: Visit) -> Answer {
             "types": choices(TYPES),
             "sources": choices(definitions.sources.keys().map(String::as_str)),
             "events": counts.events,
-            "limits": { "rows": ROWS, "refused": limits::REJECTED_KEPT, "posted": limits::POSTED_KEPT, "searched": limits::MAX_SCAN },
+            "limits": { "rows": ROWS, "refused": limits::REJECTED_KEPT, "posted": limits::POSTED_KEPT, "searched": limits::MAX_SCAN_SHOWN },
             "first_post": first_post::line(&visit, &counts),
         }),
     ))
@@ -124,7 +127,7 @@ fn stream_of(visit: &Visit) -> String {
 async fn listen(visit: Visit, request: HttpRequest) -> Answer {
     let refuse = |text: String| Refusal::invalid(&visit, filled("live.wrong_place", &[("place", &text)]));
     let after = stream::place(&request, visit.asked("after")).map_err(refuse)?;
-    let wish = stream::Wish { wanted: wanted(&visit), after, show: rows::row, lasting: Some(LISTENING) };
+    let wish = stream::Wish { wanted: wanted(&visit), after, show: rows::row };
     let opened: Result<HttpResponse, _> = stream::open(&visit.state, wish).await;
     opened.map_err(|problem| Refusal::of(&visit, problem))
 }

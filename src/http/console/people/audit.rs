@@ -9,6 +9,7 @@ use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::people::{Action, AuditEntry, AuditFilter, Difference, Scope, differences};
 use crate::domain::time::{Span, Timestamp};
+use crate::http::api::audit;
 use crate::http::console::page::{Answer, Page, Refusal};
 use crate::http::console::render::segment;
 use crate::http::console::texts::text;
@@ -42,7 +43,8 @@ async fn list(visit: Visit) -> Answer {
     });
     if faults.0.is_empty() {
         let page = PageRequest { limit: ENTRIES, cursor: owned("cursor") };
-        let page = visit.engine().audit(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
+        let page = audit::found(&visit.state, &filter, &page, limits::MAX_SCAN_SHOWN).await;
+        let page = page.map_err(|error| Refusal::of(&visit, error))?;
         context["entries"] = page.rows.iter().map(|entry| shown(&visit, entry)).collect();
         context["next"] = json!(visit.next(page.cursor.as_deref()));
     }
@@ -57,7 +59,11 @@ fn day(text: Option<&str>) -> Result<Option<Timestamp>, String> {
 }
 
 fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
-    let changes = differences(entry.before.as_ref(), entry.after.as_ref());
+    let device = device(entry);
+    let changes = match device {
+        Some(_) => Vec::new(),
+        None => differences(entry.before.as_ref(), entry.after.as_ref()),
+    };
     let more = changes.len().saturating_sub(SHOWN);
     let is_change = entry.before.is_some() && entry.after.is_some();
     let changes: Vec<Value> = changes.iter().take(SHOWN).map(told).collect();
@@ -66,6 +72,7 @@ fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
         "by": entry.by,
         "by_place": visit.with(&[("by", Some(&entry.by)), ("cursor", None), ("said", None)]),
         "via": entry.via,
+        "device": device,
         "action": entry.action,
         "subject": entry.subject,
         "place": (entry.action != Action::Removed).then(|| place(&entry.subject)),
@@ -75,6 +82,18 @@ fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
         "changes": changes,
         "more": more,
     })
+}
+
+/// With what, and from where, of what was done with a session or for one.
+fn device(entry: &AuditEntry) -> Option<String> {
+    let is_of_session = matches!(
+        entry.action,
+        Action::SignedIn | Action::SessionEnded | Action::SignInFailed | Action::LockedOut
+    );
+    let state = entry.after.as_ref().or(entry.before.as_ref()).filter(|_| is_of_session)?;
+    let parts = ["browser", "address"].map(|name| state[name].as_str().unwrap_or_default());
+    let known: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    (!known.is_empty()).then(|| known.join(", "))
 }
 
 fn told(change: &Difference) -> Value {

@@ -58,7 +58,7 @@ async fn new(visit: Visit) -> Answer {
 async fn make(visit: Visit, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::People)?;
     let mut faults = Faults::default();
-    let name = faults.take("name", check_name(fields.text("name")));
+    let name = faults.check("name", check_name(fields.text("name")));
     let scopes = faults.take("scopes", wanted(&fields));
     let life = faults.take("life", life(fields.text("life")));
     let (Some(name), Some(scopes), Some(life)) = (name, scopes, life) else {
