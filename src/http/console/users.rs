@@ -6,10 +6,10 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::live::{accepted_row, choices};
+use super::live::accepted_row;
 use super::page::{Answer, Refusal};
 use super::render::segment;
-use super::texts::text;
+use super::texts::{text, word};
 use super::visit::Visit;
 use crate::domain::definition::{Computation, Definitions};
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
@@ -194,7 +194,7 @@ fn traits(profile: &Profile, definitions: &Definitions) -> Vec<Value> {
 }
 
 fn membership((audience, membership): &(&Computation, Cow<'_, Membership>)) -> Value {
-    json!({ "key": audience.key, "name": audience.name, "since": membership.since, "changes": membership.earlier.len() })
+    json!({ "key": audience.key, "name": audience.name, "since": membership.since })
 }
 
 async fn events(visit: Visit, id: web::Path<String>) -> Answer {
@@ -238,12 +238,14 @@ async fn deliveries_of(visit: Visit, id: web::Path<String>) -> Answer {
     let found: Page<_> =
         visit.engine().deliveries(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
     let statuses = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
+    let statuses = statuses.iter().map(|status| (*status, word("states", status)));
+    let statuses = std::iter::once(("", text("frame.all"))).chain(statuses);
     Ok(visit.page(
         "user_deliveries.html",
         json!({
             "user": frame(&visit, &profile, &id),
             "status": status.map(DeliveryStatus::as_str),
-            "statuses": choices(statuses),
+            "statuses": statuses.collect::<Vec<_>>(),
             "deliveries": found.rows.iter().map(deliveries::summary).collect::<Vec<_>>(),
             "next": visit.next(found.cursor.as_deref()),
             "searched": limits::MAX_SCAN_SHOWN,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::page::{Answer, Refusal};
 use super::super::visit::Visit;
-use super::search::search;
+use super::search::{Found, search};
 use super::shown::{self, Rules, Tab};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
@@ -19,13 +19,7 @@ pub(super) async fn inbox(visit: Visit) -> Answer {
 }
 
 async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
-    let stalled = JourneyFilter {
-        status: Some(JourneyStatus::Stalled),
-        order: Order::OldestFirst,
-        ..JourneyFilter::default()
-    };
-    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
-    let found = search(visit.engine(), &stalled, visit.asked("cursor"), is_of_tab).await?;
+    let found = of_tab(visit, tab, visit.asked("cursor")).await?;
     let counts = visit.engine().counts().await?;
     let in_doubt =
         counts.deliveries.iter().filter(|((_, status), _)| *status == DeliveryStatus::Ambiguous.as_str());
@@ -39,8 +33,35 @@ async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
         "in_doubt": in_doubt.map(|(_, count)| count).sum::<u64>(),
         "rows": found.rows.iter().map(|journey| row(visit, journey)).collect::<Vec<_>>(),
         "next": visit.next(found.cursor.as_deref()),
-        "is_first": visit.asked("cursor").is_none(),
     }))
+}
+
+/// How many journeys wait for a human.
+pub(in crate::http::console) struct Waiting {
+    /// How many were found.
+    pub count: usize,
+    /// Whether there may be more: only the first page of the inbox is counted.
+    pub is_more: bool,
+}
+
+/// Counts them: those that the inbox begins with.
+///
+/// # Errors
+/// The store can't be read.
+pub(in crate::http::console) async fn waiting(visit: &Visit) -> Result<Waiting, EngineError> {
+    let found = of_tab(visit, Tab::Waiting, None).await?;
+    Ok(Waiting { count: found.rows.len(), is_more: found.cursor.is_some() })
+}
+
+/// Those of a tab, from that place on.
+async fn of_tab(visit: &Visit, tab: Tab, cursor: Option<&str>) -> Result<Found, EngineError> {
+    let stalled = JourneyFilter {
+        status: Some(JourneyStatus::Stalled),
+        order: Order::OldestFirst,
+        ..JourneyFilter::default()
+    };
+    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
+    search(visit.engine(), &stalled, cursor, is_of_tab).await
 }
 
 fn row(visit: &Visit, journey: &Journey) -> Value {

@@ -10,6 +10,8 @@ mod timeline;
 
 use actix_web::web;
 
+pub(super) use inbox::waiting;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/inbox").route(web::get().to(inbox::inbox)))
