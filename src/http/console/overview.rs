@@ -4,6 +4,7 @@ use actix_web::web;
 use serde_json::{Value, json};
 
 use super::chart::{self, Axis, Series};
+use super::destinations::health;
 use super::journeys;
 use super::page::{Answer, Refusal};
 use super::texts::text;
@@ -140,9 +141,9 @@ async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, Eng
 }
 
 fn destinations(visit: &Visit, counts: &Counts) -> Vec<Value> {
-    let (healths, definitions) = (visit.engine().healths(), visit.engine().definitions());
+    let definitions = visit.engine().definitions();
     let keys = definitions.destinations.keys().map(String::as_str).chain([EMAIL]);
-    let row = |key: &str| json!({ "key": key, "health": api::shown(healths.get(key)), "queue": api::queue(counts, key) });
+    let row = |key: &str| json!({ "key": key, "health": health(visit, key), "queue": api::queue(counts, key) });
     keys.map(row).collect()
 }
 

@@ -27,6 +27,7 @@ fn environment() -> Environment<'static> {
     });
     env.add_filter("seconds", |value: Value| f64::try_from(value).map(lasting).unwrap_or_default());
     env.add_filter("pretty", |value: Value| serde_json::to_string_pretty(&value).unwrap_or_default());
+    env.add_filter("indented", |text: String| indented(&text));
     env.add_filter("json", |value: Value| serde_json::to_string(&value).unwrap_or_default());
     env.add_filter("url", |value: Value| segment(&plain(&value)));
     env.add_filter("fill", fill);
@@ -75,6 +76,12 @@ fn when(state: &State<'_, '_>, value: &Value, format: Option<&str>) -> Result<Va
         AutoEscape::Html => Ok(Value::from_safe_string(html)),
         _ => Ok(Value::from(shown)),
     }
+}
+
+/// A text that is JSON, with its lines indented; another as it is.
+fn indented(text: &str) -> String {
+    let value = serde_json::from_str::<Json>(text).ok();
+    value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
 }
 
 /// Thousands apart: `1,234,567`; up to two digits behind the point.

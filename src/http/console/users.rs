@@ -48,16 +48,10 @@ pub(super) fn place(key: &UserKey) -> String {
 async fn search(visit: Visit) -> Answer {
     let failed = |error| Refusal::of(&visit, error);
     let by = visit.asked("by").filter(|by| BY.contains(by)).unwrap_or(BY[0]);
-    // A plus that stood in the address as it is has become a space.
-    let asked = visit
-        .asked("q")
-        .map(|asked| if asked.starts_with(' ') { asked.replacen(' ', "+", 1) } else { asked.to_owned() });
-    let asked = asked.map(|asked| asked.trim().to_owned()).filter(|asked| !asked.is_empty());
+    let asked = id_asked(&visit, "q");
     let found = match &asked {
-        Some(asked) if asked.len() <= limits::MAX_ID_BYTES => {
-            find(visit.engine(), by, asked).await.map_err(failed)?
-        }
-        Some(_) | None => Vec::new(),
+        Some(asked) => find(visit.engine(), by, asked).await.map_err(failed)?,
+        None => Vec::new(),
     };
     if let [only] = found.as_slice() {
         return Ok(HttpResponse::SeeOther().insert_header((LOCATION, place(&only.key))).finish());
@@ -77,8 +71,18 @@ async fn search(visit: Visit) -> Answer {
     ))
 }
 
-/// Everybody who has that id, none twice. Each way is a look into an index.
-async fn find(engine: &Engine, by: &str, asked: &str) -> Result<Vec<Profile>, EngineError> {
+/// The id that is looked for under that name; a plus that stood in the address as it is has become a space.
+pub(super) fn id_asked(visit: &Visit, name: &str) -> Option<String> {
+    let asked = visit.asked(name)?;
+    let asked = if asked.starts_with(' ') { asked.replacen(' ', "+", 1) } else { asked.to_owned() };
+    Some(asked.trim().to_owned()).filter(|asked| !asked.is_empty())
+}
+
+/// Everybody who has that id, none twice; `by` is one of [`BY`]. Each way is a look into an index.
+pub(super) async fn find(engine: &Engine, by: &str, asked: &str) -> Result<Vec<Profile>, EngineError> {
+    if asked.len() > limits::MAX_ID_BYTES {
+        return Ok(Vec::new());
+    }
     let is_meant = |way: &str| by == way || by == BY[0];
     let keys = [
         ("user", UserKey::user(asked)),

@@ -64,6 +64,8 @@ function refreshing() {
         if (answer.ok) {
           const page = new DOMParser().parseFromString(await answer.text(), "text/html");
           for (const part of parts()) renew(part, page.getElementById(part.id));
+        } else if (answer.status === 404) {
+          location.reload(); // what the page is about has been removed
         }
       } catch { /* the server is away for a moment; the next turn asks again */ }
     }
