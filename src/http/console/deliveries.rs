@@ -62,9 +62,8 @@ fn filter(visit: &Visit) -> Result<DeliveryFilter, Refusal> {
     let known = |name: &str| {
         DeliveryStatus::from_name(name).ok_or_else(|| Refusal::invalid(visit, format!("status: `{name}`")))
     };
-    let code = |code: &str| {
-        code.parse().map_err(|_| Refusal::invalid(visit, format!("httpStatus: `{code}`")))
-    };
+    let code =
+        |code: &str| code.parse().map_err(|_| Refusal::invalid(visit, format!("httpStatus: `{code}`")));
     Ok(DeliveryFilter {
         destination: visit.asked("destination").map(str::to_owned),
         status: visit.asked("status").map(known).transpose()?,

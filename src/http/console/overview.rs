@@ -143,7 +143,8 @@ async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, Eng
 fn destinations(visit: &Visit, counts: &Counts) -> Vec<Value> {
     let definitions = visit.engine().definitions();
     let keys = definitions.destinations.keys().map(String::as_str).chain([EMAIL]);
-    let row = |key: &str| json!({ "key": key, "health": health(visit, key), "queue": api::queue(counts, key) });
+    let row =
+        |key: &str| json!({ "key": key, "health": health(visit, key), "queue": api::queue(counts, key) });
     keys.map(row).collect()
 }
 

@@ -108,8 +108,7 @@ pub(super) fn lasting(seconds: f64) -> String {
     if millis < 1000 {
         return filled("units.milliseconds", &[("n", &millis.max(0).to_string())]);
     }
-    let units =
-        [("units.days", 86_400), ("units.hours", 3600), ("units.minutes", 60), ("units.seconds", 1)];
+    let units = [("units.days", 86_400), ("units.hours", 3600), ("units.minutes", 60), ("units.seconds", 1)];
     let seconds = Span::from_millis(millis).millis() / 1000;
     let first = units.iter().position(|(_, length)| seconds >= *length).unwrap_or(units.len() - 1);
     let mut rest = seconds;

@@ -85,6 +85,9 @@ mod tests {
         assert_eq!(text("frame.skip"), "Skip to the content");
         assert_eq!(text("no.such"), "no.such");
         assert_eq!((word("states", "dead"), word("states", "odd")), ("dead".to_owned(), "odd".to_owned()));
-        assert_eq!((item("calendar.months", 11), item("calendar.months", 12)), ("Dec".to_owned(), String::new()));
+        assert_eq!(
+            (item("calendar.months", 11), item("calendar.months", 12)),
+            ("Dec".to_owned(), String::new())
+        );
     }
 }

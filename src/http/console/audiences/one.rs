@@ -148,9 +148,7 @@ async fn sought(visit: &Visit, it: &Computation) -> Result<Value, EngineError> {
         (Target::Users, None) => ("anything", id.as_str()),
     };
     let found = users::find(visit.engine(), by, id).await?;
-    let is_meant = |profile: &&Profile| {
-        (it.target == Target::Accounts) == profile.key.group_id().is_some()
-    };
+    let is_meant = |profile: &&Profile| (it.target == Target::Accounts) == profile.key.group_id().is_some();
     Ok(found.iter().filter(is_meant).take(FOUND).map(|profile| stands(it, profile)).collect())
 }
 

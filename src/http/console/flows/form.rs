@@ -96,7 +96,8 @@ impl FlowForm {
             let there = there.take_while(|place| sent.contains_key(format!("{place}channel").as_str()));
             there.map(|place| texts(&ACTION, &place)).collect()
         };
-        let levels = (0..=limits::MAX_LEVELS).take_while(|level| sent.contains_key(format!("{level}.stage").as_str()));
+        let levels =
+            (0..=limits::MAX_LEVELS).take_while(|level| sent.contains_key(format!("{level}.stage").as_str()));
         let level = |level| LevelForm {
             own: texts(&LEVEL, &format!("{level}.")),
             lists: LISTS.map(|list| actions(level, list)),

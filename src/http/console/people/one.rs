@@ -15,7 +15,11 @@ use crate::http::console::visit::Visit;
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/people/{id}").route(web::get().to(show)).route(web::post().to(change)))
-        .service(web::resource("/people/{id}/password").route(web::get().to(back::to_page)).route(web::post().to(reset_password)))
+        .service(
+            web::resource("/people/{id}/password")
+                .route(web::get().to(back::to_page))
+                .route(web::post().to(reset_password)),
+        )
         .service(web::resource("/people/{id}/sessions").route(web::post().to(end_sessions)))
         .service(
             web::resource("/people/{id}/remove")
