@@ -258,6 +258,27 @@ fn a_library_is_named_only_where_it_belongs() {
 }
 
 #[test]
+fn places_are_made_where_it_is_looked_at_who_may_go_there() {
+    // The API's and the console's are asked one by one as everybody, by tests beside them; the others let in whoever has what they
+    // ask for: a token with `read`, a write key or a signature, a signed link. `src/http/mod.rs` answers that there is nothing.
+    let known = ["api", "console", "profiles", "ingest", "twilio", "act", "mod.rs"];
+    let makes = ["web::resource(", "web::scope(", "Resource::new(", ".route(", "web::to("];
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| source.floor() == "http") {
+        let part = source.path.trim_start_matches("src/http/").split('/').next().unwrap_or_default();
+        if !known.contains(&part) && makes.iter().any(|call| source.code.contains(call)) {
+            wrong.push(format!("{} makes places of its own", source.path));
+        }
+        // Of the API, only what every endpoint is made by.
+        let is_maker = ["src/http/api/mod.rs", "src/http/api/endpoint.rs"].contains(&source.path.as_str());
+        if part == "api" && !is_maker && makes.iter().any(|call| source.code.contains(call)) {
+            wrong.push(format!("{} makes places that are no `Endpoint`", source.path));
+        }
+    }
+    assert_none(&wrong, "a new place says who may go there");
+}
+
+#[test]
 fn a_file_says_what_it_is_for_and_fits_a_sitting() {
     let mut wrong = Vec::new();
     for source in sources() {

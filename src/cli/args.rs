@@ -21,6 +21,7 @@ use crate::config::settings;
         stagepost check stagepost.toml                 find every mistake, offline\n  \
         stagepost apply stagepost.toml --dry-run       see what a running server would change\n  \
         stagepost copy --from sled:./data --to postgres://stagepost@db/stagepost\n  \
+        stagepost people reset --email ann@example.com set a password that was lost\n  \
         stagepost studio instrument flow.json --server https://stagepost.example.com --key wk_…\n\n\
         `stagepost serve --help` lists every setting."
 )]
@@ -43,6 +44,8 @@ pub(super) enum Command {
     Demo(DemoArguments),
     /// Copy everything from one store into an empty other one, and compare the two
     Copy(CopyArguments),
+    /// List who works with the console, or set a password that was lost
+    People(PeopleArguments),
     /// List the destinations that come with stagepost, or print one to be copied and changed
     Presets(PresetsArguments),
     /// Put stagepost's posts into a Twilio Studio flow, or print a flow that has them
@@ -178,6 +181,36 @@ pub(super) struct CopyArguments {
     /// Directory that the server keeps its secret.key in [default: ./data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Works on the store itself: stop the server first, unless the store is PostgreSQL. It is found as a server finds it, \
+    by the same settings. What is done is in the audit log, by \"command line\". A server that runs need not be stopped where another \
+    admin can sign in: under People, or with the admin token by the API.\n\n\
+    Examples:\n  stagepost people list\n  stagepost people reset --email ann@example.com --data-dir /var/lib/stagepost"
+)]
+pub(super) struct PeopleArguments {
+    #[command(subcommand)]
+    pub command: PeopleCommand,
+    /// File of settings
+    #[arg(long, value_name = "FILE", env = "STAGEPOST_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// Directory of everything that is kept [default: ./data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PeopleCommand {
+    /// Show everybody: address, role, and when last seen
+    List,
+    /// Make a new password for a person, print it once, and end all of the person's sessions
+    Reset {
+        /// The address that the person signs in with
+        #[arg(long, value_name = "ADDRESS")]
+        email: String,
+    },
 }
 
 #[derive(Debug, Args)]

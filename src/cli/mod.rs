@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod copy;
 mod demo;
+mod people;
 mod presets;
 mod progress;
 pub mod secret_key;
@@ -44,6 +45,7 @@ pub fn run() -> ExitCode {
         Some(Command::Apply(arguments)) => apply::run(&arguments, &environment),
         Some(Command::Demo(arguments)) => demo::run(&arguments, &environment),
         Some(Command::Copy(arguments)) => copy::run(&arguments, &environment),
+        Some(Command::People(arguments)) => people::run(&arguments, &environment),
         Some(Command::Presets(arguments)) => presets::run(&arguments),
         Some(Command::Studio(arguments)) => studio::run(&arguments, &environment),
     }

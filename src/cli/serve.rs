@@ -28,6 +28,7 @@ use crate::domain::link::Links;
 use crate::engine::{ApplyOptions, Engine, EngineError, Settings, Surroundings, Ticker, Writer};
 use crate::http::api::{ApiState, token_hash};
 use crate::http::ingest::IngestConfig;
+use crate::http::proxies::Proxies;
 use crate::http::sign_in::SetUpLink;
 use crate::store::memory::MemoryStore;
 use crate::store::postgres::PostgresStore;
@@ -119,6 +120,7 @@ pub(super) async fn serve(config: Config, definitions: Option<Vec<Definition>>) 
 
     let state =
         ApiState::new(engine.clone(), metrics, base_url.clone()).with_tester(sender).with_links(links);
+    let state = state.with_proxies(Proxies::new(config.trusted_proxies.clone()));
     let set_up = set_up_token(&engine).await?;
     let state = match &set_up {
         Some(token) => state.with_set_up(SetUpLink::new(token)),
@@ -132,7 +134,7 @@ pub(super) async fn serve(config: Config, definitions: Option<Vec<Definition>>) 
     greet(&config, &engine, &base_url, is_first_start);
     if let Some(token) = set_up {
         println!(
-            "\nNobody can sign in yet. Make the first admin here (until that is done, or the server starts again):\n  {base_url}/setup/{token}\n"
+            "\nThere is no admin yet. Make the first one here (until that is done, or the server starts again):\n  {base_url}/setup/{token}\n"
         );
     }
 
@@ -197,7 +199,7 @@ pub(super) async fn open_store(config: &Config, patience: Duration) -> Result<Ar
 }
 
 /// A store that is still being filled from another one is none to be served.
-async fn refuse_half_copied(store: &dyn Store) -> Result<(), String> {
+pub(super) async fn refuse_half_copied(store: &dyn Store) -> Result<(), String> {
     match store.copy_mark().await.map_err(|error| error.to_string())? {
         None => Ok(()),
         Some(mark) if mark.differs => Err(format!(

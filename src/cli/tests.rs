@@ -13,6 +13,7 @@ fn serve_arguments(line: &[&str]) -> ServeArguments {
             Command::Check(_)
             | Command::Apply(_)
             | Command::Copy(_)
+            | Command::People(_)
             | Command::Presets(_)
             | Command::Demo(_)
             | Command::Studio(_),

@@ -11,6 +11,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 use crate::domain::definition::Problem;
 use crate::domain::limits::MAX_DEFAULT_WRITERS;
 
@@ -93,6 +95,8 @@ pub struct Config {
     pub ops_email: Vec<String>,
     /// Where it is reached from outside, without a slash at its end; see [`Config::base_url`].
     pub public_url: Option<String>,
+    /// The proxies in front, whose word is taken on where requests come from.
+    pub trusted_proxies: Vec<IpNet>,
     /// `true`, `false`, or networks with commas between them.
     pub allow_private_destinations: String,
     /// The token of the management API; `None` makes one.
@@ -143,6 +147,7 @@ impl Config {
         let mail_from = values.read("mail_from", parse::mail_from);
         let ops_email = values.read("ops_email", parse::ops_email);
         let public_url = values.read("public_url", parse::public_url);
+        let trusted_proxies = values.read("trusted_proxies", parse::trusted_proxies);
         let private = values.read("allow_private_destinations", parse::private_destinations);
         let admin_token = values.read("admin_token", parse::admin_token);
         let (secret_key, secret_key_file) = secret_key(values);
@@ -163,6 +168,7 @@ impl Config {
             mail_from: mail_from?,
             ops_email: ops_email.unwrap_or_default(),
             public_url,
+            trusted_proxies: trusted_proxies.unwrap_or_default(),
             allow_private_destinations: private?,
             admin_token,
             secret_key,

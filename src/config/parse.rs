@@ -98,17 +98,30 @@ pub(super) fn private_destinations(text: &str) -> Result<String, String> {
     if matches!(text, "true" | "false") {
         return Ok(text.to_owned());
     }
-    let networks: Result<Vec<String>, String> = text.split(',').map(str::trim).map(network).collect();
+    let read = |text: &str| {
+        let network = network(text).map(|network| network.to_string());
+        network.ok_or_else(|| format!("`{text}` is not true, false or a network such as 10.0.0.0/8"))
+    };
+    let networks: Result<Vec<String>, String> = text.split(',').map(str::trim).map(read).collect();
     Ok(networks?.join(","))
 }
 
+/// An empty list in the file is `false`.
+pub(super) fn trusted_proxies(text: &str) -> Result<Vec<IpNet>, String> {
+    if text == "false" {
+        return Ok(Vec::new());
+    }
+    let read = |text: &str| {
+        let problem = || format!("`{text}` is not an address or a network such as 10.0.0.2 or 10.0.0.0/8");
+        // Every address is nobody's: then anybody could say where he comes from.
+        network(text).filter(|network| network.prefix_len() > 0).ok_or_else(problem)
+    };
+    text.split(',').map(str::trim).map(read).collect()
+}
+
 /// A network, or one address as the network of that address alone.
-fn network(text: &str) -> Result<String, String> {
-    let alone = || text.parse::<IpAddr>().map(IpNet::from);
-    let network = text.parse::<IpNet>().or_else(|_| alone());
-    network
-        .map(|network| network.to_string())
-        .map_err(|_| format!("`{text}` is not true, false or a network such as 10.0.0.0/8"))
+fn network(text: &str) -> Option<IpNet> {
+    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 pub(super) fn admin_token(text: &str) -> Result<Secret, String> {

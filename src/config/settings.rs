@@ -31,7 +31,7 @@ pub struct Setting {
 }
 
 /// Every setting, in the order in which they are shown.
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 21] = [
     text("listen", "STAGEPOST_LISTEN", "127.0.0.1:8080", "0.0.0.0:8443", "Address and port to listen on"),
     text(
         "data_dir",
@@ -97,6 +97,15 @@ pub const SETTINGS: [Setting; 20] = [
         "Where the server is reached from outside, for links and for Twilio's signatures; unset: the address it \
          listens on, and no links to act by unless that is this machine's alone",
     ),
+    Setting {
+        key: "trusted_proxies",
+        env: "STAGEPOST_TRUSTED_PROXIES",
+        default: "",
+        example: "10.0.0.2,192.168.0.0/16",
+        shape: Shape::Choice,
+        help: "Addresses or networks of the proxies in front, whose `X-Forwarded-For` says where a request comes from \
+               (docs/SECURITY.md); unset: nobody's does",
+    },
     Setting {
         key: "allow_private_destinations",
         env: "STAGEPOST_ALLOW_PRIVATE_DESTINATIONS",

@@ -135,6 +135,22 @@ fn a_key_and_a_file_with_one_exclude_each_other() {
 }
 
 #[test]
+fn proxies_are_addresses_and_networks() {
+    let read = |text: &str| {
+        let config = from_env(&[("STAGEPOST_TRUSTED_PROXIES", text)])?;
+        Ok::<_, Vec<Problem>>(config.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(read("10.0.0.2, 2001:db8::/32").unwrap(), ["10.0.0.2/32", "2001:db8::/32"]);
+    assert_eq!(read("").unwrap(), [""; 0]);
+    for bad in ["proxy.example.com", "10.0.0.2:80", "true", "10.0.0.2,", "0.0.0.0/0", "::/0"] {
+        let problems = read(bad).unwrap_err();
+        assert!(problems[0].message.contains("is not an address or a network"), "{bad}: {problems:?}");
+    }
+    let of_file = |value| from_file(json!({ "trusted_proxies": value })).unwrap().trusted_proxies.len();
+    assert_eq!((of_file(json!([])), of_file(json!(["10.0.0.2", "10.0.0.3"]))), (0, 2));
+}
+
+#[test]
 fn values_of_every_form() {
     for good in ["smtp://127.0.0.1:2525", "smtps://user:pass@host:465", "smtp://host:587?tls=required"] {
         assert!(from_env(&[("STAGEPOST_SMTP_URL", good)]).is_ok(), "{good}");

@@ -473,6 +473,12 @@ pub const SESSION_LIFE: Span = Span::from_days(7);
 pub const SESSION_NOTED: Span = Span::from_secs(60);
 /// How often it is written down at most that a token is used, or a person seen.
 pub const USE_NOTED: Span = Span::from_hours(1);
+/// Most sessions of one person; a further one ends the one that began first.
+pub const MAX_SESSIONS: usize = 20;
+/// Longest name that is kept of a browser nobody knows, in characters.
+pub const MAX_BROWSER_CHARS: usize = 40;
+/// Largest form of somebody who has not signed in, in bytes.
+pub const MAX_STRANGERS_FORM: usize = 16 * 1024;
 /// Wrong passwords of one account within [`WRONG_PASSWORDS_WITHIN`] before it is held.
 pub const MAX_WRONG_PASSWORDS: u32 = 10;
 /// Wrong passwords from one address, of IPv6 the /64, in that time before it is held.
@@ -487,6 +493,8 @@ pub const MAX_COUNTED_SIGN_INS: usize = 4096;
 pub const AUDIT_KEPT: Span = Span::from_days(400);
 /// Most bytes of JSON that an entry of the audit log keeps of how something was before, and as many of how it is since.
 pub const MAX_AUDIT_STATE: usize = 24 * 1024;
+/// Most characters that are kept of one place of such a state where it is too long to be kept whole.
+pub const MAX_AUDIT_PLACE: usize = 400;
 /// Longest subject of an entry of the audit log, in characters.
 pub const MAX_AUDIT_SUBJECT: usize = 300;
 

@@ -1,11 +1,13 @@
 //! What the writer can be asked to do.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::error::EngineError;
 use super::people::PeopleChange;
-use crate::domain::definition::{Definition, Kind};
+use crate::domain::definition::{Definition, Kind, Source};
 use crate::domain::delivery::{Attempt, DeliveryFilter, Outcome, Receipt};
 use crate::domain::event::Event;
 use crate::domain::health::Health;
@@ -53,7 +55,7 @@ pub struct By {
     pub who: String,
     /// Why, in his words; may be empty, at most `limits::MAX_REASON` characters.
     pub reason: String,
-    /// By what it came: `console`, `api`, `mail`, `call`, `server`.
+    /// By what it came: `console`, `api`, `cli`, `mail`, `sms`, `webhook`, `call`, `server`.
     pub via: &'static str,
 }
 
@@ -213,6 +215,8 @@ pub(super) enum Command {
     Apply { wanted: Vec<Definition>, options: ApplyOptions, by: By, reply: Reply<ApplyReport> },
     /// A definition that is no longer wanted; with `exit`, an audience's members are told first that they are out.
     Remove { kind: Kind, key: String, exit: bool, by: By, reply: Reply<()> },
+    /// Another write key for a source; answered with the source as it is then.
+    Rotate { source: String, write_key: String, by: By, reply: Reply<Arc<Source>> },
     /// A destination that is not to be sent to, by whom and why; or to be sent to again.
     Pause { destination: String, pause: Option<(String, String)>, by: By, reply: Reply<Health> },
     /// Somebody of whose deletion the webhooks are to be told; answered with the deliveries.

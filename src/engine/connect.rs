@@ -1,6 +1,7 @@
 //! How an engine begins: what its handles and the writer share, and the ids after those that were given before.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -10,7 +11,7 @@ use super::debugger::Debugger;
 use super::handle::{DeliveriesMade, Pulse, Shared};
 use super::in_force::{InForce, Present};
 use super::leases::Leases;
-use super::people::Passwords;
+use super::people::{Passwords, Uses};
 use super::settle::Healths;
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
@@ -68,6 +69,8 @@ pub(super) fn connect(
         newest_id: Mutex::new(ids.newest()),
         leases: if store.is_shared() { Leases::of_node(node) } else { Leases::everything() },
         passwords: Passwords::default(),
+        uses: Uses::default(),
+        is_set_up: AtomicBool::default(),
         store,
         clock,
         debugger: Debugger::default(),

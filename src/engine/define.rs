@@ -15,7 +15,7 @@ use crate::domain::decide::Rules;
 use crate::domain::definition::plan::{self, Plan, Put};
 use crate::domain::definition::{
     Announcement, Computation, Definition, Definitions, EventsWanted, Flow, History, Kind, LEAF_FORM,
-    Problem, Revisit, Status, Team, render,
+    Problem, Revisit, Source, Status, Team, render,
 };
 use crate::domain::limits;
 use crate::domain::people::{Action, Deed};
@@ -83,6 +83,7 @@ impl Writer {
         let has_journeys = counts.journeys.values().any(|count| *count > 0);
         let mut start = Start::new(&existing, until, (counts.events, counts.profiles), &mut self.ids, now);
         let mut written = Written::default();
+        plan.puts.iter().for_each(|put| warn_of_old_key(&existing, &put.definition));
         for Put { mut definition, recompute } in plan.puts {
             if let Some(computation) = definition.computation_mut() {
                 let before = existing.computation(&computation.key).filter(|it| it.id == computation.id);
@@ -268,6 +269,24 @@ impl Writer {
         self.go_by_healths(healths);
         self.jobs = true;
         Ok(())
+    }
+}
+
+/// Says so where a source goes back to the key that it had before: as a rule because a file was not told of the change-over.
+fn warn_of_old_key(existing: &Definitions, definition: &Definition) {
+    let Definition::Source(source) = definition else { return };
+    let Some(before) = existing.sources.get(&source.key) else { return };
+    let key = |source: &Source| source.previous_write_key.as_ref().map(|it| it.write_key.clone());
+    let has_changed_back =
+        key(before).as_ref() == Some(&source.write_key) && key(source).as_ref() == Some(&before.write_key);
+    if let Some(previous) = source.previous_write_key.as_ref().filter(|_| has_changed_back) {
+        let (source, until) = (&source.key, previous.until.to_rfc3339_seconds());
+        tracing::warn!(
+            source,
+            until,
+            "a source has the write key again that another had taken the place of, and that one works until then only: put the newer \
+             key into the definitions file"
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why the engine did not do what it was asked.
 
 use crate::domain::definition::Problem;
+use crate::domain::people::StaffError;
 use crate::store::StoreError;
 
 /// Why the engine did not do what it was asked.
@@ -23,6 +24,9 @@ pub enum EngineError {
     /// What was asked does not fit the state of things.
     #[error("{0}")]
     Conflict(String),
+    /// What was asked can't be done with a person.
+    #[error(transparent)]
+    Staff(#[from] StaffError),
     /// What was asked is not valid.
     #[error("{} problem(s): {}", .0.len(), .0.first().map(|problem| problem.message.as_str()).unwrap_or_default())]
     Invalid(Vec<Problem>),

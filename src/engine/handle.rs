@@ -14,10 +14,10 @@ use super::debugger::Debugger;
 use super::error::EngineError;
 use super::in_force::Present;
 use super::leases::Leases;
-use super::people::Passwords;
+use super::people::{Passwords, Uses};
 use crate::clock::Clock;
 use crate::domain::backfill::Backfill;
-use crate::domain::definition::{Definition, Definitions, Kind};
+use crate::domain::definition::{Definition, Definitions, Kind, Source};
 use crate::domain::delivery::{DeliveryFilter, Receipt};
 use crate::domain::event::Event;
 use crate::domain::health::Health as DestinationHealth;
@@ -53,6 +53,10 @@ pub(super) struct Shared {
     pub newest_id: Mutex<[u8; 16]>,
     pub leases: Leases,
     pub passwords: Passwords,
+    /// Which sessions and tokens were used since the last tick.
+    pub uses: Uses,
+    /// Whether an admin was seen: strangers ask for that, and once there is one, there always will be.
+    pub is_set_up: AtomicBool,
     pub store: Arc<dyn Store>,
     pub clock: Clock,
     pub debugger: Debugger,
@@ -240,6 +244,20 @@ impl Engine {
     pub async fn remove(&self, kind: Kind, key: &str, exit: bool) -> Result<(), EngineError> {
         let (key, by) = (key.to_owned(), self.by());
         self.ask(|reply| Command::Remove { kind, key, exit, by, reply }).await
+    }
+
+    /// Gives a source that write key in place of the one it has, which may be used for a while; answers the source as it is then.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`]; [`EngineError::Conflict`] while the key before the present one may still be used: senders that
+    /// have it would be cut off.
+    pub async fn rotate_write_key(
+        &self,
+        source: &str,
+        write_key: String,
+    ) -> Result<Arc<Source>, EngineError> {
+        let (source, by) = (source.to_owned(), self.by());
+        self.ask(|reply| Command::Rotate { source, write_key, by, reply }).await
     }
 
     /// Acknowledges, resolves or snoozes a journey; answers the journey as it is then. To acknowledge again is no error, and

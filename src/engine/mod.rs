@@ -37,6 +37,7 @@ mod scheduler;
 mod settle;
 mod summaries;
 mod sweep;
+mod write_keys;
 mod writer;
 
 pub use backfill::BackfillPace;
@@ -48,7 +49,7 @@ pub use feed::{Backlog, FeedFilter, FeedPlace, FeedPlaceError};
 pub use handle::{Engine, Health};
 pub use history::Order;
 pub use leases::{LeaseUse, Leases, WORK, outbox_lease};
-pub use people::{NewPerson, NewToken, secret_hash};
+pub use people::{NewPerson, NewToken, made_password, secret_hash, session_name};
 pub use posted::Posted;
 pub use preview::{Preview, Question, Sample};
 pub use scan::Among;

@@ -161,12 +161,6 @@ impl Engine {
         names.retain(|name| !definitions.flows.contains_key(name));
         Ok(names)
     }
-    /// How many journeys of a flow there are of each status, by its name; none of those of which there are none.
-    pub async fn standing(&self, flow: &str) -> Read<BTreeMap<String, u64>> {
-        let (from, to) = (Timestamp::from_millis(0), Timestamp::from_millis(1));
-        let points = self.figures(Family::Standing, flow, Grain::Ever, from, to).await?;
-        Ok(points.into_iter().map(|point| (point.detail, point.count)).collect())
-    }
     /// Running totals.
     pub async fn counts(&self) -> Read<Counts> {
         Ok(self.shared.store.counts().await?)

@@ -18,7 +18,7 @@ use super::in_force::InForce;
 use super::ingest::{Ingester, REFUSED_TIMES, answer_alone, refusal, stand_back, tell_of_refusal};
 use super::inputs::decide;
 use super::leases::{TIMERS, WORK};
-use super::people::entry;
+use super::people::{SessionWalk, entry};
 use super::settle::{Faring, Healths};
 use super::summaries::SummingUp;
 use crate::clock::Clock;
@@ -31,7 +31,6 @@ use crate::domain::ids::{IdSource, ReplayId, UserKey};
 use crate::domain::limits;
 use crate::domain::people::{Action, Deed};
 use crate::domain::replay::Replay;
-use crate::domain::time::Timestamp;
 use crate::store::{Done, Store, StoreError};
 
 /// What an engine needs to run.
@@ -86,8 +85,10 @@ pub struct Writer {
     pub(super) jobs: bool,
     /// A team's summary may be due.
     pub(super) summaries_due: bool,
-    /// When sessions that are over were last looked for.
-    pub(super) sessions_looked_at: Option<Timestamp>,
+    /// How far the look for sessions that are over is.
+    pub(super) session_walk: SessionWalk,
+    /// Uses of sessions and tokens may be waiting to be written down.
+    uses_due: bool,
     /// The one that is being put together.
     pub(super) summing_up: Option<SummingUp>,
     /// What all this was taken from, as it was stored.
@@ -170,7 +171,8 @@ impl Writer {
             published_replays: ends.published_replays,
             jobs: false,
             summaries_due: false,
-            sessions_looked_at: None,
+            session_walk: SessionWalk::default(),
+            uses_due: false,
             summing_up: None,
             stopping: false,
         }
@@ -232,6 +234,7 @@ impl Writer {
         self.timers_due = true;
         self.jobs = true;
         self.summaries_due = true;
+        self.uses_due = true;
         self.look_for_changes = self.is_shared();
     }
 
@@ -291,6 +294,9 @@ impl Writer {
             self.catch_up().await?;
         }
         self.go_by_present();
+        if std::mem::take(&mut self.uses_due) {
+            self.write_down_uses().await?;
+        }
         if self.timers_due {
             let leases = self.shared.leases.clone();
             self.timers_due = match leases.begin(TIMERS) {
@@ -362,6 +368,11 @@ impl Writer {
             Command::Remove { kind, key, exit, by, reply } => {
                 let removed = self.until_first(async |it| it.remove(kind, &key, exit, &by).await).await;
                 answer_alone(reply, removed)
+            }
+            Command::Rotate { source, write_key, by, reply } => {
+                let rotate = async |it: &mut Self| it.rotate(&source, write_key.clone(), &by).await;
+                let rotated = self.until_first(rotate).await;
+                answer_alone(reply, rotated)
             }
             Command::Pause { destination, pause, by, reply } => {
                 let pause = async |it: &mut Self| it.set_paused(&destination, pause.clone(), &by).await;

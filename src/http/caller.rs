@@ -29,6 +29,8 @@ pub struct Caller {
 pub struct CallerSession {
     /// The person's id.
     pub person: String,
+    /// What the session is called in a list of his sessions.
+    pub name: String,
     /// The name that is shown.
     pub shown: String,
     /// The role that is shown.
@@ -48,10 +50,11 @@ impl Caller {
         Self { name: format!("token {}", token.name), scopes: token.scopes.clone(), session: None }
     }
 
-    /// A person with a session; `csrf` is what his forms bring along.
-    pub fn person(person: &Person, csrf: String) -> Self {
+    /// A person with the session of that name; `csrf` is what his forms bring along.
+    pub fn person(person: &Person, session: &str, csrf: String) -> Self {
         let session = CallerSession {
             person: person.id.to_string(),
+            name: session.to_owned(),
             shown: person.name.clone(),
             role: person.role.as_str(),
             csrf,

@@ -10,6 +10,7 @@ pub mod operations;
 pub mod problem;
 mod profile_view;
 pub mod profiles;
+pub mod proxies;
 pub mod reply;
 pub mod sign_in;
 mod twilio;

@@ -260,6 +260,7 @@ impl From<EngineError> for ApiProblem {
             EngineError::Unavailable(_) => Self::new(Code::Unavailable, error.to_string()),
             EngineError::NotFound { .. } => Self::new(Code::NotFound, error.to_string()),
             EngineError::Conflict(detail) => Self::new(Code::Conflict, detail),
+            EngineError::Staff(error) => Self::new(Code::Conflict, error.to_string()),
             EngineError::Invalid(problems) => Self::fields(Code::InvalidDefinition, problems),
             EngineError::Store(error) => error.into(),
         }

@@ -26,6 +26,7 @@ use stagepost::engine::{Engine, Settings, Surroundings, Writer};
 use stagepost::http::Server;
 use stagepost::http::api::{ApiState, token_hash};
 use stagepost::http::ingest::IngestConfig;
+use stagepost::http::proxies::Proxies;
 use stagepost::http::sign_in::SetUpLink;
 use stagepost::metrics;
 use stagepost::store::Store;
@@ -48,12 +49,13 @@ pub struct Setup {
     backend: Backend,
     public_url: Option<Url>,
     allow: &'static str,
+    proxies: &'static [&'static str],
 }
 
 impl Setup {
     /// Over the backend that these tests run over, loopback destinations allowed.
     pub fn new() -> Self {
-        Self { backend: BACKEND, public_url: None, allow: "127.0.0.0/8" }
+        Self { backend: BACKEND, public_url: None, allow: "127.0.0.0/8", proxies: &[] }
     }
 
     /// Over sled, if these tests run in memory.
@@ -64,6 +66,11 @@ impl Setup {
 
     pub fn at(self, public_url: &str) -> Self {
         Self { public_url: Some(public_url.parse().expect("a URL")), ..self }
+    }
+
+    /// Behind proxies in these networks.
+    pub fn behind(self, proxies: &'static [&'static str]) -> Self {
+        Self { proxies, ..self }
     }
 
     /// With the default policy on destinations' addresses.
@@ -176,7 +183,8 @@ impl TestApp {
         let dispatcher = Dispatcher::new(Arc::new(outbox), sending, self.clock.clone());
         dispatcher.start();
         let state = ApiState::new(engine.clone(), measured(), shown).with_tester(sender).with_links(links);
-        let state = state.with_set_up(SetUpLink::new(SET_UP));
+        let proxies = self.setup.proxies.iter().map(|network| network.parse().expect("a network"));
+        let state = state.with_set_up(SetUpLink::new(SET_UP)).with_proxies(Proxies::new(proxies.collect()));
         let ingest = IngestConfig { public_url };
         let server =
             Server::start(listener, None, engine.clone(), ingest, state, PATIENCE).expect("a server");

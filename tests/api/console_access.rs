@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use stagepost::domain::limits;
 use stagepost::domain::people::Role;
 use stagepost::domain::time::Span;
@@ -133,8 +135,48 @@ async fn wrong_passwords_are_said_plainly_and_too_many_hold_the_account() {
         assert!(got.text().contains("15 more minutes"), "{}", got.text());
         assert!((895..=901).contains(&got.header("retry-after").parse::<u64>().unwrap()));
     }
+    // Another password is another thing to guess.
+    let other = "another few words";
+    let person = app.engine().people().await.unwrap()[0].id;
+    let path = format!("/api/people/{person}/password");
+    app.call("PUT", &path, Some(&json!({ "password": other }))).await.expect(204);
+    of("viewer@example.com", other).await.expect(303);
+    of("nobody@example.com", PASSWORD).await.expect(429);
     pass(&app, limits::HELD_FOR);
-    of("viewer@example.com", PASSWORD).await.expect(303);
+    of("nobody@example.com", PASSWORD).await.expect(422);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_send_no_more_than_fits_their_forms() {
+    let app = app().await;
+    let mut eve = Visitor::stranger(&app);
+    let much = "x".repeat(limits::MAX_STRANGERS_FORM + 1);
+    for place in ["/console/sign-in", &link()] {
+        let got = eve.send(place, &[("email", &much)]).await.expect(413);
+        assert!(!got.text().contains("xxxx"), "{place}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_host_of_the_domain_is_another_site() {
+    let app = Setup::new().at("https://s.example").start().await;
+    Visitor::signed_in(&app, Role::Viewer).await;
+    let mut eve = Visitor::stranger(&app);
+    let fields = [("email", "viewer@example.com"), ("password", PASSWORD)];
+    for (name, value, status) in [
+        ("sec-fetch-site", "same-site", 403),
+        ("origin", "https://evil.s.example", 403),
+        ("origin", "null", 403),
+        ("origin", app.base(), 303),
+        ("origin", "https://s.example", 303),
+        ("sec-fetch-site", "same-origin", 303),
+        ("sec-fetch-site", "none", 303),
+    ] {
+        let got = eve.send_with("/console/sign-in", &fields, (name, value)).await;
+        assert_eq!(got.status, status, "{name}: {value}: {}", got.text());
+    }
     app.finish().await;
 }
 
@@ -285,7 +327,7 @@ async fn roles_hold_for_pages_and_forms() {
 async fn the_first_admin_is_whoever_has_the_link_and_there_is_one() {
     let app = app().await;
     let mut ann = Visitor::stranger(&app);
-    assert!(ann.get("/console/sign-in").await.text().contains("Nobody can sign in yet"));
+    assert!(ann.get("/console/sign-in").await.text().contains("There is no admin yet"));
     for wrong in ["/setup/x", "/setup/test-set-up-tokem"] {
         ann.get(wrong).await.expect(404);
         ann.send(wrong, &ANN).await.expect(404);

@@ -135,6 +135,25 @@ async fn the_inbox_shows_who_waits_and_what_people_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_waited_longest_comes_first_in_the_inbox() {
+    let app = with_ladder().await;
+    // He was there first, and answered once: it is his second stall that waits.
+    let early = post_stage(&app, "early", "initiation").await;
+    app.advance(MINUTE).await;
+    let late = post_stage(&app, "late", "no_reply").await;
+    app.advance(20 * MINUTE).await;
+    post_stage(&app, "early", "no_reply").await;
+    app.advance(35 * MINUTE).await;
+    let ann = Browser::of(&app, Role::Operator).await;
+    let page = ann.page("/console/inbox").await;
+    assert_eq!(acted_on(&page), [late.as_str(), early.as_str()], "not by when they were first seen");
+    // From when the level fired, not from when the stage was reached.
+    let waits = between(between(&page, "Waits for</dt>", "</dd>"), "<strong>", "<");
+    assert_eq!(waits, "25 min");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_inbox_comes_a_page_at_a_time() {
     let app = with_ladder().await;
     let mut ids = Vec::new();

@@ -94,7 +94,16 @@ async fn the_newest_rows_are_there_without_a_script() {
     let empty = viewer.page(&app, "/console/live").await;
     assert!(empty.contains("Nothing has arrived yet"), "{empty}");
     assert!(!empty.contains("wk_studio"), "a viewer is not told the write key: {empty}");
+    // Whoever may define has a line to paste, until something came: then keys are shown once.
+    let admin = crate::console_journeys::Browser::of(&app, Role::Admin).await;
+    for place in ["/console", "/console/live"] {
+        let page = admin.page(place).await;
+        assert!(page.contains("-d stage=no_reply") && page.contains("/studio/wk_studio"), "{page}");
+    }
     post_stage(&app, "u1", "initiation").await;
+    for place in ["/console", "/console/live", "/console/live?outcome=rejected"] {
+        assert!(!admin.page(place).await.contains("wk_studio"), "{place}");
+    }
     let mut broken = body("u1", "initiation");
     broken["flow"] = "".into();
     broken["note"] = HOSTILE.into();

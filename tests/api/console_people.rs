@@ -61,6 +61,50 @@ async fn everybody_sets_his_own_name_password_and_theme() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn everybody_sees_his_sessions_and_ends_one() {
+    let app = app().await;
+    let mut here = Visitor::signed_in(&app, Role::Viewer).await;
+    let mut there = Visitor::stranger(&app);
+    let fields = [("email", "viewer@example.com"), ("password", PASSWORD)];
+    there.send_with("/console/sign-in", &fields, ("user-agent", HOSTILE)).await.expect(303);
+    let page = here.get("/console/me").await.expect(200).text();
+    assert!(page.contains(ESCAPED) && !page.contains(HOSTILE), "{page}");
+    assert_eq!((page.matches("this one").count(), page.matches("127.0.0.1").count()), (1, 2), "{page}");
+    let (_, rest) = page.split_once("action=\"/console/me/sessions/").expect("the other one's form");
+    let name = rest.split('"').next().unwrap_or_default().to_owned();
+    assert!(!rest[name.len() + 1..].contains("action=\"/console/me/sessions/"), "not for the present one");
+
+    // Nobody else ends it.
+    let mut other = Visitor::signed_in(&app, Role::Admin).await;
+    other.post(&format!("/console/me/sessions/{name}"), &[]).await.expect(404);
+    there.get("/console/me").await.expect(200);
+    let his = other.get("/console/people/viewer@example.com").await.expect(200).text();
+    assert!(his.contains(ESCAPED) && his.contains("127.0.0.1") && !his.contains("this one"), "{his}");
+
+    let got = here.post(&format!("/console/me/sessions/{name}"), &[]).await.expect(303);
+    assert_eq!(got.header("location"), "/console/me?said=session_ended");
+    assert_eq!(there.get("/console/me").await.status, 303);
+    here.get("/console/me").await.expect(200);
+    here.post(&format!("/console/me/sessions/{name}"), &[]).await.expect(404);
+    let log = other.get("/console/audit?subject=viewer").await.expect(200).text();
+    assert!(log.contains("session ended") && log.contains(ESCAPED), "{log}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_somebody_are_on_his_page() {
+    let app = app().await;
+    let mut admin = Visitor::signed_in(&app, Role::Admin).await;
+    let place = "/console/people/admin@example.com";
+    assert!(!admin.get(place).await.expect(200).text().contains("nightly export"));
+    let wanted = [("name", "nightly export"), ("scopes", "read"), ("life", "30")];
+    admin.post("/console/tokens/new", &wanted).await.expect(200);
+    let page = admin.get(place).await.expect(200).text();
+    assert!(page.contains("nightly export") && page.contains("whatever becomes of the person"), "{page}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn admins_admit_change_and_remove_people() {
     let app = app().await;
     let mut admin = Visitor::signed_in(&app, Role::Admin).await;

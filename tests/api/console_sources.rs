@@ -26,12 +26,35 @@ async fn track(app: &TestApp, write_key: &str) -> u16 {
     send(request.header("content-type", "application/json").body(body)).await.status
 }
 
+/// What stands for the present key on the source's page.
+async fn masked(admin: &Browser<'_>) -> String {
+    let page = admin.page("/console/sources/web").await;
+    between(&page, "name=\"seen\" value=\"", "\"").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_who_rotate_at_once_one_does() {
+    let app = website().await;
+    let admin = Browser::of(&app, Role::Admin).await;
+    let seen = masked(&admin).await;
+    let rotate = || admin.send("/console/sources/web/rotate", &[("seen", &seen)]);
+    let made = [rotate(), rotate(), rotate(), rotate()];
+    let statuses = futures_util::future::join_all(made).await.into_iter().map(|got| got.status);
+    let mut statuses: Vec<u16> = statuses.collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409]);
+    let source = &app.engine().definitions().sources["web"];
+    assert_eq!(source.previous_write_key.as_ref().map(|it| it.write_key.as_str()), Some("wk_website"));
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_key_is_rotated_with_both_valid_meanwhile() {
     let mut app = website().await;
     app.allow_rejections();
     let admin = Browser::of(&app, Role::Admin).await;
-    let page = admin.send("/console/sources/web/rotate", &[]).await.expect(200).text();
+    let seen = masked(&admin).await;
+    let page = admin.send("/console/sources/web/rotate", &[("seen", &seen)]).await.expect(200).text();
     let key = between(between(&page, "id=\"write-key\"", "</pre>"), ">", "<").to_owned();
     assert!(key.starts_with("wk_") && key.len() == 35, "{key}");
     assert!(page.contains(&format!("writeKey: &#39;{key}&#39;")), "{page}");
@@ -40,7 +63,11 @@ async fn a_write_key_is_rotated_with_both_valid_meanwhile() {
     assert!(!later.contains(&key) && !later.contains("wk_website") && later.contains("WRITE_KEY"), "{later}");
 
     // A second one would cut off those that have not changed over.
-    assert_eq!(admin.send("/console/sources/web/rotate", &[]).await.status, 409);
+    let now = between(&later, "<p><code>", "<").to_owned();
+    for (seen, why) in [(&seen, "was given another key since"), (&now, "there can&#39;t be three")] {
+        let refused = admin.send("/console/sources/web/rotate", &[("seen", seen)]).await.expect(409).text();
+        assert!(refused.contains(why) && !refused.contains(&key), "{refused}");
+    }
     assert_eq!(app.call("POST", "/api/sources/web/rotate", None).await.expect(409).code(), "conflict");
     let shown = app.get("/api/sources/web").await;
     assert_eq!((&shown["write_key"], &shown["previous_write_key"]), (&json!(key), &json!("wk_website")));

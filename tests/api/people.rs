@@ -8,9 +8,12 @@ use stagepost::domain::limits;
 use stagepost::domain::people::{Person, Role, Scope};
 use stagepost::engine::{By, Engine, EngineError, NewPerson};
 
-use crate::app::{TestApp, app};
+use crate::app::{PATIENCE, Setup, TestApp, app};
 use crate::http::{Got, column, send};
 use crate::studio::{body, studio};
+use crate::support::api::escape;
+use crate::support::receiver::Receiver;
+use crate::support::wait::eventually;
 
 const PASSWORD: &str = "four words make one";
 const HOUR: i64 = 60 * 60 * 1000;
@@ -493,6 +496,89 @@ async fn every_other_change_is_in_the_audit_log() {
         (&pauses[2]["before"], &pauses[2]["after"]),
         (&json!({ "state": "healthy" }), &json!({ "state": "paused" }))
     );
+    app.finish().await;
+}
+
+/// The entries with these actions, the oldest first, once there are so many.
+async fn told(app: &TestApp, actions: &[&str], count: usize) -> Vec<Value> {
+    eventually("the audit log tells", PATIENCE, async || {
+        let mut found = audit(app, "limit=1000").await;
+        found.retain(|entry| actions.iter().any(|action| entry["action"] == *action));
+        found.reverse();
+        (found.len() >= count).then_some(found)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_passwords_are_told_once_and_when_they_lock_out() {
+    let app = Setup::new().behind(&["127.0.0.1/32"]).start().await;
+    app.engine().add_person(new_person("ann@example.com", Role::Admin)).await.unwrap();
+    let sign_in = async |email: &str, password: &str, from: &str| {
+        let body = format!("email={}&password={}", escape(email), escape(password));
+        let request = app.request("POST", "/console/sign-in").header("x-forwarded-for", from);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let client = request.header("user-agent", "Firefox/132.0 Linux").body(body);
+        send(client).await.status
+    };
+    for n in 0..limits::MAX_WRONG_PASSWORDS {
+        let from = format!("203.0.113.{n}");
+        assert_eq!(sign_in("ann@example.com", "not the password", &from).await, 422);
+        // What is typed for nobody's address may be a password.
+        assert_eq!(sign_in("my secret password", "x", &from).await, 422);
+    }
+    assert_eq!(sign_in("ann@example.com", PASSWORD, "203.0.113.99").await, 429);
+    let entries = told(&app, &["sign_in_failed", "locked_out"], 2).await;
+    let said: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry["action"].as_str().unwrap(), entry["by"].as_str().unwrap()))
+        .collect();
+    assert_eq!(said, [("sign_in_failed", "203.0.113.0"), ("locked_out", "203.0.113.9")]);
+    assert_eq!(entries[1]["subject"], "person ann@example.com");
+    assert_eq!(entries[1]["after"], json!({ "address": "203.0.113.9", "browser": "Firefox on Linux" }));
+    app.set_clock(app.now().plus(limits::HELD_FOR));
+    assert_eq!(sign_in("ann@example.com", PASSWORD, "203.0.113.99").await, 200, "he is let in, and led on");
+    let entries = told(&app, &["signed_in"], 1).await;
+    assert_eq!(entries[0]["by"], "ann@example.com");
+    assert_eq!(entries[0]["after"]["address"], "203.0.113.99");
+    assert!(!json!(audit(&app, "limit=1000").await).to_string().contains("secret password"));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn behind_a_proxy_wrong_tokens_are_counted_by_caller() {
+    let app = Setup::new().behind(&["127.0.0.1/32"]).start().await;
+    let status = async |token: &str, from: &str| {
+        let request = app.request("GET", "/api/me").bearer_auth(token).header("x-forwarded-for", from);
+        send(request).await.status
+    };
+    for n in 0..limits::MAX_TOKEN_GUESSES {
+        assert_eq!(status(&format!("guess {n}"), "203.0.113.7").await, 401);
+    }
+    assert_eq!(status("guess", "203.0.113.7").await, 429);
+    assert_eq!(status("guess", "198.51.100.1, 203.0.113.7").await, 429, "what he invents stands before");
+    assert_eq!(status("guess", "203.0.113.8").await, 401);
+    let request = app.request("GET", "/v1/spaces/s/collections/users/profiles/user_id:u/traits");
+    let profile = request.basic_auth("guess", None::<&str>).header("x-forwarded-for", "203.0.113.7");
+    assert_eq!(send(profile).await.status, 429);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_of_destinations_are_told() {
+    let receiver = Receiver::taking_all();
+    let app = app().await;
+    let url = json!([{ "url": receiver.url("/t0ken") }]);
+    app.apply(&json!({ "destination": [{ "key": "crm", "kind": "webhook", "urls": url }] })).await;
+    let token = token(&app, "ops", &[Scope::Operate]).await;
+    for path in ["/api/destinations/crm/test?dry_run=true", "/api/destinations/crm/test"] {
+        send(app.request("POST", path).bearer_auth(&token)).await.expect(200);
+    }
+    let entries = told(&app, &["tested"], 1).await;
+    assert_eq!(entries.len(), 1, "nothing is sent in a dry run");
+    assert_eq!((&entries[0]["by"], &entries[0]["subject"]), (&json!("token ops"), &json!("destination crm")));
+    assert_eq!(entries[0]["after"], json!({ "status": "delivered", "httpStatus": 200 }));
+    assert!(!json!(entries).to_string().contains("t0ken"));
     app.finish().await;
 }
 

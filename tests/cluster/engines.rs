@@ -41,14 +41,15 @@ const LATER: usize = 8;
 /// How long everything may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Running {
-    engine: Engine,
+/// An engine whose writer has a thread of its own.
+pub struct Running {
+    pub engine: Engine,
     ticks: mpsc::Sender<()>,
-    thread: std::thread::JoinHandle<()>,
+    pub thread: std::thread::JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(store: Arc<dyn Store>, seed: u8) -> Self {
+    pub async fn start(store: Arc<dyn Store>, seed: u8) -> Self {
         let settings = Settings {
             clock: Clock::system(),
             seed: [seed; 32],

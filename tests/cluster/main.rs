@@ -11,5 +11,6 @@ mod away;
 mod engines;
 mod faults;
 mod nodes;
+mod people;
 mod sharing;
 mod standby;

@@ -8,6 +8,7 @@
 mod support;
 
 mod durability;
+mod lost_admin;
 mod moving;
 mod outbox;
 

@@ -57,6 +57,12 @@ impl Server {
         self.with("STAGEPOST_STORE", store).with("STAGEPOST_SECRET_KEY", SECRET_KEY)
     }
 
+    /// What it was given under that name.
+    pub fn setting(&self, name: &str) -> &str {
+        let found = self.environment.iter().rfind(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
+
     /// The same, started by another program.
     pub fn under(mut self, wrapper: &[&str]) -> Self {
         self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();

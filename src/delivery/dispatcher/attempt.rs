@@ -160,7 +160,10 @@ impl Inner {
                 lane.state().unsettled.push(unsettled);
             }
             Err(
-                why @ (EngineError::NotFound { .. } | EngineError::Conflict(_) | EngineError::Invalid(_)),
+                why @ (EngineError::NotFound { .. }
+                | EngineError::Conflict(_)
+                | EngineError::Staff(_)
+                | EngineError::Invalid(_)),
             ) => {
                 warn!(delivery = ?first, "the outcome of an attempt was not wanted: {why}");
                 lane.close(&unsettled.users);

@@ -39,11 +39,11 @@ impl<K: Hash + Eq + Clone> Attempts<K> {
         Self { most, within, held, known: HashMap::new() }
     }
 
-    /// Counts an attempt. Refused, it is not to be looked at, however right it is.
+    /// Counts an attempt; answers which one of its time it is, from 1. Refused, it is not to be looked at, however right it is.
     ///
     /// # Errors
     /// How much longer it is held.
-    pub fn begin(&mut self, key: &K, now: Timestamp) -> Result<(), Span> {
+    pub fn begin(&mut self, key: &K, now: Timestamp) -> Result<u32, Span> {
         self.make_room(key, now);
         let fresh = || Tries { since: now, count: 0, held_until: None };
         let tries = self.known.entry(key.clone()).or_insert_with(fresh);
@@ -57,7 +57,7 @@ impl<K: Hash + Eq + Clone> Attempts<K> {
         if tries.count >= self.most {
             tries.held_until = Some(now.plus(self.held));
         }
-        Ok(())
+        Ok(tries.count)
     }
 
     /// An attempt was right: with `all`, those before it are forgotten, too.
@@ -70,15 +70,17 @@ impl<K: Hash + Eq + Clone> Attempts<K> {
         }
     }
 
-    /// Memory has a bound: what is over goes, then what began first.
+    /// Memory has a bound: what is over goes, then what was tried least, of that what began first. So whoever wants a count forgotten
+    /// has to try all the others as often.
     fn make_room(&mut self, key: &K, now: Timestamp) {
         if self.known.len() < limits::MAX_COUNTED_SIGN_INS || self.known.contains_key(key) {
             return;
         }
         self.known.retain(|_, tries| !tries.is_over(self.within, now));
         if self.known.len() >= limits::MAX_COUNTED_SIGN_INS {
-            let first = self.known.iter().min_by_key(|(_, tries)| tries.since).map(|(key, _)| key.clone());
-            first.map(|first| self.known.remove(&first));
+            let least = self.known.iter().min_by_key(|(_, tries)| (tries.count, tries.since));
+            let least = least.map(|(key, _)| key.clone());
+            least.map(|least| self.known.remove(&least));
         }
     }
 }
@@ -97,19 +99,19 @@ mod tests {
     fn held_after_so_many_and_let_go_after_a_time() {
         let mut attempts = Attempts::new(3, MINUTE, MINUTE);
         for n in 0..3 {
-            assert_eq!(attempts.begin(&"ann", at(n)), Ok(()));
+            assert_eq!(attempts.begin(&"ann", at(n.into())), Ok(n + 1));
         }
         assert_eq!(attempts.begin(&"ann", at(10)), Err(Span::from_secs(52)));
-        assert_eq!(attempts.begin(&"bob", at(10)), Ok(()), "nobody else is held");
-        assert_eq!(attempts.begin(&"ann", at(62)), Ok(()));
-        assert_eq!(attempts.begin(&"ann", at(62)), Ok(()), "the count began anew");
+        assert_eq!(attempts.begin(&"bob", at(10)), Ok(1), "nobody else is held");
+        assert_eq!(attempts.begin(&"ann", at(62)), Ok(1));
+        assert_eq!(attempts.begin(&"ann", at(62)), Ok(2), "the count began anew");
     }
 
     #[test]
     fn what_is_long_past_does_not_count() {
         let mut attempts = Attempts::new(2, MINUTE, MINUTE);
         for n in 0..10 {
-            assert_eq!(attempts.begin(&"ann", at(60 * n)), Ok(()), "{n}");
+            assert_eq!(attempts.begin(&"ann", at(60 * n)), Ok(1), "{n}");
         }
     }
 
@@ -117,24 +119,36 @@ mod tests {
     fn a_right_one_is_taken_back() {
         let mut attempts = Attempts::new(2, MINUTE, MINUTE);
         for _ in 0..5 {
-            assert_eq!(attempts.begin(&"ann", at(0)), Ok(()));
+            assert_eq!(attempts.begin(&"ann", at(0)), Ok(1));
             attempts.right(&"ann", false);
         }
-        assert_eq!(attempts.begin(&"ann", at(0)), Ok(()));
-        assert_eq!(attempts.begin(&"ann", at(0)), Ok(()));
+        assert_eq!(attempts.begin(&"ann", at(0)), Ok(1));
+        assert_eq!(attempts.begin(&"ann", at(0)), Ok(2));
         attempts.right(&"ann", false);
-        assert_eq!(attempts.begin(&"ann", at(0)), Ok(()), "one wrong one before");
+        assert_eq!(attempts.begin(&"ann", at(0)), Ok(2), "one wrong one before");
         attempts.right(&"ann", true);
-        assert_eq!(attempts.begin(&"ann", at(0)), Ok(()));
-        assert_eq!(attempts.begin(&"ann", at(0)), Ok(()));
+        assert_eq!(attempts.begin(&"ann", at(0)), Ok(1));
+        assert_eq!(attempts.begin(&"ann", at(0)), Ok(2));
     }
 
     #[test]
     fn memory_has_a_bound() {
         let mut attempts = Attempts::new(2, MINUTE, MINUTE);
         for n in 0..limits::MAX_COUNTED_SIGN_INS + 10 {
-            assert_eq!(attempts.begin(&n, at(0)), Ok(()));
+            assert_eq!(attempts.begin(&n, at(0)), Ok(1));
         }
         assert!(attempts.known.len() <= limits::MAX_COUNTED_SIGN_INS);
+    }
+
+    #[test]
+    fn a_swarm_makes_no_count_forgotten() {
+        let mut attempts = Attempts::new(3, MINUTE, MINUTE);
+        let ann = usize::MAX;
+        assert_eq!((attempts.begin(&ann, at(0)), attempts.begin(&ann, at(0))), (Ok(1), Ok(2)));
+        for n in 0..2 * limits::MAX_COUNTED_SIGN_INS {
+            assert_eq!(attempts.begin(&n, at(1)), Ok(1));
+        }
+        assert_eq!(attempts.begin(&ann, at(2)), Ok(3));
+        assert!(attempts.begin(&ann, at(2)).is_err());
     }
 }

@@ -2,7 +2,10 @@
 
 mod attempts;
 mod audit;
+mod device;
 mod difference;
+mod fault;
+mod kept;
 mod password;
 mod person;
 mod scope;
@@ -12,7 +15,9 @@ mod token;
 
 pub use attempts::Attempts;
 pub use audit::{Action, AuditEntry, AuditFilter, Deed};
+pub use device::Device;
 pub use difference::{Difference, differences};
+pub use fault::Fault;
 pub use password::{PasswordHash, check_password};
 pub use person::{Person, PersonChange, check_name, login};
 pub use scope::{Role, Scope};

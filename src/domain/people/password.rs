@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::fault::Fault;
 use crate::domain::limits;
 
 /// What is kept of a password: a slow hash with its salt and cost, as a PHC text.
@@ -21,18 +22,17 @@ impl fmt::Debug for PasswordHash {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_password(password: &str, email: &str) -> Result<(), String> {
-    let (least, most) = (limits::MIN_PASSWORD_CHARS, limits::MAX_PASSWORD_BYTES);
+pub fn check_password(password: &str, email: &str) -> Result<(), Fault> {
     let mut chars = password.chars();
     let first = chars.next();
-    if password.chars().count() < least {
-        Err(format!("has to have at least {least} characters; a few words with spaces make a good one"))
-    } else if password.len() > most {
-        Err(format!("has more than {most} bytes"))
+    if password.chars().count() < limits::MIN_PASSWORD_CHARS {
+        Err(Fault::PasswordTooShort)
+    } else if password.len() > limits::MAX_PASSWORD_BYTES {
+        Err(Fault::PasswordTooLong)
     } else if chars.all(|next| Some(next) == first) {
-        Err("is one character again and again".to_owned())
+        Err(Fault::PasswordRepeats)
     } else if password.trim().to_lowercase() == email.to_lowercase() {
-        Err("is the mail address".to_owned())
+        Err(Fault::PasswordIsAddress)
     } else {
         Ok(())
     }
@@ -53,7 +53,7 @@ mod tests {
             ("aaaaaaaaaaaaaaaa", "again and again"),
             (&"ab".repeat(65), "more than 128"),
         ] {
-            assert!(check(wrong).unwrap_err().contains(why), "{wrong}");
+            assert!(check(wrong).unwrap_err().to_string().contains(why), "{wrong}");
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::fault::Fault;
 use super::password::PasswordHash;
 use super::scope::Role;
 use crate::domain::ids::PersonId;
@@ -32,6 +33,9 @@ pub struct Person {
     pub updated_at: Timestamp,
     /// When he last signed in or was seen, to the hour.
     pub seen_at: Option<Timestamp>,
+    /// The keys of his sessions' records, in the order in which they were begun; some may be over.
+    #[serde(default)]
+    pub sessions: Vec<String>,
 }
 
 impl Person {
@@ -43,6 +47,7 @@ impl Person {
     /// Ends his sessions.
     pub fn end_sessions(&mut self) {
         self.generation = self.generation.wrapping_add(1);
+        self.sessions.clear();
     }
 
     /// What others see of him.
@@ -82,15 +87,15 @@ pub struct PersonChange {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn login(email: &str) -> Result<String, String> {
+pub fn login(email: &str) -> Result<String, Fault> {
     let email = email.trim().to_lowercase();
     let parts = email.split_once('@');
     let is_address =
         parts.is_some_and(|(name, host)| !name.is_empty() && !host.is_empty() && !host.contains('@'));
     if email.len() > limits::MAX_LOGIN_BYTES {
-        Err(format!("has more than {} bytes", limits::MAX_LOGIN_BYTES))
+        Err(Fault::AddressTooLong)
     } else if !is_address || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
-        Err("is not a mail address such as ann@example.com".to_owned())
+        Err(Fault::NoAddress)
     } else {
         Ok(email)
     }
@@ -100,12 +105,12 @@ pub fn login(email: &str) -> Result<String, String> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_name(name: &str) -> Result<String, String> {
+pub fn check_name(name: &str) -> Result<String, Fault> {
     let name = name.trim();
     if name.is_empty() {
-        Err("is empty".to_owned())
+        Err(Fault::NoName)
     } else if name.chars().count() > limits::MAX_PERSON_NAME || name.chars().any(char::is_control) {
-        Err(format!("must have at most {} characters, on one line", limits::MAX_PERSON_NAME))
+        Err(Fault::NameTooLong)
     } else {
         Ok(name.to_owned())
     }
@@ -117,7 +122,7 @@ mod tests {
 
     #[test]
     fn addresses_are_kept_in_one_form() {
-        assert_eq!(login("  Ann@Example.COM ").as_deref(), Ok("ann@example.com"));
+        assert_eq!(login("  Ann@Example.COM "), Ok("ann@example.com".to_owned()));
         for wrong in ["", "ann", "@example.com", "ann@", "a@b@c", "a n@b.c", "a\n@b.c"] {
             assert!(login(wrong).is_err(), "{wrong:?}");
         }
@@ -126,7 +131,7 @@ mod tests {
 
     #[test]
     fn names_are_one_short_line() {
-        assert_eq!(check_name(" Ann ").as_deref(), Ok("Ann"));
+        assert_eq!(check_name(" Ann "), Ok("Ann".to_owned()));
         for wrong in [" ".to_owned(), "a\nb".to_owned(), "a".repeat(101)] {
             assert!(check_name(&wrong).is_err());
         }

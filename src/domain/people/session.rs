@@ -1,7 +1,9 @@
 //! Sessions of people at the console.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
+use super::device::Device;
 use super::person::Person;
 use crate::domain::ids::PersonId;
 use crate::domain::limits;
@@ -20,18 +22,28 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When it was last used, to the minute.
     pub seen_at: Timestamp,
+    /// From where, and with what. Sessions that were begun before this was kept have none.
+    #[serde(default)]
+    pub device: Device,
 }
 
 impl Session {
     /// One that begins now.
-    pub fn begin(person: &Person, now: Timestamp) -> Self {
+    pub fn begin(person: &Person, device: Device, now: Timestamp) -> Self {
         Self {
             person: person.id,
             email: person.email.clone(),
             generation: person.generation,
             created_at: now,
             seen_at: now,
+            device,
         }
+    }
+
+    /// What the audit log keeps of it.
+    pub fn audited(&self) -> Value {
+        let Device { address, browser } = &self.device;
+        json!({ "address": address, "browser": browser, "since": self.created_at })
     }
 
     /// Whether it has come to its end by itself: it was not used for long, or began long ago.
@@ -63,7 +75,7 @@ mod tests {
     fn sessions_end_idle_and_in_any_case() {
         let start = Timestamp::from_millis(1_790_000_000_000);
         let ann = person(1, "ann@example.com", Role::Viewer);
-        let mut session = Session::begin(&ann, start);
+        let mut session = Session::begin(&ann, Device::default(), start);
         let just_before = |span: Span| start.plus(span).minus(Span::from_millis(1));
         assert!(session.admits(&ann, just_before(limits::SESSION_IDLE)));
         assert!(!session.admits(&ann, start.plus(limits::SESSION_IDLE)));
@@ -76,14 +88,14 @@ mod tests {
     fn sessions_end_with_their_person() {
         let start = Timestamp::from_millis(1_790_000_000_000);
         let mut ann = person(1, "ann@example.com", Role::Viewer);
-        let session = Session::begin(&ann, start);
+        let session = Session::begin(&ann, Device::default(), start);
         assert!(
             !session.admits(&person(2, "ann@example.com", Role::Admin), start),
             "another of that address"
         );
         ann.end_sessions();
         assert!(!session.admits(&ann, start));
-        let session = Session::begin(&ann, start);
+        let session = Session::begin(&ann, Device::default(), start);
         ann.disabled = true;
         assert!(!session.admits(&ann, start));
     }

@@ -25,6 +25,19 @@ pub enum StaffError {
     SetUp,
 }
 
+impl StaffError {
+    /// Its name, and whose address it is about, where it is about one.
+    pub fn code(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Unknown => ("unknown", None),
+            Self::Taken(email) => ("taken", Some(email)),
+            Self::LastAdmin => ("last_admin", None),
+            Self::TooMany => ("too_many", None),
+            Self::SetUp => ("set_up", None),
+        }
+    }
+}
+
 /// All people.
 #[derive(Clone, Debug, Default)]
 pub struct Staff(pub Vec<Person>);
@@ -116,6 +129,7 @@ pub(super) mod tests {
             created_at: at,
             updated_at: at,
             seen_at: None,
+            sessions: Vec::new(),
         }
     }
 

@@ -4,7 +4,6 @@ use super::records::Record;
 use crate::domain::change::DefinitionWrite;
 use crate::domain::definition::{Definitions, render};
 use crate::domain::ids::{AuditId, IdSource};
-use crate::domain::limits;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::people::{Action, AuditEntry, AuditFilter, Deed};
 use crate::domain::shelf::{EntryWrite, Shelf};
@@ -40,14 +39,25 @@ pub(in crate::engine) fn definition_deeds(before: &Definitions, writes: &[Defini
     deeds.collect()
 }
 
+/// Entries that a search reads at a time: each may be tens of kilobytes.
+const PART: usize = 200;
+
 impl Engine {
-    /// Entries of the audit log, newest first.
+    /// Entries of the audit log, newest first. Where [`AuditFilter::is_search`], at most `most` are looked through for one page, so it
+    /// may be short while its cursor says that there is more.
     ///
     /// # Errors
     /// A cursor that no page gave.
-    pub async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Read<Page<AuditEntry>> {
+    pub async fn audit(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+        most: usize,
+    ) -> Read<Page<AuditEntry>> {
         let end = filter.to.map(|to| entries_below(&AuditId::floor(to).to_string()));
-        let mut request = PageRequest { limit: limits::MAX_PAGE, cursor: page.cursor.clone().or(end) };
+        // One more than is shown says whether there is another page.
+        let limit = if filter.is_search() { PART } else { page.limit.saturating_add(1).min(PART) };
+        let mut request = PageRequest { limit, cursor: page.cursor.clone().or(end) };
         let (mut rows, mut looked_at, mut last) = (Vec::new(), 0, None::<String>);
         loop {
             let part = self.shared.store.entries(Shelf::Audit, &request).await?;
@@ -56,7 +66,7 @@ impl Engine {
                 if filter.from.is_some_and(|from| record.value.at < from) {
                     return Ok(Page { rows, cursor: None });
                 }
-                if rows.len() == page.limit || looked_at == limits::MAX_SCAN {
+                if rows.len() == page.limit || looked_at == most {
                     return Ok(Page { rows, cursor: last.map(|key| entries_below(&key)) });
                 }
                 looked_at += 1;
@@ -67,6 +77,8 @@ impl Engine {
             if request.cursor.is_none() {
                 return Ok(Page { rows, cursor: None });
             }
+            // Reading a part may take no wait at all, and then nobody else's turn would come.
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use super::records::{self, Record, SET_UP};
-use super::{NewToken, entry, unknown_person};
+use super::{NewToken, entry, sessions, unknown_person};
 use crate::domain::change::ChangeSet;
 use crate::domain::ids::{PersonId, TokenId};
 use crate::domain::limits;
 use crate::domain::people::{
-    Action, ApiToken, Deed, PasswordHash, Person, PersonChange, Role, Session, Staff, StaffError,
+    Action, ApiToken, Deed, Device, PasswordHash, Person, PersonChange, Role, Staff, StaffError,
 };
 use crate::domain::shelf::{EntryWrite, Shelf};
 use crate::domain::time::Timestamp;
@@ -36,16 +36,29 @@ pub(in crate::engine) enum PeopleChange {
     Remove(PersonId),
     SetPassword(PersonId, PasswordHash),
     EndSessions(PersonId),
-    BeginSession { key: String, person: PersonId },
-    NoteSession { key: String },
-    EndSession { key: String },
-    MakeToken { hash: String, wanted: NewToken },
+    BeginSession {
+        key: String,
+        person: PersonId,
+        device: Device,
+    },
+    EndSession {
+        key: String,
+    },
+    EndOneSession {
+        person: PersonId,
+        name: String,
+    },
+    MakeToken {
+        hash: String,
+        wanted: NewToken,
+    },
     RevokeToken(TokenId),
-    NoteToken { hash: String },
+    /// Nothing; only the audit log is told.
+    Tell(Deed),
 }
 
 /// Records to write, and what was done, where that is for the audit log.
-type Planned = (Vec<EntryWrite>, Option<Deed>);
+pub(super) type Planned = (Vec<EntryWrite>, Option<Deed>);
 
 impl Writer {
     /// Does it.
@@ -62,13 +75,17 @@ impl Writer {
             PeopleChange::Change(id, change) => plan_change(store, *id, change, now).await?,
             PeopleChange::Remove(id) => plan_removal(store, *id).await?,
             PeopleChange::SetPassword(id, hash) => plan_password(store, *id, hash, now).await?,
-            PeopleChange::EndSessions(id) => plan_end_of_all(store, *id, now).await?,
-            PeopleChange::BeginSession { key, person } => plan_session(store, key, *person, now).await?,
-            PeopleChange::NoteSession { key } => note_session(store, key, now).await?,
-            PeopleChange::EndSession { key } => plan_end(store, key).await?,
+            PeopleChange::EndSessions(id) => sessions::plan_end_of_all(store, *id, now).await?,
+            PeopleChange::BeginSession { key, person, device } => {
+                sessions::plan_begin(store, key, *person, device, now).await?
+            }
+            PeopleChange::EndSession { key } => sessions::plan_end(store, key).await?,
+            PeopleChange::EndOneSession { person, name } => {
+                sessions::plan_end_one(store, *person, name).await?
+            }
             PeopleChange::MakeToken { hash, wanted } => self.plan_token(store, hash, wanted, by, now).await?,
             PeopleChange::RevokeToken(id) => plan_revocation(store, *id).await?,
-            PeopleChange::NoteToken { hash } => note_token(store, hash, now).await?,
+            PeopleChange::Tell(deed) => (Vec::new(), Some(deed.clone())),
         };
         entries.extend(deed.map(|deed| entry(&mut self.ids, now, by, deed)));
         if !entries.is_empty() {
@@ -83,12 +100,13 @@ impl Writer {
         admission: &Admission,
         now: Timestamp,
     ) -> Result<Planned, EngineError> {
+        // Two nodes may be set up at once, with two addresses: this record is the same for both. It is read before the people are,
+        // so that whoever becomes an admin after that has changed it.
+        let was = store.entry(Shelf::People, SET_UP).await?;
         if staff(store).await?.0.has_admin() {
             return Err(StaffError::SetUp.into());
         }
         let (mut entries, deed) = self.plan_admission(store, admission, now).await?;
-        // Two nodes may be set up at once, with two addresses: this record is the same for both.
-        let was = store.entry(Shelf::People, SET_UP).await?;
         let value = Some(now.to_rfc3339().into_bytes());
         entries.push(EntryWrite { shelf: Shelf::People, key: SET_UP.to_owned(), was, value });
         Ok((entries, deed))
@@ -113,6 +131,7 @@ impl Writer {
             created_at: now,
             updated_at: now,
             seen_at: None,
+            sessions: Vec::new(),
         };
         staff(store).await?.0.may_add(&person)?;
         let deed = Deed::new(Action::Created, subject(&person)).to(person.audited());
@@ -154,6 +173,12 @@ async fn staff(store: &dyn Store) -> Result<(Staff, Vec<Record<Person>>), Engine
     Ok((Staff(records.iter().map(|record| record.value.clone()).collect()), records))
 }
 
+/// A person's record.
+pub(super) async fn find(store: &dyn Store, id: PersonId) -> Result<Record<Person>, EngineError> {
+    let found = records::staff(store).await?.into_iter().find(|record| record.value.id == id);
+    found.ok_or_else(|| unknown_person(id))
+}
+
 /// A person's record, and that of the admin who is left where he is none any more: the store is to see that that one stays.
 async fn with_last_admin(
     store: &dyn Store,
@@ -186,6 +211,7 @@ async fn plan_change(
     if before.is_active_admin() && !after.is_active_admin() {
         entries.extend(held);
     }
+    entries.extend(sessions::gone(store, &before, Some(&after)).await?);
     let deed = Deed::new(Action::Changed, subject(&before)).from(before.audited()).to(after.audited());
     Ok((entries, Some(deed)))
 }
@@ -194,7 +220,10 @@ async fn plan_removal(store: &dyn Store, id: PersonId) -> Result<Planned, Engine
     let (staff, record, held) = with_last_admin(store, id).await?;
     let held = staff.without(id)?.and(held);
     let deed = Deed::new(Action::Removed, subject(&record.value)).from(record.value.audited());
-    Ok(([record.remove()].into_iter().chain(held).collect(), Some(deed)))
+    let mut entries = sessions::gone(store, &record.value, None).await?;
+    entries.push(record.remove());
+    entries.extend(held);
+    Ok((entries, Some(deed)))
 }
 
 async fn plan_password(
@@ -203,60 +232,14 @@ async fn plan_password(
     hash: &PasswordHash,
     now: Timestamp,
 ) -> Result<Planned, EngineError> {
-    let (_, record, _) = with_last_admin(store, id).await?;
-    let mut person = record.value.clone();
+    let record = find(store, id).await?;
+    let before = record.value.clone();
+    let mut person = before.clone();
     (person.password, person.updated_at) = (hash.clone(), now);
     person.end_sessions();
-    let deed = Deed::new(Action::PasswordSet, subject(&person));
-    Ok((vec![record.put(&person)], Some(deed)))
-}
-
-async fn plan_end_of_all(store: &dyn Store, id: PersonId, now: Timestamp) -> Result<Planned, EngineError> {
-    let (_, record, _) = with_last_admin(store, id).await?;
-    let mut person = record.value.clone();
-    person.end_sessions();
-    person.updated_at = now;
-    let deed = Deed::new(Action::SessionsEnded, subject(&person));
-    Ok((vec![record.put(&person)], Some(deed)))
-}
-
-async fn plan_session(
-    store: &dyn Store,
-    key: &str,
-    id: PersonId,
-    now: Timestamp,
-) -> Result<Planned, EngineError> {
-    let (_, record, _) = with_last_admin(store, id).await?;
-    if record.value.disabled {
-        return Err(unknown_person(id));
-    }
-    // What begins is as long as nothing of him changes: his record is written, too.
-    let person = Person { seen_at: Some(now), ..record.value.clone() };
-    let session = records::new(Shelf::Sessions, key, &Session::begin(&person, now));
-    let deed = Deed::new(Action::SignedIn, subject(&person));
-    Ok((vec![session, record.put(&person)], Some(deed)))
-}
-
-async fn note_session(store: &dyn Store, key: &str, now: Timestamp) -> Result<Planned, EngineError> {
-    let Some(record) = Record::<Session>::read(store, Shelf::Sessions, key).await? else {
-        return Ok((Vec::new(), None));
-    };
-    let session = Session { seen_at: now, ..record.value.clone() };
-    let person = Record::<Person>::read(store, Shelf::People, &session.email).await?;
-    let is_news = |person: &Person| person.seen_at.is_none_or(|seen| now >= seen.plus(limits::USE_NOTED));
-    let seen = person.filter(|person| is_news(&person.value)).map(|record| {
-        let person = Person { seen_at: Some(now), ..record.value.clone() };
-        record.put(&person)
-    });
-    Ok(([record.put(&session)].into_iter().chain(seen).collect(), None))
-}
-
-async fn plan_end(store: &dyn Store, key: &str) -> Result<Planned, EngineError> {
-    let Some(record) = Record::<Session>::read(store, Shelf::Sessions, key).await? else {
-        return Ok((Vec::new(), None));
-    };
-    let deed = Deed::new(Action::SignedOut, format!("person {}", record.value.email));
-    Ok((vec![record.remove()], Some(deed)))
+    let mut entries = sessions::gone(store, &before, Some(&person)).await?;
+    entries.push(record.put(&person));
+    Ok((entries, Some(Deed::new(Action::PasswordSet, subject(&person)))))
 }
 
 async fn plan_revocation(store: &dyn Store, id: TokenId) -> Result<Planned, EngineError> {
@@ -268,20 +251,6 @@ async fn plan_revocation(store: &dyn Store, id: TokenId) -> Result<Planned, Engi
     Ok((vec![record.remove()], Some(deed)))
 }
 
-async fn note_token(store: &dyn Store, hash: &str, now: Timestamp) -> Result<Planned, EngineError> {
-    let Some(record) = Record::<ApiToken>::read(store, Shelf::Tokens, hash).await? else {
-        return Ok((Vec::new(), None));
-    };
-    let token = ApiToken { used_at: Some(now), ..record.value.clone() };
-    Ok((vec![record.put(&token)], None))
-}
-
-fn subject(person: &Person) -> String {
+pub(super) fn subject(person: &Person) -> String {
     format!("person {}", person.email)
-}
-
-impl From<StaffError> for EngineError {
-    fn from(error: StaffError) -> Self {
-        Self::Conflict(error.to_string())
-    }
 }

@@ -2,16 +2,27 @@
 
 mod audit;
 mod change;
+mod made;
 mod passwords;
 mod records;
+mod sessions;
+#[cfg(test)]
+mod tests;
 mod upkeep;
+mod uses;
+
+use std::cmp::Reverse;
+use std::sync::atomic::Ordering;
 
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 pub(super) use audit::{definition_deeds, entry};
 pub(super) use change::PeopleChange;
+pub use made::made_password;
 pub(super) use passwords::Passwords;
+pub(super) use upkeep::SessionWalk;
+pub(super) use uses::Uses;
 
 use self::records::Record;
 use super::command::Command;
@@ -22,10 +33,13 @@ use crate::clock;
 use crate::domain::definition::Problem;
 use crate::domain::ids::{IdSource, PersonId, TokenId};
 use crate::domain::people::{
-    ApiToken, PasswordHash, Person, PersonChange, Role, Scope, Session, check_password,
+    ApiToken, Deed, Device, PasswordHash, Person, PersonChange, Role, Scope, Session, check_password,
 };
 use crate::domain::shelf::Shelf;
 use crate::domain::time::Timestamp;
+
+/// Digits of a session's name.
+const SESSION_NAME: usize = 16;
 
 /// A person who is to be admitted.
 #[derive(Clone, Debug)]
@@ -56,6 +70,11 @@ pub fn secret_hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 
+/// What a session is called where it is listed: the beginning of its secret's hash, which leads nobody in.
+pub fn session_name(secret_hash: &str) -> &str {
+    secret_hash.get(..SESSION_NAME).unwrap_or(secret_hash)
+}
+
 /// A secret that nobody can guess: `prefix` and 256 random bits.
 fn secret(prefix: &str) -> String {
     IdSource::new(clock::entropy()).secret(prefix, 32)
@@ -74,7 +93,11 @@ impl Engine {
 
     /// Whether there is an admin who can sign in. Once there is one, there always will be.
     pub async fn is_set_up(&self) -> Read<bool> {
-        Ok(self.people().await?.iter().any(Person::is_active_admin))
+        let seen = &self.shared.is_set_up;
+        if !seen.load(Ordering::Relaxed) && self.people().await?.iter().any(Person::is_active_admin) {
+            seen.store(true, Ordering::Relaxed);
+        }
+        Ok(seen.load(Ordering::Relaxed))
     }
 
     /// Admits the first admin; succeeds once, whichever node is asked.
@@ -132,6 +155,11 @@ impl Engine {
         self.change_people(PeopleChange::EndSessions(id)).await
     }
 
+    /// Whether somebody has that address.
+    pub async fn has_person(&self, email: &str) -> Read<bool> {
+        Ok(self.record::<Person>(Shelf::People, email).await?.is_some())
+    }
+
     /// The person who has that address and password, and may sign in. That there is nobody of that address takes as long to find
     /// out as that the password is wrong.
     ///
@@ -144,25 +172,58 @@ impl Engine {
         Ok(person.filter(|person| is_right && !person.disabled))
     }
 
-    /// Begins a session of a person; answers its secret, which is nowhere else.
+    /// Begins a session of a person, of whose device nothing is known; answers its secret, which is nowhere else.
     ///
     /// # Errors
     /// [`EngineError::NotFound`] when he is gone, or may not sign in.
     pub async fn begin_session(&self, id: PersonId) -> Result<String, EngineError> {
+        self.begin_session_on(id, Device::default()).await
+    }
+
+    /// The same, on a device. Where he has too many sessions, the one that began first ends.
+    ///
+    /// # Errors
+    /// As [`Self::begin_session`].
+    pub async fn begin_session_on(&self, id: PersonId, device: Device) -> Result<String, EngineError> {
         let secret = secret("");
-        self.change_people(PeopleChange::BeginSession { key: secret_hash(&secret), person: id }).await?;
+        let key = secret_hash(&secret);
+        self.change_people(PeopleChange::BeginSession { key, person: id, device }).await?;
         Ok(secret)
     }
 
-    /// The session of that secret with its person, while it lasts; notes that it is used.
-    pub async fn session(&self, secret: &str) -> Read<Option<(Session, Person)>> {
+    /// A person's sessions that last, by their names, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`].
+    pub async fn sessions(&self, id: PersonId) -> Read<Vec<(String, Session)>> {
+        let person = self.person(id).await?.ok_or_else(|| unknown_person(id))?;
+        let now = self.shared.clock.now();
+        let mut lasting = sessions::of(&*self.shared.store, &person).await?;
+        lasting.retain(|session| session.value.admits(&person, now));
+        lasting.sort_by_key(|session| Reverse((session.value.seen_at, session.value.created_at)));
+        Ok(lasting
+            .into_iter()
+            .map(|session| (session_name(&session.key).to_owned(), session.value))
+            .collect())
+    }
+
+    /// Ends a person's session by its name.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when he is gone, or has no such session.
+    pub async fn end_one_session(&self, id: PersonId, name: &str) -> Result<(), EngineError> {
+        self.change_people(PeopleChange::EndOneSession { person: id, name: name.to_owned() }).await
+    }
+
+    /// The session of that secret with its person, while it lasts; notes that it is used where `is_use`.
+    pub async fn session(&self, secret: &str, is_use: bool) -> Read<Option<(Session, Person)>> {
         let key = secret_hash(secret);
         let Some(session) = self.record::<Session>(Shelf::Sessions, &key).await? else { return Ok(None) };
         let now = self.shared.clock.now();
         let person = self.record::<Person>(Shelf::People, &session.email).await?;
         let Some(person) = person.filter(|person| session.admits(person, now)) else { return Ok(None) };
-        if session.is_to_be_noted(now) {
-            self.note_use(PeopleChange::NoteSession { key }).await;
+        if is_use && session.is_to_be_noted(now) {
+            self.shared.uses.note(Shelf::Sessions, key, now);
         }
         Ok(Some((session, person)))
     }
@@ -214,9 +275,17 @@ impl Engine {
         let now = self.shared.clock.now();
         let token = self.record::<ApiToken>(Shelf::Tokens, &hash).await?.filter(|token| !token.is_over(now));
         if token.as_ref().is_some_and(|token| token.is_to_be_noted(now)) {
-            self.note_use(PeopleChange::NoteToken { hash }).await;
+            self.shared.uses.note(Shelf::Tokens, hash, now);
         }
         Ok(token)
+    }
+
+    /// Writes into the audit log what changes nothing that is kept.
+    ///
+    /// # Errors
+    /// [`EngineError::Unavailable`] when stopping or the store failed.
+    pub async fn tell(&self, deed: Deed) -> Result<(), EngineError> {
+        self.change_people(PeopleChange::Tell(deed)).await
     }
 
     async fn record<T: DeserializeOwned>(&self, shelf: Shelf, key: &str) -> Read<Option<T>> {
@@ -237,15 +306,8 @@ impl Engine {
 
     async fn hashed(&self, password: &str, email: &str) -> Result<PasswordHash, EngineError> {
         check_password(password, email)
-            .map_err(|why| EngineError::Invalid(vec![Problem::new("password", why)]))?;
+            .map_err(|why| EngineError::Invalid(vec![Problem::new("password", why.to_string())]))?;
         self.shared.passwords.hash(password).await
-    }
-
-    /// Notes that something is used; who uses it is not to be hindered where that fails.
-    async fn note_use(&self, change: PeopleChange) {
-        if let Err(error) = self.change_people(change).await {
-            tracing::debug!(%error, "that a session or token is used could not be noted");
-        }
     }
 
     async fn change_people(&self, change: PeopleChange) -> Result<(), EngineError> {

@@ -176,6 +176,7 @@ fn failed(error: &EngineError) -> Page {
         EngineError::Store(error) if error.is_passing() => Page::unavailable(),
         EngineError::NotFound { .. }
         | EngineError::Conflict(_)
+        | EngineError::Staff(_)
         | EngineError::Invalid(_)
         | EngineError::Store(_) => {
             // Paths and keys are for the log, not for the page.

@@ -7,7 +7,10 @@ use super::endpoint::Endpoint;
 use super::params::Params;
 use super::state::ApiState;
 use super::{Answer, listed};
+use crate::domain::limits;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::people::{AuditEntry, AuditFilter, Scope};
+use crate::engine::EngineError;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![Endpoint::at("/api/audit").get_as(Scope::People, list)]
@@ -17,9 +20,23 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
     let params = Params::read(&request, &["by", "subject", "from", "to", "limit", "cursor"])?;
     let (from, to) = params.range()?;
     let filter = AuditFilter { by: params.owned("by"), subject: params.owned("subject"), from, to };
-    let page = state.engine.audit(&filter, &params.page()?).await?;
+    let page = found(&state, &filter, &params.page()?, limits::MAX_SCAN).await?;
     let rows: Vec<Value> = page.rows.iter().map(shown).collect();
     Ok(HttpResponse::Ok().json(listed("entries", rows, page.cursor)))
+}
+
+/// A page of the entries that the filter wants, in turn with other searches where it takes one.
+pub(in crate::http) async fn found(
+    state: &ApiState,
+    filter: &AuditFilter,
+    page: &PageRequest,
+    most: usize,
+) -> Result<Page<AuditEntry>, EngineError> {
+    let _turn = match filter.is_search() {
+        true => Some(state.search_turn().await?),
+        false => None,
+    };
+    state.engine.audit(filter, page, most).await
 }
 
 fn shown(entry: &AuditEntry) -> Value {

@@ -59,7 +59,7 @@ async fn admitted(request: &ServiceRequest) -> Result<Caller, ApiProblem> {
 }
 
 async fn with_token(request: &ServiceRequest, state: &ApiState, token: &str) -> Result<Caller, ApiProblem> {
-    let from = request.peer_addr().map(|address| address.ip());
+    let from = state.proxies.caller(request.request());
     match state.guard.check(&state.engine, token, from).await? {
         Verdict::Right(caller) => Ok(caller),
         Verdict::Wrong => Err(ApiProblem::new(

@@ -67,7 +67,8 @@ async fn replay(
 }
 
 /// Mails have a queue of their own without being defined.
-fn known(engine: &Engine, key: &str) -> Result<(), ApiProblem> {
+/// Makes sure that there is such a destination; mails are one, too.
+pub(in crate::http) fn known(engine: &Engine, key: &str) -> Result<(), ApiProblem> {
     if key == EMAIL || engine.definitions().destinations.contains_key(key) {
         Ok(())
     } else {

@@ -5,7 +5,7 @@
 
 mod accounts;
 pub(super) mod audiences;
-mod audit;
+pub(in crate::http) mod audit;
 mod auth;
 mod body;
 mod csv;
@@ -48,7 +48,7 @@ pub use endpoint::Endpoint;
 pub(super) use guard::{Verdict, basic, network};
 pub(super) use journeys::ahead;
 pub use params::NoParams;
-pub use state::{ApiState, Check};
+pub use state::ApiState;
 
 /// What a handler answers.
 type Answer = Result<HttpResponse, ApiProblem>;

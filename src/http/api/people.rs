@@ -10,7 +10,7 @@ use super::params::NoParams;
 use super::state::ApiState;
 use crate::domain::definition::Problem;
 use crate::domain::ids::PersonId;
-use crate::domain::people::{Person, PersonChange, Role, Scope, check_name, login};
+use crate::domain::people::{Fault, Person, PersonChange, Role, Scope, check_name, login};
 use crate::engine::{Engine, EngineError, NewPerson};
 use crate::http::caller::Caller;
 use crate::http::problem::{ApiProblem, Code};
@@ -110,6 +110,7 @@ async fn set_password(
     let person = find(&state.engine, &id).await?;
     may_grant(&caller, person.role)?;
     state.engine.acting(caller.by()).set_password(person.id, password).await.map_err(of_body)?;
+    state.sign_ins.let_go(&person.email);
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -152,10 +153,10 @@ pub(super) fn lacks(scope: Scope) -> ApiProblem {
 pub(super) fn checked(
     words: &Members,
     name: &str,
-    check: impl Fn(&str) -> Result<String, String>,
+    check: impl Fn(&str) -> Result<String, Fault>,
 ) -> Result<Option<String>, ApiProblem> {
     let checked = words.text(name, MAX_TEXT)?.map(check).transpose();
-    checked.map_err(|why| ApiProblem::field(Code::InvalidBody, name, why))
+    checked.map_err(|why| ApiProblem::field(Code::InvalidBody, name, why.to_string()))
 }
 
 /// Notes what is missing.

@@ -12,11 +12,9 @@ use crate::domain::limits;
 use crate::domain::link::Links;
 use crate::engine::{Engine, EngineError};
 use crate::http::profiles::Bucket;
+use crate::http::proxies::Proxies;
 use crate::http::sign_in::{SetUpLink, SignIns};
 use crate::metrics;
-
-/// A further sign of life for `/readyz`.
-pub type Check = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// What the handlers share; make one per process and hand it to every worker as `web::Data`.
 pub struct ApiState {
@@ -32,9 +30,9 @@ pub struct ApiState {
     pub(in crate::http) links: Option<Links>,
     /// Sends samples; `None` where nothing is sent.
     pub(super) tester: Option<Arc<RealSender>>,
-    /// Further checks of `/readyz`, by name.
-    pub(in crate::http) checks: Vec<(&'static str, Check)>,
     pub(in crate::http) guard: Guard,
+    /// Whose word is taken on where requests come from.
+    pub(in crate::http) proxies: Proxies,
     /// Who tried to sign in to the console.
     pub(in crate::http) sign_ins: SignIns,
     /// The link of the set-up that was printed; `None`: none was.
@@ -51,7 +49,7 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// A state without a tester and further checks.
+    /// A state without a tester.
     pub fn new(engine: Engine, metrics: metrics::Handle, public_url: impl Into<String>) -> Self {
         Self {
             engine,
@@ -60,8 +58,8 @@ impl ApiState {
             started: Instant::now(),
             links: None,
             tester: None,
-            checks: Vec::new(),
             guard: Guard::default(),
+            proxies: Proxies::default(),
             sign_ins: SignIns::default(),
             set_up: None,
             listeners: Arc::new(Semaphore::new(limits::MAX_LISTENERS)),
@@ -92,10 +90,9 @@ impl ApiState {
         Self { set_up: Some(link), ..self }
     }
 
-    /// The same, with one more check of `/readyz`.
-    pub fn with_check(mut self, name: &'static str, check: Check) -> Self {
-        self.checks.push((name, check));
-        self
+    /// The same, behind these proxies.
+    pub fn with_proxies(self, proxies: Proxies) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Ends the streams that would otherwise go on for ever. Call it when the server is to stop.

@@ -27,6 +27,8 @@ use crate::http::problem::{ApiProblem, Code};
 
 /// After how long without a line a comment is sent, so that nobody in between takes the connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// After how long a stream ends, so that who listens comes back and is asked again who he is: he may not be admitted any more.
+const LASTING: Duration = Duration::from_secs(5 * 60);
 
 /// What somebody wants to hear.
 pub(in crate::http) struct Wish {
@@ -36,15 +38,13 @@ pub(in crate::http) struct Wish {
     pub after: Option<FeedPlace>,
     /// What a line says.
     pub show: fn(&FeedItem) -> Value,
-    /// After how long the stream ends, so that he comes back and is asked again who he is; `None`: never.
-    pub lasting: Option<Duration>,
 }
 
 pub(super) async fn listen(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
     let params = Params::read(&request, &[&events::FILTER[..], &["after"]].concat())?;
     let after = place(&request, params.text("after"))
         .map_err(|text| invalid("after", format!("`{text}` is not the id of a line of this stream")))?;
-    open(&state, Wish { wanted: events::wanted(&params)?, after, show: feed::show, lasting: None }).await
+    open(&state, Wish { wanted: events::wanted(&params)?, after, show: feed::show }).await
 }
 
 /// Where a listener left off: what his browser says when it connects again, else what the address says (`after`).
@@ -76,7 +76,6 @@ pub(in crate::http) async fn open(state: &ApiState, wish: Wish) -> Answer {
         Some(place) => engine.feed_since(place, &wish.wanted).await?,
         None => Default::default(),
     };
-    let lasting = wish.lasting.and_then(|lasting| Instant::now().checked_add(lasting));
     let listener = Listener {
         feed,
         place: wish.after.unwrap_or(end),
@@ -85,7 +84,7 @@ pub(in crate::http) async fn open(state: &ApiState, wish: Wish) -> Answer {
         told: HashSet::new(),
         wanted: wish.wanted,
         show: wish.show,
-        until: lasting,
+        until: Instant::now() + LASTING,
         quiet_until: Instant::now() + KEEP_ALIVE,
         stopping: state.stopping(),
         _permit: permit,
@@ -110,7 +109,8 @@ struct Listener {
     told: HashSet<EventId>,
     wanted: FeedFilter,
     show: fn(&FeedItem) -> Value,
-    until: Option<Instant>,
+    /// When it ends.
+    until: Instant,
     quiet_until: Instant,
     stopping: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
@@ -130,6 +130,9 @@ fn lines(listener: Listener) -> impl Stream<Item = Result<Bytes, Infallible>> + 
 impl Listener {
     /// The next line; `None` when it ends.
     async fn next(&mut self) -> Option<Bytes> {
+        if self.until <= Instant::now() {
+            return None;
+        }
         if std::mem::take(&mut self.missed) {
             return Some(self.line("lag", &json!({ "missed": null })));
         }
@@ -140,13 +143,14 @@ impl Listener {
             return Some(self.tell(&item));
         }
         loop {
-            let wait = self.until.map_or(self.quiet_until, |until| until.min(self.quiet_until));
             let item = tokio::select! {
-                item = tokio::time::timeout_at(wait, self.feed.recv()) => item,
+                // In this order: where there is always something to tell, the end comes all the same.
+                biased;
+                () = tokio::time::sleep_until(self.until) => return None,
                 _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                item = tokio::time::timeout_at(self.quiet_until, self.feed.recv()) => item,
             };
             match item {
-                Err(_) if self.until.is_some_and(|until| until <= Instant::now()) => return None,
                 // With the place, which moves on also where nothing is wanted of what comes.
                 Err(_) => {
                     self.quiet_until = Instant::now() + KEEP_ALIVE;
@@ -226,7 +230,7 @@ mod tests {
             told: HashSet::new(),
             wanted: FeedFilter { events: true, refusals: true, filter },
             show: feed::show,
-            until: None,
+            until: Instant::now() + LASTING,
             quiet_until: Instant::now() + KEEP_ALIVE,
             stopping,
             _permit: Arc::clone(permits).try_acquire_owned().unwrap(),
@@ -257,11 +261,23 @@ mod tests {
         let (debugger, stop) = (Debugger::default(), watch::Sender::new(false));
         let permits = Arc::new(Semaphore::new(1));
         let mut listener = listener(&debugger, stop.subscribe(), &permits);
-        listener.until = Some(Instant::now() + 2 * KEEP_ALIVE);
+        listener.until = Instant::now() + 2 * KEEP_ALIVE;
         debugger.reject(rejection("another"));
         let alive = String::from_utf8(listener.next().await.unwrap().to_vec()).unwrap();
         assert!(alive.starts_with(": keep-alive\nid: evt_") && alive.ends_with("-1000\n\n"), "{alive}");
         assert!(listener.next().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_stream_ends_in_time() {
+        let (debugger, stop) = (Debugger::default(), watch::Sender::new(false));
+        let permits = Arc::new(Semaphore::new(1));
+        let mut listener = listener(&debugger, stop.subscribe(), &permits);
+        debugger.reject(rejection("web"));
+        debugger.reject(rejection("web"));
+        assert!(listener.next().await.unwrap().starts_with(b"event: rejected"));
+        tokio::time::advance(LASTING).await;
+        assert!(listener.next().await.is_none(), "whatever there is to tell");
     }
 
     #[test]

@@ -20,9 +20,10 @@ use crate::domain::event::Event;
 use crate::domain::ids::{EventId, IdSource};
 use crate::domain::ingest::segment::{self, CallType};
 use crate::domain::ingest::{Arrival, IngestError};
-use crate::domain::people::Scope;
+use crate::domain::people::{Action, Deed, Scope};
 use crate::domain::time::Timestamp;
 use crate::engine::Engine;
+use crate::http::caller::Caller;
 use crate::http::problem::{ApiProblem, Code};
 
 /// The types that there are samples of; the first is the one that is sent unless asked otherwise.
@@ -38,29 +39,31 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 
 async fn test(
     state: web::Data<ApiState>,
+    caller: Caller,
     key: web::Path<String>,
     request: HttpRequest,
     body: Body,
 ) -> Answer {
     let dry_run = Params::read(&request, &["dry_run"])?.flag("dry_run")?;
     let wanted = body.optional_object(&WAYS)?;
-    Ok(HttpResponse::Ok().json(try_wanted(&state, &key, &wanted, dry_run).await?))
+    Ok(HttpResponse::Ok().json(try_wanted(&state, &caller, &key, &wanted, dry_run).await?))
 }
 
-/// Sends a sample of the type `wanted` now, or only makes its request; without a type, the first that the destination is sent.
+/// Sends a sample of the type `wanted` now for that caller, or only makes its request; without a type, the first that the destination is sent.
 /// Answers the attempt and what was sent, as the API shows them.
 ///
 /// # Errors
 /// There is no such destination or type, or nothing is sent just now.
 pub(in crate::http) async fn try_out(
     state: &ApiState,
+    caller: &Caller,
     key: &str,
     wanted: Option<&str>,
     dry_run: bool,
 ) -> Result<Value, ApiProblem> {
     let wanted = wanted.map(|name| ("type".to_owned(), name.into()));
     let wanted = Members::read(Value::Object(wanted.into_iter().collect()), &WAYS)?;
-    try_wanted(state, key, &wanted, dry_run).await
+    try_wanted(state, caller, key, &wanted, dry_run).await
 }
 
 /// What `destination` would send of `wanted` (its `type` or `event`), whether or not it is defined; nothing is sent.
@@ -84,6 +87,7 @@ fn tester(state: &ApiState) -> Result<Arc<RealSender>, ApiProblem> {
 
 async fn try_wanted(
     state: &ApiState,
+    caller: &Caller,
     key: &str,
     wanted: &Members,
     dry_run: bool,
@@ -93,7 +97,16 @@ async fn try_wanted(
     let sample = sample(&state.engine, destination, wanted).await?;
     let trial = tester(state)?.test(key, sample, dry_run).await;
     let trial = trial.map_err(|refusal| ApiProblem::new(Code::Conflict, refusal))?;
-    Ok(shown(&trial))
+    let shown = shown(&trial);
+    if trial.sent {
+        let outcome = json!({ "status": shown["status"], "httpStatus": shown["httpStatus"] });
+        let deed = Deed::new(Action::Tested, format!("destination {key}")).to(outcome);
+        if let Err(error) = state.engine.acting(caller.by()).tell(deed).await {
+            // It was sent: what came of it is shown all the same.
+            tracing::warn!(%error, key, "a test could not be written into the audit log");
+        }
+    }
+    Ok(shown)
 }
 
 fn unknown(key: &str) -> ApiProblem {

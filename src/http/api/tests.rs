@@ -1,5 +1,7 @@
 //! The calls over a running engine, without a network.
 
+mod access;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -421,4 +423,17 @@ async fn operations_tell_the_state() {
     for line in ["stagepost_journeys{status=\"active\"} 1", "stagepost_events 1", "stagepost_profiles 1"] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
+}
+
+#[actix_web::test]
+async fn who_listens_is_asked_again_who_he_is() {
+    let api = start().await;
+    tokio::time::pause();
+    let request = test::TestRequest::get().uri("/api/events/stream");
+    let listening = (api.service)(request.insert_header(("authorization", format!("Bearer {TOKEN}")))).await;
+    assert_eq!(listening.status(), 200);
+    let body = actix_web::body::to_bytes(listening.into_body());
+    let body = tokio::time::timeout(std::time::Duration::from_secs(6 * 60), body).await;
+    let body = body.expect("an end, as his token may be none any more").unwrap();
+    assert!(body.starts_with(b": connected"), "{body:?}");
 }

@@ -14,7 +14,7 @@ use crate::domain::ids::IdSource;
 use crate::domain::people::Scope;
 use crate::engine::{ApplyOptions, Engine};
 use crate::http::caller::Caller;
-use crate::http::problem::{ApiProblem, Code};
+use crate::http::problem::ApiProblem;
 
 pub(super) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -43,17 +43,8 @@ async fn end_previous(
 /// # Errors
 /// There is no such source, or the key before this one may still be used: senders that have it would be cut off.
 pub(in crate::http) async fn rotated(engine: &Engine, key: &str) -> Result<Arc<Source>, ApiProblem> {
-    let (source, now) = (known(engine, key)?, engine.clock().now());
-    if let Some(previous) = source.valid_previous(now) {
-        let detail = format!(
-            "the previous write key of source `{key}` may be used until {}, and there can't be three: end it first",
-            previous.until.to_rfc3339_seconds()
-        );
-        return Err(ApiProblem::new(Code::Conflict, detail));
-    }
     let write_key = IdSource::new(clock::entropy()).write_key();
-    define(engine, source.rotated(write_key, now)).await?;
-    known(engine, key)
+    Ok(engine.rotate_write_key(key, write_key).await?)
 }
 
 /// Ends the previous write key of a source now, where there is one.

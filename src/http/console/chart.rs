@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Value, json};
 
+use super::texts::text;
 use super::{calendar, texts};
 use crate::domain::figures::{FigurePoint, Grain};
 use crate::domain::time::Timestamp;
@@ -83,10 +84,12 @@ impl Series {
         Self { name: name.into(), counts, colour: None }
     }
 
-    /// What became of journeys or attempts: good is green and bad is red, wherever it stands.
+    /// What became of journeys or attempts: good is green and bad is red, wherever it stands; what people closed is told from what
+    /// ended by itself.
     pub fn of_status(status: &str, counts: Vec<u64>) -> Self {
         let colour = match status {
-            "delivered" | "completed" | "resolved" => Some(2),
+            "resolved" => Some(1),
+            "delivered" | "completed" => Some(2),
             "retry" | "stalled" => Some(3),
             "dead" | "expired" => Some(4),
             "failed" => Some(5),
@@ -98,6 +101,12 @@ impl Series {
 
     fn sum(&self) -> u64 {
         self.counts.iter().sum()
+    }
+
+    /// Who entered audiences and who left them, in this order.
+    pub fn of_moves(entered: Vec<u64>, left: Vec<u64>) -> [Self; 2] {
+        let series = |name: &str, counts, colour| Self { name: text(name), counts, colour: Some(colour) };
+        [series("overview.entered", entered, 2), series("overview.exited", left, 6)]
     }
 
     fn colour(&self, place: usize) -> usize {
@@ -116,7 +125,7 @@ pub(super) fn biggest(mut series: Vec<Series>) -> Vec<Series> {
     small.sort_unstable_by_key(|place| Reverse(*place));
     let small: Vec<Series> = small.into_iter().map(|place| series.remove(place)).collect();
     let others = (0..small[0].counts.len()).map(|step| small.iter().map(|one| one.counts[step]).sum());
-    series.push(Series::new(texts::text("frame.others"), others.collect()));
+    series.push(Series::new(text("frame.others"), others.collect()));
     series
 }
 

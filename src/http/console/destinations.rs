@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::chart::{self, Axis, Series};
 use super::form::Form;
-use super::page::{Answer, Refusal};
+use super::page::{Answer, Refusal, in_words};
 use super::texts::text;
 use super::visit::Visit;
 use super::{back, render, see};
@@ -205,8 +205,7 @@ impl Why {
 }
 
 fn known(visit: &Visit, key: &str) -> Result<(), Refusal> {
-    let is_known = key == EMAIL || visit.engine().definitions().destinations.contains_key(key);
-    if is_known { Ok(()) } else { Err(Refusal::not_found(visit, "destination")) }
+    api::known(visit.engine(), key).map_err(|_| Refusal::not_found(visit, "destination"))
 }
 
 fn place(key: &str, said: &str) -> String {
@@ -265,8 +264,8 @@ async fn cancel(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
 async fn test(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::Operate)?;
     known(&visit, &key)?;
-    let tested =
-        test_send::try_out(&visit.state, &key, fields.given("type"), fields.is_ticked("dry_run")).await;
-    let tested = tested.unwrap_or_else(|problem| json!({ "problem": problem.in_words() }));
+    let (wanted, dry_run) = (fields.given("type"), fields.is_ticked("dry_run"));
+    let tested = test_send::try_out(&visit.state, &visit.caller, &key, wanted, dry_run).await;
+    let tested = tested.unwrap_or_else(|problem| json!({ "problem": in_words(&problem) }));
     page(&visit, &key, Some(tested)).await
 }

@@ -65,11 +65,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 /// The frame of a page for that visit.
 pub(super) fn of_visit(visit: &Visit) -> Value {
     let session = visit.caller.session.as_ref();
+    // Which of both that of the system is, the browser knows: it shows the other one's button.
+    let themes: Vec<&str> = ["light", "dark"].into_iter().filter(|theme| *theme != visit.theme).collect();
     json!({
         "nav": navigation(visit),
         "url": visit.with(&[("said", None)]),
         "theme": visit.theme,
-        "other_theme": if visit.theme == "dark" { "light" } else { "dark" },
+        "themes": themes,
         "shown": session.map_or(visit.caller.name.as_str(), |session| session.shown.as_str()),
         "role": session.map_or("", |session| session.role),
         "may": Scope::ALL.iter().map(|scope| (scope.as_str(), visit.caller.may(*scope))).collect::<BTreeMap<_, _>>(),

@@ -11,6 +11,8 @@ mod chart;
 mod deliveries;
 mod destination_edit;
 mod destinations;
+mod faults;
+mod first_post;
 mod flows;
 mod form;
 mod frame;
@@ -19,9 +21,11 @@ mod live;
 mod overview;
 mod page;
 mod people;
+mod remove;
 mod render;
 mod settings;
 mod sources;
+mod teams;
 mod texts;
 mod users;
 mod visit;
@@ -49,6 +53,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
         .configure(flows::routes)
+        .configure(teams::routes)
         .configure(frame::routes)
         .configure(live::routes)
         .configure(journeys::routes)
@@ -59,6 +64,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(destination_edit::routes)
         .configure(destinations::routes)
         .configure(sources::routes)
+        .configure(remove::routes)
         .configure(audiences::routes)
         .default_service(web::to(no_such_page));
     config.service(people::first_admin()).service(pages);

@@ -5,15 +5,14 @@ use serde_json::{Value, json};
 
 use super::chart::{self, Axis, Series};
 use super::destinations::health;
+use super::first_post;
 use super::journeys;
 use super::page::{Answer, Refusal};
 use super::texts::text;
 use super::visit::Visit;
-use crate::domain::definition::SourceKind;
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
 use crate::domain::figures::{Family, FigurePoint, Grain};
 use crate::domain::journey::JourneyStatus;
-use crate::domain::people::Scope;
 use crate::domain::sizes::Per;
 use crate::engine::{Counts, EngineError};
 use crate::http::api::destinations as api;
@@ -35,7 +34,7 @@ async fn context(visit: &Visit) -> Result<Value, EngineError> {
         let of_status = counts.deliveries.iter().filter(|((_, status), _)| *status == wanted.as_str());
         of_status.map(|(_, count)| count).sum()
     };
-    let waiting = journeys::waiting(visit).await?;
+    let waiting = journeys::count_waiting(visit.engine(), visit.now).await?;
     let members: u64 = counts.members.values().sum();
     Ok(json!({
         "counts": {
@@ -53,9 +52,9 @@ async fn context(visit: &Visit) -> Result<Value, EngineError> {
         },
         "journeys": JourneyStatus::ALL.iter().map(|status| json!({ "status": status.as_str(), "count": standing(*status) })).collect::<Vec<_>>(),
         "charts": charts(visit).await?,
-        "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": name, "works": works })).collect::<Vec<_>>(),
+        "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": text(&format!("loops.{name}")), "works": works })).collect::<Vec<_>>(),
         "destinations": destinations(visit, &counts),
-        "first_post": first_post(visit),
+        "first_post": first_post::line(visit, &counts),
         "is_new": counts.events == 0,
     }))
 }
@@ -136,8 +135,7 @@ async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, Eng
         entered.push(of(point.entered));
         exited.push(of(point.exited));
     }
-    let series = |name: &str, points: &[FigurePoint]| Series::new(text(name), axis.counts(points));
-    Ok(vec![series("overview.entered", &entered), series("overview.exited", &exited)])
+    Ok(Series::of_moves(axis.counts(&entered), axis.counts(&exited)).into())
 }
 
 fn destinations(visit: &Visit, counts: &Counts) -> Vec<Value> {
@@ -146,16 +144,4 @@ fn destinations(visit: &Visit, counts: &Counts) -> Vec<Value> {
     let row =
         |key: &str| json!({ "key": key, "health": health(visit, key), "queue": api::queue(counts, key) });
     keys.map(row).collect()
-}
-
-/// A line that posts a first stage, for somebody who has nothing yet; `None` without a Studio source.
-fn first_post(visit: &Visit) -> Option<String> {
-    // Whoever has the key can post.
-    let definitions = visit.caller.may(Scope::Define).then(|| visit.engine().definitions())?;
-    let source = definitions.sources.values().find(|source| source.kind == SourceKind::Studio)?;
-    let flow = definitions.flows.keys().next()?;
-    Some(format!(
-        "curl -d userID=u1 -d phoneNumber=+15551234567 -d flow={flow} -d stage=no_reply {}/studio/{}",
-        visit.state.public_url, source.write_key
-    ))
 }

@@ -15,7 +15,7 @@ use super::{frame, render, texts};
 use crate::domain::limits;
 use crate::domain::people::Scope;
 use crate::engine::EngineError;
-use crate::http::problem::ApiProblem;
+use crate::http::problem::{ApiProblem, Code};
 
 /// What a page's handler answers.
 pub(super) type Answer = Result<HttpResponse, Refusal>;
@@ -122,7 +122,7 @@ impl Refusal {
     /// What the API would have said.
     pub fn of(visit: &Visit, problem: impl Into<ApiProblem>) -> Self {
         let problem = problem.into();
-        Self::new(Some(visit), problem.status_code(), problem.code().title().to_owned(), problem.in_words())
+        Self::new(Some(visit), problem.status_code(), title(&problem), in_words(&problem))
     }
 
     /// A form that could not be read.
@@ -143,11 +143,37 @@ impl Refusal {
     }
 }
 
+fn title(problem: &ApiProblem) -> String {
+    texts::text(&format!("problems.{}", problem.code().as_str()))
+}
+
+/// What went wrong. Where it says nothing of what was sent, there are words for it; the rest is what the API says, in English.
+pub(super) fn in_words(problem: &ApiProblem) -> String {
+    match problem.code() {
+        code @ (Code::Busy | Code::Unavailable | Code::Internal) => {
+            texts::text(&format!("problem_texts.{}", code.as_str()))
+        }
+        Code::Unauthorized
+        | Code::Forbidden
+        | Code::TooManyAttempts
+        | Code::NotFound
+        | Code::MethodNotAllowed
+        | Code::MalformedJson
+        | Code::InvalidBody
+        | Code::InvalidParameter
+        | Code::InvalidDefinition
+        | Code::InvalidQuery
+        | Code::NotAvailable
+        | Code::Conflict
+        | Code::TooLarge => problem.in_words(),
+    }
+}
+
 /// While it is not known who asks.
 impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
         let problem = ApiProblem::from(error);
-        Self::new(None, problem.status_code(), problem.code().title().to_owned(), problem.in_words())
+        Self::new(None, problem.status_code(), title(&problem), in_words(&problem))
     }
 }
 

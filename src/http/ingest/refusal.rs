@@ -85,6 +85,7 @@ pub(in crate::http) fn of_engine(error: EngineError) -> IngestError {
         EngineError::Unavailable(_)
         | EngineError::NotFound { .. }
         | EngineError::Conflict(_)
+        | EngineError::Staff(_)
         | EngineError::Invalid(_)
         | EngineError::Store(_) => IngestError::new(Code::Unavailable, error.to_string()),
     }

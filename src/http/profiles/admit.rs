@@ -59,7 +59,7 @@ async fn admitted(request: &ServiceRequest) -> Result<(), Refusal> {
         let message = "Send the token as the user name of a Basic authorization, with an empty password.";
         return Err(Refusal::unauthorized(message));
     };
-    let from = request.peer_addr().map(|address| address.ip());
+    let from = state.proxies.caller(request.request());
     match state.guard.check(&state.engine, &token, from).await? {
         // Only those who have the token can use up what there is.
         Verdict::Right(caller) if !caller.may(Scope::Read) => {

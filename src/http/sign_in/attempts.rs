@@ -3,10 +3,8 @@
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use actix_web::HttpRequest;
-
 use crate::domain::limits;
-use crate::domain::people::Attempts;
+use crate::domain::people::{Action, Attempts};
 use crate::domain::time::{Span, Timestamp};
 use crate::http::api::network;
 
@@ -15,11 +13,24 @@ use crate::http::api::network;
 pub(super) struct Attempt {
     account: String,
     from: IpAddr,
+    /// Which one of its time it is for the account.
+    number: u32,
 }
 
 impl Attempt {
-    pub(super) fn from(&self) -> IpAddr {
-        self.from
+    /// The account that was tried.
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// What the audit log is told of it once it was wrong: of several that follow each other, the first and the one that holds the
+    /// account.
+    pub(super) fn told(&self) -> Option<Action> {
+        match self.number {
+            1 => Some(Action::SignInFailed),
+            limits::MAX_WRONG_PASSWORDS => Some(Action::LockedOut),
+            _ => None,
+        }
     }
 }
 
@@ -45,21 +56,17 @@ impl Default for SignIns {
 
 impl SignIns {
     /// Counts an attempt, whether or not there is such an account.
-    pub(super) fn begin(
-        &self,
-        request: &HttpRequest,
-        account: &str,
-        now: Timestamp,
-    ) -> Result<Attempt, Span> {
+    pub(super) fn begin(&self, from: Option<IpAddr>, account: &str, now: Timestamp) -> Result<Attempt, Span> {
         // Calls without an address come over a local socket; they share one count.
-        let from = request.peer_addr().map_or(IpAddr::from([0, 0, 0, 0]), |address| address.ip());
+        let from = network(from.unwrap_or(IpAddr::from([0, 0, 0, 0])));
         // What is longer is nobody's address, and is not to take memory.
-        let account = account.chars().take(limits::MAX_LOGIN_BYTES).collect();
-        let attempt = Attempt { account, from: network(from) };
+        let account: String = account.chars().take(limits::MAX_LOGIN_BYTES).collect();
         let mut counts = self.lock();
-        counts.networks.begin(&attempt.from, now)?;
-        counts.accounts.begin(&attempt.account, now)?;
-        Ok(attempt)
+        if counts.networks.begin(&from, now)? == limits::MAX_WRONG_PASSWORDS_FROM {
+            tracing::warn!(%from, "too many wrong passwords from one address; nobody signs in from there for a while");
+        }
+        let number = counts.accounts.begin(&account, now)?;
+        Ok(Attempt { account, from, number })
     }
 
     /// The attempt is not to count: it was right, and then those before it don't, or it was not looked at.
@@ -67,6 +74,11 @@ impl SignIns {
         let mut counts = self.lock();
         counts.accounts.right(&attempt.account, was_right);
         counts.networks.right(&attempt.from, false);
+    }
+
+    /// Lets an account go whose password was set anew: whoever was guessing the one before begins at nothing.
+    pub(in crate::http) fn let_go(&self, account: &str) {
+        self.lock().accounts.right(&account.to_owned(), true);
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {

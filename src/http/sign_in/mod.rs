@@ -5,23 +5,29 @@
 mod attempts;
 mod cookie;
 mod set_up;
+mod site;
 #[cfg(test)]
 mod tests;
 
 use actix_web::HttpRequest;
 use actix_web::cookie::Cookie;
+use actix_web::http::header::USER_AGENT;
+use actix_web::rt;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
+use self::attempts::Attempt;
 pub use self::attempts::SignIns;
 pub use self::set_up::{SetUpLink, can_set_up, set_up};
 use super::api::ApiState;
 use super::caller::Caller;
-use crate::domain::people::Person;
+use crate::domain::people::{Deed, Device, Person};
 use crate::domain::time::Span;
-use crate::engine::{By, EngineError};
+use crate::engine::{By, EngineError, secret_hash, session_name};
 
+/// What `console.js` sends where it fetches a page anew, that nobody asked for.
+const BY_ITSELF: &str = "x-refresh";
 /// By what it comes, for the audit log.
 const VIA: &str = "console";
 
@@ -51,13 +57,20 @@ fn minutes(span: Span) -> i64 {
 }
 
 /// The person whose session the request's cookie is; `None` where it has none, or it is over.
+/// What an open page asks for by itself does not keep a session: one that nobody uses ends all the same.
 ///
 /// # Errors
 /// When the store can't be read.
 pub async fn caller_of(request: &HttpRequest, state: &ApiState) -> Result<Option<Caller>, EngineError> {
     let Some(secret) = cookie::secret(request, state) else { return Ok(None) };
-    let session = state.engine.session(&secret).await?;
-    Ok(session.map(|(_, person)| Caller::person(&person, csrf(&secret))))
+    let session = state.engine.session(&secret, !is_of_itself(request)).await?;
+    Ok(session.map(|(_, person)| Caller::person(&person, session_name(&secret_hash(&secret)), csrf(&secret))))
+}
+
+/// Whether an open page asks by itself: it listens, or looks whether a part of it has changed, which its script says.
+fn is_of_itself(request: &HttpRequest) -> bool {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    header("accept") == Some("text/event-stream") || header(BY_ITSELF).is_some()
 }
 
 /// Whether a form, or the header `X-CSRF-Token`, brought along what this caller's pages gave it.
@@ -76,16 +89,18 @@ pub async fn sign_in(
     email: &str,
     password: &str,
 ) -> Result<Cookie<'static>, Refused> {
-    refuse_other_sites(request)?;
+    site::refuse_others(request, &state.public_url)?;
     let (email, now) = (email.trim().to_lowercase(), state.engine.clock().now());
-    let attempt = state.sign_ins.begin(request, &email, now).map_err(Refused::Held)?;
+    let from = state.proxies.caller(request);
+    let attempt = state.sign_ins.begin(from, &email, now).map_err(Refused::Held)?;
     match state.engine.person_with(&email, password).await {
         Ok(Some(person)) => {
             state.sign_ins.right(&attempt, true);
             begin(request, state, &person).await
         }
         Ok(None) => {
-            tracing::info!(from = ?attempt.from(), "a sign-in was refused: wrong address or password");
+            tracing::info!(?from, "a sign-in was refused: wrong address or password");
+            tell_wrong(request, state, &attempt);
             Err(Refused::Wrong)
         }
         Err(error) => {
@@ -109,7 +124,7 @@ pub async fn begin(
     if let Some(before) = cookie::secret(request, state) {
         engine.end_session(&before).await?;
     }
-    match engine.begin_session(person.id).await {
+    match engine.begin_session_on(person.id, device(request, state)).await {
         Ok(secret) => Ok(cookie::with(secret, request, state)),
         Err(EngineError::NotFound { .. }) => Err(Refused::Wrong),
         Err(error) => Err(error.into()),
@@ -128,13 +143,17 @@ pub async fn change_password(
     new: &str,
 ) -> Result<Cookie<'static>, Refused> {
     let now = state.engine.clock().now();
-    let attempt = state.sign_ins.begin(request, &caller.name, now).map_err(Refused::Held)?;
+    let from = state.proxies.caller(request);
+    let attempt = state.sign_ins.begin(from, &caller.name, now).map_err(Refused::Held)?;
     let person = state.engine.person_with(&caller.name, present).await;
     let was_right = matches!(person, Ok(Some(_)));
     if was_right || person.is_err() {
         state.sign_ins.right(&attempt, was_right);
     }
-    let person = person?.ok_or(Refused::Wrong)?;
+    let Some(person) = person? else {
+        tell_wrong(request, state, &attempt);
+        return Err(Refused::Wrong);
+    };
     state.engine.acting(caller.by()).set_password(person.id, new).await?;
     begin(request, state, &person).await
 }
@@ -173,8 +192,30 @@ fn csrf(secret: &str) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// No page of another site signs somebody in. Browsers say where a request comes from; what says nothing is none.
-fn refuse_other_sites(request: &HttpRequest) -> Result<(), Refused> {
-    let site = request.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    if site == Some("cross-site") { Err(Refused::CrossSite) } else { Ok(()) }
+/// From where, and with what, the request comes.
+fn device(request: &HttpRequest, state: &ApiState) -> Device {
+    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let address = state.proxies.caller(request).map(|address| address.to_string());
+    Device::new(address.unwrap_or_default(), user_agent.unwrap_or_default())
+}
+
+/// Tells the audit log of a wrong password, where somebody has that address: what is typed for nobody's may be anything, a password
+/// too. The answer does not wait for it, or how long it takes would say whether there is such a person.
+fn tell_wrong(request: &HttpRequest, state: &ApiState, attempt: &Attempt) {
+    let Some(action) = attempt.told() else { return };
+    let device = device(request, state);
+    let who = if device.address.is_empty() { "somebody" } else { &device.address };
+    let engine = state.engine.acting(By::new(who, VIA));
+    let account = attempt.account().to_owned();
+    rt::spawn(async move {
+        let told = async {
+            if engine.has_person(&account).await? {
+                engine.tell(Deed::new(action, format!("person {account}")).to(device.audited())).await?;
+            }
+            Ok::<(), EngineError>(())
+        };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "a wrong password could not be written into the audit log");
+        }
+    });
 }

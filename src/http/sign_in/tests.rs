@@ -14,6 +14,7 @@ use crate::domain::limits;
 use crate::domain::people::Role;
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::{NewPerson, Settings, Surroundings, Writer};
+use crate::http::proxies::Proxies;
 use crate::metrics;
 use crate::store::memory::MemoryStore;
 
@@ -37,7 +38,7 @@ async fn house(public_url: &str) -> House {
     };
     let (engine, writer) = Writer::open(Arc::new(MemoryStore::new()), settings).await.unwrap();
     let (ticks, ticked) = mpsc::channel(1);
-    actix_web::rt::spawn(writer.run(ticked));
+    rt::spawn(writer.run(ticked));
     let state = ApiState::new(engine, metrics::Handle::detached(), public_url);
     House { state: state.with_set_up(SetUpLink::new("the link")), clock, _ticks: ticks }
 }
@@ -185,6 +186,78 @@ async fn each_sign_in_is_another_session_and_ends_the_one_before() {
 }
 
 #[actix_web::test]
+async fn sessions_are_listed_with_where_they_are_and_end_one_by_one() {
+    let house = house("http://s.example").await.with_ann().await;
+    let engine = &house.state.engine;
+    let ann = engine.people().await.unwrap()[0].id;
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0";
+    let there = from("10.0.0.2").insert_header(("user-agent", firefox)).to_http_request();
+    let there = sign_in(&there, &house.state, EMAIL, PASSWORD).await.unwrap();
+    house.pass(Span::from_secs(1));
+    let here = house.try_from("10.0.0.1", EMAIL, PASSWORD).await.unwrap();
+    let sessions = engine.sessions(ann).await.unwrap();
+    let shown: Vec<_> = sessions
+        .iter()
+        .map(|(_, session)| (session.device.address.as_str(), session.device.browser.as_str()))
+        .collect();
+    assert_eq!(shown, [("10.0.0.1", ""), ("10.0.0.2", "Firefox on Linux")]);
+    let caller = house.caller(&here).await.unwrap();
+    assert_eq!(sessions[0].0, caller.session.unwrap().name, "each knows its own");
+    assert!(!here.value().contains(&sessions[0].0), "a name is no part of a secret");
+    engine.end_one_session(ann, &sessions[1].0).await.unwrap();
+    assert!(house.caller(&there).await.is_none() && house.caller(&here).await.is_some());
+    for gone in [sessions[1].0.as_str(), "", here.value()] {
+        let ended = engine.end_one_session(ann, gone).await;
+        assert!(matches!(ended, Err(EngineError::NotFound { .. })), "{gone:?}");
+    }
+}
+
+#[actix_web::test]
+async fn nobody_has_sessions_without_number() {
+    let house = house("http://s.example").await.with_ann().await;
+    let engine = &house.state.engine;
+    let ann = engine.people().await.unwrap()[0].id;
+    let mut cookies = Vec::new();
+    for _ in 0..limits::MAX_SESSIONS + 2 {
+        house.pass(Span::from_secs(1));
+        cookies.push(house.try_from("10.0.0.1", EMAIL, PASSWORD).await.unwrap());
+    }
+    assert_eq!(engine.sessions(ann).await.unwrap().len(), limits::MAX_SESSIONS);
+    for (number, cookie) in cookies.iter().enumerate() {
+        assert_eq!(
+            house.caller(cookie).await.is_some(),
+            number >= 2,
+            "those that began first are over: {number}"
+        );
+    }
+    engine.end_sessions(ann).await.unwrap();
+    assert!(engine.sessions(ann).await.unwrap().is_empty());
+}
+
+#[actix_web::test]
+async fn behind_a_trusted_proxy_each_caller_is_counted_alone() {
+    let mut house = house("http://s.example").await.with_ann().await;
+    house.state = house.state.with_proxies(Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]));
+    let behind = |proxy: &str, caller: &str| {
+        from(proxy).insert_header(("x-forwarded-for", format!("127.0.0.1, {caller}"))).to_http_request()
+    };
+    for n in 0..limits::MAX_WRONG_PASSWORDS_FROM {
+        let refused =
+            sign_in(&behind("10.0.0.1", "203.0.113.7"), &house.state, &format!("p{n}@x.y"), "x").await;
+        assert!(matches!(refused, Err(Refused::Wrong)));
+    }
+    let same = sign_in(&behind("10.0.0.2", "203.0.113.7"), &house.state, EMAIL, PASSWORD).await;
+    assert!(matches!(same, Err(Refused::Held(_))), "by another proxy, too");
+    let other = sign_in(&behind("10.0.0.1", "203.0.113.8"), &house.state, EMAIL, PASSWORD).await;
+    assert!(other.is_ok());
+    let ann = house.state.engine.people().await.unwrap()[0].id;
+    assert_eq!(house.state.engine.sessions(ann).await.unwrap()[0].1.device.address, "203.0.113.8");
+    // Whoever is no proxy stays who he is, whatever he says.
+    let told = sign_in(&behind("192.0.2.1", "203.0.113.7"), &house.state, EMAIL, PASSWORD).await;
+    assert!(told.is_ok());
+}
+
+#[actix_web::test]
 async fn who_changes_his_password_says_the_present_one() {
     let house = house("http://s.example").await.with_ann().await;
     let cookie = house.try_from("10.0.0.1", EMAIL, PASSWORD).await.unwrap();
@@ -236,7 +309,7 @@ async fn the_printed_link_admits_one_admin() {
 async fn an_unused_session_is_written_down_once_a_minute() {
     let house = house("http://s.example").await.with_ann().await;
     let cookie = house.try_from("10.0.0.1", EMAIL, PASSWORD).await.unwrap();
-    let seen = async || house.state.engine.session(cookie.value()).await.unwrap().unwrap().0.seen_at;
+    let seen = async || house.state.engine.session(cookie.value(), true).await.unwrap().unwrap().0.seen_at;
     let begun = house.clock.now();
     house.pass(Span::from_secs(59));
     seen().await;
@@ -244,4 +317,33 @@ async fn an_unused_session_is_written_down_once_a_minute() {
     house.pass(Span::from_secs(1));
     seen().await;
     assert_eq!(seen().await, house.clock.now());
+}
+
+#[actix_web::test]
+async fn a_viewers_address_does_not_end_the_link() {
+    let house = house("http://s.example").await.with_ann().await;
+    let taken = set_up(&request(), &house.state, "the link", ann()).await;
+    assert!(matches!(taken, Err(Refused::Engine(EngineError::Staff(_)))), "{taken:?}");
+    let other = NewPerson { email: "eve@example.com".to_owned(), ..ann() };
+    assert!(set_up(&request(), &house.state, "the link", other).await.is_ok());
+}
+
+#[actix_web::test]
+async fn what_an_open_page_asks_by_itself_keeps_no_session() {
+    let house = house("http://s.example").await.with_ann().await;
+    let cookie = house.try_from("10.0.0.1", EMAIL, PASSWORD).await.unwrap();
+    let asks = async |header: (&str, &str)| {
+        let request = TestRequest::default().cookie(cookie.clone()).insert_header(header).to_http_request();
+        caller_of(&request, &house.state).await.unwrap().is_some()
+    };
+    let (listens, refreshes) = (("accept", "text/event-stream"), ("x-refresh", "1"));
+    for _ in 0..11 {
+        house.pass(Span::from_hours(1));
+        assert!(asks(listens).await && asks(refreshes).await, "it lasts as long as it would without them");
+    }
+    assert!(asks(("accept", "text/html")).await, "and this is use");
+    house.pass(Span::from_hours(11));
+    assert!(asks(refreshes).await);
+    house.pass(Span::from_hours(1));
+    assert!(!asks(refreshes).await, "nobody used it for twelve hours");
 }

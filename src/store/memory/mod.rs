@@ -54,6 +54,18 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// How many records of shelves were listed since this was asked last.
+    #[cfg(test)]
+    pub(crate) fn entries_listed(&self) -> usize {
+        std::mem::take(&mut self.state().entries_listed)
+    }
+
+    /// How often something was written.
+    #[cfg(test)]
+    pub(crate) fn commits(&self) -> usize {
+        self.state().commits
+    }
+
     /// An empty store that several engines may write to; leases go by what `now` tells.
     pub fn shared(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self { sharing: Some(Arc::new(now)), ..Self::default() }
@@ -330,7 +342,12 @@ impl Store for MemoryStore {
     }
 
     async fn entries(&self, shelf: Shelf, page: &PageRequest) -> Result<Page<Entry>> {
-        self.state().list_entries(shelf, page)
+        let found = self.state().list_entries(shelf, page)?;
+        #[cfg(test)]
+        {
+            self.state().entries_listed += found.rows.len();
+        }
+        Ok(found)
     }
 
     async fn figures_of(

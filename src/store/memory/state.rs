@@ -67,6 +67,12 @@ pub(super) struct State {
     pub seen: BTreeMap<(UserKey, MessageHash), Timestamp>,
     pub unknown_flows: BTreeSet<String>,
     pub entries: BTreeMap<(Shelf, String), Vec<u8>>,
+    /// How many of them were listed, for tests that hold readers to their bounds.
+    #[cfg(test)]
+    pub entries_listed: usize,
+    /// How often something was written.
+    #[cfg(test)]
+    pub commits: usize,
     pub figures: Figures,
     pub admin_token_hash: Option<String>,
     pub copy_mark: Option<CopyMark>,
@@ -78,6 +84,10 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn apply(&mut self, changes: &ChangeSet) {
+        #[cfg(test)]
+        {
+            self.commits += 1;
+        }
         for (index, event) in changes.events.iter().enumerate() {
             let ends_commit = index + 1 == changes.events.len();
             self.events.insert(event.id, Logged { event: event.clone(), ends_commit });

@@ -9,10 +9,29 @@ use crate::domain::definition::{Class, Definition, Definitions, Kind, Problem, S
 use crate::domain::limits::MAX_DEFINITIONS;
 use crate::domain::time::Timestamp;
 
+/// `/console/sources/new` is no source.
+const RESERVED_KEY: &str = "new";
+
 /// Keys that are wanted twice.
 pub(super) fn keys(wanted: &[Definition]) -> Vec<Problem> {
     let of = |kind| wanted.iter().filter(move |definition| definition.kind() == kind);
     Kind::ALL.into_iter().flat_map(|kind| twice(kind, of(kind).map(Definition::key).enumerate())).collect()
+}
+
+/// Keys under which the console has no place for another one: it has the form for a new one there.
+pub(super) fn reserved(settled: &[Settled]) -> Vec<Problem> {
+    let is_taken = |(_, definition, before): &&Settled| {
+        // A flow's form stands behind its name. One that has such a key from earlier keeps it.
+        definition.kind() != Kind::Flow && definition.key() == RESERVED_KEY && before.is_none()
+    };
+    let problem = |(at, definition, _): &Settled| {
+        let field = if definition.computation().is_some() { "name" } else { "key" };
+        let message = format!(
+            "the key can't be `{RESERVED_KEY}`: that is the place of the console's form; take another one"
+        );
+        Problem::new(format!("{at}.{field}"), message)
+    };
+    settled.iter().filter(is_taken).map(problem).collect()
 }
 
 /// What wanted definitions refer to, or share, and must not.

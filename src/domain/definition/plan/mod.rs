@@ -76,6 +76,7 @@ pub fn plan(
     }
     let deletes = if prune { unwanted(existing, &settled) } else { Vec::new() };
     let after = after(existing, &settled, &deletes);
+    problems.extend(check::reserved(&settled));
     problems.extend(check::references(&after, &settled, &deletes));
     problems.extend(check::write_keys(&after, &settled, now));
     problems.extend(check::counts(&after));

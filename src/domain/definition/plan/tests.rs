@@ -278,6 +278,35 @@ fn two_write_keys_work_during_the_change_over() {
 }
 
 #[test]
+fn a_file_that_still_has_the_key_before_cuts_nobody_off() {
+    let file = json!({"key": "web", "kind": "http", "write_key": "wk_first1"});
+    let existing = applied(json!({"source": [file]}));
+    let rotated = existing.sources["web"].rotated("wk_second".to_owned(), now());
+    let wanted = vec![Definition::Source(rotated)];
+    let existing = carried_out(&existing, &plan(&existing, wanted, false, now(), &mut ids()).unwrap());
+    let day = 24 * 3600;
+    let opens = |definitions: &Definitions, key: &str, at| definitions.source_by_write_key(key, at).is_some();
+    // The server starts again with the file: who went over to the new key goes on, as long as the change-over was to last.
+    let (back, source) = source_after(&existing, file.clone(), later(day));
+    assert_eq!(source.write_key, "wk_first1");
+    let until = existing.sources["web"].previous_write_key.as_ref().unwrap().until;
+    let previous = source.previous_write_key.as_ref().unwrap();
+    assert_eq!((previous.write_key.as_str(), previous.until), ("wk_second", until));
+    assert!(opens(&back, "wk_first1", later(day)) && opens(&back, "wk_second", later(6 * day)));
+    assert!(!opens(&back, "wk_second", later(7 * day)));
+    // And again: nothing changes any more.
+    let again = plan(&back, read(json!({"source": [file]})), false, later(2 * day), &mut ids()).unwrap();
+    assert_eq!(again.unchanged, ["source web"]);
+    // A change-over that is over, or that the file itself tells of, is left to the file.
+    let (_, source) = source_after(&existing, file, later(7 * day));
+    assert_eq!(source.previous_write_key, None);
+    let told = json!({"key": "web", "kind": "http", "write_key": "wk_first1", "previous_write_key": "wk_zeroth",
+        "previous_write_key_until": "2030-01-01T00:00:00Z"});
+    let (_, source) = source_after(&existing, told, later(day));
+    assert_eq!(source.previous_write_key.unwrap().write_key, "wk_zeroth");
+}
+
+#[test]
 fn write_keys_that_are_not_shown_are_kept() {
     let until = "1970-01-08T00:00:00Z";
     let existing = applied(json!({"source": [

@@ -112,11 +112,11 @@ async fn charts(
     let course = sizes::course(&points, &axis, now);
     context["per"] = per.as_str().into();
     context["change"] = list::signed(now, course.before).into();
-    let series = |name: &str, counts: Vec<u64>| Series::new(text(name), counts);
+    let sizes = Series::new(text("audiences.size"), course.sizes);
     let (size, moved) = (text("audiences.size_chart"), text("audiences.moved_chart"));
-    let moves = [series("overview.entered", course.entered), series("overview.exited", course.exited)];
+    let moves = Series::of_moves(course.entered, course.exited);
     Ok(json!({
-        "size": chart::line(&size, &text("audiences.unit"), &axis, &series("audiences.size", course.sizes)),
+        "size": chart::line(&size, &text("audiences.unit"), &axis, &sizes),
         "moved": chart::columns(&moved, &text(&format!("audiences.per_{}", per.as_str())), &axis, &moves),
     }))
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::super::page::in_words;
 use super::super::visit::Visit;
 use super::draft::Draft;
 use super::one::named;
@@ -17,7 +18,7 @@ pub(super) async fn found(visit: &Visit, draft: &Draft, query: Query) -> Value {
             "count": preview.count, "complete": preview.complete, "seconds": seconds(preview.took_ms),
             "sample": preview.sample.iter().map(one).collect::<Vec<_>>(),
         }),
-        Err(problem) => json!({ "wrong": problem.in_words() }),
+        Err(problem) => json!({ "wrong": in_words(&problem) }),
     }
 }
 

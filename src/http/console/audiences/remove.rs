@@ -4,10 +4,12 @@ use serde_json::json;
 
 use super::super::form::Form;
 use super::super::page::{Answer, Refusal};
+use super::super::remove::Question;
 use super::super::see;
+use super::super::texts::{filled, text};
 use super::super::visit::Visit;
-use super::{found, kind, list, one, place};
-use crate::domain::definition::{Class, Status, plan};
+use super::{found, kind, one, place};
+use crate::domain::definition::{Class, Computation, Status};
 use crate::domain::people::Scope;
 use crate::http::api::definitions::beside;
 
@@ -17,15 +19,22 @@ pub(super) async fn page(visit: &Visit, class: Class, key: &str) -> Answer {
     let it = found(visit, class, key)?;
     let counts = visit.engine().counts().await.map_err(|error| Refusal::of(visit, error))?;
     let size = beside(visit.engine(), &it, &counts).size;
-    let needed = plan::needed_by(&visit.engine().definitions(), kind(class), key);
-    Ok(visit.page(
-        "audience_delete.html",
-        json!({
-            "class": class.as_str(), "place": place(class), "key": key, "name": it.name, "size": size,
-            "state": list::state(&it), "is_leaving": it.status == Status::Leaving, "destinations": it.destinations,
-            "needed": needed, "used_by": one::used_by(visit, &it),
-        }),
-    ))
+    let question = Question::of(visit, kind(class), key, &it.name, consequences(&it, size));
+    let mut context = json!(Question { is_leaving: it.status == Status::Leaving, ..question });
+    context["class"] = class.as_str().into();
+    context["key"] = key.into();
+    context["size"] = size.into();
+    context["destinations"] = json!(it.destinations);
+    context["used_by"] = one::used_by(visit, &it).into();
+    Ok(visit.page("audience_delete.html", context))
+}
+
+fn consequences(it: &Computation, size: u64) -> Vec<String> {
+    let members = || filled("audiences.lose", &[("n", &size.to_string())]);
+    let mut lines: Vec<String> = (it.class == Class::Audience).then(members).into_iter().collect();
+    lines.push(filled("audiences.trait_stays", &[("key", &it.key)]));
+    lines.extend([text("audiences.unasked"), text("audiences.no_way_back")]);
+    lines
 }
 
 /// Does it.

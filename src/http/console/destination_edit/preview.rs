@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::form::Fields;
+use super::super::page::in_words;
 use super::super::texts::filled;
 use super::super::visit::Visit;
 use crate::clock;
@@ -22,7 +23,7 @@ pub(super) async fn of(visit: &Visit, wanted: Definition, fields: &Fields) -> Re
     let problem = match visit.engine().apply(vec![wanted.clone()], options).await {
         Ok(_) => None,
         Err(EngineError::Invalid(problems)) => return Err(of_one(problems)),
-        Err(error) => Some(error.to_string()),
+        Err(error) => Some(in_words(&error.into())),
     };
     let typed = [("type", fields.text("sample_type")), ("event", fields.text("sample_event"))];
     let mut shown = match problem {
@@ -42,7 +43,7 @@ async fn mapped(visit: &Visit, wanted: Definition, fields: &Fields) -> Result<Va
         Err(problem) => return Ok(json!({ "problem": problem })),
     };
     let shown = test_send::map_out(&visit.state, &destination, sample).await;
-    Ok(shown.unwrap_or_else(|problem| json!({ "problem": problem.in_words() })))
+    Ok(shown.unwrap_or_else(|problem| json!({ "problem": in_words(&problem) })))
 }
 
 /// The definition as it would be saved, with the secrets that are kept.

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::web;
 use serde_json::{Value, json};
 
+use super::super::faults::by_field;
 use super::super::form::Form;
 use super::super::page::{Answer, Page, Refusal};
 use super::super::render::segment;
@@ -45,7 +46,7 @@ pub(super) async fn change(visit: Visit, name: web::Path<String>, sent: Form) ->
     match save(&visit, &name, &form).await {
         Ok(()) => Ok(see(&format!("/console/flows/{}?said=flow_saved", segment(&name)))),
         Err(EngineError::Invalid(problems)) => {
-            let faults = faults::by_field(&problems);
+            let faults = by_field(&problems, faults::field);
             page(&visit, &name, &form, &faults, StatusCode::UNPROCESSABLE_ENTITY).await
         }
         Err(error) => Err(Refusal::of(&visit, error)),

@@ -1,30 +1,7 @@
-//! What is wrong with a flow, beside the fields of its form.
-
-use std::collections::BTreeMap;
-
-use super::super::texts::filled;
-use crate::domain::definition::Problem;
-
-/// What is wrong, by the field that it stands beside; what belongs to none is under the empty name.
-pub(super) fn by_field(problems: &[Problem]) -> BTreeMap<String, String> {
-    let mut faults: BTreeMap<String, String> = BTreeMap::new();
-    for problem in problems {
-        let (field, line) = field(&problem.field);
-        let message = match line {
-            Some(line) => filled("flow_edit.line", &[("n", &line.to_string()), ("what", &problem.message)]),
-            None => problem.message.clone(),
-        };
-        let said = faults.entry(field).or_default();
-        if !said.is_empty() {
-            said.push('\n');
-        }
-        said.push_str(&message);
-    }
-    faults
-}
+//! Which field of a flow's form something is wrong with.
 
 /// The field of the form for a path such as `escalation[1].actions[0].to[2]`, and the line of it.
-fn field(path: &str) -> (String, Option<usize>) {
+pub(super) fn field(path: &str) -> (String, Option<usize>) {
     let (path, line) = match path.rsplit_once('[') {
         Some((list, index)) if list.ends_with(".to") || list == "terminal" => {
             (list, index.trim_end_matches(']').parse::<usize>().ok().map(|index| index + 1))
@@ -90,7 +67,5 @@ mod tests {
         ] {
             assert_eq!(field(path), (expected.to_owned(), line), "{path}");
         }
-        let problems = [Problem::new("terminal[0]", "is odd"), Problem::new("terminal", "is long")];
-        assert_eq!(by_field(&problems)["terminal"], "Line 1: is odd\nis long");
     }
 }

@@ -71,7 +71,10 @@ fn row(flow: &Flow, axis: &Axis, counted: &[Vec<FigurePoint>], standing: Value) 
 }
 
 /// How many journeys of each flow there are now, by status.
-pub(super) async fn standing_of(visit: &Visit, flows: &[&str]) -> Result<Vec<Value>, EngineError> {
+pub(in crate::http::console) async fn standing_of(
+    visit: &Visit,
+    flows: &[&str],
+) -> Result<Vec<Value>, EngineError> {
     let (from, to) = (Timestamp::default(), Timestamp::default().plus(Span::from_millis(1)));
     let wanted: Vec<_> = flows.iter().map(|flow| (Family::Standing, *flow)).collect();
     let all = visit.engine().figures_of(&wanted, Grain::Ever, from, to).await?;

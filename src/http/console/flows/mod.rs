@@ -1,4 +1,4 @@
-//! Flows: what goes on in each, its ladder, and the editor of that; teams, whose hours hold for ladders.
+//! Flows: what goes on in each, its ladder, and the editor of that.
 
 mod edit;
 mod faults;
@@ -6,10 +6,11 @@ mod form;
 mod list;
 mod one;
 mod preview;
-mod teams;
-mod words;
+pub(super) mod words;
 
 use actix_web::web;
+
+pub(super) use list::standing_of;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -20,6 +21,5 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(edit::show))
                 .route(web::post().to(edit::change)),
         )
-        .service(web::resource("/flows/{name}/preview").route(web::get().to(preview::mail)))
-        .service(web::resource("/teams").route(web::get().to(teams::list)));
+        .service(web::resource("/flows/{name}/preview").route(web::get().to(preview::mail)));
 }

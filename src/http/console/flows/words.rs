@@ -81,7 +81,7 @@ fn recipients(to: &[Recipient]) -> String {
 }
 
 /// A team with its hours, and whether it works at this moment.
-pub(super) fn team(team: &Team, now: Timestamp) -> Value {
+pub(in crate::http::console) fn team(team: &Team, now: Timestamp) -> Value {
     let is_open = team.is_open(now);
     json!({
         "key": team.key,

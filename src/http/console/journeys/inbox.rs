@@ -1,14 +1,13 @@
-//! The inbox: stalled journeys, oldest first, by what people said of them.
+//! The inbox: stalled journeys by what people said of them, who has waited longest first.
 
 use serde_json::{Value, json};
 
 use super::super::page::{Answer, Refusal};
 use super::super::visit::Visit;
-use super::search::{Found, search};
 use super::shown::{self, Rules, Tab};
+use super::waiting;
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
-use crate::domain::page::Order;
+use crate::domain::journey::{Journey, JourneyStatus, Note};
 use crate::engine::EngineError;
 
 pub(super) async fn inbox(visit: Visit) -> Answer {
@@ -19,8 +18,10 @@ pub(super) async fn inbox(visit: Visit) -> Answer {
 }
 
 async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
-    let found = of_tab(visit, tab, visit.asked("cursor")).await?;
     let counts = visit.engine().counts().await?;
+    let stalled = counts.journeys.get(&JourneyStatus::Stalled).copied().unwrap_or(0);
+    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
+    let found = waiting::page(visit.engine(), stalled, visit.asked("cursor"), is_of_tab).await?;
     let in_doubt =
         counts.deliveries.iter().filter(|((_, status), _)| *status == DeliveryStatus::Ambiguous.as_str());
     Ok(json!({
@@ -29,45 +30,22 @@ async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
             let place = visit.with(&[("tab", Some(tab.as_str())), ("cursor", None), ("said", None)]);
             json!({ "name": tab.as_str(), "href": place })
         }).collect::<Vec<_>>(),
-        "stalled": counts.journeys.get(&JourneyStatus::Stalled).copied().unwrap_or(0),
+        "stalled": stalled,
+        "is_sorted": waiting::is_sorted(stalled),
+        "sorted": waiting::SORTED,
         "in_doubt": in_doubt.map(|(_, count)| count).sum::<u64>(),
         "rows": found.rows.iter().map(|journey| row(visit, journey)).collect::<Vec<_>>(),
         "next": visit.next(found.cursor.as_deref()),
     }))
 }
 
-/// How many journeys wait for a human.
-pub(in crate::http::console) struct Waiting {
-    /// How many were found.
-    pub count: usize,
-    /// Whether there may be more: only the first page of the inbox is counted.
-    pub is_more: bool,
-}
-
-/// Counts them: those that the inbox begins with.
-///
-/// # Errors
-/// The store can't be read.
-pub(in crate::http::console) async fn waiting(visit: &Visit) -> Result<Waiting, EngineError> {
-    let found = of_tab(visit, Tab::Waiting, None).await?;
-    Ok(Waiting { count: found.rows.len(), is_more: found.cursor.is_some() })
-}
-
-/// Those of a tab, from that place on.
-async fn of_tab(visit: &Visit, tab: Tab, cursor: Option<&str>) -> Result<Found, EngineError> {
-    let stalled = JourneyFilter {
-        status: Some(JourneyStatus::Stalled),
-        order: Order::OldestFirst,
-        ..JourneyFilter::default()
-    };
-    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
-    search(visit.engine(), &stalled, cursor, is_of_tab).await
-}
-
 fn row(visit: &Visit, journey: &Journey) -> Value {
     let rules = Rules::of(visit, &journey.flow);
     let mut row = shown::row(journey, visit.now);
     row["ladder"] = shown::ladder(journey, &rules, visit.now);
+    let since = waiting::since(journey);
+    row["waits"] = json!(visit.now.millis_since(since) / 1000);
+    row["waits_since"] = json!(since);
     row["seen"] = json!(journey.stage_at.millis());
     row["acknowledged"] = journey.acknowledgement().map(|known| note(&known.note)).into();
     row["snoozed"] = journey

@@ -7,10 +7,11 @@ mod one;
 mod search;
 mod shown;
 mod timeline;
+mod waiting;
 
 use actix_web::web;
 
-pub(super) use inbox::waiting;
+pub(super) use waiting::count as count_waiting;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

@@ -5,7 +5,7 @@ use crate::domain::page::PageRequest;
 use crate::engine::{Engine, EngineError};
 
 /// Rows of a page.
-const ROWS: usize = 50;
+pub(super) const ROWS: usize = 50;
 /// Most journeys that are looked at for one page: what is rare is looked for on the next one.
 const LOOKED_AT: usize = 1000;
 /// Fewest that are asked for at once, so that a page may have a few rows more than others.

@@ -4,20 +4,18 @@ mod event;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 pub(super) use rows::accepted as accepted_row;
 
+use super::first_post;
 use super::page::{Answer, Refusal};
 use super::texts::{filled, text};
 use super::visit::Visit;
-use crate::domain::definition::SourceKind;
 use crate::domain::ids::{EventId, UserKey};
 use crate::domain::limits;
-use crate::domain::people::Scope;
 use crate::domain::time::Span;
 use crate::engine::{EventFilter, FeedFilter, FeedPlace};
 use crate::http::api::feed::Cursor;
@@ -29,8 +27,6 @@ const ROWS: usize = 100;
 const WINDOW: usize = 500;
 /// How far back of the page's making it begins to listen: what was being written then is not lost, and told twice it is shown once.
 const SLACK: Span = Span::from_secs(5);
-/// After how long the stream ends, so that the browser comes back and its session is looked at anew.
-const LISTENING: Duration = Duration::from_secs(5 * 60);
 
 /// The choices of what to show: the value in the address, and whether accepted and refused ones are meant.
 const OUTCOMES: [(&str, bool, bool); 3] =
@@ -88,7 +84,7 @@ async fn page(visit: Visit) -> Answer {
             "sources": choices(definitions.sources.keys().map(String::as_str)),
             "events": counts.events,
             "limits": { "rows": ROWS, "refused": limits::REJECTED_KEPT, "posted": limits::POSTED_KEPT, "searched": limits::MAX_SCAN_SHOWN },
-            "first_post": first_post(&visit),
+            "first_post": first_post::line(&visit, &counts),
         }),
     ))
 }
@@ -131,26 +127,7 @@ fn stream_of(visit: &Visit) -> String {
 async fn listen(visit: Visit, request: HttpRequest) -> Answer {
     let refuse = |text: String| Refusal::invalid(&visit, filled("live.wrong_place", &[("place", &text)]));
     let after = stream::place(&request, visit.asked("after")).map_err(refuse)?;
-    let wish = stream::Wish { wanted: wanted(&visit), after, show: rows::row, lasting: Some(LISTENING) };
+    let wish = stream::Wish { wanted: wanted(&visit), after, show: rows::row };
     let opened: Result<HttpResponse, _> = stream::open(&visit.state, wish).await;
     opened.map_err(|problem| Refusal::of(&visit, problem))
-}
-
-/// A line that posts something, for somebody who has nothing yet; `None` where there is nowhere to post to.
-fn first_post(visit: &Visit) -> Option<String> {
-    // Whoever has the key can post.
-    let definitions = visit.caller.may(Scope::Define).then(|| visit.engine().definitions())?;
-    let (base, sources) = (&visit.state.public_url, &definitions.sources);
-    let of_kind = |kind| sources.values().find(|source| source.kind == kind);
-    if let Some(source) = of_kind(SourceKind::Studio) {
-        let flow = definitions.flows.keys().next().map_or("order_confirmation", String::as_str);
-        let fields = format!("-d userID=u1 -d phoneNumber=+15551234567 -d flow={flow} -d stage=initiation");
-        return Some(format!("curl {fields} {base}/studio/{}", source.write_key));
-    }
-    let source = of_kind(SourceKind::Http)?;
-    let body = json!({ "userId": "u1", "event": "Order Completed", "properties": { "value": 20 } });
-    Some(format!(
-        "curl -u {}: -H 'content-type: application/json' -d '{body}' {base}/v1/track",
-        source.write_key
-    ))
 }

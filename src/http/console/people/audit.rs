@@ -9,6 +9,7 @@ use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::people::{Action, AuditEntry, AuditFilter, Difference, Scope, differences};
 use crate::domain::time::{Span, Timestamp};
+use crate::http::api::audit;
 use crate::http::console::page::{Answer, Page, Refusal};
 use crate::http::console::render::segment;
 use crate::http::console::texts::text;
@@ -42,7 +43,8 @@ async fn list(visit: Visit) -> Answer {
     });
     if faults.0.is_empty() {
         let page = PageRequest { limit: ENTRIES, cursor: owned("cursor") };
-        let page = visit.engine().audit(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
+        let page = audit::found(&visit.state, &filter, &page, limits::MAX_SCAN_SHOWN).await;
+        let page = page.map_err(|error| Refusal::of(&visit, error))?;
         context["entries"] = page.rows.iter().map(|entry| shown(&visit, entry)).collect();
         context["next"] = json!(visit.next(page.cursor.as_deref()));
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Faults, with_cookie};
 use crate::domain::limits;
-use crate::domain::people::{Role, check_name, login};
+use crate::domain::people::{Role, check_name, check_password, login};
 use crate::engine::NewPerson;
 use crate::http::api::ApiState;
 use crate::http::console::form::{Fields, Form};
@@ -18,7 +18,7 @@ use crate::http::sign_in::{self, Refused};
 /// `/setup/{token}`, which is no place of the console's.
 pub(in crate::http::console) fn first_admin() -> Resource {
     web::resource("/setup/{token}")
-        .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
+        .app_data(web::PayloadConfig::new(limits::MAX_STRANGERS_FORM))
         .route(web::get().to(ask))
         .route(web::post().to(set_up))
 }
@@ -53,9 +53,10 @@ async fn set_up(
 
 fn read(fields: &Fields) -> Result<NewPerson, Faults> {
     let mut faults = Faults::default();
-    let email = faults.take("email", login(fields.text("email")));
-    let name = faults.take("name", check_name(fields.text("name")));
+    let email = faults.check("email", login(fields.text("email")));
+    let name = faults.check("name", check_name(fields.text("name")));
     let password = fields.exact("password");
+    faults.check("password", check_password(password, email.as_deref().unwrap_or_default()));
     if password != fields.exact("again") {
         faults.note("again", text("me.not_the_same"));
     }

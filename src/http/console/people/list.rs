@@ -3,9 +3,9 @@
 use actix_web::web;
 use serde_json::{Value, json};
 
-use super::{Faults, again, made, may_grant, part, roles};
+use super::{Faults, again, may_grant, part, roles};
 use crate::domain::people::{Person, Role, Scope, check_name, login};
-use crate::engine::NewPerson;
+use crate::engine::{NewPerson, made_password};
 use crate::http::console::form::{Fields, Form};
 use crate::http::console::page::{Answer, Refusal};
 use crate::http::console::visit::Visit;
@@ -44,14 +44,14 @@ async fn new(visit: Visit) -> Answer {
 async fn add(visit: Visit, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::People)?;
     let mut faults = Faults::default();
-    let email = faults.take("email", login(fields.text("email")));
-    let name = faults.take("name", check_name(fields.text("name")));
+    let email = faults.check("email", login(fields.text("email")));
+    let name = faults.check("name", check_name(fields.text("name")));
     let role = faults.take("role", role(fields.text("role")));
     let (Some(email), Some(name), Some(role)) = (email, name, role) else {
         return Ok(again(&visit, "people/new.html", context(&fields, &faults)));
     };
     may_grant(&visit, role)?;
-    let password = made::password();
+    let password = made_password();
     let person = NewPerson { email, name, role, password: password.clone() };
     match visit.engine().acting(visit.caller.by()).add_person(person).await {
         // Shown in the answer itself: a password is in no address, and kept nowhere.

@@ -3,7 +3,6 @@
 mod audit;
 mod first_admin;
 mod list;
-mod made;
 mod me;
 mod one;
 mod sign_in;
@@ -16,7 +15,9 @@ use serde_json::{Map, Value, json};
 use super::page::{Page, Refusal};
 use super::texts::{self, text};
 use super::visit::Visit;
-use crate::domain::people::{Role, Scope};
+use crate::domain::ids::PersonId;
+use crate::domain::limits;
+use crate::domain::people::{ApiToken, Fault, Person, Role, Scope, Session, StaffError};
 use crate::domain::time::Span;
 use crate::engine::EngineError;
 use crate::http::sign_in::Refused;
@@ -53,6 +54,11 @@ impl Faults {
         checked.map_err(|fault| self.note(field, fault)).ok()
     }
 
+    /// The same of what the domain checks.
+    fn check<T>(&mut self, field: &str, checked: Result<T, Fault>) -> Option<T> {
+        self.take(field, checked.map_err(in_words))
+    }
+
     /// Notes what the engine did not take; what the form is not at fault for goes on.
     fn of_engine(error: EngineError) -> Result<Self, EngineError> {
         let mut faults = Self::default();
@@ -61,6 +67,7 @@ impl Faults {
                 problems.iter().for_each(|problem| faults.note(&problem.field, &problem.message));
             }
             EngineError::Conflict(why) => faults.note(ALL, why),
+            EngineError::Staff(error) => faults.note(ALL, of_staff(&error)),
             other => return Err(other),
         }
         Ok(faults)
@@ -78,6 +85,17 @@ impl Faults {
         }
         Ok(faults)
     }
+}
+
+fn in_words(fault: Fault) -> String {
+    let (code, bound) = fault.code();
+    texts::filled(&format!("faults.{code}"), &[("n", &bound.unwrap_or_default().to_string())])
+}
+
+fn of_staff(error: &StaffError) -> String {
+    let (code, email) = error.code();
+    let most = limits::MAX_PEOPLE.to_string();
+    texts::filled(&format!("staff.{code}"), &[("email", email.unwrap_or_default()), ("n", &most)])
 }
 
 /// How long nobody is let in.
@@ -115,6 +133,27 @@ fn roles() -> Value {
 fn scopes<'s>(scopes: impl IntoIterator<Item = &'s Scope>) -> Value {
     let told = |scope: &Scope| json!([scope.as_str(), text(&format!("scopes.{}", scope.as_str()))]);
     scopes.into_iter().map(told).collect()
+}
+
+/// A person's sessions, with the one that the visitor uses marked.
+async fn sessions(visit: &Visit, person: PersonId) -> Result<Value, Refusal> {
+    let all = visit.engine().sessions(person).await.map_err(|error| Refusal::of(visit, error))?;
+    let here = visit.caller.session.as_ref().map(|session| session.name.as_str());
+    let shown = |(name, session): (String, Session)| {
+        json!({
+            "is_here": here == Some(name.as_str()), "name": name,
+            "browser": session.device.browser, "address": session.device.address,
+            "since": session.created_at, "used": session.seen_at,
+        })
+    };
+    Ok(all.into_iter().map(shown).collect())
+}
+
+/// The tokens that a person made and that work.
+async fn tokens_of(visit: &Visit, person: &Person) -> Result<Vec<Value>, Refusal> {
+    let all = visit.engine().tokens().await.map_err(|error| Refusal::of(visit, error))?;
+    let his = |token: &&ApiToken| token.created_by == person.email && !token.is_over(visit.now);
+    Ok(all.iter().filter(his).map(ApiToken::shown).collect())
 }
 
 /// The part of a list that is behind the cursor, and the cursor behind it; `is_behind` says whether a row is behind a cursor.

@@ -4,8 +4,9 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::list::{role, sign_in_place};
-use super::{Faults, again, made, may_grant, roles, scopes};
-use crate::domain::people::{ApiToken, Person, PersonChange, Scope, check_name, login};
+use super::{Faults, again, may_grant, roles, scopes, sessions, tokens_of};
+use crate::domain::people::{Person, PersonChange, Scope, check_name, login};
+use crate::engine::made_password;
 use crate::http::console::back;
 use crate::http::console::form::{Fields, Form};
 use crate::http::console::page::{Answer, Refusal};
@@ -31,15 +32,15 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 async fn show(visit: Visit, id: web::Path<String>) -> Answer {
     visit.needs(Scope::People)?;
     let person = find(&visit, &id).await?;
-    Ok(visit.page("people/one.html", context(&visit, &person, &person.shown(), &Faults::default())))
+    Ok(visit.page("people/one.html", context(&visit, &person, &person.shown(), &Faults::default()).await?))
 }
 
 async fn change(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
     let (person, fields) = meant(&visit, &id, &form).await?;
     let mut faults = Faults::default();
     let change = PersonChange {
-        email: faults.take("email", login(fields.text("email"))),
-        name: faults.take("name", check_name(fields.text("name"))),
+        email: faults.check("email", login(fields.text("email"))),
+        name: faults.check("name", check_name(fields.text("name"))),
         role: faults.take("role", role(fields.text("role"))),
         disabled: Some(fields.is_ticked("disabled")),
     };
@@ -56,14 +57,15 @@ async fn change(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
         "email": fields.text("email"), "name": fields.text("name"), "role": fields.text("role"),
         "disabled": fields.is_ticked("disabled"),
     });
-    Ok(again(&visit, "people/one.html", context(&visit, &person, &typed, &faults)))
+    Ok(again(&visit, "people/one.html", context(&visit, &person, &typed, &faults).await?))
 }
 
 async fn reset_password(visit: Visit, id: web::Path<String>, form: Form) -> Answer {
     let (person, _) = meant(&visit, &id, &form).await?;
-    let password = made::password();
+    let password = made_password();
     let set = visit.engine().acting(visit.caller.by()).set_password(person.id, &password).await;
     set.map_err(|error| Refusal::of(&visit, error))?;
+    visit.state.sign_ins.let_go(&person.email);
     let place = sign_in_place(&visit);
     let context = json!({ "person": person.shown(), "password": password, "is_new": false, "place": place });
     Ok(visit.page("people/password.html", context))
@@ -114,19 +116,18 @@ fn is_me(visit: &Visit, person: &Person) -> bool {
 }
 
 /// `typed` is what the form shows of him.
-fn context(visit: &Visit, person: &Person, typed: &Value, faults: &Faults) -> Value {
-    json!({
+async fn context(visit: &Visit, person: &Person, typed: &Value, faults: &Faults) -> Result<Value, Refusal> {
+    Ok(json!({
         "person": person.shown(), "is_me": is_me(visit, person), "typed": typed, "faults": faults.0,
         "roles": roles(), "scopes": scopes(person.role.scopes()),
-    })
+        "sessions": sessions(visit, person.id).await?, "tokens": tokens_of(visit, person).await?,
+    }))
 }
 
 /// What stays and what ends with him.
 async fn consequences(visit: &Visit, person: &Person, faults: &Faults) -> Result<Value, Refusal> {
-    let tokens = visit.engine().tokens().await.map_err(|error| Refusal::of(visit, error))?;
-    let his = |token: &&ApiToken| token.created_by == person.email && !token.is_over(visit.now);
-    let tokens: Vec<Value> = tokens.iter().filter(his).map(ApiToken::shown).collect();
-    Ok(
-        json!({ "person": person.shown(), "is_me": is_me(visit, person), "tokens": tokens, "faults": faults.0 }),
-    )
+    Ok(json!({
+        "person": person.shown(), "is_me": is_me(visit, person), "faults": faults.0,
+        "tokens": tokens_of(visit, person).await?,
+    }))
 }

@@ -18,8 +18,14 @@ use crate::http::console::visit::Visit;
 use crate::http::sign_in::{self, Refused};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let small = web::PayloadConfig::new(limits::MAX_STRANGERS_FORM);
     config
-        .service(web::resource("/sign-in").route(web::get().to(ask)).route(web::post().to(sign_in)))
+        .service(
+            web::resource("/sign-in")
+                .app_data(small)
+                .route(web::get().to(ask))
+                .route(web::post().to(sign_in)),
+        )
         .service(web::resource("/sign-out").route(web::post().to(sign_out)));
 }
 

@@ -10,6 +10,7 @@ use crate::domain::time::Span;
 use crate::engine::NewToken;
 use crate::http::console::form::{Fields, Form};
 use crate::http::console::page::{Answer, Refusal};
+use crate::http::console::remove::Question;
 use crate::http::console::see;
 use crate::http::console::texts::{filled, text};
 use crate::http::console::visit::Visit;
@@ -25,7 +26,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/tokens").route(web::get().to(list)))
         .service(web::resource("/tokens/new").route(web::get().to(new)).route(web::post().to(make)))
-        .service(web::resource("/tokens/{id}/revoke").route(web::post().to(revoke)));
+        .service(
+            web::resource("/tokens/{id}/revoke")
+                .route(web::get().to(tell_consequences))
+                .route(web::post().to(revoke)),
+        );
 }
 
 async fn list(visit: Visit) -> Answer {
@@ -53,7 +58,7 @@ async fn new(visit: Visit) -> Answer {
 async fn make(visit: Visit, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::People)?;
     let mut faults = Faults::default();
-    let name = faults.take("name", check_name(fields.text("name")));
+    let name = faults.check("name", check_name(fields.text("name")));
     let scopes = faults.take("scopes", wanted(&fields));
     let life = faults.take("life", life(fields.text("life")));
     let (Some(name), Some(scopes), Some(life)) = (name, scopes, life) else {
@@ -76,6 +81,29 @@ async fn make(visit: Visit, form: Form) -> Answer {
             Ok(again(&visit, "people/token_new.html", context(&visit, &fields, &faults)))
         }
     }
+}
+
+async fn tell_consequences(visit: Visit, id: web::Path<String>) -> Answer {
+    visit.needs(Scope::People)?;
+    let tokens = visit.engine().tokens().await.map_err(|error| Refusal::of(&visit, error))?;
+    let token = tokens.into_iter().find(|token| token.id.to_string() == *id);
+    let token = token.ok_or_else(|| Refusal::not_found(&visit, "token"))?;
+    let scopes: Vec<String> =
+        token.scopes.iter().map(|scope| text(&format!("scopes.{}", scope.as_str()))).collect();
+    let question = Question {
+        crumbs: vec![["/console/tokens".to_owned(), text("tokens.title")]],
+        back: "/console/tokens".to_owned(),
+        title: filled("tokens.revoke_title", &[("name", &token.name)]),
+        consequences: vec![
+            filled("tokens.revoke_may", &[("scopes", &scopes.join("; "))]),
+            text("tokens.revoke_refused"),
+            text("tokens.revoke_for_good"),
+        ],
+        is_leaving: false,
+        needed: None,
+        submit: text("tokens.revoke"),
+    };
+    Ok(visit.page("delete.html", json!(question)))
 }
 
 async fn revoke(visit: Visit, id: web::Path<String>, form: Form) -> Answer {

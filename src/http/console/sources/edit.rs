@@ -57,7 +57,7 @@ pub(super) async fn make(visit: Visit, sent: Form) -> Answer {
     let is_there = visit.engine().definitions().sources.contains_key(key);
     let taken = is_there.then(|| Problem::new("key", text("definition.taken")));
     match save(&visit, kind, (!key.is_empty()).then_some(key), &fields, taken).await? {
-        None => one::page(&visit, key, true).await,
+        None => one::made(&visit, key).await,
         Some(shown_again) => Ok(shown_again),
     }
 }

@@ -2,10 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::first_post::PLACEHOLDER;
 use crate::domain::definition::SourceKind;
-
-/// Stands where the key goes while it is not shown.
-const PLACEHOLDER: &str = "WRITE_KEY";
 
 /// The form parameters of a Studio widget: name and value.
 const PARAMETERS: [(&str, &str); 5] = [

@@ -1,15 +1,18 @@
 //! One source: what came from it, its write key, and what to type where. A write key is shown on the answer to its making, and
 //! until something came with it.
 
-use actix_web::web;
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::{ResponseError as _, web};
 use serde_json::{Value, json};
 
 use super::super::chart::{self, Axis, Series};
 use super::super::form::Form;
-use super::super::page::{Answer, Refusal};
+use super::super::page::{Answer, Page, Refusal};
 use super::super::render::segment;
 use super::super::see;
-use super::super::texts::text;
+use super::super::texts::{filled, text};
 use super::super::visit::Visit;
 use super::{is_signed, last_events, lines, points};
 use crate::domain::definition::{Source, render};
@@ -24,15 +27,32 @@ use crate::http::api::write_keys;
 const REFUSED: usize = 5;
 
 pub(super) async fn show(visit: Visit, key: web::Path<String>) -> Answer {
-    page(&visit, &key, false).await
+    let source = find(&visit, &key)?;
+    page(&visit, &source, false).await
+}
+
+/// The page of a source whose write key was made just now, and is shown this once.
+pub(super) async fn made(visit: &Visit, key: &str) -> Answer {
+    let source = find(visit, key)?;
+    page(visit, &source, true).await
+}
+
+fn find(visit: &Visit, key: &str) -> Result<Arc<Source>, Refusal> {
+    let source = visit.engine().definitions().sources.get(key).cloned();
+    source.ok_or_else(|| Refusal::not_found(visit, "source"))
 }
 
 /// The page of a source; with its write key only where that was made just now, or nothing came with it yet.
-pub(super) async fn page(visit: &Visit, key: &str, is_made: bool) -> Answer {
-    let source = visit.engine().definitions().sources.get(key).cloned();
-    let source = source.ok_or_else(|| Refusal::not_found(visit, "source"))?;
-    let context = context(visit, &source, is_made).await.map_err(|error| Refusal::of(visit, error))?;
+async fn page(visit: &Visit, source: &Source, is_made: bool) -> Answer {
+    let context = context(visit, source, is_made).await.map_err(|error| Refusal::of(visit, error))?;
     Ok(visit.page("source.html", context))
+}
+
+/// The page of a source as it is, and why nothing was done to it.
+async fn not_done(visit: &Visit, source: &Source, why: String) -> Answer {
+    let mut context = context(visit, source, false).await.map_err(|error| Refusal::of(visit, error))?;
+    context["problem"] = why.into();
+    Ok(Page::new("source.html", context).status(StatusCode::CONFLICT).of(visit))
 }
 
 async fn context(visit: &Visit, source: &Source, is_made: bool) -> Result<Value, EngineError> {
@@ -54,6 +74,7 @@ async fn context(visit: &Visit, source: &Source, is_made: bool) -> Result<Value,
     Ok(json!({
         "key": source.key,
         "kind": source.kind.as_str(),
+        "problem": null,
         "masked": shown["write_key"],
         "write_key": write_key,
         "is_made": is_made,
@@ -81,13 +102,24 @@ fn refused(visit: &Visit, source: &Source) -> Vec<Value> {
     own.map(|it| json!({ "id": it.id(), "at": it.at, "code": it.code, "message": it.message })).collect()
 }
 
-/// Makes another write key and shows it. Not done twice by loading the page anew: while the key before may be used, there is no
-/// other one.
+/// Makes another write key in place of the one that was on the page, and shows it. Not done twice by loading the page anew: while
+/// the key before may be used, there is no other one.
 pub(super) async fn rotate(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
-    form.admitted(&visit, Scope::Define)?;
+    let fields = form.admitted(&visit, Scope::Define)?;
+    let source = find(&visit, &key)?;
+    if render::source(&source, false)["write_key"] != fields.text("seen") {
+        return not_done(&visit, &source, text("source.other_key")).await;
+    }
     let engine = visit.engine().acting(visit.caller.by());
-    write_keys::rotated(&engine, &key).await.map_err(|problem| Refusal::of(&visit, problem))?;
-    page(&visit, &key, true).await
+    match write_keys::rotated(&engine, &key).await {
+        Ok(rotated) => page(&visit, &rotated, true).await,
+        Err(problem) if problem.status_code() == StatusCode::CONFLICT => {
+            let why = filled("journey.not_done", &[("why", &problem.in_words())]);
+            let source = find(&visit, &key)?;
+            not_done(&visit, &source, why).await
+        }
+        Err(problem) => Err(Refusal::of(&visit, problem)),
+    }
 }
 
 pub(super) async fn end_previous(visit: Visit, key: web::Path<String>, form: Form) -> Answer {

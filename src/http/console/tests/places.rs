@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 use super::sources;
 use crate::clock::Clock;
 use crate::domain::address_policy::AddressPolicy;
-use crate::domain::people::Role;
+use crate::domain::ids::PersonId;
+use crate::domain::people::{Role, Scope};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::{Engine, NewPerson, Settings, Surroundings, Writer, secret_hash};
 use crate::http::api::{self, ApiState};
@@ -24,8 +25,8 @@ use crate::store::memory::MemoryStore;
 
 const TOKEN: &str = "the admin token of these tests";
 
-/// What everybody may send: it is about himself, or lets him in.
-const OWN: [&str; 6] = ["/theme", "/sign-in", "/sign-out", "/me/name", "/me/password", "/me/sessions"];
+/// What strangers may ask for: to be let in, and what the page for that is made of.
+const OPEN: [&str; 2] = ["/sign-in", "/assets/{version}/{name}"];
 /// What never ends, or is no page.
 const NO_PAGES: [&str; 2] = ["/assets/{version}/{name}", "/live/stream"];
 
@@ -124,17 +125,21 @@ where
         (status, String::from_utf8_lossy(&test::read_body(response).await).into_owned())
     }
 
+    /// The status alone: a stream has no end.
+    async fn status(&self, request: test::TestRequest) -> u16 {
+        test::call_service(&self.service, request.to_request()).await.status().as_u16()
+    }
+
     async fn get(&self, path: &str, who: &Session) -> Got {
         self.send(test::TestRequest::get().uri(path).insert_header((COOKIE, who.cookie.clone()))).await
     }
 
-    async fn post(&self, path: &str, who: &Session, csrf: &str) -> Got {
-        let request = test::TestRequest::post()
-            .uri(path)
-            .insert_header((COOKIE, who.cookie.clone()))
-            .insert_header((CONTENT_TYPE, "application/x-www-form-urlencoded"))
-            .set_payload(format!("csrf={csrf}"));
-        self.send(request).await
+    /// What comes of asking for a place, or of an empty form that is sent there.
+    async fn try_out(&self, address: &str, is_post: bool, who: &Session, csrf: &str) -> u16 {
+        let request = if is_post { test::TestRequest::post() } else { test::TestRequest::get() };
+        let request = request.uri(address).insert_header((COOKIE, who.cookie.clone()));
+        let form = (CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.status(request.insert_header(form).set_payload(format!("csrf={csrf}"))).await
     }
 
     /// Calls the API with the admin token.
@@ -153,7 +158,11 @@ where
         let password = "four words make one".to_owned();
         let person = NewPerson { email, name: role.as_str().to_owned(), role, password };
         let person = self.engine.add_person(person).await.unwrap();
-        let cookie = format!("stagepost_session={}", self.engine.begin_session(person.id).await.unwrap());
+        self.session_of(person.id).await
+    }
+
+    async fn session_of(&self, person: PersonId) -> Session {
+        let cookie = format!("stagepost_session={}", self.engine.begin_session(person).await.unwrap());
         let me = test::TestRequest::get().uri("/api/me").insert_header((COOKIE, cookie.clone()));
         let me: Value = serde_json::from_str(&self.send(me).await.1).unwrap();
         Session { cookie, csrf: me["csrfToken"].as_str().unwrap().to_owned() }
@@ -261,29 +270,125 @@ async fn pages_are_made_of_nothing_and_of_much() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[actix_web::test]
-async fn whoever_only_sees_sends_nothing() {
-    let console = console!();
-    console.somebody(Role::Admin).await;
-    let samples = console.fill().await;
-    let viewer = console.somebody(Role::Viewer).await;
-    let stranger = Session { cookie: "stagepost_session=none".to_owned(), csrf: String::new() };
-    for place in places().iter().filter(|place| place.post) {
-        let address = address(&place.path, samples.get(section(&place.path)).map_or("-", String::as_str));
-        let (status, text) = console.post(&address, &stranger, "").await;
-        if place.path == "/sign-in" {
-            assert_eq!(status, 422, "{address}");
-            continue;
+/// What one has to be allowed to ask for a place, or to send something there: a place that none of these rules is for has to be
+/// thought of here.
+fn needed(path: &str, is_post: bool) -> Scope {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let changes = is_post || matches!(last, "new" | "edit" | "delete");
+    match section(path) {
+        "people" | "tokens" | "audit" => Scope::People,
+        // About oneself.
+        "me" | "theme" | "sign-out" => Scope::Read,
+        "audiences" | "traits" if changes => Scope::Audiences,
+        "journeys" | "deliveries" | "replays" if changes => Scope::Operate,
+        "destinations" if matches!(last, "pause" | "resume" | "replay" | "test") => Scope::Operate,
+        "sources" | "flows" | "destinations" | "teams" if changes => Scope::Define,
+        "" | "inbox" | "journeys" | "flows" | "live" | "audiences" | "traits" | "users" | "destinations"
+        | "deliveries" | "sources" | "teams"
+            if !changes =>
+        {
+            Scope::Read
         }
-        assert_eq!(status, 303, "a stranger is to sign in first: {address}: {text}");
-        if OWN.contains(&place.path.as_str()) {
-            let (status, text) = console.post(&address, &viewer, "of another page").await;
-            assert_eq!(status, 400, "a form of another page: {address}: {text}");
-        } else {
-            let (status, text) = console.post(&address, &viewer, &viewer.csrf).await;
-            assert_eq!(status, 403, "a viewer: {address}: {text}");
+        _ => panic!("say who may {path}"),
+    }
+}
+
+/// Everything that can be asked: a place, its address, and whether something is sent there.
+fn asked(samples: &BTreeMap<&'static str, String>) -> Vec<(String, String, bool)> {
+    let mut asked = Vec::new();
+    for place in places().into_iter().filter(|place| !OPEN.contains(&place.path.as_str())) {
+        let query = if place.path.ends_with("/preview") { "?template=no_reply" } else { "" };
+        let value = samples.get(section(&place.path)).map_or("-", String::as_str);
+        let address = address(&place.path, value) + query;
+        for is_post in [place.get.then_some(false), place.post.then_some(true)].into_iter().flatten() {
+            asked.push((place.path.clone(), address.clone(), is_post));
         }
     }
+    asked
+}
+
+#[actix_web::test]
+async fn roles_hold_at_every_place() {
+    let console = console!();
+    for role in Role::ALL {
+        console.somebody(role).await;
+    }
+    let samples = console.fill().await;
+    let people = console.engine.people().await.unwrap();
+    let mut wrong = Vec::new();
+    for role in Role::ALL {
+        let person = people.iter().find(|person| person.role == role).unwrap().id;
+        for (path, address, is_post) in asked(&samples) {
+            // A session of its own for each: some places end them.
+            let who = console.session_of(person).await;
+            let may = role.scopes().contains(&needed(&path, is_post));
+            let status = console.try_out(&address, is_post, &who, &who.csrf).await;
+            if (status == 403) == may || status == 401 || status >= 500 {
+                wrong.push(format!("{role:?} {address}, sent: {is_post}: {status}"));
+            }
+            let who = console.session_of(person).await;
+            if is_post && may && console.try_out(&address, true, &who, "of another page").await != 400 {
+                wrong.push(format!("{role:?} {address}: a form of another page was taken"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a stranger may send in the hope that somebody trusts it.
+const INVENTED: [(&str, &str); 22] = [
+    ("Authorization", "Basic YWRtaW5AZXhhbXBsZS5jb206cGFzc3dvcmQ="),
+    ("Authorization", "Bearer stp_0000000000000000000000000000000000000000000000000000000000000000"),
+    ("Authorization", "Digest username=\"admin@example.com\""),
+    ("Authorization", "admin@example.com"),
+    ("Proxy-Authorization", "Basic YWRtaW5AZXhhbXBsZS5jb206cGFzc3dvcmQ="),
+    ("X-User", "admin@example.com"),
+    ("X-Remote-User", "admin@example.com"),
+    ("Remote-User", "admin@example.com"),
+    ("X-Forwarded-User", "admin@example.com"),
+    ("X-Forwarded-Email", "admin@example.com"),
+    ("X-Auth-Request-Email", "admin@example.com"),
+    ("X-Forwarded-For", "127.0.0.1"),
+    ("X-Real-IP", "127.0.0.1"),
+    ("Forwarded", "for=127.0.0.1"),
+    ("X-Original-URL", "/console/sign-in"),
+    ("X-CSRF-Token", "0000000000000000000000000000000000000000000000000000000000000000"),
+    ("X-Stagepost-Role", "admin"),
+    ("Cookie", "stagepost_session=admin@example.com"),
+    ("Cookie", "stagepost_session=; stagepost_session=0"),
+    ("Cookie", "stagepost_session=set-up"),
+    ("Cookie", "__Host-stagepost_session=0"),
+    ("Cookie", "role=admin; user=admin@example.com; admin=true"),
+];
+
+#[actix_web::test]
+async fn nothing_that_is_invented_signs_anybody_in() {
+    let console = console!();
+    let admin = console.somebody(Role::Admin).await;
+    let samples = console.fill().await;
+    // What is known of a session besides its secret leads nobody in either.
+    let secret = admin.cookie.split_once('=').map(|(_, secret)| secret).unwrap_or_default();
+    let hash = secret_hash(secret);
+    let known = [
+        ("Cookie", format!("stagepost_session={hash}")),
+        ("Cookie", format!("stagepost_session={}", &secret[1..])),
+        ("Cookie", format!("stagepost_session={}", secret.to_uppercase())),
+        ("Authorization", format!("Bearer {secret}")),
+        ("Authorization", format!("Bearer {hash}")),
+    ];
+    let invented = INVENTED.map(|(name, value)| (name, value.to_owned()));
+    let headers: Vec<_> = invented.into_iter().chain(known).collect();
+    let mut wrong = Vec::new();
+    for (_, address, is_post) in asked(&samples) {
+        for (name, value) in &headers {
+            let request = if is_post { test::TestRequest::post() } else { test::TestRequest::get() };
+            let status = console.status(request.uri(&address).insert_header((*name, value.as_str()))).await;
+            if status != 303 {
+                wrong.push(format!("{address}, sent: {is_post}, {name}: {value}: {status}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[actix_web::test]

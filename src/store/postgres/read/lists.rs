@@ -309,7 +309,7 @@ impl PostgresStore {
         let mut part = DeliveryPart::default();
         let columns = DeliveryColumns::of(filter);
         let search =
-            Search { sql, bounds, order: Order::NewestFirst, looks: None, filter: &columns.values() };
+            Search { sql, bounds, order: Order::OldestFirst, looks: None, filter: &columns.values() };
         for row in &self.look_through(&search, most).await? {
             let (id, is_wanted) = looked_at(row)?;
             part.looked_at += 1;

@@ -1,10 +1,10 @@
-//! Teams: when they work and who is on call. They are changed by a definitions file or the API.
+//! The list of teams: when they work, who is on call, and the flows that go by their hours.
 
 use serde_json::json;
 
+use super::super::flows::words;
 use super::super::page::Answer;
 use super::super::visit::Visit;
-use super::words;
 
 pub(super) async fn list(visit: Visit) -> Answer {
     let definitions = visit.engine().definitions();

@@ -7,7 +7,7 @@ use crate::domain::ids::IdSource;
 const DIGITS: usize = 24;
 
 /// A password that nobody guesses and that can be read out, in groups of four.
-pub(super) fn password() -> String {
+pub fn made_password() -> String {
     let digits = IdSource::new(clock::entropy()).secret("", DIGITS / 2);
     let groups: Vec<String> = digits
         .as_bytes()
@@ -24,9 +24,9 @@ mod tests {
 
     #[test]
     fn what_is_made_is_taken() {
-        let made = password();
+        let made = made_password();
         assert_eq!(made.len(), DIGITS + 5, "{made}");
         assert_eq!(check_password(&made, "ann@example.com"), Ok(()));
-        assert_ne!(made, password());
+        assert_ne!(made, made_password());
     }
 }
