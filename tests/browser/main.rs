@@ -30,6 +30,7 @@ mod inbox;
 mod keyboard;
 mod pages;
 mod plain;
+mod refresh;
 mod roles;
 mod scene;
 mod signing_in;

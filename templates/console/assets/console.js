@@ -78,12 +78,12 @@ function refreshing() {
 
 // Puts a part in place of what it was, unless somebody is at work in it. What was opened, scrolled and focused in it stays so.
 function renew(part, fresh) {
-  if (!fresh || held || fresh.outerHTML === last.get(part.id) || isInUse(part)) return;
-  const changed = document.getElementById(`${part.id}-changed`);
+  if (!fresh || held || fresh.outerHTML === last.get(part.id)) return;
   if (part.dataset.keys && fresh.dataset.keys !== part.dataset.keys) {
-    if (changed) changed.hidden = false;
+    document.getElementById(`${part.id}-changed`).hidden = false;
     return;
   }
+  if (isInUse(part)) return;
   last.set(part.id, fresh.outerHTML);
   const was = { open: keyed(part, "details[open]"), scrolled: keyed(part, ".scroll") };
   const focused = part.contains(document.activeElement) && key(document.activeElement);
