@@ -5,7 +5,7 @@ use super::copying::CopyWrite;
 use super::definition::{Definition, Kind};
 use super::delivery::{Delivery, DeliveryStatus};
 use super::event::Event;
-use super::figures::{Counted, FigureWrite, OldestFigures};
+use super::figures::{Counted, Figure, FigureWrite, Grain, OldestFigures};
 use super::health::Health;
 use super::ids::{BackfillId, JourneyId, LeafId, ReplayId, UserKey};
 use super::journey::{Journey, JourneyStatus, Journeys};
@@ -290,7 +290,8 @@ pub struct ChangeSet {
     pub external_ids: Vec<ExternalIdWrite>,
     /// Records on shelves, each at most once.
     pub entries: Vec<EntryWrite>,
-    /// What is counted for charts: how many more, or fewer; towards the minute, hour and day of [`Self::at`], as memberships are.
+    /// What is counted for charts: how many more, or fewer; what has no time of its own towards the minute, hour and day of
+    /// [`Self::at`], as memberships are.
     pub figures: Counted,
     /// Points of figures to forget, at most `limits::UPKEEP_STEP` records of them.
     pub forget_figures: Option<OldestFigures>,
@@ -314,6 +315,17 @@ impl ChangeSet {
     /// That user's journeys, to be moved on: what comes of it is noted here.
     pub fn journeys_of<'a>(&'a mut self, user: &'a UserKey, list: &'a mut Vec<Journey>) -> Journeys<'a> {
         Journeys { user, list, moves: &mut self.journeys, figures: &mut self.figures }
+    }
+
+    /// What [`Self::figures`] add to which points: of what, of which grain, beginning when, how many.
+    pub fn counted(&self) -> impl Iterator<Item = (&Figure, Grain, Timestamp, i64)> {
+        let happened = self.figures.iter().filter(|(_, change)| **change != 0);
+        happened.flat_map(|((own, figure), change)| {
+            let at = own.or((self.at != Timestamp::default()).then_some(self.at));
+            let grains = at.map_or(&[][..], |_| figure.family.grains());
+            let at = at.unwrap_or_default();
+            grains.iter().map(move |grain| (figure, *grain, grain.start_of(at), *change))
+        })
     }
 
     /// Whether there is nothing to write.

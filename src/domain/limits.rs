@@ -337,6 +337,10 @@ pub const MAX_FIGURE_NAME: usize = 100;
 pub const MAX_FIGURE_STAGES: usize = MAX_FUNNEL_STAGES;
 /// Steps of waiting times of all stages of one flow that are counted within one day; those that come after them are not.
 pub const MAX_FIGURE_WAITS: usize = 1000;
+/// How often it is written what was refused.
+pub const REFUSALS_WRITTEN: Span = Span::from_secs(10);
+/// Counts of refusals (by source, code and minute) that wait to be written; further ones are not counted.
+pub const MAX_REFUSAL_COUNTS: usize = 10_000;
 /// How long figures are kept per minute.
 pub const MINUTE_FIGURES_KEPT: Span = Span::from_days(2);
 /// How long they are kept per hour.

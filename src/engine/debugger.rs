@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 
 use super::posted::{Posted, PostedEvents};
 use crate::domain::event::Event;
+use crate::domain::figures::{self, Counted, Family};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 
@@ -66,6 +67,19 @@ struct Refused {
     newest: u64,
     /// The number of the newest that is no longer kept.
     forgotten: u64,
+    /// How many there were since that was written last.
+    counted: Counted,
+}
+
+impl Refused {
+    fn count(&mut self, rejection: &Rejection) {
+        // Nearly always these are a handful: sources and codes are ours.
+        if self.counted.len() < limits::MAX_REFUSAL_COUNTS {
+            let source = rejection.source.as_deref().unwrap_or_default();
+            let code = rejection.code.as_str();
+            figures::count_of_minute(&mut self.counted, rejection.at, Family::Refused, source, code);
+        }
+    }
 }
 
 impl Default for Debugger {
@@ -82,6 +96,7 @@ impl Debugger {
     /// Notes a refusal and gives it its number; the oldest of more than `limits::REJECTED_KEPT` is forgotten.
     pub fn reject(&self, mut rejection: Rejection) {
         let mut refused = self.refused();
+        refused.count(&rejection);
         // Microseconds, so that numbers go on rising after a restart.
         let by_time = rejection.at.millis().max(0).unsigned_abs().saturating_mul(1000);
         refused.newest = by_time.max(refused.newest.saturating_add(1));
@@ -95,6 +110,19 @@ impl Debugger {
         refused.kept.push_back(Arc::clone(&rejection));
         // Told while nobody else can note one: listeners hear of them in the order of their numbers. Nobody listening is no error.
         let _ = self.feed.send(FeedItem::Rejected(rejection));
+    }
+
+    /// Hands out, once, how many posts were refused and not counted in the store yet.
+    pub(super) fn take_counted(&self) -> Counted {
+        std::mem::take(&mut self.refused().counted)
+    }
+
+    /// Takes that back: it could not be written.
+    pub(super) fn give_back(&self, counted: Counted) {
+        let mut refused = self.refused();
+        for (figure, change) in counted {
+            *refused.counted.entry(figure).or_default() += change;
+        }
     }
 
     /// The newest refusals, newest first, at most `limit`.

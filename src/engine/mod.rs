@@ -30,6 +30,7 @@ mod posted;
 mod preview;
 mod read;
 mod receipts;
+mod refusals;
 mod replay;
 mod runs;
 mod scan;

@@ -95,6 +95,8 @@ pub(super) fn expire(group: &mut Group<'_>, ids: &[DeliveryId], owners: &Owners)
         let destination = group.decision.rules().definitions.destinations.get(&write.delivery.destination);
         let Some(after) = destination.and_then(|destination| destination.expire_after) else { continue };
         if retry::expire(&mut write.delivery, after, group.now) {
+            let (key, status) = (&write.delivery.destination, write.delivery.status.as_str());
+            figures::count(&mut group.decision.changes.figures, Family::Attempted, key, status, 1);
             tell_journeys(group, owners, &write.delivery);
             group.put_delivery(write);
         }

@@ -31,6 +31,7 @@ use crate::domain::ids::{IdSource, ReplayId, UserKey};
 use crate::domain::limits;
 use crate::domain::people::{Action, Deed};
 use crate::domain::replay::Replay;
+use crate::domain::time::Timestamp;
 use crate::store::{Done, Store, StoreError};
 
 /// What an engine needs to run.
@@ -89,6 +90,8 @@ pub struct Writer {
     pub(super) session_walk: SessionWalk,
     /// Uses of sessions and tokens may be waiting to be written down.
     uses_due: bool,
+    /// When it was last written how much was refused.
+    pub(super) refusals_written_at: Option<Timestamp>,
     /// The one that is being put together.
     pub(super) summing_up: Option<SummingUp>,
     /// What all this was taken from, as it was stored.
@@ -173,6 +176,7 @@ impl Writer {
             summaries_due: false,
             session_walk: SessionWalk::default(),
             uses_due: false,
+            refusals_written_at: None,
             summing_up: None,
             stopping: false,
         }
@@ -297,6 +301,7 @@ impl Writer {
         if std::mem::take(&mut self.uses_due) {
             self.write_down_uses().await?;
         }
+        self.write_refusals().await?;
         if self.timers_due {
             let leases = self.shared.leases.clone();
             self.timers_due = match leases.begin(TIMERS) {

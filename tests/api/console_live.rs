@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::people::Role;
+use stagepost::domain::time::Span;
 use stagepost::engine::NewPerson;
 
 use crate::app::{PATIENCE, TestApp, app};
@@ -327,5 +329,46 @@ async fn a_refused_post_says_why() {
     }
     assert!(!page.contains("wk_website") && !page.contains("<script>alert"), "{page}");
     assert!(!refused.to_string().contains("wk_website"), "nor does the API tell the key: {refused}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_overview_tells_how_much_was_refused_and_why() {
+    let mut app = shop(&Receiver::taking_all()).await;
+    app.allow_rejections();
+    let viewer = Viewer::of(&app).await;
+    for _ in 0..2 {
+        app.post_json("/v1/track", &json!({ "writeKey": "wk_website", "userId": "u1" })).await.expect(400);
+    }
+    app.post_json("/v1/track", &json!({ "writeKey": "wk_nobodys", "userId": "u1", "event": "E" }))
+        .await
+        .expect(401);
+    app.rest().await;
+    let counted = async || {
+        let (from, to) = (app.now().minus(Span::from_days(1)), app.now());
+        let mut counts = Vec::new();
+        for source in ["web", ""] {
+            let points = app
+                .engine()
+                .figures(Family::Refused, source, Grain::Minute, from, to)
+                .await
+                .expect("figures");
+            counts.extend(points.into_iter().map(|point| (point.detail, point.count)));
+        }
+        counts
+    };
+    let known = counted().await;
+    assert_eq!(known.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [2, 1], "{known:?}");
+    assert_eq!(known[0].0, "no_event");
+    let page = viewer.page(&app, "/console").await;
+    for part in ["<code>no_event</code> 2", "outcome=rejected"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    // No commit for each: they are gathered for a while.
+    app.post_json("/v1/track", &json!({ "writeKey": "wk_website", "userId": "u1" })).await.expect(400);
+    app.rest().await;
+    assert_eq!(counted().await, known);
+    app.advance(10_000).await;
+    assert_eq!(counted().await[0].1, 3);
     app.finish().await;
 }

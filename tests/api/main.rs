@@ -38,6 +38,7 @@ mod echoes;
 mod escalation;
 pub(crate) mod event_streams;
 mod fuzz;
+mod headers;
 mod hostile;
 mod journeys;
 mod ladders;

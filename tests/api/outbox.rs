@@ -1,5 +1,7 @@
 //! What becomes of what waits: superseded, expired, paused with its destination, put back as work that goes on by itself.
 
+use stagepost::domain::figures::{Family, Grain};
+use stagepost::domain::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -97,6 +99,11 @@ async fn what_waits_too_long_expires() {
     app.advance(1000).await;
     let statuses: Vec<Value> = all(&app).await.iter().map(|it| it["status"].clone()).collect();
     assert_eq!(statuses, ["dead", "pending"]);
+    let (from, to) = (Timestamp::default(), Timestamp::from_millis(i64::MAX));
+    let counted =
+        app.engine().figures(Family::Attempted, "crm", Grain::Day, from, to).await.expect("figures");
+    let counted: Vec<_> = counted.iter().map(|point| (point.detail.as_str(), point.count)).collect();
+    assert_eq!(counted, [("dead", 1)], "charts know of it though nothing was tried");
     let dead = app.get("/api/deliveries?status=dead&q=expire_after").await;
     assert_eq!(column(&dead["deliveries"], "userId"), ["u1"]);
     let queue = app.get("/api/destinations/crm").await["queue"].clone();

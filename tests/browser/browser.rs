@@ -101,6 +101,15 @@ impl Browser {
             .await;
     }
 
+    /// The same, with the page loaded anew before each look.
+    pub async fn holds_when_loaded_anew(&self, what: &str, script: &str) {
+        let look = async || {
+            self.client.refresh().await.ok()?;
+            self.try_script(script, vec![]).await.ok().filter(is_true).map(|_| ())
+        };
+        self.until(what, look).await;
+    }
+
     /// Writes into the field with this label, in place of what it holds; in a list, chooses.
     pub async fn fill(&self, label: &str, value: &str) {
         self.fill_within("body", label, value).await;
@@ -208,7 +217,7 @@ impl Browser {
         let is_page = |message: &str| {
             let (url, why) = message.split_once(" - ").unwrap_or_default();
             why.starts_with("Failed to load resource")
-                && pages.iter().any(|page| page.split('#').next() == Some(url))
+                && pages.iter().any(|page| page.split('#').next() == url.split('#').next())
         };
         let entries = said.as_array().expect("a list of messages").iter();
         entries

@@ -44,9 +44,9 @@ const OVERFLOW: &str = r"
 const width = arguments[0];
 if (document.scrollingElement.scrollWidth <= width) return [];
 return [`the page is ${document.scrollingElement.scrollWidth} wide`].concat(
-    [...document.querySelectorAll('body *')].filter(it => it.getBoundingClientRect().right > width + 1
-        && !it.closest('.scroll,.nav,pre'))
-        .slice(0, 5).map(it => it.outerHTML.slice(0, 200)));";
+    [...document.querySelectorAll('body *')].filter(it => it.getBoundingClientRect().left + it.scrollWidth > width + 1
+        && !it.parentElement.closest('.scroll,.nav,pre'))
+        .slice(-5).map(it => it.outerHTML.slice(0, 200)));";
 
 /// Looks at the page that is shown in both themes and at a phone's width, leaves pictures of it as `name`, and fails with
 /// everything that is wrong with it.
@@ -112,6 +112,8 @@ async fn undress(browser: &Browser) {
 
 /// Leaves a picture of the whole page.
 async fn picture(browser: &Browser, name: &str, width: u32) {
+    // What stays in sight while somebody scrolls is where the page begins.
+    browser.script("scrollTo(0, 0)", vec![]).await;
     let height = browser.script("return document.scrollingElement.scrollHeight", vec![]).await;
     let height = height.as_f64().expect("a height").min(f64::from(TALLEST));
     let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });

@@ -53,6 +53,32 @@ async fn whoever_acknowledges_stops_the_alarms_and_the_list_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_snoozed_comes_back_when_the_time_is_over() {
+    let scene = Scene::start().await;
+    scene.stalled("ada").await;
+    let browser = scene.browser_of("operator").await;
+    browser.go("/console/inbox").await;
+    browser.press("no_reply in appointment_confirmation").await;
+    browser.fill("Note", "she asked to be called later").await;
+    browser.press("1 hour").await;
+    browser.sees("You are reminded then").await;
+    browser.sees("she asked to be called later").await;
+    check_page(&browser, "journeys-snoozed").await;
+    browser.press("Inbox").await;
+    browser.sees("Nobody waits").await;
+    browser.press("Snoozed").await;
+    browser.sees("she asked to be called later").await;
+    browser.sees("operator@example.com").await;
+    scene.app.advance(59 * MINUTE).await;
+    browser.go("/console/inbox").await;
+    browser.sees("Nobody waits").await;
+    scene.app.advance(MINUTE).await;
+    browser.go("/console/inbox").await;
+    browser.sees("ada").await;
+    scene.finish([browser]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_moved_on_since_the_page_was_loaded_is_not_acknowledged() {
     let scene = Scene::start().await;
     let id = scene.stalled("ada").await;

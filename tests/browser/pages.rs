@@ -8,6 +8,34 @@ use crate::walk::{kind, walk};
 /// What the page was answered with.
 const STATUS: &str = "return performance.getEntriesByType('navigation')[0].responseStatus";
 
+/// The headers that the page comes with.
+const HEADERS: &str = "const done = arguments[0];
+    fetch(location.href).then(answer => done(Object.fromEntries(answer.headers)), error => done(String(error)))";
+
+/// What every page's headers have to say.
+const TOLD: [(&str, &str); 12] = [
+    ("content-type", "text/html; charset=utf-8"),
+    ("cache-control", "no-store"),
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "same-origin"),
+    ("content-security-policy", "default-src 'none';"),
+    ("content-security-policy", "script-src 'self';"),
+    ("content-security-policy", "style-src 'self';"),
+    ("content-security-policy", "connect-src 'self';"),
+    ("content-security-policy", "form-action 'self';"),
+    ("content-security-policy", "base-uri 'none';"),
+    ("content-security-policy", "frame-ancestors 'none'"),
+];
+
+/// What the headers of the page that is shown do not say, and should.
+async fn untold(browser: &Browser) -> Vec<String> {
+    let headers = browser.slow_script(HEADERS, vec![]).await;
+    let says = |name: &str, words: &str| headers[name].as_str().is_some_and(|value| value.contains(words));
+    let missing = TOLD.iter().filter(|(name, words)| !says(name, words));
+    missing.map(|(name, words)| format!("{name} is {}, without `{words}`", headers[*name])).collect()
+}
+
 /// Fails with everything that is wrong with any page; their pictures' names begin with `prefix`.
 async fn look_at_all(browser: &Browser, prefix: &str) {
     let mut wrong = Vec::new();
@@ -15,7 +43,8 @@ async fn look_at_all(browser: &Browser, prefix: &str) {
         if browser.script(STATUS, vec![]).await != 200 {
             wrong.push(format!("{path}: a link leads there, and there is no page"));
         }
-        let found = faults(browser, &format!("{prefix}{}", kind(path))).await;
+        let mut found = faults(browser, &format!("{prefix}{}", kind(path))).await;
+        found.extend(untold(browser).await);
         wrong.extend(found.into_iter().map(|it| format!("{path}: {it}")));
     })
     .await;

@@ -37,6 +37,48 @@ async fn somebody(api: &Api) -> (String, String) {
     (journey, sent.await)
 }
 
+/// Every call of the document: method, path, and what is said of it.
+fn calls(document: &Value) -> Vec<(String, String, Value)> {
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let of_path = |(path, item): (&String, &Value)| {
+        let calls = item.as_object().expect("calls").clone().into_iter();
+        let calls = calls.filter(|(method, _)| method != "parameters");
+        calls.map(|(method, call)| (method.to_uppercase(), path.clone(), call)).collect::<Vec<_>>()
+    };
+    paths.flat_map(of_path).collect()
+}
+
+/// A path with something in place of what is called there.
+fn address(path: &str) -> String {
+    let parts = path.split('/').map(|part| if part.starts_with('{') { "nobody" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_told_or_done_without_a_token() {
+    let server = Server::new("").with("STAGEPOST_STORE", "memory:").started().await;
+    let document = server.api().get("/api/openapi.json").await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let mut asked = 0;
+    for (method, path, call) in calls(&document) {
+        let needed =
+            call.get("security").unwrap_or(&document["security"]).as_array().expect("ways to say who one is");
+        if needed.is_empty() || needed.contains(&json!({})) {
+            continue;
+        }
+        let url = format!("{}{}", server.api().base(), address(&path));
+        let mut request = client.request(method.parse().expect("a method"), url);
+        if call.get("requestBody").is_some() {
+            request = request.header("content-type", "application/json").body("{}");
+        }
+        let status = request.send().await.expect("an answer").status().as_u16();
+        assert_eq!(status, 401, "{method} {path}");
+        assert!(call["responses"]["401"].is_object(), "{method} {path}: the document does not say so");
+        asked += 1;
+    }
+    assert!(asked > 70, "only {asked} calls need somebody");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_as_the_document_says() {
     let receiver = Receiver::taking_all();
@@ -61,9 +103,7 @@ async fn every_answer_is_as_the_document_says() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     // It looked at all of them, but for the one that never ends, and the one that it took the document from.
-    let document: Value = server.api().get("/api/openapi.json").await;
-    let calls = document["paths"].as_object().expect("paths").values().flat_map(|item| item.as_object());
-    let calls = calls.flatten().filter(|(method, _)| *method != "parameters").count();
+    let calls = calls(&server.api().get("/api/openapi.json").await).len();
     assert!(said.contains(&format!("Tested: {}", calls - 2)), "{calls} calls: {said}");
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stagepost::domain::delivery::Delivery;
 use stagepost::domain::figures::{Family, Grain, known_as, read_wait_detail};
-use stagepost::domain::journey::Journey;
+use stagepost::domain::journey::{Journey, JourneyStatus};
 use stagepost::domain::time::{Span, Timestamp};
 
 use crate::machine::Machine;
@@ -42,6 +42,7 @@ impl Machine {
             assert_eq!(counted(Family::Ended, Grain::Day).await, ended, "{flow}");
             let reached = tally(journeys.iter().flat_map(|journey| stages(journey)));
             assert_eq!(counted(Family::Reached, Grain::Day).await, reached, "{flow}");
+            self.check_days(flow, &journeys).await;
             self.check_waits(flow, &journeys).await;
             self.check_alarms(flow, &journeys).await;
         }
@@ -59,6 +60,28 @@ impl Machine {
             *details.entry(point.detail).or_default() += point.count;
         }
         details
+    }
+
+    /// What became of journeys is counted towards the days on which they were first seen.
+    async fn check_days(&self, flow: &str, journeys: &[&Journey]) {
+        let day = |journey: &Journey| Grain::Day.start_of(journey.id.made_at()).to_rfc3339();
+        let by_day = async |family| {
+            let (from, to) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+            let mut days = Details::new();
+            for point in self.store.figures(family, flow, Grain::Day, from, to).await.unwrap() {
+                *days.entry(point.start.to_rfc3339()).or_default() += point.count;
+            }
+            days
+        };
+        let all = tally(journeys.iter().map(|journey| day(journey)));
+        assert_eq!(by_day(Family::Opened).await, all, "{flow}");
+        let reached = journeys.iter().flat_map(|journey| stages(journey).into_iter().map(|_| day(journey)));
+        assert_eq!(by_day(Family::Reached).await, tally(reached), "{flow}");
+        let is_lost = |journey: &&&Journey| {
+            matches!(journey.status, JourneyStatus::Expired | JourneyStatus::Superseded)
+        };
+        let lost = tally(journeys.iter().filter(is_lost).map(|journey| day(journey)));
+        assert_eq!(by_day(Family::Lost).await, lost, "{flow}");
     }
 
     /// Nobody waited for a journey's first stage, nor for one that was told too late to have any before it.

@@ -1,13 +1,15 @@
 //! Figures over time: counted with a change set towards its minute, hour and day, read by subject, and forgotten.
 
 use stagepost::domain::change::ChangeSet;
-use stagepost::domain::figures::{Counted, Family, FigurePoint, Grain, OldestFigures, count};
+use stagepost::domain::figures::{
+    Counted, Family, Figure, FigurePoint, FigureWrite, Grain, OldestFigures, count,
+};
 use stagepost::domain::limits;
 use stagepost::domain::time::Timestamp;
-use stagepost::store::Store;
 use stagepost::store::copy::copy;
 use stagepost::store::memory::MemoryStore;
 use stagepost::store::sled::SledStore;
+use stagepost::store::{Store, Unlisted};
 
 use crate::backends::{open_postgres, sealer};
 use crate::build::*;
@@ -18,6 +20,9 @@ on_every_backend!(
     points_come_in_the_order_of_time_and_details,
     what_comes_to_nothing_is_no_point,
     a_point_has_room_for_so_many_posted_details,
+    a_point_has_no_more_room_for_details_that_come_together,
+    points_over_the_bound_are_copied_as_they_are,
+    parts_of_a_copy_are_bounded_by_points,
     old_points_are_forgotten_bit_by_bit,
     figures_are_copied,
     a_change_set_that_is_refused_counts_nothing,
@@ -116,6 +121,66 @@ async fn a_point_has_room_for_so_many_posted_details(store: &dyn Store) {
     assert_eq!(rows(store, Family::Ended, "f", Grain::Day).await.len(), names.len(), "our own words fit");
     store.commit(&counts(2 * DAY, &[(Family::Reached, "f", "late", 1)])).await.unwrap();
     assert_eq!(rows(store, Family::Reached, "f", Grain::Day).await.last(), Some(&row(2 * DAY, "late", 1)));
+}
+
+async fn a_point_has_no_more_room_for_details_that_come_together(store: &dyn Store) {
+    let names: Vec<String> = (0..limits::MAX_FIGURE_STAGES + 50).map(|n| format!("stage {n:04}")).collect();
+    let figures = |names: &[String]| {
+        counts(DAY, &names.iter().map(|it| (Family::Reached, "f", it.as_str(), 1)).collect::<Vec<_>>())
+    };
+    store.commit(&figures(&names[40..50])).await.unwrap();
+    store.commit(&figures(&names)).await.unwrap();
+    let reached = rows(store, Family::Reached, "f", Grain::Day).await;
+    let known = |place: usize| 1 + u64::from((40..50).contains(&place));
+    let expected: Vec<_> = (0..limits::MAX_FIGURE_STAGES).map(|at| row(DAY, &names[at], known(at))).collect();
+    assert_eq!(reached, expected, "the first ones, and those that were there");
+}
+
+/// A day with more stages than it has room for: nodes that count at the same time may come to that.
+fn overfull(days: i64) -> ChangeSet {
+    let point = |day: i64, n: usize| FigureWrite {
+        figure: Figure { family: Family::Reached, subject: "f".to_owned(), detail: format!("stage {n:04}") },
+        grain: Grain::Day,
+        start: at(day * DAY),
+        count: 3,
+    };
+    let most = limits::MAX_FIGURE_STAGES + 20;
+    let figure_points = (1..=days).flat_map(|day| (0..most).map(move |n| point(day, n))).collect();
+    ChangeSet { figure_points, ..changes() }
+}
+
+async fn points_over_the_bound_are_copied_as_they_are(store: &dyn Store) {
+    store.commit(&overfull(2)).await.unwrap();
+    let there = rows(store, Family::Reached, "f", Grain::Day).await;
+    assert_eq!(there.len(), 2 * (limits::MAX_FIGURE_STAGES + 20));
+    let (dir, schema) = (tempfile::tempdir().unwrap(), schema());
+    let targets: [Box<dyn Store>; 3] = [
+        Box::new(MemoryStore::new()),
+        Box::new(SledStore::open(dir.path(), 8 << 20, sealer()).unwrap()),
+        Box::new(open_postgres(&schema).await),
+    ];
+    for target in targets {
+        let compared = copy(store, &*target, "the copy", &mut |_| {}).await.unwrap();
+        assert!(compared.iter().all(|compared| compared.difference.is_none()), "{compared:?}");
+        assert_eq!(rows(&*target, Family::Reached, "f", Grain::Day).await, there);
+    }
+}
+
+/// Months of many stages are not handed out, and written, at once.
+async fn parts_of_a_copy_are_bounded_by_points(store: &dyn Store) {
+    store.commit(&overfull(9)).await.unwrap();
+    let (mut after, mut found) = (None, 0);
+    loop {
+        let part = store.unlisted(Unlisted::Figures, after.as_deref(), 300).await.unwrap();
+        let points = part.changes.figure_points.len();
+        assert!(points < 300 + limits::MAX_FIGURE_STAGES + 20, "{points}");
+        found += points;
+        after = part.last;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, 9 * (limits::MAX_FIGURE_STAGES + 20));
 }
 
 async fn old_points_are_forgotten_bit_by_bit(store: &dyn Store) {

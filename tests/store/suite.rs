@@ -7,7 +7,7 @@ use stagepost::domain::change::{
 };
 use stagepost::domain::definition::Kind;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
-use stagepost::domain::event::Call;
+use stagepost::domain::event::{Call, Event};
 use stagepost::domain::ids::{EventId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::limits;
@@ -179,6 +179,13 @@ async fn events_are_found_by_id_and_by_filter(store: &dyn Store) {
     let some = walk(2, async |p| store.newest_events(&filter, &p).await).await;
     let expected = [27, 21, 15, 9, 3].map(|n| event_id(10, n));
     assert_eq!(some.iter().map(|event| event.id).collect::<Vec<_>>(), expected);
+    let quiet = Event { source: "quiet".into(), ..set.events[1].clone() };
+    let quiet = Event { id: event_id(10, 30), ..quiet };
+    commit(store, &ChangeSet { events: vec![quiet.clone()], ..changes() }).await;
+    let of = |source: &str| EventFilter { source: Some(source.into()), ..EventFilter::default() };
+    assert_eq!(walk(7, async |p| store.newest_events(&of("quiet"), &p).await).await, [quiet]);
+    let others = walk(7, async |p| store.newest_events(&of("studio"), &p).await).await;
+    assert_eq!(others.len(), set.events.len());
 }
 
 async fn a_journey_is_found_in_the_profile_and_in_the_archive(store: &dyn Store) {

@@ -11,7 +11,7 @@ use stagepost::domain::definition::{Definition, DestinationKind, Status};
 use stagepost::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::UserKey;
-use stagepost::domain::journey::{Journey, JourneyStatus};
+use stagepost::domain::journey::{Journey, JourneyStatus, Step};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::Timestamp;
 use stagepost::engine::{BackfillPace, Settings, Surroundings, Writer};
@@ -133,12 +133,22 @@ fn uncounted() -> ChangeSet {
         ..journey(journey_id(5, n), &user(who), status)
     };
     let long = "ü".repeat(200);
+    let step = |stage: &str, ms: i64| Step {
+        stage: stage.to_owned(),
+        at: at(ms),
+        received_at: at(ms),
+        message_id: String::new(),
+    };
+    let steps =
+        vec![step("initiation", 5), step("asked", 60_005), step("initiation", 70_000), step("gone", 120_005)];
     for (n, who) in (0..).zip(["a", "b", "c"]) {
         let mut owner = profile(&user(who));
         owner.journeys.push(made(10 * n, who, "order", JourneyStatus::Active));
         owner.journeys.push(made(10 * n + 1, who, &long, JourneyStatus::Stalled));
         set.archived.push(made(10 * n + 2, who, "order", JourneyStatus::Completed));
-        set.archived.push(made(10 * n + 3, who, "a\0b", JourneyStatus::Expired));
+        let (steps, stage, ended_at) = (steps.clone(), "gone".to_owned(), Some(at(3 * 86_400_000)));
+        let lost = made(10 * n + 3, who, "a\0b", JourneyStatus::Expired);
+        set.archived.push(Journey { steps, stage, ended_at, ..lost });
         set.journeys.extend(owner.journeys.iter().map(opened));
         set.profiles.push(new_profile(owner));
     }
@@ -172,6 +182,24 @@ async fn version_4_of_sled_did_not_count_how_journeys_stand() {
         before.insert("v", &4_u32.to_be_bytes()).unwrap();
         drop(before);
         assert_eq!(standing(&open()).await, expected());
+        let store = open();
+        let mut counted = Vec::new();
+        for family in [Family::Opened, Family::Reached, Family::Waited, Family::Lost, Family::Ended] {
+            let points = store.figures(family, "a\0b", Grain::Day, at(0), at(i64::MAX)).await.unwrap();
+            counted.extend(points.into_iter().map(|it| (family, it.start.millis() / 86_400_000, it.detail)));
+        }
+        let of_first_day = |family, detail: &str| (family, 0, detail.to_owned());
+        let days = [
+            of_first_day(Family::Opened, ""),
+            of_first_day(Family::Reached, "asked"),
+            of_first_day(Family::Reached, "gone"),
+            of_first_day(Family::Reached, "initiation"),
+            of_first_day(Family::Waited, "asked:60"),
+            of_first_day(Family::Waited, "gone:60"),
+            of_first_day(Family::Lost, "gone"),
+            (Family::Ended, 3, "expired".to_owned()),
+        ];
+        assert_eq!(counted, days, "what became of the journeys of the last weeks, too");
     }
 }
 

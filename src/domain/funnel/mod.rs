@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use super::journey::Journey;
 use super::limits;
 
+pub use figures::FunnelDays;
+
 /// One stage of a funnel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FunnelStage {

@@ -3,6 +3,7 @@
 //! Stored names are short: a profile is written whole with each of its posts, and its size is what a post costs. The API
 //! has names of its own.
 
+mod counted;
 mod ladder;
 mod progress;
 mod stall;

@@ -8,10 +8,10 @@ use super::{Death, Journey, JourneyStatus, Step};
 use crate::domain::change::JourneyMove;
 use crate::domain::definition::Flow;
 use crate::domain::event::{STUDIO_MESSAGE, STUDIO_START, StudioEnd, StudioStep, studio_message};
-use crate::domain::figures::{self, Counted, Family};
+use crate::domain::figures::Counted;
 use crate::domain::ids::{IdSource, JourneyId, UserKey};
 use crate::domain::limits;
-use crate::domain::time::{Span, Timestamp};
+use crate::domain::time::Timestamp;
 
 /// A stage post with its times.
 #[derive(Clone, Copy, Debug)]
@@ -210,7 +210,7 @@ fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize, figures: &mut
     }
     let place =
         journey.steps.partition_point(|step| (step.at, step.received_at) <= (post.at, post.received_at));
-    count_reached(journey, post, place, figures);
+    journey.count_reached(post.step.stage, post.at, place, figures);
     journey.steps.insert(
         place,
         Step {
@@ -220,22 +220,6 @@ fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize, figures: &mut
             message_id: post.message_id.to_owned(),
         },
     );
-}
-
-/// Counts the stage of a post that is about to have that place in the timeline, where it is not there yet. What finds no room in the
-/// timeline is not counted: nobody could tell whether it was the first time.
-fn count_reached(journey: &Journey, post: &Post<'_>, place: usize, figures: &mut Counted) {
-    let stage = post.step.stage;
-    if journey.steps.iter().any(|step| step.stage == stage) {
-        return;
-    }
-    figures::count(figures, Family::Reached, &journey.flow, figures::known_as(stage), 1);
-    let before = &journey.steps[..place];
-    let is_first = |index: &usize| before[..*index].iter().all(|step| step.stage != before[*index].stage);
-    if let Some(newest) = (0..place).rev().find(is_first) {
-        let wait = Span::from_millis(post.at.millis_since(before[newest].at));
-        figures::count(figures, Family::Waited, &journey.flow, &figures::wait_detail(stage, wait), 1);
-    }
 }
 
 /// A terminal stage was reached, now or (when it comes late) earlier than what was known.

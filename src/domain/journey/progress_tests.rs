@@ -24,8 +24,8 @@ fn posted(posts: &[(&str, i64)]) -> (Journey, ChangeSet) {
 }
 
 fn details(changes: &ChangeSet, family: Family) -> Vec<(&str, i64)> {
-    let of_family = changes.figures.iter().filter(|(figure, _)| figure.family == family);
-    of_family.map(|(Figure { detail, .. }, count)| (detail.as_str(), *count)).collect()
+    let of_family = changes.figures.iter().filter(|((_, figure), _)| figure.family == family);
+    of_family.map(|((_, Figure { detail, .. }), count)| (detail.as_str(), *count)).collect()
 }
 
 fn wait(stage: &str, minutes: i64) -> String {

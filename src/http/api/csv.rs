@@ -12,7 +12,7 @@ use crate::engine::EngineError;
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Csv {
-    /// Whether cells that a spreadsheet would take for formulas get an apostrophe in front.
+    /// Whether cells that a spreadsheet would take for formulas get an apostrophe in front; JSON's numbers are none.
     pub guard: bool,
 }
 
@@ -31,7 +31,7 @@ impl Csv {
     }
 
     fn cell(self, text: &mut String, cell: &str) {
-        let apostrophe = if self.guard && cell.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+        let apostrophe = if self.guard && is_formula(cell) { "'" } else { "" };
         let edges = cell.starts_with(' ') || cell.ends_with(' ');
         if edges || cell.contains([',', '"', '\n', '\r']) {
             text.push('"');
@@ -43,6 +43,13 @@ impl Csv {
             text.push_str(cell);
         }
     }
+}
+
+/// Whether a spreadsheet would take it for a formula; space in front, some of them skip.
+fn is_formula(cell: &str) -> bool {
+    let begins_one =
+        cell.trim_start().starts_with(['=', '+', '-', '@']) || cell.starts_with(['\t', '\r', '\n']);
+    begins_one && serde_json::from_str::<serde_json::Number>(cell).is_err()
 }
 
 /// A value as a cell: a text as it is, nothing for null, else its JSON.
@@ -103,7 +110,9 @@ mod tests {
     #[test]
     fn formulas_are_guarded_when_asked() {
         let guarded = Csv { guard: true };
-        assert_eq!(guarded.row(["=1+1", "+1", "-1", "@x", "a=b", ""]), "'=1+1,'+1,'-1,'@x,a=b,\n");
+        assert_eq!(guarded.row(["=1+1", "+1", "-x", "@x", "a=b", ""]), "'=1+1,'+1,'-x,'@x,a=b,\n");
+        assert_eq!(guarded.row(["\t=1", " =1", "\rx", "\nx"]), "'\t=1,\"' =1\",\"'\rx\",\"'\nx\"\n");
+        assert_eq!(guarded.row(["-1", "-0.5e3", "-1+1"]), "-1,-0.5e3,'-1+1\n", "numbers stay what they are");
         assert_eq!(guarded.row(["=A1,\"B\""]), "\"'=A1,\"\"B\"\"\"\n");
     }
 

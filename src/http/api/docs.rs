@@ -58,6 +58,7 @@ pub(super) async fn page(_: NoParams) -> Answer {
         .content_type("text/html; charset=utf-8")
         .insert_header(("Cache-Control", "no-store"))
         .insert_header(("X-Content-Type-Options", "nosniff"))
+        .insert_header(("X-Frame-Options", "DENY"))
         .insert_header(("Referrer-Policy", "no-referrer"))
         .insert_header(("Content-Security-Policy", POLICY))
         .body(render()))

@@ -73,7 +73,10 @@ pub(in crate::http) async fn open(state: &ApiState, wish: Wish) -> Answer {
     // First he listens, then what he missed is looked for: in between nothing gets lost.
     let (feed, end) = (engine.debugger().listen(), engine.feed_end());
     let backlog = match wish.after {
-        Some(place) => engine.feed_since(place, &wish.wanted).await?,
+        Some(place) => {
+            let _turn = state.search_turn().await?;
+            engine.feed_since(place, &wish.wanted).await?
+        }
         None => Default::default(),
     };
     let listener = Listener {

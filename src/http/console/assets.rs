@@ -27,15 +27,23 @@ pub(super) fn url(name: &str) -> String {
 
 async fn file(path: web::Path<(String, String)>) -> HttpResponse {
     let (version, name) = path.into_inner();
-    let Some(file) = FILES.get_file(&name) else { return HttpResponse::NotFound().finish() };
+    // A page that is older than the server asks for the file as it was; it gets the one there is, and must not keep it.
+    answer(&name, if version == *VERSION { "public, max-age=31536000, immutable" } else { "no-store" })
+}
+
+/// What browsers ask for beside an answer that is no page: a document, a download.
+pub(super) async fn favicon() -> HttpResponse {
+    answer("icon.svg", "public, max-age=86400")
+}
+
+fn answer(name: &str, kept: &str) -> HttpResponse {
+    let Some(file) = FILES.get_file(name) else { return HttpResponse::NotFound().finish() };
     let kind = match name.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     };
-    // A page that is older than the server asks for the file as it was; it gets the one there is, and must not keep it.
-    let kept = if version == *VERSION { "public, max-age=31536000, immutable" } else { "no-store" };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, kind))
         .insert_header((CACHE_CONTROL, kept))

@@ -34,6 +34,16 @@ impl Axis {
         Self { grain, starts: (0..count).rev().map(back).collect() }
     }
 
+    /// The minutes of the last hour, from the one in which that began.
+    pub fn last_hour(now: Timestamp) -> Self {
+        Self::newest(Grain::Minute, 61, now)
+    }
+
+    /// The hours of the last 24, from the one in which those began.
+    pub fn last_day(now: Timestamp) -> Self {
+        Self::newest(Grain::Hour, 25, now)
+    }
+
     /// Where it begins.
     pub fn from(&self) -> Timestamp {
         self.starts.first().copied().unwrap_or_default()
@@ -91,7 +101,7 @@ impl Series {
             "resolved" => Some(1),
             "delivered" | "completed" => Some(2),
             "retry" | "stalled" => Some(3),
-            "dead" | "expired" => Some(4),
+            "dead" | "expired" | "refused" => Some(4),
             "failed" => Some(5),
             "ambiguous" | "superseded" => Some(6),
             _ => None,
@@ -248,6 +258,13 @@ mod tests {
         let told = names(&biggest([3, 5, 1, 5, 5, 5, 2, 9].map(series).into()));
         let of = |name: &str, sum| (name.to_owned(), sum);
         assert_eq!(told, [of("5", 6), of("5", 6), of("5", 6), of("5", 6), of("9", 10), of("others", 9)]);
+    }
+
+    #[test]
+    fn a_day_is_no_shorter_for_the_hour_under_way() {
+        let now = Timestamp::parse_lenient("2026-11-22T13:20:00Z").unwrap();
+        assert_eq!(Axis::last_day(now).from().to_rfc3339(), "2026-11-21T13:00:00.000Z");
+        assert_eq!(Axis::last_hour(now).from().to_rfc3339(), "2026-11-22T12:20:00.000Z");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::visit::Visit;
 use super::{back, render, see};
 use crate::domain::definition::render as shown;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, EMAIL};
-use crate::domain::figures::{Family, FigurePoint, Grain};
+use crate::domain::figures::{Family, FigurePoint};
 use crate::domain::health::Health;
 use crate::domain::ids::ReplayId;
 use crate::domain::limits;
@@ -57,7 +57,7 @@ async fn listed(visit: &Visit) -> Result<Value, EngineError> {
     let (keys, next) = visit.rows(all.into_iter().map(|key| (key, ())), ROWS);
     let keys: Vec<&str> = keys.into_iter().map(|(key, ())| key).collect();
     let (counts, lags) = (engine.counts().await?, engine.delivery_lags_of(&keys).await?);
-    let hour = Axis::newest(Grain::Hour, 24, visit.now);
+    let hour = Axis::last_day(visit.now);
     let wanted: Vec<_> = keys.iter().map(|key| (Family::Attempted, *key)).collect();
     let attempted = engine.figures_of(&wanted, hour.grain(), hour.from(), hour.to()).await?;
     let mut rows = Vec::new();
@@ -116,7 +116,7 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
     let engine = visit.engine();
     let (definitions, counts) = (engine.definitions(), engine.counts().await?);
     let destination = definitions.destinations.get(key);
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let day = Axis::last_day(visit.now);
     let points = engine.figures(Family::Attempted, key, day.grain(), day.from(), day.to()).await?;
     let series = OUTCOMES.map(|outcome| {
         Series::of_status(outcome, day.counts(points.iter().filter(|point| point.detail == outcome)))

@@ -11,6 +11,7 @@ use super::page::Answer;
 use super::visit::Visit;
 use super::{back, see, texts};
 use crate::domain::people::Scope;
+use crate::http::sign_in;
 
 /// How long a browser remembers the theme.
 const THEME_DAYS: i64 = 365;
@@ -121,13 +122,15 @@ fn navigation(visit: &Visit) -> Value {
 }
 
 /// Keeps the theme in a cookie and goes back to where it was chosen.
-async fn choose_theme(visit: Visit, form: Form) -> Answer {
+async fn choose_theme(visit: Visit, form: Form, request: HttpRequest) -> Answer {
     let fields = form.admitted(&visit, Scope::Read)?;
     let theme = fields.text("theme");
     // Neither of them is that of the system: the cookie goes.
     let (theme, age) = if matches!(theme, "light" | "dark") { (theme, THEME_DAYS) } else { ("", 0) };
     let cookie = Cookie::build("theme", theme)
         .path("/")
+        .http_only(true)
+        .secure(sign_in::is_secure(&request, &visit.state))
         .same_site(SameSite::Lax)
         .max_age(Duration::days(age))
         .finish();

@@ -33,7 +33,8 @@ mod visit;
 #[cfg(test)]
 mod tests;
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::{CACHE_CONTROL, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::DefaultHeaders;
 use actix_web::{HttpResponse, web};
 
 use crate::domain::limits;
@@ -49,7 +50,11 @@ const PREFIX: &str = "/console";
 pub fn configure(config: &mut web::ServiceConfig) {
     let front = web::resource("/").route(web::get().to(|| async { see("/console") }));
     config.service(front.default_service(web::to(reply::not_found)));
+    // Downloads, streams and what is refused are nobody's to keep, either; what may be kept says so itself.
+    let careful =
+        DefaultHeaders::new().add((CACHE_CONTROL, "no-store")).add((X_CONTENT_TYPE_OPTIONS, "nosniff"));
     let pages = web::scope(PREFIX)
+        .wrap(careful)
         .app_data(web::PayloadConfig::new(limits::MAX_API_BODY))
         .configure(assets::routes)
         .configure(flows::routes)
@@ -67,6 +72,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         .configure(remove::routes)
         .configure(audiences::routes)
         .default_service(web::to(no_such_page));
+    config.service(web::resource("/favicon.ico").route(web::get().to(assets::favicon)));
     config.service(people::first_admin()).service(pages);
 }
 

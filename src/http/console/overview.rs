@@ -1,5 +1,8 @@
 //! What goes on: the first page.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use actix_web::web;
 use serde_json::{Value, json};
 
@@ -11,7 +14,7 @@ use super::page::{Answer, Refusal};
 use super::texts::text;
 use super::visit::Visit;
 use crate::domain::delivery::{DeliveryStatus, EMAIL};
-use crate::domain::figures::{Family, FigurePoint, Grain};
+use crate::domain::figures::{Family, FigurePoint};
 use crate::domain::journey::JourneyStatus;
 use crate::domain::sizes::Per;
 use crate::engine::{Counts, EngineError};
@@ -61,11 +64,15 @@ async fn context(visit: &Visit) -> Result<Value, EngineError> {
 
 async fn charts(visit: &Visit) -> Result<Value, EngineError> {
     let definitions = visit.engine().definitions();
-    let (hour, day) = (Axis::newest(Grain::Minute, 60, visit.now), Axis::newest(Grain::Hour, 24, visit.now));
+    let (hour, day) = (Axis::last_hour(visit.now), Axis::last_day(visit.now));
     let sources: Vec<&str> = definitions.sources.keys().map(String::as_str).collect();
     let flows: Vec<&str> = definitions.flows.keys().map(String::as_str).collect();
     let sent: Vec<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
-    let posts = by_subject(visit, Family::Accepted, &sources, &hour).await?;
+    let mut posts = by_subject(visit, Family::Accepted, &sources, &hour).await?;
+    let refused = refused(visit, &sources, &hour).await?;
+    if !refused.is_empty() {
+        posts.push(Series::of_status("refused", hour.counts(&refused)));
+    }
     let escalations = by_detail(
         visit,
         Family::Escalated,
@@ -78,6 +85,7 @@ async fn charts(visit: &Visit) -> Result<Value, EngineError> {
     let ended = ["delivered", "failed", "dead", "ambiguous"];
     let deliveries = by_detail(visit, Family::Attempted, &sent, &day, &ended).await?;
     Ok(json!({
+        "refused": by_code(&refused),
         "posts": chart::columns(&text("overview.posts"), &text("overview.per_minute"), &hour, &posts),
         "escalations": chart::columns(&text("overview.escalations"), &text("overview.per_hour"), &day, &escalations),
         "deliveries": chart::columns(&text("overview.deliveries"), &text("overview.per_hour"), &day, &deliveries),
@@ -94,6 +102,21 @@ async fn points(
 ) -> Result<Vec<Vec<FigurePoint>>, EngineError> {
     let wanted: Vec<_> = subjects.iter().map(|subject| (family, *subject)).collect();
     visit.engine().figures_of(&wanted, axis.grain(), axis.from(), axis.to()).await
+}
+
+/// What was refused of those sources, and of posts whose write key is none of a source.
+async fn refused(visit: &Visit, sources: &[&str], axis: &Axis) -> Result<Vec<FigurePoint>, EngineError> {
+    let subjects: Vec<&str> = sources.iter().copied().chain([""]).collect();
+    Ok(points(visit, Family::Refused, &subjects, axis).await?.into_iter().flatten().collect())
+}
+
+/// How many of each code, most first.
+fn by_code(refused: &[FigurePoint]) -> Vec<Value> {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    refused.iter().for_each(|point| *counts.entry(&point.detail).or_default() += point.count);
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| Reverse(*count));
+    counts.into_iter().map(|(code, count)| json!({ "code": code, "count": count })).collect()
 }
 
 /// One series per subject; those without anything are left out.

@@ -13,7 +13,7 @@ const PLAIN: &str = "stagepost_session";
 const SECURE: &str = "__Host-stagepost_session";
 
 /// Whether browsers come by HTTPS: here, or to the proxy in front.
-fn is_secure(request: &HttpRequest, state: &ApiState) -> bool {
+pub fn is_secure(request: &HttpRequest, state: &ApiState) -> bool {
     request.app_config().secure() || state.public_url.starts_with("https://")
 }
 

@@ -19,6 +19,7 @@ use subtle::ConstantTimeEq as _;
 
 use self::attempts::Attempt;
 pub use self::attempts::SignIns;
+pub use self::cookie::is_secure;
 pub use self::set_up::{SetUpLink, can_set_up, set_up};
 use super::api::ApiState;
 use super::caller::Caller;

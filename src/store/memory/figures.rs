@@ -17,23 +17,26 @@ impl State {
             let old: Vec<_> = self.figures_before(oldest).take(limits::UPKEEP_STEP).cloned().collect();
             old.iter().for_each(|point| drop(self.figures.remove(point)));
         }
-        if changes.at != Timestamp::default() {
-            for (figure, change) in &changes.figures {
-                for grain in figure.family.grains() {
-                    self.count_figure(figure, *grain, grain.start_of(changes.at), *change);
-                }
-            }
+        for (figure, grain, start, change) in changes.counted() {
+            self.count_figure(figure, grain, start, change, figure.family.most_details());
         }
         for FigureWrite { figure, grain, start, count } in &changes.figure_points {
-            self.count_figure(figure, *grain, *start, i64::try_from(*count).unwrap_or(i64::MAX));
+            self.count_figure(figure, *grain, *start, i64::try_from(*count).unwrap_or(i64::MAX), None);
         }
     }
 
-    fn count_figure(&mut self, figure: &Figure, grain: Grain, start: Timestamp, change: i64) {
+    fn count_figure(
+        &mut self,
+        figure: &Figure,
+        grain: Grain,
+        start: Timestamp,
+        change: i64,
+        most: Option<usize>,
+    ) {
         let Figure { family, subject, detail } = figure;
         let key = (*family, subject.clone(), grain, start);
         let point = self.figures.entry(key.clone()).or_default();
-        if point.contains_key(detail) || family.most_details().is_none_or(|most| point.len() < most) {
+        if point.contains_key(detail) || most.is_none_or(|most| point.len() < most) {
             *point.entry(detail.clone()).or_default() += change;
         }
         point.retain(|_, count| *count != 0);

@@ -8,7 +8,7 @@ use ::sled::IVec;
 use super::disk::{Disk, Old, PIECE, Writes};
 use super::{codec, keys};
 use crate::domain::change::ChangeSet;
-use crate::domain::figures::{Counted, Family, Figure, FigurePoint, FigureWrite, Grain, OldestFigures};
+use crate::domain::figures::{Family, Figure, FigurePoint, FigureWrite, Grain, OldestFigures};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::store::{RecordPart, Result, StoreError};
@@ -113,8 +113,8 @@ impl Held {
 struct Touched<'c> {
     /// Its key in the index by age, if it has one.
     aged: Option<Vec<u8>>,
-    most: Option<usize>,
-    changes: Vec<(&'c str, i64)>,
+    /// Details, how many more, and how many details there may be for it to come new.
+    changes: Vec<(&'c str, i64, Option<usize>)>,
 }
 
 /// Forgets what is too old, and counts.
@@ -132,7 +132,7 @@ pub(super) fn write(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> 
     for (key, touched) in touched(changes) {
         let row = held.row(&key, disk)?;
         let before = row.details.len();
-        touched.changes.iter().for_each(|(detail, change)| row.count(detail, *change, touched.most));
+        touched.changes.iter().for_each(|(detail, change, most)| row.count(detail, *change, *most));
         row.write(&key, touched.aged, writes)?;
         let after = row.details.len();
         held.details = (held.details + after).saturating_sub(before);
@@ -141,53 +141,50 @@ pub(super) fn write(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> 
 }
 
 fn touched(changes: &ChangeSet) -> BTreeMap<Vec<u8>, Touched<'_>> {
+    let counted = changes.counted().map(|(figure, grain, start, change)| {
+        let most = figure.family.most_details();
+        (figure, grain, start, (figure.detail.as_str(), change, most))
+    });
+    // As they were elsewhere, however many they are.
+    let copied = changes.figure_points.iter().map(|FigureWrite { figure, grain, start, count }| {
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        (figure, *grain, *start, (figure.detail.as_str(), count, None))
+    });
     let mut rows = BTreeMap::new();
-    if changes.at != Timestamp::default() {
-        let counted = changes.figures.iter().map(|(figure, change)| (figure, *change));
-        let counted: Vec<_> = counted.filter(|(_, change)| *change != 0).collect();
-        // They are sorted: details of one subject come in a row.
-        for row in counted.chunk_by(|(one, _), (next, _)| {
-            (one.family, one.subject.as_str()) == (next.family, next.subject.as_str())
-        }) {
-            for grain in row[0].0.family.grains() {
-                touch(row, *grain, grain.start_of(changes.at), &mut rows);
-            }
-        }
-    }
-    for FigureWrite { figure, grain, start, count } in &changes.figure_points {
-        touch(&[(figure, i64::try_from(*count).unwrap_or(i64::MAX))], *grain, *start, &mut rows);
+    for (Figure { family, subject, .. }, grain, start, change) in counted.chain(copied) {
+        let row = rows.entry(row_key(*family, grain, subject, start)).or_insert_with(|| Touched {
+            aged: aged_key(*family, grain, subject, start),
+            changes: Vec::new(),
+        });
+        row.changes.push(change);
     }
     rows
 }
 
-/// Counts details of one subject in the row that begins there.
-fn touch<'c>(
-    counted: &[(&'c Figure, i64)],
-    grain: Grain,
-    start: Timestamp,
-    rows: &mut BTreeMap<Vec<u8>, Touched<'c>>,
-) {
-    let Some((Figure { family, subject, .. }, _)) = counted.first() else { return };
-    let key = keys::join(&keys::figures(*family, grain, subject), &[&keys::time(start)]);
-    let row = rows.entry(key).or_insert_with(|| Touched {
-        aged: grain.span().map(|_| keys::aged_figure(*family, grain, subject, start)),
-        most: family.most_details(),
-        changes: Vec::new(),
-    });
-    row.changes.extend(counted.iter().map(|(figure, change)| (figure.detail.as_str(), *change)));
+/// The key of the row that begins there.
+fn row_key(family: Family, grain: Grain, subject: &str, start: Timestamp) -> Vec<u8> {
+    keys::join(&keys::figures(family, grain, subject), &[&keys::time(start)])
 }
 
-/// Sets how many journeys of each flow stand where, whatever was there.
-pub(super) fn set_standing(standing: &Counted, disk: &Disk) -> Result<()> {
-    let standing: Vec<(&Figure, &i64)> = standing.iter().collect();
-    let flows: Vec<_> = standing.chunk_by(|(one, _), (next, _)| one.subject == next.subject).collect();
-    for flows in flows.chunks(limits::UPKEEP_STEP) {
+/// Its key in the index by age, if it has one.
+fn aged_key(family: Family, grain: Grain, subject: &str, start: Timestamp) -> Option<Vec<u8>> {
+    grain.span().map(|_| keys::aged_figure(family, grain, subject, start))
+}
+
+/// What rows are set to, by what they are of: family, grain, subject and beginning.
+pub(super) type Rows = BTreeMap<(Family, Grain, String, Timestamp), BTreeMap<String, i64>>;
+
+/// Sets whole rows, whatever was there, with as many details as they have room for.
+pub(super) fn set_rows(rows: Rows, disk: &Disk) -> Result<()> {
+    let rows: Vec<_> = rows.into_iter().collect();
+    for some in rows.chunks(limits::UPKEEP_STEP) {
         let mut writes = Writes::new(disk);
-        for flow in flows {
-            let prefix = keys::figures(Family::Standing, Grain::Ever, &flow[0].0.subject);
-            let key = keys::join(&prefix, &[&keys::time(Timestamp::default())]);
-            let details = flow.iter().map(|(figure, count)| (figure.detail.clone(), **count)).collect();
-            Row { details, length: 0 }.write(&key, None, &mut writes)?;
+        for ((family, grain, subject, start), details) in some {
+            let most = family.most_details().unwrap_or(usize::MAX);
+            let details = details.iter().take(most).map(|(detail, count)| (detail.clone(), *count)).collect();
+            let key = row_key(*family, *grain, subject, *start);
+            let aged = aged_key(*family, *grain, subject, *start);
+            Row { details, length: 0 }.write(&key, aged, &mut writes)?;
         }
         let (batch, _) = writes.into_batch()?;
         disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source })?;

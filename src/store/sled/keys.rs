@@ -281,8 +281,10 @@ fn letter_of_family(family: Family) -> u8 {
         Family::Standing => b'S',
         Family::Reached => b'r',
         Family::Waited => b'w',
+        Family::Lost => b'x',
         Family::Escalated => b'l',
         Family::Attempted => b't',
+        Family::Refused => b'R',
     }
 }
 

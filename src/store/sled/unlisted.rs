@@ -29,7 +29,7 @@ impl Disk {
         Ok(part)
     }
 
-    /// The next `limit` rows under `prefix`, each handed to `add`.
+    /// The next `limit` rows under `prefix`, each handed to `add`; fewer of those that hold many points of figures.
     fn part(
         &self,
         prefix: &[u8],
@@ -47,6 +47,9 @@ impl Disk {
             let (key, row) = row?;
             add(self, &key, &row, &mut part)?;
             part.last = Some(key.to_vec());
+            if part.changes.figure_points.len() >= limit {
+                break;
+            }
         }
         Ok(part)
     }

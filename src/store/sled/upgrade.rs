@@ -3,16 +3,18 @@
 use ::sled::Batch;
 
 use super::disk::{Disk, Writes};
+use super::figures::Rows;
 use super::keys;
 use super::{codec, definitions, lanes};
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Kind, Status};
 use crate::domain::delivery::DeliveryFilter;
 use crate::domain::external_ids::KINDS;
-use crate::domain::figures::{self, Counted, Family};
-use crate::domain::ids::{DeliveryId, UserKey};
+use crate::domain::figures::{Counted, Figure, Grain};
+use crate::domain::ids::{DeliveryId, EventId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::limits;
+use crate::domain::time::Timestamp;
 use crate::store::{Result, StoreError, Unlisted, is_indexed};
 
 /// Brings the data from one version to the next. One that was cut short runs again from its beginning.
@@ -20,7 +22,7 @@ pub(super) type Upgrade = fn(&Disk) -> Result<()>;
 
 /// In order; the first brings version 1 to version 2. Version 4 seals secrets.
 pub(super) const UPGRADES: &[Upgrade] =
-    &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records, count_standing, index_deliveries];
+    &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records, count_journeys, index_deliveries];
 
 /// The version that this build writes.
 pub(super) const DATA_VERSION: u32 = 6;
@@ -73,11 +75,23 @@ fn begin_backfills_anew(disk: &Disk) -> Result<()> {
     disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source })
 }
 
-/// Version 5 keeps figures, and knows how many journeys of each flow stand where.
-fn count_standing(disk: &Disk) -> Result<()> {
-    let mut standing = Counted::new();
+/// Version 5 keeps figures: how many journeys of each flow stand where, and what became of those of the last weeks, day by day. (What
+/// else is counted begins with that version.)
+fn count_journeys(disk: &Disk) -> Result<()> {
+    let newest = disk.last_event()?.map_or(Timestamp::default(), EventId::made_at);
+    let since = Grain::Day.start_of(newest.minus(limits::HOURLY_FIGURES_KEPT));
+    let mut rows = Rows::new();
     let mut count = |journey: &Journey| {
-        figures::count(&mut standing, Family::Standing, &journey.flow, journey.status.as_str(), 1);
+        let mut counted = Counted::new();
+        journey.count_anew(&mut counted);
+        for ((at, Figure { family, subject, detail }), change) in counted {
+            let grain = if at.is_some() { Grain::Day } else { Grain::Ever };
+            let start = grain.start_of(at.unwrap_or_default());
+            if at.is_none_or(|at| at >= since) {
+                let row = rows.entry((family, grain, subject, start)).or_default();
+                *row.entry(detail).or_default() += change;
+            }
+        }
     };
     let mut after: Option<UserKey> = None;
     loop {
@@ -97,7 +111,7 @@ fn count_standing(disk: &Disk) -> Result<()> {
             break;
         }
     }
-    super::figures::set_standing(&standing, disk)
+    super::figures::set_rows(rows, disk)
 }
 
 /// Version 6 finds deliveries by user, and those that call for somebody's eyes by destination.

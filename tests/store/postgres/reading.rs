@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use stagepost::domain::change::ChangeSet;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
-use stagepost::domain::event::Call;
+use stagepost::domain::event::{Call, Event};
 use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
@@ -258,4 +258,19 @@ async fn what_two_nodes_count_into_an_hour_is_one_point() {
     assert_eq!((points(Per::Hour).await.len(), points(Per::Day).await.len()), (0, 1), "hours first");
     commit(&nodes[0], &gone).await;
     assert_eq!(nodes[1].audiences_with_members().await.unwrap(), [""; 0]);
+}
+
+/// Those that were written before the column was there.
+#[tokio::test]
+async fn events_without_their_source_in_the_table_are_found_by_it() {
+    let schema = schema();
+    let store = open_postgres(&schema).await;
+    let of = |id, source: &str| Event { source: source.into(), ..track(event_id(5, id), &user("a"), 10) };
+    commit(&store, &ChangeSet { events: vec![of(1, "web"), of(2, "studio")], ..changes() }).await;
+    let sources = "SELECT string_agg(source, ',' ORDER BY id) FROM events";
+    assert_eq!(schema.sql(sources), "web,studio");
+    schema.sql("UPDATE events SET source = NULL");
+    let filter = EventFilter { source: Some("web".into()), ..EventFilter::default() };
+    let found = walk(2, async |p| store.newest_events(&filter, &p).await).await;
+    assert_eq!(found, [of(1, "web")]);
 }

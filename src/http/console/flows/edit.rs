@@ -23,7 +23,7 @@ use crate::domain::time::Span;
 use crate::engine::{ApplyOptions, EngineError};
 
 /// Mail templates that are about something else than a stall.
-const NOT_OF_STALLS: [&str; 2] = ["digest", "summary"];
+const NOT_OF_STALLS: [&str; 4] = ["destination_paused", "destination_resumed", "digest", "summary"];
 /// How far back stages are looked for that can be chosen.
 const STAGES_OF: Span = Span::from_days(30);
 /// What is wrong, by fields of the form.

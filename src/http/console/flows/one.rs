@@ -10,8 +10,8 @@ use super::super::visit::Visit;
 use super::list::standing_of;
 use super::{preview, words};
 use crate::domain::definition::Flow;
-use crate::domain::figures::{Family, FigurePoint, Grain};
-use crate::domain::funnel::Funnel;
+use crate::domain::figures::{Family, FigurePoint, Grain, known_as};
+use crate::domain::funnel::{Funnel, FunnelDays, FunnelStage};
 use crate::domain::journey::JourneyStatus;
 use crate::engine::EngineError;
 
@@ -37,15 +37,14 @@ pub(super) async fn one(visit: Visit, name: web::Path<String>) -> Answer {
 async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value, EngineError> {
     let axis = Axis::newest(Grain::Day, DAYS, visit.now);
     let engine = visit.engine();
-    let families = [Family::Opened, Family::Ended, Family::Reached, Family::Waited];
+    let families = [Family::Opened, Family::Ended, Family::Reached, Family::Waited, Family::Lost];
     let wanted = families.map(|family| (family, name));
     let counted = engine.figures_of(&wanted, axis.grain(), axis.from(), axis.to()).await?;
-    let counted: [Vec<FigurePoint>; 4] = counted.try_into().expect("each has its answer");
-    let [opened, ended, reached, waited] = &counted;
-    let began: u64 = opened.iter().map(|point| point.count).sum();
+    let counted: [Vec<FigurePoint>; 5] = counted.try_into().expect("each has its answer");
+    let [opened, ended, reached, waited, lost] = &counted;
     let initial = flow.and_then(|flow| flow.initial.as_deref());
     let terminal = flow.map_or(&[][..], |flow| flow.terminal.as_slice());
-    let funnel = Funnel::from_figures(began, reached, waited, initial, terminal);
+    let funnel = Funnel::from_figures(&FunnelDays { opened, reached, waited }, initial, terminal);
     let outcomes = ENDS.map(|status| {
         let of_status = ended.iter().filter(|point| point.detail == status.as_str());
         Series::of_status(status.as_str(), axis.counts(of_status))
@@ -57,7 +56,7 @@ async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value
         "name": name,
         "days": DAYS,
         "standing": standing_of(visit, &[name]).await?.pop(),
-        "funnel": stages(&funnel, initial, terminal),
+        "funnel": stages(&funnel, lost, initial, terminal),
         "journeys": funnel.journeys,
         "outcomes": chart::columns(&text("flow.outcomes"), &text("flow.per_day"), &axis, &outcomes),
         "opened": chart::columns(&text("flow.opened"), &text("flow.per_day"), &axis, &[opened]),
@@ -72,23 +71,20 @@ async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value
     }))
 }
 
-/// The stages with what is lost on the way from each to the next; nothing is said of that where runs branch into their ends.
-fn stages(funnel: &Funnel, initial: Option<&str>, terminal: &[String]) -> Vec<Value> {
-    let mut before: Option<u64> = None;
-    let mut rows = Vec::new();
-    for stage in &funnel.stages {
-        let is_end = terminal.contains(&stage.stage);
-        let lost = before.filter(|_| !is_end).map(|before| before.saturating_sub(stage.journeys));
-        rows.push(json!({
+/// The stages, with how many ended in each of them short of the flow's ends.
+fn stages(funnel: &Funnel, lost: &[FigurePoint], initial: Option<&str>, terminal: &[String]) -> Vec<Value> {
+    let is_end = |stage: &str| terminal.iter().any(|end| known_as(end) == stage);
+    let row = |stage: &FunnelStage| {
+        let lost_there = lost.iter().filter(|point| point.detail == stage.stage);
+        json!({
             "stage": stage.stage,
             "journeys": stage.journeys,
             "share": stage.share.min(1.0),
             "median": stage.median_seconds_from_previous,
-            "lost": lost.filter(|lost| *lost > 0),
-            "is_first": initial == Some(stage.stage.as_str()),
-            "is_end": is_end,
-        }));
-        before = Some(stage.journeys);
-    }
-    rows
+            "lost": lost_there.map(|point| point.count).sum::<u64>(),
+            "is_first": initial.map(known_as) == Some(stage.stage.as_str()),
+            "is_end": is_end(&stage.stage),
+        })
+    };
+    funnel.stages.iter().map(row).collect()
 }

@@ -48,7 +48,7 @@ async fn list(visit: Visit) -> Answer {
 }
 
 async fn listed(visit: &Visit) -> Result<Value, EngineError> {
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let day = Axis::last_day(visit.now);
     let definitions = visit.engine().definitions();
     let all = definitions.sources.iter().map(|(key, source)| (key.as_str(), source));
     let (shown, next) = visit.rows(all, ROWS);

@@ -16,7 +16,6 @@ use super::super::texts::{filled, text};
 use super::super::visit::Visit;
 use super::{is_signed, last_events, lines, points};
 use crate::domain::definition::{Source, render};
-use crate::domain::figures::Grain;
 use crate::domain::ingest::Code;
 use crate::domain::limits;
 use crate::domain::people::Scope;
@@ -61,8 +60,8 @@ async fn context(visit: &Visit, source: &Source, is_made: bool) -> Result<Value,
         let points = points(visit, &own, axis).await?;
         Ok::<_, EngineError>(axis.counts(points.iter().flatten()))
     };
-    let in_hour: u64 = counts(&Axis::newest(Grain::Minute, 60, visit.now)).await?.iter().sum();
-    let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let in_hour: u64 = counts(&Axis::last_hour(visit.now)).await?.iter().sum();
+    let day = Axis::last_day(visit.now);
     let counts = counts(&day).await?;
     let in_day: u64 = counts.iter().sum();
     let series = [Series::new(source.key.clone(), counts)];

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS figures (
 );
 CREATE INDEX IF NOT EXISTS figures_age ON figures (grain, start);
 
--- How the journeys that are there stand. Figures know a flow by the first 100 bytes of its name.
+-- How the journeys that are there stand. (All else is counted from now on: what became of them is not for SQL to read.) Figures know a flow by the first 100 bytes of its name.
 INSERT INTO figures (family, subject, grain, start, detail, slot, n)
     SELECT 'standing', known_as, 'ever', '1970-01-01T00:00:00Z', status, 0, count(*)
     FROM (
@@ -33,3 +33,6 @@ INSERT INTO figures (family, subject, grain, start, detail, slot, n)
     ) AS journey
     GROUP BY known_as, status
     ON CONFLICT DO NOTHING;
+
+-- Which source an event came by: null of those that are older than this column.
+ALTER TABLE events ADD COLUMN IF NOT EXISTS source text COLLATE "C";

@@ -234,7 +234,8 @@ impl PostgresStore {
                     AND (cardinality($6::text[]) = 0 OR name = ANY ($6))
                     AND (name IS NULL OR name <> ALL ($7::text[]))
                     AND ($8::timestamptz IS NULL OR occurred_at >= $8)
-                    AND ($9::timestamptz IS NULL OR occurred_at < $9) AS wanted
+                    AND ($9::timestamptz IS NULL OR occurred_at < $9)
+                    AND ($10::text IS NULL OR source IS NULL OR source = $10) AS wanted
                 FROM events WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3
             ) e
             ORDER BY id DESC";
@@ -245,14 +246,14 @@ impl PostgresStore {
         let names: Vec<_> = filter.names.iter().map(|name| text(name)).collect();
         let others: Vec<_> = filter.other_names.iter().map(|name| text(name)).collect();
         let (from, to) = (filter.from.map(instant), filter.to.map(instant));
-        let kind = filter.type_name.as_deref().map(text);
+        let (kind, source) = (filter.type_name.as_deref().map(text), filter.source.as_deref().map(text));
         let read = |row: &Row| Ok(Some(read_event(row)?).filter(|event| filter.accepts(event)));
         let search = Search {
             sql: SQL,
             bounds,
             order: Order::NewestFirst,
             looks: filter.looks,
-            filter: &[&kind, &users, &names, &others, &from, &to],
+            filter: &[&kind, &users, &names, &others, &from, &to, &source],
         };
         self.pages(page, search, EventId::from_bytes, read).await
     }

@@ -9,8 +9,42 @@ use crate::domain::change::ChangeSet;
 use crate::domain::figures::{Family, Figure, FigureWrite, Grain};
 use crate::domain::limits;
 use crate::domain::time::Timestamp;
+use crate::store::postgres::pipeline::Param;
 use crate::store::postgres::plan::{Plan, params};
 use crate::store::postgres::rows;
+
+/// Counts. A point has only so much room for what is posted: a detail that it has already needs none, the others get places behind
+/// those. (Another node may do the same at the same time; then it holds a few more.)
+const COUNT: &str = "\
+    WITH told AS (
+        SELECT u.*, u.most IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM figures AS f WHERE f.family = u.family AND f.subject = u.subject AND f.grain = u.grain
+                AND f.start = u.start AND f.detail = u.detail
+        ) AS is_new
+        FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bigint[], $8::bigint[])
+            AS u(family, subject, grain, start, detail, n, most)
+    ), placed AS (
+        SELECT told.*, row_number() OVER (
+            PARTITION BY family, subject, grain, start, is_new ORDER BY detail COLLATE \"C\"
+        ) AS place
+        FROM told
+    )
+    INSERT INTO figures (family, subject, grain, start, detail, slot, n)
+    SELECT u.family, u.subject, u.grain, u.start, u.detail, $1, u.n FROM placed AS u
+    WHERE NOT u.is_new OR u.place + (
+        SELECT count(DISTINCT f.detail) FROM figures AS f WHERE f.family = u.family AND f.subject = u.subject
+            AND f.grain = u.grain AND f.start = u.start
+    ) <= u.most
+    ORDER BY u.family COLLATE \"C\", u.subject COLLATE \"C\", u.grain COLLATE \"C\", u.start, u.detail COLLATE \"C\"
+    ON CONFLICT (family, subject, grain, start, detail, slot) DO UPDATE SET n = figures.n + EXCLUDED.n";
+
+/// Writes points as they are elsewhere, however many details they have.
+const COPY: &str = "\
+    INSERT INTO figures (family, subject, grain, start, detail, slot, n)
+    SELECT u.family, u.subject, u.grain, u.start, u.detail, $1, u.n
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bigint[])
+        AS u(family, subject, grain, start, detail, n)
+    ON CONFLICT (family, subject, grain, start, detail, slot) DO UPDATE SET n = figures.n + EXCLUDED.n";
 
 /// Where something is counted: family, subject, grain, start, detail.
 type Place<'c> = (&'static str, Cow<'c, str>, &'static str, DateTime<Utc>, Cow<'c, str>);
@@ -29,53 +63,47 @@ pub(super) fn write<'c>(changes: &'c ChangeSet, slot: i16, plan: &mut Plan<'c>) 
         plan.add(sql, params![minutes, hours, days, rows::limit(limits::UPKEEP_STEP)]);
     }
     let counted = counted(changes);
-    if counted.is_empty() {
-        return;
+    if !counted.is_empty() {
+        let mut params = columns(&counted, slot);
+        let most = |family: &Family| family.most_details().map(rows::limit);
+        params.push(Box::new(counted.values().map(|(_, family)| most(family)).collect::<Vec<_>>()));
+        plan.add(COUNT, params);
     }
-    // A point has only so much room for what is posted; a detail that it has already needs none.
-    let sql = "INSERT INTO figures (family, subject, grain, start, detail, slot, n) \
-               SELECT u.family, u.subject, u.grain, u.start, u.detail, $1, u.n \
-               FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bigint[], $8::bigint[]) \
-                   AS u(family, subject, grain, start, detail, n, most) \
-               WHERE u.most IS NULL OR EXISTS ( \
-                   SELECT 1 FROM figures AS f WHERE f.family = u.family AND f.subject = u.subject AND f.grain = u.grain \
-                       AND f.start = u.start AND f.detail = u.detail \
-               ) OR u.most > ( \
-                   SELECT count(DISTINCT f.detail) FROM figures AS f WHERE f.family = u.family AND f.subject = u.subject \
-                       AND f.grain = u.grain AND f.start = u.start \
-               ) \
-               ON CONFLICT (family, subject, grain, start, detail, slot) DO UPDATE SET n = figures.n + EXCLUDED.n";
-    let most = |family: Family| family.most_details().map(rows::limit);
-    let params = params![
-        slot,
-        counted.keys().map(|(family, ..)| *family).collect::<Vec<_>>(),
-        counted.keys().map(|(_, subject, ..)| subject.clone()).collect::<Vec<_>>(),
-        counted.keys().map(|(_, _, grain, ..)| *grain).collect::<Vec<_>>(),
-        counted.keys().map(|(_, _, _, start, _)| *start).collect::<Vec<_>>(),
-        counted.keys().map(|(.., detail)| detail.clone()).collect::<Vec<_>>(),
-        counted.values().map(|(change, _)| *change).collect::<Vec<_>>(),
-        counted.values().map(|(_, family)| most(*family)).collect::<Vec<_>>(),
-    ];
-    plan.add(sql, params);
+    let copied = copied(changes);
+    if !copied.is_empty() {
+        plan.add(COPY, columns(&copied, slot));
+    }
 }
+
+/// Places, in the order of the primary key, with how many more, and what is counted there.
+type Counts<'c> = BTreeMap<Place<'c>, (i64, Family)>;
 
 fn place(figure: &Figure, grain: Grain, start: Timestamp) -> Place<'_> {
     let (subject, detail) = (rows::text(&figure.subject), rows::text(&figure.detail));
     (figure.family.as_str(), subject, grain.as_str(), rows::instant(start), detail)
 }
 
-/// What is counted where, in the order of the primary key.
-fn counted(changes: &ChangeSet) -> BTreeMap<Place<'_>, (i64, Family)> {
-    let mut counted = BTreeMap::new();
-    let happened = changes.figures.iter().filter(|(_, change)| **change != 0);
-    for (figure, change) in happened.filter(|_| changes.at != Timestamp::default()) {
-        for grain in figure.family.grains() {
-            let place = place(figure, *grain, grain.start_of(changes.at));
-            counted.insert(place, (*change, figure.family));
-        }
-    }
-    for FigureWrite { figure, grain, start, count } in &changes.figure_points {
-        counted.insert(place(figure, *grain, *start), (rows::bigint(*count), figure.family));
-    }
-    counted
+fn counted(changes: &ChangeSet) -> Counts<'_> {
+    let counted = changes.counted();
+    counted.map(|(figure, grain, start, n)| (place(figure, grain, start), (n, figure.family))).collect()
+}
+
+fn copied(changes: &ChangeSet) -> Counts<'_> {
+    let copied = changes.figure_points.iter().map(|FigureWrite { figure, grain, start, count }| {
+        (place(figure, *grain, *start), (rows::bigint(*count), figure.family))
+    });
+    copied.collect()
+}
+
+/// The values of the columns, behind the slot.
+fn columns<'c>(counts: &Counts<'c>, slot: i16) -> Vec<Param<'c>> {
+    params![
+        slot,
+        counts.keys().map(|(family, ..)| *family).collect::<Vec<_>>(),
+        counts.keys().map(|(_, subject, ..)| subject.clone()).collect::<Vec<_>>(),
+        counts.keys().map(|(_, _, grain, ..)| *grain).collect::<Vec<_>>(),
+        counts.keys().map(|(_, _, _, start, _)| *start).collect::<Vec<_>>(),
+        counts.keys().map(|(.., detail)| detail.clone()).collect::<Vec<_>>(),
+        counts.values().map(|(n, _)| *n).collect::<Vec<_>>(),
+    ]
 }

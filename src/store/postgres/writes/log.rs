@@ -22,9 +22,9 @@ fn append<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> Result<()> {
     // In the order of the primary key.
     let mut events: Vec<_> = changes.events.iter().collect();
     events.sort_by_cached_key(|event| (rows::shard(&event.user_key()), event.id));
-    let sql = "INSERT INTO events (commit, shard, id, user_key, type, name, occurred_at, arrived_at, body) \
+    let sql = "INSERT INTO events (commit, shard, id, user_key, type, name, occurred_at, arrived_at, body, source) \
                SELECT $1, u.* FROM unnest($2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], \
-                   $8::timestamptz[], $9::bytea[]) AS u \
+                   $8::timestamptz[], $9::bytea[], $10::text[]) AS u \
                ON CONFLICT DO NOTHING";
     let users: Vec<_> = events.iter().map(|event| event.user_key()).collect();
     let name = |event: &'c crate::domain::event::Event| event.behaviour_name().map(rows::text);
@@ -39,6 +39,7 @@ fn append<'c>(changes: &'c ChangeSet, plan: &mut Plan<'c>) -> Result<()> {
         events.iter().map(|event| rows::instant(event.timestamp)).collect::<Vec<_>>(),
         events.iter().map(|event| rows::instant(event.received_at)).collect::<Vec<_>>(),
         bodies.collect::<Result<Vec<_>>>()?,
+        events.iter().map(|event| rows::text(&event.source)).collect::<Vec<_>>(),
     ];
     plan.expect(sql, params, events.len(), "an event");
     Ok(())

@@ -1,14 +1,21 @@
 //! Figures over time: what charts are drawn from. They are counted with what they count, in the same change set, so that nobody ever
 //! has to look through journeys, events or deliveries for them.
 //!
+//! What becomes of journeys is counted towards the day on which each was first seen ([`count_of_day`]): a funnel of some days is about
+//! the journeys of those days, however late they come how far. Everything else is counted towards the time at which it is written.
+//!
 //! Names of flows and stages are whatever is posted, so what is kept of them is bounded: they are cut (`limits::MAX_FIGURE_NAME`), a
-//! point has room for so many details ([`Family::most_details`]), and there is no subject without a journey, event or delivery that is
+//! point has room for so many details ([`Family::most_details`]; nodes that count at the same time may come to a few more), and there is no subject without a journey, event or delivery that is
 //! stored anyway. Points are forgotten in time ([`OldestFigures`]); only [`Family::Standing`] stays.
+
+mod waits;
 
 use std::collections::BTreeMap;
 
 use super::limits;
 use super::time::{Span, Timestamp};
+
+pub use waits::{about, read_wait_detail, wait_detail};
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,14 +30,21 @@ pub enum Family {
     Stalled,
     /// Journeys as they stand now; the subject is the flow, the detail the status. Of all time: it falls, too.
     Standing,
-    /// Journeys that reached a stage for their first time; the subject is the flow, the detail the stage.
+    /// Journeys of a day that reached a stage, each once; the subject is the flow, the detail the stage.
     Reached,
-    /// How long they had been in the stage before; the subject is the flow, the detail `<stage>:<step>`, see [`wait_step`].
+    /// How long they had been in the stage before; the subject is the flow, the detail `<stage>:<seconds>`, see [`about`].
     Waited,
+    /// Journeys of a day that ended in a stage without having come to their goal: they expired or were superseded; the subject is the
+    /// flow, the detail the stage.
+    Lost,
     /// Levels that fired; the subject is the flow, the detail the channel.
     Escalated,
-    /// Attempts that ended; the subject is the destination, the detail `delivered`, `retry`, `failed`, `dead` or `ambiguous`.
+    /// Attempts that ended, and deliveries that were given up without one; the subject is the destination, the detail `delivered`,
+    /// `retry`, `failed`, `dead` or `ambiguous`.
     Attempted,
+    /// Posts, and items of batches, that were refused; the subject is the source's key, empty where the write key was none of a
+    /// source, the detail the error's code. They are written bit by bit: a crash loses those of the last seconds.
+    Refused,
 }
 
 /// How long one point is.
@@ -89,7 +103,7 @@ impl Grain {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Accepted,
         Self::Opened,
         Self::Ended,
@@ -97,8 +111,10 @@ impl Family {
         Self::Standing,
         Self::Reached,
         Self::Waited,
+        Self::Lost,
         Self::Escalated,
         Self::Attempted,
+        Self::Refused,
     ];
 
     /// The name that stores know it by.
@@ -111,8 +127,10 @@ impl Family {
             Self::Standing => "standing",
             Self::Reached => "reached",
             Self::Waited => "waited",
+            Self::Lost => "lost",
             Self::Escalated => "escalated",
             Self::Attempted => "attempted",
+            Self::Refused => "refused",
         }
     }
 
@@ -124,26 +142,27 @@ impl Family {
     /// How many details a point of a subject has room for, where they are what somebody posts; further ones are not counted.
     pub fn most_details(self) -> Option<usize> {
         match self {
-            Self::Stalled | Self::Reached => Some(limits::MAX_FIGURE_STAGES),
+            Self::Stalled | Self::Reached | Self::Lost => Some(limits::MAX_FIGURE_STAGES),
             Self::Waited => Some(limits::MAX_FIGURE_WAITS),
             Self::Accepted
             | Self::Opened
             | Self::Ended
             | Self::Standing
             | Self::Escalated
-            | Self::Attempted => None,
+            | Self::Attempted
+            | Self::Refused => None,
         }
     }
 
     /// The grains that it is kept in.
     pub fn grains(self) -> &'static [Grain] {
         match self {
-            Self::Accepted => &[Grain::Minute, Grain::Hour],
+            Self::Accepted | Self::Refused => &[Grain::Minute, Grain::Hour],
             Self::Opened | Self::Ended | Self::Stalled | Self::Escalated | Self::Attempted => {
                 &[Grain::Hour, Grain::Day]
             }
             Self::Standing => &[Grain::Ever],
-            Self::Reached | Self::Waited => &[Grain::Day],
+            Self::Reached | Self::Waited | Self::Lost => &[Grain::Day],
         }
     }
 }
@@ -170,8 +189,9 @@ pub struct FigurePoint {
     pub count: u64,
 }
 
-/// What one change set counts: how many more, or fewer, of each thing.
-pub type Counted = BTreeMap<Figure, i64>;
+/// What one change set counts: how many more, or fewer, of each thing. What has a time is counted towards the point that is in, the rest
+/// towards those of the change set's own time.
+pub type Counted = BTreeMap<(Option<Timestamp>, Figure), i64>;
 
 /// A name as figures know it: its first `limits::MAX_FIGURE_NAME` bytes, in whole characters.
 pub fn known_as(name: &str) -> &str {
@@ -180,19 +200,29 @@ pub fn known_as(name: &str) -> &str {
 
 /// Counts `change` more of that; `detail` is a word of ours or was cut by [`known_as`] already.
 pub fn count(counted: &mut Counted, family: Family, subject: &str, detail: &str, change: i64) {
+    add(counted, None, family, subject, detail, change);
+}
+
+/// Counts one more of that, towards the day of `at`.
+pub fn count_of_day(counted: &mut Counted, at: Timestamp, family: Family, subject: &str, detail: &str) {
+    add(counted, Some(Grain::Day.start_of(at)), family, subject, detail, 1);
+}
+
+/// Counts one more of that, towards the minute of `at`, and the hour.
+pub fn count_of_minute(counted: &mut Counted, at: Timestamp, family: Family, subject: &str, detail: &str) {
+    add(counted, Some(Grain::Minute.start_of(at)), family, subject, detail, 1);
+}
+
+fn add(
+    counted: &mut Counted,
+    at: Option<Timestamp>,
+    family: Family,
+    subject: &str,
+    detail: &str,
+    change: i64,
+) {
     let figure = Figure { family, subject: known_as(subject).to_owned(), detail: detail.to_owned() };
-    *counted.entry(figure).or_default() += change;
-}
-
-/// The detail of [`Family::Waited`]: so long in the stage before that one.
-pub fn wait_detail(stage: &str, wait: Span) -> String {
-    format!("{}:{}", known_as(stage), wait_step(wait))
-}
-
-/// The stage and the step ([`wait_of_step`]) that such a detail tells of.
-pub fn read_wait_detail(detail: &str) -> Option<(&str, u8)> {
-    let (stage, step) = detail.rsplit_once(':')?;
-    Some((stage, step.parse().ok()?))
+    *counted.entry((at, figure)).or_default() += change;
 }
 
 /// A point as it was elsewhere.
@@ -240,56 +270,9 @@ impl OldestFigures {
     }
 }
 
-/// How finely waiting times are told apart: this many steps to each doubling.
-const STEPS_PER_DOUBLING: f64 = 4.0;
-
-/// The step that a waiting time falls into, 0 to 255: each is about a fifth longer than the one before.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "clamped; times are below 2^53 ms"
-)]
-pub fn wait_step(wait: Span) -> u8 {
-    let millis = wait.millis().max(1) as f64;
-    (millis.log2() * STEPS_PER_DOUBLING).round().clamp(0.0, 255.0) as u8
-}
-
-/// About how long the waiting times of a step are: its middle, at most a tenth away from each of them.
-#[allow(clippy::cast_possible_truncation, reason = "2^63.75 at most is clamped by the cast")]
-pub fn wait_of_step(step: u8) -> Span {
-    Span::from_millis((f64::from(step) / STEPS_PER_DOUBLING).exp2().round() as i64)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn a_step_is_about_the_wait(millis in 1_i64..=limits::MAX_HISTORY.millis()) {
-            let about = wait_of_step(wait_step(Span::from_millis(millis))).millis();
-            let (low, high) = (millis - millis / 8 - 1, millis + millis / 8 + 1);
-            prop_assert!((low..=high).contains(&about), "{millis} is not about {about}");
-        }
-
-        #[test]
-        fn a_longer_wait_has_no_lower_step(one: i64, other: i64) {
-            let (short, long) = (Span::from_millis(one.min(other)), Span::from_millis(one.max(other)));
-            prop_assert!(wait_step(short) <= wait_step(long));
-        }
-
-        #[test]
-        fn a_wait_is_read_back_from_its_detail(stage in ".{0,60}", millis: i64) {
-            let wait = Span::from_millis(millis);
-            let detail = wait_detail(&stage, wait);
-            prop_assert_eq!(read_wait_detail(&detail), Some((known_as(&stage), wait_step(wait))));
-        }
-    }
 
     #[test]
     fn long_names_are_cut_at_a_character() {
@@ -302,7 +285,7 @@ mod tests {
             count(&mut counted, Family::Opened, &subject, "", change);
         }
         assert_eq!(
-            counted.into_iter().map(|(figure, n)| (figure.subject.len(), n)).collect::<Vec<_>>(),
+            counted.into_iter().map(|((_, figure), n)| (figure.subject.len(), n)).collect::<Vec<_>>(),
             [(100, 1)]
         );
     }
