@@ -77,7 +77,7 @@ impl Refused {
         if self.counted.len() < limits::MAX_REFUSAL_COUNTS {
             let source = rejection.source.as_deref().unwrap_or_default();
             let code = rejection.code.as_str();
-            figures::count_of_minute(&mut self.counted, rejection.at, Family::Refused, source, code);
+            figures::count_at(&mut self.counted, rejection.at, Family::Refused, source, code);
         }
     }
 }

@@ -345,7 +345,7 @@ async fn the_overview_tells_how_much_was_refused_and_why() {
         .expect(401);
     app.rest().await;
     let counted = async || {
-        let (from, to) = (app.now().minus(Span::from_days(1)), app.now());
+        let (from, to) = (app.now().minus(Span::from_days(1)), app.now().plus(Span::from_days(1)));
         let mut counts = Vec::new();
         for source in ["web", ""] {
             let points = app

@@ -37,7 +37,8 @@ async fn of_two_who_rotate_at_once_one_does() {
     let app = website().await;
     let admin = Browser::of(&app, Role::Admin).await;
     let seen = masked(&admin).await;
-    let rotate = || admin.send("/console/sources/web/rotate", &[("seen", &seen)]);
+    let fields = [("seen", seen.as_str())];
+    let rotate = || admin.send("/console/sources/web/rotate", &fields);
     let made = [rotate(), rotate(), rotate(), rotate()];
     let statuses = futures_util::future::join_all(made).await.into_iter().map(|got| got.status);
     let mut statuses: Vec<u16> = statuses.collect();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::{Value, json};
-use stagepost::domain::delivery::Receipt;
+use stagepost::domain::delivery::{EMAIL, Receipt};
+use stagepost::domain::figures::{Family, Grain};
+use stagepost::domain::time::Timestamp;
 use stagepost::engine::By;
 
 use crate::app::{TestApp, app};
@@ -255,6 +257,11 @@ async fn who_has_no_address_is_passed_over_for_the_next_level() {
     let failed = app.get("/api/deliveries?status=failed").await;
     let reason = failed["deliveries"][0]["reason"].as_str().unwrap_or_default();
     assert!(reason.contains("nobody to reach") && reason.contains("user.email"), "{failed}");
+    let (from, to) = (Timestamp::default(), app.now());
+    let counted =
+        app.engine().figures(Family::Attempted, EMAIL, Grain::Day, from, to).await.expect("figures");
+    let counted: Vec<_> = counted.iter().map(|point| (point.detail.as_str(), point.count)).collect();
+    assert_eq!(counted, [("delivered", 2), ("failed", 1)], "what could not be tried is counted, too");
     app.finish().await;
 }
 

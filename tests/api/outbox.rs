@@ -1,11 +1,11 @@
 //! What becomes of what waits: superseded, expired, paused with its destination, put back as work that goes on by itself.
 
-use stagepost::domain::figures::{Family, Grain};
-use stagepost::domain::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::{Value, json};
+use stagepost::domain::figures::{Family, Grain};
+use stagepost::domain::time::Timestamp;
 
 use crate::app::{OPERATOR, Setup, TestApp, app};
 use crate::http::column;

@@ -21,10 +21,12 @@ impl Decision<'_> {
 }
 
 fn count_move(figures: &mut Counted, step: &JourneyMove) {
-    let mut add = |family, detail: &str, change| figures::count(figures, family, &step.flow, detail, change);
+    let first_seen = step.id.made_at();
     if step.from.is_none() {
-        add(Family::Opened, "", 1);
+        // Clocks go back, ids do not: the day is to be that of the stages which it reaches.
+        figures::count_at(figures, first_seen, Family::Opened, &step.flow, "");
     }
+    let mut add = |family, detail: &str, change| figures::count(figures, family, &step.flow, detail, change);
     if step.from == Some(step.to) {
         return;
     }
@@ -38,7 +40,7 @@ fn count_move(figures: &mut Counted, step: &JourneyMove) {
     if !step.to.is_open() && step.from.is_none_or(JourneyStatus::is_open) {
         add(Family::Ended, step.to.as_str(), 1);
         if matches!(step.to, JourneyStatus::Expired | JourneyStatus::Superseded) {
-            let (first_seen, stage) = (step.id.made_at(), figures::known_as(&step.stage));
+            let stage = figures::known_as(&step.stage);
             figures::count_of_day(figures, first_seen, Family::Lost, &step.flow, stage);
         }
     }

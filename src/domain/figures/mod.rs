@@ -22,7 +22,7 @@ pub use waits::{about, read_wait_detail, wait_detail};
 pub enum Family {
     /// Events that were taken in; the subject is the source's key, the detail empty.
     Accepted,
-    /// Journeys that were opened; the subject is the flow, the detail empty.
+    /// Journeys that were opened, by when they were first seen; the subject is the flow, the detail empty.
     Opened,
     /// Journeys that came to their end; the subject is the flow, the detail the status.
     Ended,
@@ -208,8 +208,8 @@ pub fn count_of_day(counted: &mut Counted, at: Timestamp, family: Family, subjec
     add(counted, Some(Grain::Day.start_of(at)), family, subject, detail, 1);
 }
 
-/// Counts one more of that, towards the minute of `at`, and the hour.
-pub fn count_of_minute(counted: &mut Counted, at: Timestamp, family: Family, subject: &str, detail: &str) {
+/// Counts one more of that, towards the points that `at` is in.
+pub fn count_at(counted: &mut Counted, at: Timestamp, family: Family, subject: &str, detail: &str) {
     add(counted, Some(Grain::Minute.start_of(at)), family, subject, detail, 1);
 }
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::change::ChangeSet;
-use crate::domain::figures::{Figure, wait_detail};
+use crate::domain::figures::{Family, Figure, wait_detail};
+use crate::domain::time::Span;
 
 fn at(minute: i64) -> Timestamp {
     Timestamp::from_millis(minute * 60_000)
@@ -34,10 +35,15 @@ fn wait(stage: &str, minutes: i64) -> String {
 
 #[test]
 fn a_stage_counts_once_with_the_time_since_the_stage_before_it() {
-    let (_, changes) = posted(&[("a", 0), ("b", 10), ("a", 50), ("b", 60), ("c", 70)]);
+    let (journey, changes) = posted(&[("a", 0), ("b", 10), ("a", 50), ("b", 60), ("c", 70)]);
     assert_eq!(details(&changes, Family::Reached), [("a", 1), ("b", 1), ("c", 1)]);
     // As in a funnel: from the first time that the stage before it was reached.
     assert_eq!(details(&changes, Family::Waited), [(&*wait("b", 10), 1), (&*wait("c", 60), 1)]);
+    let mut anew = ChangeSet::default();
+    journey.count_anew(&mut anew.figures);
+    for family in [Family::Reached, Family::Waited] {
+        assert_eq!(details(&anew, family), details(&changes, family), "an old store is counted alike");
+    }
 }
 
 #[test]

@@ -165,13 +165,13 @@ async fn whoever_uses_a_session_waits_for_no_writer() {
     // Nobody steps the writer: who has to wait for it waits for ever.
     let patience = std::time::Duration::from_secs(5);
     for _ in 0..3 {
-        let session = tokio::time::timeout(patience, house.engine.session(&secret)).await;
+        let session = tokio::time::timeout(patience, house.engine.session(&secret, true)).await;
         assert!(session.expect("no wait").unwrap().is_some());
     }
     let used = house.clock.now();
     house.pass(Span::from_secs(1));
     house.tick().await;
-    let (session, _) = house.engine.session(&secret).await.unwrap().unwrap();
+    let (session, _) = house.engine.session(&secret, true).await.unwrap().unwrap();
     assert_eq!(session.seen_at, used, "when it was used, not when that was written");
 }
 
@@ -187,7 +187,7 @@ async fn what_many_use_at_once_is_written_once() {
     let before = house.store.commits();
     for _ in 0..50 {
         let engine = house.engine.clone();
-        house.served(engine.session(&secret)).await.unwrap().unwrap();
+        house.served(engine.session(&secret, true)).await.unwrap().unwrap();
         let engine = house.engine.clone();
         house.served(engine.token(&token)).await.unwrap().unwrap();
     }

@@ -109,7 +109,7 @@ async fn log_of(store: &PostgresStore, groups: &[&[u64]]) {
     }
 }
 
-fn numbers(events: &[stagepost::domain::event::Event]) -> Vec<u64> {
+fn numbers(events: &[Event]) -> Vec<u64> {
     let number = |id: EventId| u64::from_be_bytes(*id.to_bytes().last_chunk().unwrap());
     events.iter().map(|event| number(event.id)).collect()
 }

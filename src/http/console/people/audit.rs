@@ -59,7 +59,11 @@ fn day(text: Option<&str>) -> Result<Option<Timestamp>, String> {
 }
 
 fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
-    let changes = differences(entry.before.as_ref(), entry.after.as_ref());
+    let device = device(entry);
+    let changes = match device {
+        Some(_) => Vec::new(),
+        None => differences(entry.before.as_ref(), entry.after.as_ref()),
+    };
     let more = changes.len().saturating_sub(SHOWN);
     let is_change = entry.before.is_some() && entry.after.is_some();
     let changes: Vec<Value> = changes.iter().take(SHOWN).map(told).collect();
@@ -68,6 +72,7 @@ fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
         "by": entry.by,
         "by_place": visit.with(&[("by", Some(&entry.by)), ("cursor", None), ("said", None)]),
         "via": entry.via,
+        "device": device,
         "action": entry.action,
         "subject": entry.subject,
         "place": (entry.action != Action::Removed).then(|| place(&entry.subject)),
@@ -77,6 +82,18 @@ fn shown(visit: &Visit, entry: &AuditEntry) -> Value {
         "changes": changes,
         "more": more,
     })
+}
+
+/// With what, and from where, of what was done with a session or for one.
+fn device(entry: &AuditEntry) -> Option<String> {
+    let is_of_session = matches!(
+        entry.action,
+        Action::SignedIn | Action::SessionEnded | Action::SignInFailed | Action::LockedOut
+    );
+    let state = entry.after.as_ref().or(entry.before.as_ref()).filter(|_| is_of_session)?;
+    let parts = ["browser", "address"].map(|name| state[name].as_str().unwrap_or_default());
+    let known: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    (!known.is_empty()).then(|| known.join(", "))
 }
 
 fn told(change: &Difference) -> Value {

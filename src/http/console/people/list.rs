@@ -8,6 +8,7 @@ use crate::domain::people::{Person, Role, Scope, check_name, login};
 use crate::engine::{NewPerson, made_password};
 use crate::http::console::form::{Fields, Form};
 use crate::http::console::page::{Answer, Refusal};
+use crate::http::console::texts::text;
 use crate::http::console::visit::Visit;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -72,8 +73,7 @@ pub(super) fn sign_in_place(visit: &Visit) -> String {
 
 /// Reads the name of a role.
 pub(super) fn role(name: &str) -> Result<Role, String> {
-    let names = || format!("is not one of {}", Role::ALL.map(Role::as_str).join(", "));
-    Role::ALL.into_iter().find(|role| role.as_str() == name).ok_or_else(names)
+    Role::ALL.into_iter().find(|role| role.as_str() == name).ok_or_else(|| text("faults.no_role"))
 }
 
 fn context(fields: &Fields, faults: &Faults) -> Value {

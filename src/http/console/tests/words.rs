@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{files, sources};
+use crate::domain::people::{Fault, StaffError};
 use crate::http::console::{render, texts};
+use crate::http::problem::Code;
 
 /// Names of texts, as `people.title`.
 #[derive(Default)]
@@ -176,6 +178,24 @@ fn what_is_not_found_has_a_name() {
                 assert!(texts::all()["things"].get(what).is_some(), "{}: {what}", path.display());
             }
         }
+    }
+}
+
+#[test]
+fn what_is_refused_has_words() {
+    let staff = [
+        StaffError::Unknown,
+        StaffError::Taken(String::new()),
+        StaffError::LastAdmin,
+        StaffError::TooMany,
+        StaffError::SetUp,
+    ];
+    let names = Code::ALL.map(|code| ("problems", code.as_str())).into_iter();
+    let names = names.chain(Fault::ALL.map(|fault| ("faults", fault.code().0)));
+    let names = names.chain(staff.iter().map(|error| ("staff", error.code().0)));
+    let loops = ["store", "writer", "timers", "queue", "database"];
+    for (section, name) in names.chain(loops.map(|name| ("loops", name))) {
+        assert!(texts::all()[section].get(name).is_some(), "{section}.{name}");
     }
 }
 
