@@ -25,7 +25,8 @@ async fn what_was_opened_and_focused_stays_so_while_numbers_change() {
     scene.order("bob", 5.0).await;
     browser.holds("the number changes", &format!("return {PROFILES} === '2'")).await;
     browser.holds("it is another part", "return !document.querySelector('#figures').dataset.old").await;
-    let stays = "return [!!document.activeElement.closest('#figures details[open]'), document.activeElement.tagName]";
+    let stays =
+        "return [!!document.activeElement.closest('#figures details[open]'), document.activeElement.tagName]";
     assert_eq!(browser.script(stays, vec![]).await, json!([true, "SUMMARY"]));
     scene.finish([browser]).await;
 }
@@ -39,7 +40,8 @@ async fn updates_are_paused_and_resumed() {
     hurry(&browser).await;
     browser.press("Pause updates").await;
     scene.order("bob", 5.0).await;
-    let asked = "return performance.getEntriesByType('resource').filter(it => it.initiatorType === 'fetch').length";
+    let asked =
+        "return performance.getEntriesByType('resource').filter(it => it.initiatorType === 'fetch').length";
     let before = browser.script(asked, vec![]).await;
     // Longer than the turn that was due before anybody hurried.
     browser.slow_script("setTimeout(arguments[arguments.length - 1], 6000)", vec![]).await;

@@ -33,15 +33,12 @@ function copying(root) {
   }
 }
 
-// A form that asks before it does what can't be undone, and one that is sent when a choice is made.
+// A form that asks before it does what can't be undone.
 function forms(root) {
   for (const form of root.querySelectorAll("form[data-confirm]")) {
     form.addEventListener("submit", (event) => {
       if (!window.confirm(form.dataset.confirm)) event.preventDefault();
     });
-  }
-  for (const select of root.querySelectorAll("select[data-submit]")) {
-    select.addEventListener("change", () => select.form.requestSubmit());
   }
 }
 
