@@ -59,6 +59,7 @@ async fn what_is_snoozed_comes_back_when_the_time_is_over() {
     let browser = scene.browser_of("operator").await;
     browser.go("/console/inbox").await;
     browser.press("no_reply in appointment_confirmation").await;
+    browser.sees("ada: no_reply").await;
     browser.fill("Note", "she asked to be called later").await;
     browser.press("1 hour").await;
     browser.sees("You are reminded then").await;

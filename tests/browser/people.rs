@@ -98,6 +98,7 @@ async fn a_program_gets_a_token_and_loses_it() {
     assert_eq!(put.send().await.expect("an answer").status(), 403, "it may only read");
 
     browser.press_within("main", "API tokens").await;
+    browser.sees("The last use is noted once an hour.").await;
     browser.sees("nightly export").await;
     assert!(!browser.text().await.contains(&token), "it is shown again");
     browser.press("Revoke nightly export").await;
@@ -108,6 +109,7 @@ async fn a_program_gets_a_token_and_loses_it() {
     browser.press("Audit log").await;
     browser.fill("What", "token nightly export").await;
     browser.press("Filter").await;
+    browser.holds("it is filtered", "return location.search.includes('nightly')").await;
     for words in ["created", "removed", "via console", "admin@example.com"] {
         browser.sees(words).await;
     }

@@ -28,6 +28,7 @@ async fn a_key_is_shown_once_and_another_takes_its_place() {
     browser.press("Sources").await;
     browser.press("New source").await;
     browser.press_within("main", "Segment SDKs, HTTP").await;
+    browser.holds("its form is there", "return location.search === '?kind=http'").await;
     browser.fill("Key", "till").await;
     check_page(&browser, "sources-new-http").await;
     browser.press("Save").await;

@@ -141,7 +141,8 @@ async fn sees_the_call(browser: &Browser, receiver: &Receiver, line: &str) {
     is_signed(request);
     browser.fill("User", "u2").await;
     browser.press("Filter").await;
-    let delivered = "return location.search.includes('u2') && document.querySelector('tbody .badge')?.textContent === 'delivered'";
+    browser.holds("it is filtered", "return location.search.includes('userId=u2')").await;
+    let delivered = "return document.querySelector('tbody .badge')?.textContent === 'delivered'";
     browser.holds_when_loaded_anew("it is delivered", delivered).await;
     browser.press_within("tbody", "").await;
     browser.sees("Delivery to crm").await;

@@ -37,7 +37,8 @@ fn details(family: Family) -> Vec<String> {
     match family {
         Family::Accepted | Family::Opened => named(&[""]),
         Family::Ended => named(&["completed", "resolved", "superseded"]),
-        Family::Stalled => named(&["no_reply"]),
+        Family::Stalled | Family::Lost => named(&["no_reply"]),
+        Family::Refused => named(&["invalid_field", "unknown_write_key"]),
         Family::Standing => Vec::new(),
         Family::Reached => stages.to_vec(),
         Family::Waited => stages
@@ -55,13 +56,14 @@ pub async fn write(store: &dyn Store) {
     let mut changes = ChangeSet::default();
     for definition in store.definitions().await.expect("they can be read") {
         let families: &[Family] = match definition {
-            Definition::Source(_) => &[Family::Accepted],
+            Definition::Source(_) => &[Family::Accepted, Family::Refused],
             Definition::Flow(_) => &[
                 Family::Opened,
                 Family::Ended,
                 Family::Stalled,
                 Family::Reached,
                 Family::Waited,
+                Family::Lost,
                 Family::Escalated,
             ],
             Definition::Destination(_) => &[Family::Attempted],

@@ -70,7 +70,7 @@ impl House {
         self.clock.set(self.clock.now().plus(span));
     }
 
-    /// What time it is found, with one tick before.
+    /// Ticks, and steps until there is nothing more to do.
     async fn tick(&mut self) {
         self.writer.tick();
         while self.writer.step().await.unwrap() {}
@@ -143,7 +143,6 @@ async fn sessions_that_are_over_are_found_in_one_walk() {
     house.put(all.collect()).await;
     house.store.entries_listed();
     house.tick().await;
-    // And once more, to see that there are no more entries of the audit log to be forgotten.
     assert!(house.store.entries_listed() <= 2600 + 10, "each is looked at once");
     let left = records::all::<Session>(&*house.store, Shelf::Sessions).await.unwrap();
     assert_eq!(left.len(), 200);

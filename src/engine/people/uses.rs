@@ -23,6 +23,14 @@ impl Uses {
         self.lock().insert((shelf, key), now);
     }
 
+    /// What was used, a bounded part of it.
+    fn take(&self) -> BTreeMap<(Shelf, String), Timestamp> {
+        let mut uses = self.lock();
+        let first_left = uses.keys().nth(limits::UPKEEP_STEP).cloned();
+        let left = first_left.map(|key| uses.split_off(&key)).unwrap_or_default();
+        std::mem::replace(&mut *uses, left)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(Shelf, String), Timestamp>> {
         // Nobody panics while holding it; if one did, the map would still be whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -32,7 +40,7 @@ impl Uses {
 impl Writer {
     /// Writes down what was used since the last tick.
     pub(in crate::engine) async fn write_down_uses(&mut self) -> Result<(), StoreError> {
-        let uses = std::mem::take(&mut *self.shared.uses.lock());
+        let uses = self.shared.uses.take();
         let (mut entries, mut seen) = (Vec::new(), BTreeMap::new());
         for ((shelf, key), at) in uses {
             match shelf {
