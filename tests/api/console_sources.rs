@@ -168,6 +168,7 @@ async fn the_list_shows_what_came() {
     assert_eq!(viewer.get("/console/sources/none").await.status, 404);
     // Two days later it is still known, to the hour.
     app.advance(2 * DAY).await;
+    let viewer = Browser::of(&app, Role::Operator).await;
     for place in ["/console/sources", "/console/sources/web"] {
         let page = viewer.page(place).await;
         assert!(page.contains("datetime=\"2026-11-21T10:00:00"), "{place}: {page}");
