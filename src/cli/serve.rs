@@ -385,6 +385,12 @@ fn greet(config: &Config, engine: &Engine, base_url: &str, is_first_start: bool)
             "\nTry it:\n  curl -d userID=u1 -d phoneNumber=+15551234567 -d flow={flow} -d stage=no_reply {url}"
         );
     }
+    if let Some(source) = definitions.sources.values().find(|source| source.kind == SourceKind::Http) {
+        println!(
+            "\nSDKs, servers and websites post to {base_url} with the write key:\n  {}",
+            source.write_key
+        );
+    }
     if studio.is_none() {
         println!("\nNo source of kind `studio` is defined: Studio's posts are refused until there is one.");
     }

@@ -65,7 +65,7 @@ pub struct Health {
     pub failures: u32,
     /// What the newest failure said.
     pub last_error: Option<String>,
-    /// When something was taken last, as far as it was written down: at the end of a run of failures.
+    /// When something was taken last, as far as it was written down: at the end of a run of failures, and first after a pause.
     pub recovered_at: Option<Timestamp>,
     /// Whether it is paused.
     pub pause: Option<Pause>,
@@ -119,7 +119,7 @@ impl Health {
     }
 
     fn note_good(&mut self, now: Timestamp) -> Option<Turn> {
-        let was_failing = self.is_failing();
+        let was_failing = self.is_failing() || self.is_unproven();
         (self.failing_since, self.failures) = (None, 0);
         // Whoever paused it by hand has a reason that an attempt which was under way does not know.
         let was_paused = self.pause.as_ref().is_some_and(|pause| pause.by == PausedBy::Failures);
@@ -127,7 +127,7 @@ impl Health {
             self.pause = None;
             self.resumed_at = Some(now);
         }
-        if was_failing {
+        if was_failing || was_paused {
             self.recovered_at = Some(now);
         }
         match (was_paused, was_failing) {
@@ -193,6 +193,11 @@ impl Health {
         true
     }
 
+    /// Whether it failed, was resumed by hand, and neither took anything nor failed often enough since.
+    pub fn is_unproven(&self) -> bool {
+        self.state() == "healthy" && self.last_error.is_some() && self.resumed_at > self.recovered_at
+    }
+
     /// The name of its state in the API and in metrics: `healthy`, `failing` or `paused`.
     pub fn state(&self) -> &'static str {
         match (&self.pause, self.is_failing()) {
@@ -247,6 +252,7 @@ mod tests {
         assert_eq!(health.failing_since, Some(at(0)), "the first failure is kept");
         assert_eq!(good(&mut health, 122), Some(Turn::Resumed));
         assert_eq!((health.state(), health.resumed_at), ("healthy", Some(at(122))));
+        assert!(!health.is_unproven());
     }
 
     #[test]
@@ -303,5 +309,8 @@ mod tests {
         assert_eq!((health.state(), bad(&mut health, 10)), ("paused", None));
         assert!(health.resume(at(20)) && !health.resume(at(21)));
         assert_eq!((health.state(), health.resumed_at, health.failures), ("healthy", Some(at(20)), 0));
+        assert!(health.is_unproven(), "that it is resumed does not mean that it takes anything");
+        assert_eq!(good(&mut health, 22), Some(Turn::Recovered), "that is to be known after a restart, too");
+        assert!(!health.is_unproven());
     }
 }

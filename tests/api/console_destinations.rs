@@ -144,6 +144,45 @@ async fn every_kind_has_a_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_there_are_none_of_something_stays() {
+    let app = app().await;
+    app.apply(&json!({ "destination": [
+        {
+            "key": "plain", "kind": "webhook", "urls": [{ "url": "https://a.example.com/" }],
+            "integration_names": [],
+        },
+        { "key": "chat", "kind": "slack", "webhook_url": "https://hooks.slack.com/services/T0/B0/abc", "profile_traits": [] },
+    ] }))
+    .await;
+    let admin = Browser::of(&app, Role::Admin).await;
+    for key in ["plain", "chat"] {
+        let (edit, shown) = (format!("/console/destinations/{key}/edit"), format!("/api/destinations/{key}"));
+        let before = app.get(&shown).await;
+        let fields = fields(&admin.page(&edit).await);
+        admin.send(&edit, &with(&fields, &[("do", "save")])).await.expect(303);
+        assert_eq!(app.get(&shown).await, before, "{key}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_missing_is_said_where_it_is_typed_and_more_than_may_be_is_said_too() {
+    let app = app().await;
+    let admin = Browser::of(&app, Role::Admin).await;
+    let place = "/console/destinations/new?kind=webhook";
+    let page = admin.send(place, &[("do", "save"), ("key", "x")]).await.expect(422).text();
+    let hint = between(between(&page, "id=\"f-urls[0].url-hint\"", "</div>"), "class=\"wrong\">", "<");
+    assert!(hint.contains("is missing"), "{page}");
+    let names: Vec<String> = (0..2000).map(|number| format!("urls[{number}].url")).collect();
+    let mut typed: Vec<(&str, &str)> = vec![("do", "save"), ("key", "x")];
+    typed.extend(names.iter().map(|name| (name.as_str(), "https://a.example.com/")));
+    let page = admin.send(place, &typed).await.expect(422).text();
+    assert!(page.contains("at most 5"), "{page}");
+    assert!(page.matches("name=\"urls[").count() <= 12, "{page}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_stands_beside_its_field() {
     let app = app().await;
     let admin = Browser::of(&app, Role::Admin).await;
@@ -187,7 +226,7 @@ async fn the_preview_maps_a_sample_and_sends_nothing() {
         ("sample_event", event.as_str()),
     ];
     let page = admin.send(place, &typed).await.expect(200).text();
-    assert!(page.contains("\\&quot;who\\&quot;:\\&quot;u7\\&quot;") && page.contains("/mapped"), "{page}");
+    assert!(page.contains("&quot;who&quot;: &quot;u7&quot;") && page.contains("/mapped"), "{page}");
     assert!(!page.contains("<i>Bought"), "{page}");
     let wrong = admin.send(place, &with(&[], &[&typed[..5], &[("sample_event", "{")]].concat())).await;
     assert!(wrong.expect(200).text().contains("This is no JSON"));

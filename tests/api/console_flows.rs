@@ -158,7 +158,7 @@ async fn a_ladder_is_built_level_by_level_and_nothing_is_lost_on_the_way() {
     // What is not there is known only when it is put in force.
     let page = send(&fields, "save").await.expect(422).text();
     assert!(
-        between(&page, "<fieldset class=\"card level\">", "</fieldset>").contains("there is no team `ops`"),
+        between(&page, "<fieldset class=\"card level\"", "</fieldset>").contains("there is no team `ops`"),
         "{page}"
     );
     for bad in ["no such", "digest2"] {

@@ -79,7 +79,7 @@ fn acted_on(page: &str) -> Vec<&str> {
 }
 
 /// A server whose flow has a team and two levels.
-async fn with_ladder() -> TestApp {
+pub async fn with_ladder() -> TestApp {
     let app = app().await;
     let mut document = definitions();
     document["team"] = json!([{ "key": "ops", "time_zone": "Europe/Brussels" }]);

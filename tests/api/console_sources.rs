@@ -166,5 +166,45 @@ async fn the_list_shows_what_came() {
     assert!(one.contains("bad_signature") && one.contains("/console/live/rej_"), "{one}");
     assert!(one.contains("signature is required"), "{one}");
     assert_eq!(viewer.get("/console/sources/none").await.status, 404);
+    // Two days later it is still known, to the hour.
+    app.advance(2 * DAY).await;
+    let viewer = Browser::of(&app, Role::Operator).await;
+    for place in ["/console/sources", "/console/sources/web"] {
+        let page = viewer.page(place).await;
+        assert!(page.contains("datetime=\"2026-11-21T10:00:00"), "{place}: {page}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_nobody_used_is_shown_to_who_may_define() {
+    let app = website().await;
+    let (admin, viewer) = (Browser::of(&app, Role::Admin).await, Browser::of(&app, Role::Viewer).await);
+    assert!(admin.page("/console/sources/web").await.contains("curl -u wk_website:"));
+    assert!(!viewer.page("/console/sources/web").await.contains("wk_website"));
+    track(&app, "wk_website").await;
+    app.rest().await;
+    assert!(!admin.page("/console/sources/web").await.contains("wk_website"), "it came with it");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_no_properties_are_kept_stays() {
+    let app = website().await;
+    let admin = Browser::of(&app, Role::Admin).await;
+    let place = "/console/sources/studio/edit";
+    let none = [("no_properties", "true")];
+    admin.send(place, &none).await.expect(303);
+    assert_eq!(app.get("/api/sources/studio").await["properties"], json!([]));
+    let page = admin.page(place).await;
+    let at = between(&page, "name=\"no_properties\"", ">");
+    assert!(at.contains("checked"), "{page}");
+    let both = admin.send(place, &[none[0], ("properties", "clinic")]).await.expect(422).text();
+    assert!(both.contains("Either name the properties"), "{both}");
+    admin.send(place, &[("properties", "")]).await.expect(303);
+    assert_eq!(
+        app.get("/api/sources/studio").await.get("properties").cloned().unwrap_or_default(),
+        json!(null)
+    );
     app.finish().await;
 }

@@ -32,12 +32,7 @@ return [it.dataset.stop === undefined ? -1 : Number(it.dataset.stop), shown && i
 /// Walks through the page that is shown by the tabulator alone.
 async fn walk(browser: &Browser) {
     // What changes by itself would lose its numbers.
-    browser
-        .script(
-            "document.querySelectorAll('[data-refresh]').forEach(it => delete it.dataset.refresh)",
-            vec![],
-        )
-        .await;
+    browser.script("document.querySelector('#hold:not([hidden])')?.click()", vec![]).await;
     let all: Vec<String> = serde_json::from_value(browser.script(NUMBER, vec![]).await).expect("a list");
     for (stop, it) in all.iter().enumerate() {
         let mut focus = next(browser).await;

@@ -37,6 +37,7 @@ mod keyboard;
 mod pages;
 mod people;
 mod plain;
+mod refresh;
 mod roles;
 mod scene;
 mod signing_in;

@@ -1,9 +1,16 @@
 //! Where a form goes back to: it says so itself, so whoever makes a link to it can say so, too.
 
-use super::PREFIX;
+use super::page::Answer;
+use super::visit::Visit;
+use super::{PREFIX, see};
 
 /// Pages that nobody wants to come back to.
 const PASSED: [&str; 2] = ["/console/sign-in", "/console/sign-out"];
+
+/// Answers the address of a form, opened as a page: what answered the form is not there any more, the page that it stands on is.
+pub(super) async fn to_page(visit: Visit) -> Answer {
+    Ok(see(visit.path.rsplit_once('/').map_or(PREFIX, |(page, _)| page)))
+}
 
 /// `place` where it is a page of the console, otherwise the first page: neither `//elsewhere` nor `https://elsewhere`, nor what
 /// a browser, or a header, could take for the end of the path.

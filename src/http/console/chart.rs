@@ -1,16 +1,19 @@
 //! Charts: numbers over time, laid out on a plane of 1000 by 100 that stretches to its place. `parts/chart.html` draws them; every
 //! column tells its numbers, and a table holds them all.
 
+use std::cmp::Reverse;
+
 use serde_json::{Value, json};
 
 use super::texts::text;
+use super::{calendar, texts};
 use crate::domain::figures::{FigurePoint, Grain};
 use crate::domain::time::Timestamp;
 
 /// The plane's width and height.
 const WIDTH: f64 = 1000.0;
 const HEIGHT: f64 = 100.0;
-/// Most colours there are; further series share the last one.
+/// How many colours there are.
 const COLOURS: usize = 6;
 
 /// Times from one instant to another, in steps of one grain: what all series of a chart share.
@@ -103,7 +106,11 @@ impl Series {
             "ambiguous" | "superseded" => Some(6),
             _ => None,
         };
-        Self { name: status.to_owned(), counts, colour }
+        Self { name: texts::word("states", status), counts, colour }
+    }
+
+    fn sum(&self) -> u64 {
+        self.counts.iter().sum()
     }
 
     /// Who entered audiences and who left them, in this order.
@@ -115,6 +122,21 @@ impl Series {
     fn colour(&self, place: usize) -> usize {
         self.colour.unwrap_or(place + 1).min(COLOURS)
     }
+}
+
+/// As many of them as there are colours, in their order: the smallest are one, "others", where there are more.
+pub(super) fn biggest(mut series: Vec<Series>) -> Vec<Series> {
+    if series.len() <= COLOURS {
+        return series;
+    }
+    let mut places: Vec<usize> = (0..series.len()).collect();
+    places.sort_by_key(|place| Reverse(series[*place].sum()));
+    let mut small = places.split_off(COLOURS - 1);
+    small.sort_unstable_by_key(|place| Reverse(*place));
+    let small: Vec<Series> = small.into_iter().map(|place| series.remove(place)).collect();
+    let others = (0..small[0].counts.len()).map(|step| small.iter().map(|one| one.counts[step]).sum());
+    series.push(Series::new(text("frame.others"), others.collect()));
+    series
 }
 
 /// A chart of columns, the series on top of each other.
@@ -149,13 +171,13 @@ pub(super) fn columns(title: &str, unit: &str, axis: &Axis, series: &[Series]) -
         "series": series.iter().enumerate().map(|(place, one)| legend(one, place)).collect::<Vec<_>>(),
         "first": axis.from(), "last": axis.starts.last(),
         // Of days nobody wants to read the hour.
-        "format": (axis.grain == Grain::Day).then_some("date"),
+        "format": (axis.grain == Grain::Day).then_some("day"),
     })
 }
 
 /// What the legend says of a series.
 fn legend(one: &Series, place: usize) -> Value {
-    json!({ "name": one.name, "sum": one.counts.iter().sum::<u64>(), "colour": one.colour(place) })
+    json!({ "name": one.name, "sum": one.sum(), "colour": one.colour(place) })
 }
 
 /// A chart of one line: what a number was at each step.
@@ -191,10 +213,9 @@ fn points(counts: &[u64], top: u64, step: f64, height: f64, first: f64) -> Strin
 
 /// What is shown when a column is pointed at; in UTC, since no script reaches it.
 fn label(start: Timestamp, grain: Grain) -> String {
-    let at = start.to_chrono();
     match grain {
-        Grain::Minute | Grain::Hour => at.format("%-d %b, %H:%M UTC").to_string(),
-        Grain::Day | Grain::Ever => at.format("%-d %b %Y").to_string(),
+        Grain::Minute | Grain::Hour => calendar::minute(start),
+        Grain::Day | Grain::Ever => calendar::day(start),
     }
 }
 
@@ -225,6 +246,18 @@ mod tests {
             axis.counts(&[point(7, 9), point(8, 1), point(10, 2), point(10, 3), point(11, 9)]),
             [1, 0, 5]
         );
+    }
+
+    #[test]
+    fn the_smallest_of_too_many_are_told_together() {
+        let series = |count: u64| Series::new(count.to_string(), vec![count, 1]);
+        let names = |series: &[Series]| -> Vec<(String, u64)> {
+            series.iter().map(|one| (one.name.clone(), one.sum())).collect()
+        };
+        assert_eq!(names(&biggest((1..=6).map(series).collect())).len(), 6);
+        let told = names(&biggest([3, 5, 1, 5, 5, 5, 2, 9].map(series).into()));
+        let of = |name: &str, sum| (name.to_owned(), sum);
+        assert_eq!(told, [of("5", 6), of("5", 6), of("5", 6), of("5", 6), of("9", 10), of("others", 9)]);
     }
 
     #[test]

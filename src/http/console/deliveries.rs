@@ -56,6 +56,7 @@ async fn list(visit: Visit) -> Answer {
                 "destination": visit.asked("destination"),
                 "status": visit.asked("status"),
                 "userId": visit.asked("userId"),
+                "httpStatus": visit.asked("httpStatus"),
                 "q": visit.asked("q"),
             },
         }),
@@ -75,10 +76,13 @@ fn filter(visit: &Visit) -> Result<DeliveryFilter, Refusal> {
     let known = |name: &str| {
         DeliveryStatus::from_name(name).ok_or_else(|| Refusal::invalid(visit, format!("status: `{name}`")))
     };
+    let code =
+        |code: &str| code.parse().map_err(|_| Refusal::invalid(visit, format!("httpStatus: `{code}`")));
     Ok(DeliveryFilter {
         destination: visit.asked("destination").map(str::to_owned),
         status: visit.asked("status").map(known).transpose()?,
         user: visit.asked("userId").map(UserKey::user),
+        http_status: visit.asked("httpStatus").map(code).transpose()?,
         text: visit.asked("q").map(str::to_owned),
         looks: Some(LOOKED_AT),
         ..DeliveryFilter::default()

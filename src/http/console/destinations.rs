@@ -1,6 +1,6 @@
 //! Where calls go: how each destination fares, what waits and what was not sent; pausing, replaying and testing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::web;
 use serde_json::{Value, json};
@@ -10,19 +10,23 @@ use super::form::Form;
 use super::page::{Answer, Refusal, in_words};
 use super::texts::text;
 use super::visit::Visit;
-use super::{render, see};
+use super::{back, render, see};
 use crate::domain::definition::render as shown;
-use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
-use crate::domain::figures::Family;
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus, EMAIL};
+use crate::domain::figures::{Family, FigurePoint};
+use crate::domain::health::Health;
 use crate::domain::ids::ReplayId;
 use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::people::Scope;
+use crate::domain::time::Timestamp;
 use crate::engine::EngineError;
 use crate::http::api::{destinations as api, replays, test_send};
 
 /// What can come of an attempt, in the order of a chart.
 pub(super) const OUTCOMES: [&str; 5] = ["delivered", "retry", "failed", "dead", "ambiguous"];
+/// Rows of a page.
+const ROWS: usize = 50;
 /// How many of those that were not sent are looked at for the reasons why.
 const LOOKED_AT: usize = 500;
 
@@ -33,21 +37,27 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/destinations/{key}/pause").route(web::post().to(pause)))
         .service(web::resource("/destinations/{key}/resume").route(web::post().to(resume)))
         .service(web::resource("/destinations/{key}/replay").route(web::post().to(replay)))
-        .service(web::resource("/destinations/{key}/test").route(web::post().to(test)))
+        .service(
+            web::resource("/destinations/{key}/test")
+                .route(web::get().to(back::to_page))
+                .route(web::post().to(test)),
+        )
         .service(web::resource("/replays/{id}/cancel").route(web::post().to(cancel)));
 }
 
 async fn list(visit: Visit) -> Answer {
-    let rows = rows(&visit).await.map_err(|error| Refusal::of(&visit, error))?;
-    Ok(visit.page("destinations.html", json!({ "rows": rows })))
+    let context = listed(&visit).await.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(visit.page("destinations.html", context))
 }
 
-async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
+async fn listed(visit: &Visit) -> Result<Value, EngineError> {
     let engine = visit.engine();
-    let (counts, lags) = (engine.counts().await?, engine.delivery_lags().await?);
-    let (definitions, healths) = (engine.definitions(), engine.healths());
+    let definitions = engine.definitions();
+    let all: BTreeSet<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
+    let (keys, next) = visit.rows(all.into_iter().map(|key| (key, ())), ROWS);
+    let keys: Vec<&str> = keys.into_iter().map(|(key, ())| key).collect();
+    let (counts, lags) = (engine.counts().await?, engine.delivery_lags_of(&keys).await?);
     let hour = Axis::last_day(visit.now);
-    let keys: Vec<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
     let wanted: Vec<_> = keys.iter().map(|key| (Family::Attempted, *key)).collect();
     let attempted = engine.figures_of(&wanted, hour.grain(), hour.from(), hour.to()).await?;
     let mut rows = Vec::new();
@@ -59,14 +69,36 @@ async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
             "key": key,
             "kind": destination.map_or(EMAIL, |destination| destination.kind.as_str()),
             "enabled": destination.is_none_or(|destination| destination.enabled),
-            "health": api::shown(healths.get(key)),
+            "health": health(visit, key),
             "queue": api::queue(&counts, key),
+            "rate": rate(&hour, &points, visit.now),
             "lag": lags.get(key).map(|lag| render::lasting_span(*lag)),
             "delivered": sum,
             "spark": chart::spark(format!("{}: {sum}", text("destinations.delivered_day")), &delivered),
         }));
     }
-    Ok(rows)
+    Ok(json!({ "rows": rows, "next": next }))
+}
+
+/// How a destination fares. That somebody resumed it does not say yet that it takes anything.
+pub(super) fn health(visit: &Visit, key: &str) -> Value {
+    let healths = visit.engine().healths();
+    let health = healths.get(key);
+    let mut shown = api::shown(health);
+    if health.is_some_and(Health::is_unproven) {
+        shown["state"] = "untried".into();
+    }
+    shown
+}
+
+/// How many attempts a minute there were since the beginning of the hour before this one.
+#[allow(clippy::cast_precision_loss, reason = "what is shown needs no more than 53 bits")]
+fn rate(hours: &Axis, points: &[FigurePoint], now: Timestamp) -> Value {
+    let counts = hours.counts(points);
+    let [.., before, _] = hours.starts() else { return Value::Null };
+    let attempts: u64 = counts.iter().rev().take(2).sum();
+    let minutes = now.millis_since(*before) as f64 / 60_000.0;
+    json!({ "per_minute": attempts as f64 / minutes, "since": before })
 }
 
 async fn one(visit: Visit, key: web::Path<String>) -> Answer {
@@ -94,7 +126,8 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
     Ok(json!({
         "key": key,
         "definition": destination.map(|destination| shown::destination(destination)),
-        "health": api::shown(engine.healths().get(key)),
+        "health": health(visit, key),
+        "rate": rate(&day, &points, visit.now),
         "queue": api::queue(&counts, key),
         "lag": engine.delivery_lags_of(&[key]).await?.get(key).map(|lag| render::lasting_span(*lag)),
         "chart": chart::columns(&text("destinations.attempts"), &text("overview.per_hour"), &day, &series),
@@ -103,13 +136,14 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
         "replays": replays.take(5).map(replays::shown).collect::<Vec<_>>(),
         "running": engine.replays().values().any(|replay| replay.filter.destination.as_deref() == Some(key) && replay.status.as_str() == "running"),
         "can_test": destination.is_some(),
+        "is_defined": destination.is_some(),
         "tested": tested,
     }))
 }
 
 /// Why the newest of those that were not sent were not, the most frequent first.
 async fn reasons(visit: &Visit, key: &str) -> Result<Vec<Value>, EngineError> {
-    let mut reasons: BTreeMap<(String, &'static str), u64> = BTreeMap::new();
+    let mut reasons: BTreeMap<(Why, &'static str), u64> = BTreeMap::new();
     for status in [DeliveryStatus::Dead, DeliveryStatus::Failed] {
         let filter = DeliveryFilter {
             destination: Some(key.to_owned()),
@@ -118,18 +152,56 @@ async fn reasons(visit: &Visit, key: &str) -> Result<Vec<Value>, EngineError> {
         };
         let page = PageRequest { limit: LOOKED_AT.min(limits::MAX_PAGE), cursor: None };
         for delivery in visit.engine().deliveries(&filter, &page).await?.rows {
-            let attempt = delivery.attempts.last();
-            let code = attempt.and_then(|attempt| attempt.http_status).map(|code| format!("HTTP {code}"));
-            let error = attempt.and_then(|attempt| attempt.error.clone()).or(delivery.reason);
-            let why: String =
-                code.or(error).unwrap_or_else(|| text("destinations.no_reason")).chars().take(200).collect();
-            *reasons.entry((why, status.as_str())).or_default() += 1;
+            *reasons.entry((Why::of(&delivery), status.as_str())).or_default() += 1;
         }
     }
     let mut reasons: Vec<_> = reasons.into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let row = |((why, status), count): ((String, &str), u64)| json!({ "why": why, "status": status, "count": count });
+    let row = |((why, status), count): ((Why, &str), u64)| {
+        let (http_status, text) = why.filter();
+        json!({ "why": why.in_words(), "httpStatus": http_status, "q": text, "status": status, "count": count })
+    };
     Ok(reasons.into_iter().map(row).take(20).collect())
+}
+
+/// Why something was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Why {
+    /// It was answered with this status.
+    Answer(u16),
+    /// Whatever is on record of it.
+    Error(String),
+    /// Nothing is.
+    Unknown,
+}
+
+impl Why {
+    fn of(delivery: &Delivery) -> Self {
+        let attempt = delivery.attempts.last();
+        let error = attempt.and_then(|attempt| attempt.error.as_ref()).or(delivery.reason.as_ref());
+        match (attempt.and_then(|attempt| attempt.http_status), error) {
+            (Some(code), _) => Self::Answer(code),
+            (None, Some(error)) => Self::Error(error.chars().take(200).collect()),
+            (None, None) => Self::Unknown,
+        }
+    }
+
+    /// The filter that finds all of them: the status of the answer, and a text.
+    fn filter(&self) -> (Option<u16>, Option<&str>) {
+        match self {
+            Self::Answer(code) => (Some(*code), None),
+            Self::Error(error) => (None, Some(error)),
+            Self::Unknown => (None, None),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::Answer(code) => format!("HTTP {code}"),
+            Self::Error(error) => error.clone(),
+            Self::Unknown => text("destinations.no_reason"),
+        }
+    }
 }
 
 fn known(visit: &Visit, key: &str) -> Result<(), Refusal> {
@@ -155,7 +227,7 @@ async fn resume(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
     Ok(see(&place(&key, "resumed")))
 }
 
-/// Puts back what was not sent: `dead` unless the form says `failed` or `ambiguous`.
+/// Puts back what was not sent: `dead` unless the form says `failed` or `ambiguous`; all, or what has that answer or text.
 async fn replay(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
     let fields = form.admitted(&visit, Scope::Operate)?;
     known(&visit, &key)?;
@@ -165,8 +237,13 @@ async fn replay(visit: Visit, key: web::Path<String>, form: Form) -> Answer {
         _ => DeliveryStatus::Dead,
     };
     let engine = visit.engine().acting(visit.caller.by());
-    let filter =
-        DeliveryFilter { destination: Some(key.clone()), status: Some(status), ..DeliveryFilter::default() };
+    let filter = DeliveryFilter {
+        destination: Some(key.clone()),
+        status: Some(status),
+        http_status: fields.given("httpStatus").and_then(|status| status.parse().ok()),
+        text: fields.given("q").map(str::to_owned),
+        ..DeliveryFilter::default()
+    };
     engine.replay(filter).await.map_err(|error| Refusal::of(&visit, error))?;
     Ok(see(&place(&key, "replaying")))
 }

@@ -6,6 +6,7 @@
 mod assets;
 mod audiences;
 mod back;
+mod calendar;
 mod chart;
 mod deliveries;
 mod destination_edit;

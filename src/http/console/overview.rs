@@ -7,7 +7,9 @@ use actix_web::web;
 use serde_json::{Value, json};
 
 use super::chart::{self, Axis, Series};
+use super::destinations::health;
 use super::first_post;
+use super::journeys;
 use super::page::{Answer, Refusal};
 use super::texts::text;
 use super::visit::Visit;
@@ -30,24 +32,28 @@ async fn overview(visit: Visit) -> Answer {
 
 async fn context(visit: &Visit) -> Result<Value, EngineError> {
     let counts = visit.engine().counts().await?;
-    let journeys = |status: JourneyStatus| counts.journeys.get(&status).copied().unwrap_or(0);
+    let standing = |status: JourneyStatus| counts.journeys.get(&status).copied().unwrap_or(0);
     let deliveries = |wanted: DeliveryStatus| -> u64 {
         let of_status = counts.deliveries.iter().filter(|((_, status), _)| *status == wanted.as_str());
         of_status.map(|(_, count)| count).sum()
     };
+    let waiting = journeys::count_waiting(visit.engine(), visit.now).await?;
     let members: u64 = counts.members.values().sum();
     Ok(json!({
         "counts": {
             "events": counts.events,
             "profiles": counts.profiles,
-            "active": journeys(JourneyStatus::Active),
-            "stalled": journeys(JourneyStatus::Stalled),
+            "active": standing(JourneyStatus::Active),
+            "stalled": standing(JourneyStatus::Stalled),
             "memberships": members,
             "pending": deliveries(DeliveryStatus::Pending),
-            "dead": deliveries(DeliveryStatus::Dead) + deliveries(DeliveryStatus::Failed),
+            "waiting": waiting.count,
+            "more_wait": waiting.is_more,
+            "dead": deliveries(DeliveryStatus::Dead),
+            "failed": deliveries(DeliveryStatus::Failed),
             "ambiguous": deliveries(DeliveryStatus::Ambiguous),
         },
-        "journeys": JourneyStatus::ALL.iter().map(|status| json!({ "status": status.as_str(), "count": journeys(*status) })).collect::<Vec<_>>(),
+        "journeys": JourneyStatus::ALL.iter().map(|status| json!({ "status": status.as_str(), "count": standing(*status) })).collect::<Vec<_>>(),
         "charts": charts(visit).await?,
         "loops": operations::checks(&visit.state).into_iter().map(|(name, works)| json!({ "name": text(&format!("loops.{name}")), "works": works })).collect::<Vec<_>>(),
         "destinations": destinations(visit, &counts),
@@ -75,19 +81,14 @@ async fn charts(visit: &Visit) -> Result<Value, EngineError> {
         &["email", "call", "sms", "task", "studio_execution", "webhook"],
     )
     .await?;
-    let attempts = by_detail(
-        visit,
-        Family::Attempted,
-        &sent,
-        &day,
-        &["delivered", "retry", "failed", "dead", "ambiguous"],
-    )
-    .await?;
+    // How each ended: what is to be tried again counts once it is over.
+    let ended = ["delivered", "failed", "dead", "ambiguous"];
+    let deliveries = by_detail(visit, Family::Attempted, &sent, &day, &ended).await?;
     Ok(json!({
         "refused": by_code(&refused),
         "posts": chart::columns(&text("overview.posts"), &text("overview.per_minute"), &hour, &posts),
         "escalations": chart::columns(&text("overview.escalations"), &text("overview.per_hour"), &day, &escalations),
-        "attempts": chart::columns(&text("overview.attempts"), &text("overview.per_hour"), &day, &attempts),
+        "deliveries": chart::columns(&text("overview.deliveries"), &text("overview.per_hour"), &day, &deliveries),
         "audiences": chart::columns(&text("overview.changes"), &text("overview.per_hour"), &day, &audience_changes(visit, &day).await?),
     }))
 }
@@ -128,7 +129,7 @@ async fn by_subject(
     let points = points(visit, family, subjects, axis).await?;
     let counted = subjects.iter().zip(&points).map(|(subject, points)| (subject, axis.counts(points)));
     let counted = counted.filter(|(_, counts)| counts.iter().any(|count| *count > 0));
-    Ok(counted.map(|(subject, counts)| Series::new(*subject, counts)).collect())
+    Ok(chart::biggest(counted.map(|(subject, counts)| Series::new(*subject, counts)).collect()))
 }
 
 /// One series per detail, of all subjects together; those without anything are left out.
@@ -161,8 +162,9 @@ async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, Eng
 }
 
 fn destinations(visit: &Visit, counts: &Counts) -> Vec<Value> {
-    let (healths, definitions) = (visit.engine().healths(), visit.engine().definitions());
+    let definitions = visit.engine().definitions();
     let keys = definitions.destinations.keys().map(String::as_str).chain([EMAIL]);
-    let row = |key: &str| json!({ "key": key, "health": api::shown(healths.get(key)), "queue": api::queue(counts, key) });
+    let row =
+        |key: &str| json!({ "key": key, "health": health(visit, key), "queue": api::queue(counts, key) });
     keys.map(row).collect()
 }

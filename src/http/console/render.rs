@@ -7,7 +7,8 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 use serde_json::Value as Json;
 
-use super::{assets, texts};
+use super::texts::filled;
+use super::{assets, calendar, texts};
 use crate::delivery::templates;
 use crate::domain::time::{Span, Timestamp};
 
@@ -26,6 +27,7 @@ fn environment() -> Environment<'static> {
     });
     env.add_filter("seconds", |value: Value| f64::try_from(value).map(lasting).unwrap_or_default());
     env.add_filter("pretty", |value: Value| serde_json::to_string_pretty(&value).unwrap_or_default());
+    env.add_filter("indented", |text: String| indented(&text));
     env.add_filter("json", |value: Value| serde_json::to_string(&value).unwrap_or_default());
     env.add_filter("url", |value: Value| segment(&plain(&value)));
     env.add_filter("fill", fill);
@@ -54,15 +56,16 @@ fn plain(value: &Value) -> String {
     if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() }
 }
 
-/// An instant, in UTC; a script puts it into the viewer's zone. `format` is `precise` (to the millisecond) or `date`.
+/// An instant, in UTC; a script puts it into the viewer's zone. `format` is `precise` (to the millisecond), `date`, or `day`: a whole
+/// day of UTC, which is the same one in every zone.
 fn when(state: &State<'_, '_>, value: &Value, format: Option<&str>) -> Result<Value, Error> {
     let text = plain(value);
     let Some(at) = Timestamp::parse_lenient(&text) else { return Ok(Value::from(text)) };
     let utc = at.to_chrono();
     let shown = match format {
-        Some("precise") => utc.format("%H:%M:%S%.3f UTC"),
-        Some("date") => utc.format("%-d %b %Y"),
-        _ => utc.format("%-d %b %Y, %H:%M UTC"),
+        Some("precise") => utc.format("%H:%M:%S%.3f UTC").to_string(),
+        Some("date" | "day") => calendar::day(at),
+        _ => calendar::minute(at),
     };
     let title = utc.format("%Y-%m-%d %H:%M:%S%.3f UTC");
     let html = format!(
@@ -71,8 +74,14 @@ fn when(state: &State<'_, '_>, value: &Value, format: Option<&str>) -> Result<Va
     );
     match state.auto_escape() {
         AutoEscape::Html => Ok(Value::from_safe_string(html)),
-        _ => Ok(Value::from(shown.to_string())),
+        _ => Ok(Value::from(shown)),
     }
+}
+
+/// A text that is JSON, with its lines indented; another as it is.
+fn indented(text: &str) -> String {
+    let value = serde_json::from_str::<Json>(text).ok();
+    value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| text.to_owned())
 }
 
 /// Thousands apart: `1,234,567`; up to two digits behind the point.
@@ -97,16 +106,16 @@ fn number(value: &Value) -> String {
 pub(super) fn lasting(seconds: f64) -> String {
     let millis = (seconds * 1000.0).round() as i64;
     if millis < 1000 {
-        return format!("{} ms", millis.max(0));
+        return filled("units.milliseconds", &[("n", &millis.max(0).to_string())]);
     }
-    let units = [("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)];
+    let units = [("units.days", 86_400), ("units.hours", 3600), ("units.minutes", 60), ("units.seconds", 1)];
     let seconds = Span::from_millis(millis).millis() / 1000;
     let first = units.iter().position(|(_, length)| seconds >= *length).unwrap_or(units.len() - 1);
     let mut rest = seconds;
     let mut words = Vec::new();
     for (name, length) in units.iter().skip(first).take(2) {
         if rest / length > 0 {
-            words.push(format!("{} {name}", rest / length));
+            words.push(filled(name, &[("n", &(rest / length).to_string())]));
         }
         rest %= length;
     }

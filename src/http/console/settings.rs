@@ -156,8 +156,12 @@ pub(super) fn typed(settings: &[Setting], definition: &Value) -> ByField {
     let mut typed = ByField::new();
     for setting in settings {
         if let Some(value) = definition.pointer(&pointer(&setting.name)) {
+            // An empty field means what is usual. That there are to be none of something, no field of lines can say.
+            let is_none = setting.how == How::Lines && *value == json!([]);
             typed.insert(setting.name.clone(), setting.typed(value));
-            take(&mut rest, &steps(&setting.name));
+            if !is_none {
+                take(&mut rest, &steps(&setting.name));
+            }
         }
     }
     if rest.as_object().is_some_and(|rest| !rest.is_empty()) {
@@ -198,7 +202,13 @@ pub(super) fn faults(settings: &[Setting], problems: &[Problem]) -> ByField {
             let rest = problem.field.strip_prefix(&setting.name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
+        // What is missing as a whole is missing where its first part is typed.
+        let is_part = |setting: &&Setting| {
+            let rest = setting.name.strip_prefix(&problem.field);
+            !problem.field.is_empty() && rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
         let setting = settings.iter().filter(holds).max_by_key(|setting| setting.name.len());
+        let setting = setting.or_else(|| settings.iter().find(is_part));
         let name = setting.map_or("", |setting| setting.name.as_str());
         let place = problem.field.strip_prefix(name).unwrap_or_default().trim_start_matches('.');
         let line =
@@ -281,6 +291,7 @@ mod tests {
             ("mapping.url", How::TextOrJson),
             ("rate_limit", How::Number),
             ("sources", How::Lines),
+            ("names", How::Lines),
             ("enabled", How::Check),
             ("coalesce", How::Truth),
             (MORE, How::Json),
@@ -296,6 +307,7 @@ mod tests {
             "mapping": { "url": { "@path": "$.url" }, "data": { "a": [1, { "@path": "$.b" }] }, "batch_size": 7 },
             "rate_limit": 5,
             "sources": ["web", "app"],
+            "names": [],
             "enabled": true,
             "coalesce": false,
             "auth": { "type": "bearer", "token": "********" },
@@ -305,7 +317,7 @@ mod tests {
         let more: Value = serde_json::from_str(&typed[MORE]).unwrap();
         assert_eq!(
             more,
-            json!({ "mapping": { "batch_size": 7 }, "auth": whole["auth"] }),
+            json!({ "mapping": { "batch_size": 7 }, "auth": whole["auth"], "names": [] }),
             "no field holds these"
         );
         assert_eq!(definition(&settings(), &typed), (whole, Vec::new()));
@@ -321,11 +333,13 @@ mod tests {
         let problems = [
             Problem::new("mapping.data.user", "bad"),
             Problem::new("sources[1]", "none"),
+            Problem::new("urls", "is missing"),
             Problem::new("x", "y"),
         ];
         let faults = faults(&settings(), &problems);
         assert_eq!(faults["mapping.data"], "user: bad");
         assert_eq!(faults["sources"], "[1]: none");
+        assert_eq!(faults["urls[0].url"], "is missing");
         assert_eq!(faults[""], "x: y");
     }
 }

@@ -20,7 +20,18 @@ pub(super) fn text(name: &str) -> String {
     found.and_then(Value::as_str).unwrap_or(name).to_owned()
 }
 
-/// The same, with `{name}` replaced by what `values` say; of two forms with `|` between, the first where `n` is 1.
+/// The item of a list with that name, from 0 on; empty where there is none.
+pub(super) fn item(name: &str, place: usize) -> String {
+    let found = name.split('.').try_fold(all(), |texts, part| texts.get(part));
+    found.and_then(|list| list.get(place)).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// The text for a word of ours, such as a status; the word itself where the section has none.
+pub(super) fn word(section: &str, word: &str) -> String {
+    all().get(section).and_then(|words| words.get(word)).and_then(Value::as_str).unwrap_or(word).to_owned()
+}
+
+/// A text with `{name}` replaced by what `values` say; of two forms with `|` between, the first where `n` is 1.
 pub(super) fn filled(name: &str, values: &[(&str, &str)]) -> String {
     fill(&text(name), values)
 }
@@ -73,5 +84,10 @@ mod tests {
         assert_eq!(fill("{unknown}", &[]), "{unknown}");
         assert_eq!(text("frame.skip"), "Skip to the content");
         assert_eq!(text("no.such"), "no.such");
+        assert_eq!((word("states", "dead"), word("states", "odd")), ("dead".to_owned(), "odd".to_owned()));
+        assert_eq!(
+            (item("calendar.months", 11), item("calendar.months", 12)),
+            ("Dec".to_owned(), String::new())
+        );
     }
 }

@@ -6,10 +6,10 @@ use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
-use super::live::{accepted_row, choices};
+use super::live::accepted_row;
 use super::page::{Answer, Refusal};
 use super::render::segment;
-use super::texts::text;
+use super::texts::{text, word};
 use super::visit::Visit;
 use crate::domain::definition::{Computation, Definitions};
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
@@ -48,16 +48,10 @@ pub(super) fn place(key: &UserKey) -> String {
 async fn search(visit: Visit) -> Answer {
     let failed = |error| Refusal::of(&visit, error);
     let by = visit.asked("by").filter(|by| BY.contains(by)).unwrap_or(BY[0]);
-    // A plus that stood in the address as it is has become a space.
-    let asked = visit
-        .asked("q")
-        .map(|asked| if asked.starts_with(' ') { asked.replacen(' ', "+", 1) } else { asked.to_owned() });
-    let asked = asked.map(|asked| asked.trim().to_owned()).filter(|asked| !asked.is_empty());
+    let asked = id_asked(&visit, "q");
     let found = match &asked {
-        Some(asked) if asked.len() <= limits::MAX_ID_BYTES => {
-            find(visit.engine(), by, asked).await.map_err(failed)?
-        }
-        Some(_) | None => Vec::new(),
+        Some(asked) => find(visit.engine(), by, asked).await.map_err(failed)?,
+        None => Vec::new(),
     };
     if let [only] = found.as_slice() {
         return Ok(HttpResponse::SeeOther().insert_header((LOCATION, place(&only.key))).finish());
@@ -77,8 +71,18 @@ async fn search(visit: Visit) -> Answer {
     ))
 }
 
-/// Everybody who has that id, none twice. Each way is a look into an index.
-async fn find(engine: &Engine, by: &str, asked: &str) -> Result<Vec<Profile>, EngineError> {
+/// The id that is looked for under that name; a plus that stood in the address as it is has become a space.
+pub(super) fn id_asked(visit: &Visit, name: &str) -> Option<String> {
+    let asked = visit.asked(name)?;
+    let asked = if asked.starts_with(' ') { asked.replacen(' ', "+", 1) } else { asked.to_owned() };
+    Some(asked.trim().to_owned()).filter(|asked| !asked.is_empty())
+}
+
+/// Everybody who has that id, none twice; `by` is one of [`BY`]. Each way is a look into an index.
+pub(super) async fn find(engine: &Engine, by: &str, asked: &str) -> Result<Vec<Profile>, EngineError> {
+    if asked.len() > limits::MAX_ID_BYTES {
+        return Ok(Vec::new());
+    }
     let is_meant = |way: &str| by == way || by == BY[0];
     let keys = [
         ("user", UserKey::user(asked)),
@@ -194,7 +198,7 @@ fn traits(profile: &Profile, definitions: &Definitions) -> Vec<Value> {
 }
 
 fn membership((audience, membership): &(&Computation, Cow<'_, Membership>)) -> Value {
-    json!({ "key": audience.key, "name": audience.name, "since": membership.since, "changes": membership.earlier.len() })
+    json!({ "key": audience.key, "name": audience.name, "since": membership.since })
 }
 
 async fn events(visit: Visit, id: web::Path<String>) -> Answer {
@@ -238,12 +242,14 @@ async fn deliveries_of(visit: Visit, id: web::Path<String>) -> Answer {
     let found: Page<_> =
         visit.engine().deliveries(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
     let statuses = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
+    let statuses = statuses.iter().map(|status| (*status, word("states", status)));
+    let statuses = std::iter::once(("", text("frame.all"))).chain(statuses);
     Ok(visit.page(
         "user_deliveries.html",
         json!({
             "user": frame(&visit, &profile, &id),
             "status": status.map(DeliveryStatus::as_str),
-            "statuses": choices(statuses),
+            "statuses": statuses.collect::<Vec<_>>(),
             "deliveries": found.rows.iter().map(deliveries::summary).collect::<Vec<_>>(),
             "next": visit.next(found.cursor.as_deref()),
             "searched": super::deliveries::LOOKED_AT,

@@ -60,6 +60,19 @@ impl Visit {
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
     }
 
+    /// What of a list that is in the order of its keys stands on this page, `rows` of it at most, and where the next page is.
+    pub fn rows<'k, T>(
+        &self,
+        all: impl IntoIterator<Item = (&'k str, T)>,
+        rows: usize,
+    ) -> (Vec<(&'k str, T)>, Option<String>) {
+        let after = self.asked("cursor").unwrap_or_default();
+        let mut all = all.into_iter().filter(|(key, _)| *key > after);
+        let shown: Vec<_> = all.by_ref().take(rows).collect();
+        let last = shown.last().filter(|_| all.next().is_some()).map(|(key, _)| *key);
+        (shown, self.next(last))
+    }
+
     /// Where the next page of a list is.
     pub fn next(&self, cursor: Option<&str>) -> Option<String> {
         cursor.map(|cursor| self.with(&[("cursor", Some(cursor)), ("said", None)]))

@@ -26,6 +26,8 @@ use crate::http::profile_view;
 
 /// Members, or values, on a page.
 const ROWS: usize = 50;
+/// How many are shown of those who have the id that is looked for.
+const FOUND: usize = 10;
 /// Hours and days that the charts show.
 const HOURS: usize = 72;
 const DAYS: usize = 60;
@@ -137,17 +139,21 @@ pub(super) fn used_by(visit: &Visit, it: &Computation) -> Vec<Value> {
     asking.map(|other| json!({ "place": place(other.class), "key": other.key, "name": other.name })).collect()
 }
 
-/// Whether the one that is looked for is in, or which value he has.
+/// Whether those that are looked for, by any of their ids, are in, or which values they have; null where nobody is looked for.
 async fn sought(visit: &Visit, it: &Computation) -> Result<Value, EngineError> {
-    let Some(id) = visit.asked("user").map(str::trim).filter(|id| !id.is_empty()) else {
-        return Ok(Value::Null);
+    let Some(id) = users::id_asked(visit, "user") else { return Ok(Value::Null) };
+    let (by, id) = match (it.target, id.strip_prefix(ANONYMOUS)) {
+        (Target::Accounts, _) => ("group", id.as_str()),
+        (Target::Users, Some(visitor)) => ("anonymous", visitor),
+        (Target::Users, None) => ("anything", id.as_str()),
     };
-    let key = match (it.target, id.strip_prefix(ANONYMOUS)) {
-        (Target::Accounts, _) => UserKey::group(id),
-        (Target::Users, Some(visitor)) => UserKey::anonymous(visitor),
-        (Target::Users, None) => UserKey::user(id),
-    };
-    let Some(profile) = visit.engine().profile(&key).await? else { return Ok(json!({ "is": "unknown" })) };
+    let found = users::find(visit.engine(), by, id).await?;
+    let is_meant = |profile: &&Profile| (it.target == Target::Accounts) == profile.key.group_id().is_some();
+    Ok(found.iter().filter(is_meant).take(FOUND).map(|profile| stands(it, profile)).collect())
+}
+
+/// How somebody stands to it.
+fn stands(it: &Computation, profile: &Profile) -> Value {
     let mut shown = named(&profile.key);
     let (is, since) = match it.class {
         Class::Audience => {
@@ -167,7 +173,7 @@ async fn sought(visit: &Visit, it: &Computation) -> Result<Value, EngineError> {
     };
     shown["is"] = is.into();
     shown["since"] = json!(since);
-    Ok(shown)
+    shown
 }
 
 /// Enables or disables it.

@@ -15,6 +15,7 @@ use super::settings::{self, ByField, Setting};
 use super::texts::text;
 use super::visit::Visit;
 use crate::domain::definition::{Definition, Kind, Problem, document, render};
+use crate::domain::limits::MAX_URLS;
 use crate::domain::people::Scope;
 use crate::domain::preset;
 use crate::http::api::definitions;
@@ -72,7 +73,7 @@ async fn show(visit: Visit, key: web::Path<String>) -> Answer {
     visit.needs(Scope::Define)?;
     let (kind, shown) = known(&visit, &key)?;
     let shown = settings_of::without_usual(&kind, shown);
-    let urls = shown["urls"].as_array().map_or(0, Vec::len) + 1;
+    let urls = room_for(shown["urls"].as_array().map_or(0, Vec::len));
     let mut edited = Edited::of_kind(&visit, Some(&key), &kind)?;
     edited.groups = settings_of::of(&kind, urls);
     edited.typed = settings::typed(&edited.settings(), &shown);
@@ -84,6 +85,11 @@ async fn change(visit: Visit, key: web::Path<String>, sent: Form) -> Answer {
     let (kind, _) = known(&visit, &key)?;
     let edited = Edited::of_kind(&visit, Some(&key), &kind)?.sent(&fields);
     edited.answer(&fields).await
+}
+
+/// How many addresses there are fields for, where there are so many: one more, as long as there may be more.
+fn room_for(addresses: usize) -> usize {
+    (addresses + 1).min(MAX_URLS).max(addresses)
 }
 
 /// The kind of that destination, and what the API shows of it.
@@ -105,15 +111,15 @@ impl<'a> Edited<'a> {
     /// With what was sent; the addresses of a webhook without those that were left empty.
     fn sent(mut self, fields: &Fields) -> Self {
         let place = |index: usize, member: &str| format!("urls[{index}].{member}");
-        let (mut addresses, mut index) = (Vec::new(), 0);
-        while fields.0.iter().any(|(name, _)| *name == place(index, "url")) {
+        let mut addresses = Vec::new();
+        // One more than there may be, so that it is said.
+        for index in 0..=MAX_URLS {
             let (url, headers) = (fields.text(&place(index, "url")), fields.text(&place(index, "headers")));
             if !url.is_empty() || !headers.is_empty() {
                 addresses.push((url, headers));
             }
-            index += 1;
         }
-        self.groups = settings_of::of(&self.kind, addresses.len() + 1);
+        self.groups = settings_of::of(&self.kind, room_for(addresses.len()));
         self.typed = settings::sent(&self.settings(), fields);
         self.typed.retain(|name, _| !name.starts_with("urls["));
         for (index, (url, headers)) in addresses.into_iter().enumerate() {

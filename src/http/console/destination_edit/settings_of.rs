@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::super::settings::{How, Setting, Words};
-use crate::domain::limits::MAX_URLS;
 use crate::domain::preset::{self, Form};
 
 /// The kinds that are no presets.
@@ -54,7 +53,7 @@ fn words(words: &[&str]) -> How {
 
 fn webhook(urls: usize) -> Vec<Setting> {
     let mut settings = Vec::new();
-    for index in 0..urls.clamp(1, MAX_URLS) {
+    for index in 0..urls {
         settings.push(setting(&format!("urls[{index}].url"), How::Text));
         settings.push(setting(&format!("urls[{index}].headers"), How::Headers));
     }

@@ -57,17 +57,15 @@ pub(super) async fn change(visit: Visit, name: web::Path<String>, sent: Form) ->
 async fn save(visit: &Visit, name: &str, form: &FlowForm) -> Result<(), EngineError> {
     let before = visit.engine().definitions().flows.get(name).cloned();
     let (definition, mut problems) = form.definition(name, before.as_deref());
-    let wanted = match document::read_one(Kind::Flow, Some(name), &definition) {
-        Ok(wanted) => Some(wanted),
+    match document::read_one(Kind::Flow, Some(name), &definition) {
+        Ok(wanted) => {
+            problems.extend(unmade(&Samples::of(visit, "UTC"), name, form));
+            if problems.is_empty() { put(visit, wanted).await } else { Err(EngineError::Invalid(problems)) }
+        }
         Err(found) => {
             problems.extend(found);
-            None
+            Err(EngineError::Invalid(problems))
         }
-    };
-    problems.extend(unmade(&Samples::of(visit, "UTC"), name, form));
-    match wanted.filter(|_| problems.is_empty()) {
-        Some(wanted) => put(visit, wanted).await,
-        None => Err(EngineError::Invalid(problems)),
     }
 }
 

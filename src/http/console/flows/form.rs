@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::super::form::Fields;
+use super::super::texts::filled;
 use crate::domain::definition::{Channel, Flow, Level, OutsideHours, Problem};
 use crate::domain::limits;
 
@@ -90,11 +91,13 @@ impl FlowForm {
         };
         let actions = |level: usize, list: &str| -> Vec<Texts> {
             let place = |action: usize| format!("{level}.{list}.{action}.");
-            let there =
-                (0..).map(place).take_while(|place| sent.contains_key(format!("{place}channel").as_str()));
+            // One more than there may be, so that it is said; of levels, too.
+            let there = (0..=limits::MAX_ACTIONS).map(place);
+            let there = there.take_while(|place| sent.contains_key(format!("{place}channel").as_str()));
             there.map(|place| texts(&ACTION, &place)).collect()
         };
-        let levels = (0..).take_while(|level| sent.contains_key(format!("{level}.stage").as_str()));
+        let levels =
+            (0..=limits::MAX_LEVELS).take_while(|level| sent.contains_key(format!("{level}.stage").as_str()));
         let level = |level| LevelForm {
             own: texts(&LEVEL, &format!("{level}.")),
             lists: LISTS.map(|list| actions(level, list)),
@@ -262,7 +265,8 @@ fn of_action(action: &Texts, at: &str, problems: &mut Vec<Problem>) -> Value {
                 written.insert(key.to_owned(), values.into());
             }
             Err(error) => {
-                problems.push(Problem::new(format!("{at}.{key}"), format!("is no JSON object: {error}")))
+                let message = filled("definition.no_json", &[("why", &error.to_string())]);
+                problems.push(Problem::new(format!("{at}.{key}"), message));
             }
         }
     }

@@ -56,8 +56,7 @@ async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value
         "name": name,
         "days": DAYS,
         "standing": standing_of(visit, &[name]).await?.pop(),
-        "funnel": stages(&funnel, lost, initial, terminal),
-        "journeys": funnel.journeys,
+        "funnel": stages(&funnel, lost, terminal),
         "outcomes": chart::columns(&text("flow.outcomes"), &text("flow.per_day"), &axis, &outcomes),
         "opened": chart::columns(&text("flow.opened"), &text("flow.per_day"), &axis, &[opened]),
         "flow": flow.map(|flow| json!({
@@ -72,7 +71,7 @@ async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value
 }
 
 /// The stages, with how many ended in each of them short of the flow's ends.
-fn stages(funnel: &Funnel, lost: &[FigurePoint], initial: Option<&str>, terminal: &[String]) -> Vec<Value> {
+fn stages(funnel: &Funnel, lost: &[FigurePoint], terminal: &[String]) -> Vec<Value> {
     let is_end = |stage: &str| terminal.iter().any(|end| known_as(end) == stage);
     let row = |stage: &FunnelStage| {
         let lost_there = lost.iter().filter(|point| point.detail == stage.stage);
@@ -82,7 +81,6 @@ fn stages(funnel: &Funnel, lost: &[FigurePoint], initial: Option<&str>, terminal
             "share": stage.share.min(1.0),
             "median": stage.median_seconds_from_previous,
             "lost": lost_there.map(|point| point.count).sum::<u64>(),
-            "is_first": initial.map(known_as) == Some(stage.stage.as_str()),
             "is_end": is_end(&stage.stage),
         })
     };

@@ -125,8 +125,9 @@ fn days(days: &[Weekday]) -> String {
             Some(_) | None => ranges.push((*day, *day)),
         }
     }
+    let name = |day: Weekday| text(&format!("teams.week.{}", day.to_string().to_lowercase()));
     let range = |(first, last): (Weekday, Weekday)| {
-        if first == last { first.to_string() } else { format!("{first}–{last}") }
+        if first == last { name(first) } else { format!("{}–{}", name(first), name(last)) }
     };
     ranges.into_iter().map(range).collect::<Vec<_>>().join(", ")
 }

@@ -36,7 +36,6 @@ async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
         "in_doubt": in_doubt.map(|(_, count)| count).sum::<u64>(),
         "rows": found.rows.iter().map(|journey| row(visit, journey)).collect::<Vec<_>>(),
         "next": visit.next(found.cursor.as_deref()),
-        "is_first": visit.asked("cursor").is_none(),
     }))
 }
 

@@ -11,6 +11,8 @@ mod waiting;
 
 use actix_web::web;
 
+pub(super) use waiting::count as count_waiting;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/inbox").route(web::get().to(inbox::inbox)))

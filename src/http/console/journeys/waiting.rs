@@ -1,6 +1,7 @@
 //! Stalled journeys in the order of the inbox: whoever has waited for a human longest comes first.
 
 use super::search::{Found, ROWS, search};
+use super::shown::Tab;
 use crate::domain::ids::JourneyId;
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
 use crate::domain::page::{Order, PageRequest};
@@ -26,11 +27,7 @@ pub(super) async fn page(
     cursor: Option<&str>,
     wanted: impl Fn(&Journey) -> bool,
 ) -> Result<Found, EngineError> {
-    let filter = JourneyFilter {
-        status: Some(JourneyStatus::Stalled),
-        order: Order::OldestFirst,
-        ..JourneyFilter::default()
-    };
+    let filter = stalled_first();
     let after = cursor.and_then(place);
     if !is_sorted(stalled) {
         return search(engine, &filter, cursor.filter(|_| after.is_none()), wanted).await;
@@ -43,6 +40,33 @@ pub(super) async fn page(
     let last = rows.last().filter(|_| more);
     let cursor = last.map(|last| format!("{}.{}", since(last).millis(), last.id));
     Ok(Found { rows, cursor })
+}
+
+/// How many journeys wait for a human.
+pub(in crate::http::console) struct Waiting {
+    /// How many were found.
+    pub count: usize,
+    /// Whether there may be more: it is counted as far as a page of the inbox goes.
+    pub is_more: bool,
+}
+
+/// Counts them.
+///
+/// # Errors
+/// The store can't be read.
+pub(in crate::http::console) async fn count(engine: &Engine, now: Timestamp) -> Result<Waiting, EngineError> {
+    let waits = |journey: &Journey| Tab::of(journey, now) == Some(Tab::Waiting);
+    let found = search(engine, &stalled_first(), None, waits).await?;
+    Ok(Waiting { count: found.rows.len(), is_more: found.cursor.is_some() })
+}
+
+/// Those that stall, the oldest first.
+fn stalled_first() -> JourneyFilter {
+    JourneyFilter {
+        status: Some(JourneyStatus::Stalled),
+        order: Order::OldestFirst,
+        ..JourneyFilter::default()
+    }
 }
 
 /// Whether so many are put in order.

@@ -90,7 +90,7 @@ async fn page(visit: Visit) -> Answer {
 }
 
 /// The options of a choice: all, or one of these.
-pub(super) fn choices<'v>(values: impl IntoIterator<Item = &'v str>) -> Value {
+fn choices<'v>(values: impl IntoIterator<Item = &'v str>) -> Value {
     let all = ("", text("frame.all"));
     let values = values.into_iter().map(|value| (value, value.to_owned()));
     std::iter::once(all).chain(values).map(|(value, shown)| json!([value, shown])).collect()

@@ -7,6 +7,7 @@ use super::list::{role, sign_in_place};
 use super::{Faults, again, may_grant, roles, scopes, sessions, tokens_of};
 use crate::domain::people::{Person, PersonChange, Scope, check_name, login};
 use crate::engine::made_password;
+use crate::http::console::back;
 use crate::http::console::form::{Fields, Form};
 use crate::http::console::page::{Answer, Refusal};
 use crate::http::console::see;
@@ -15,7 +16,11 @@ use crate::http::console::visit::Visit;
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/people/{id}").route(web::get().to(show)).route(web::post().to(change)))
-        .service(web::resource("/people/{id}/password").route(web::post().to(reset_password)))
+        .service(
+            web::resource("/people/{id}/password")
+                .route(web::get().to(back::to_page))
+                .route(web::post().to(reset_password)),
+        )
         .service(web::resource("/people/{id}/sessions").route(web::post().to(end_sessions)))
         .service(
             web::resource("/people/{id}/remove")

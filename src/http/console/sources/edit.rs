@@ -23,6 +23,9 @@ const WORDS: Words = ("source_edit.fields", "source_edit.hints");
 /// The kinds that are offered, the first unless another is chosen.
 const KINDS: [SourceKind; 3] = [SourceKind::Studio, SourceKind::Http, SourceKind::EventStreams];
 
+/// The field that says that no properties are kept: where none are named, all are.
+const NO_PROPERTIES: &str = "no_properties";
+
 /// What can be filled in for a source of that kind.
 fn settings(kind: SourceKind) -> Vec<Setting> {
     let setting = |name, how| Setting::new(WORDS, name, how);
@@ -32,6 +35,7 @@ fn settings(kind: SourceKind) -> Vec<Setting> {
     }
     if kind == SourceKind::Studio {
         settings.push(setting("properties", How::Lines));
+        settings.push(setting(NO_PROPERTIES, How::Check));
     }
     settings
 }
@@ -61,7 +65,10 @@ pub(super) async fn make(visit: Visit, sent: Form) -> Answer {
 pub(super) async fn show(visit: Visit, key: web::Path<String>) -> Answer {
     visit.needs(Scope::Define)?;
     let (kind, shown) = known(&visit, &key)?;
-    let typed = settings::typed(&settings(kind), &shown);
+    let mut typed = settings::typed(&settings(kind), &shown);
+    if shown["properties"] == json!([]) {
+        typed.insert(NO_PROPERTIES.to_owned(), "true".to_owned());
+    }
     Ok(form(&visit, Some(&key), kind, &typed, &ByField::new()))
 }
 
@@ -90,6 +97,13 @@ async fn save(
     let typed = settings::sent(&settings, fields);
     let (mut body, mut problems) = settings::definition(&settings, &typed);
     body["kind"] = kind.as_str().into();
+    let keeps_none = body.as_object_mut().and_then(|body| body.remove(NO_PROPERTIES));
+    if keeps_none == Some(true.into()) {
+        if body.get("properties").is_some() {
+            problems.push(Problem::new(NO_PROPERTIES, text("source_edit.either")));
+        }
+        body["properties"] = json!([]);
+    }
     problems.extend(taken);
     problems.extend(document::unreplaced(&body));
     match document::read_one(Kind::Source, key, &body) {

@@ -7,6 +7,7 @@ mod one;
 use actix_web::web;
 use serde_json::{Value, json};
 
+use super::back;
 use super::chart::{self, Axis};
 use super::page::{Answer, Refusal};
 use super::texts::text;
@@ -16,6 +17,8 @@ use crate::domain::figures::{Family, FigurePoint, Grain};
 use crate::domain::time::Timestamp;
 use crate::engine::EngineError;
 
+/// Rows of a page.
+const ROWS: usize = 50;
 /// How many days back it is looked for the last event.
 const DAYS: usize = 30;
 
@@ -31,23 +34,29 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
                 .route(web::get().to(edit::show))
                 .route(web::post().to(edit::change)),
         )
-        .service(web::resource("/sources/{key}/rotate").route(web::post().to(one::rotate)))
+        .service(
+            web::resource("/sources/{key}/rotate")
+                .route(web::get().to(back::to_page))
+                .route(web::post().to(one::rotate)),
+        )
         .service(web::resource("/sources/{key}/end-previous").route(web::post().to(one::end_previous)));
 }
 
 async fn list(visit: Visit) -> Answer {
-    let rows = rows(&visit).await.map_err(|error| Refusal::of(&visit, error))?;
-    Ok(visit.page("sources.html", json!({ "rows": rows })))
+    let context = listed(&visit).await.map_err(|error| Refusal::of(&visit, error))?;
+    Ok(visit.page("sources.html", context))
 }
 
-async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
+async fn listed(visit: &Visit) -> Result<Value, EngineError> {
     let day = Axis::last_day(visit.now);
     let definitions = visit.engine().definitions();
-    let keys: Vec<&str> = definitions.sources.keys().map(String::as_str).collect();
+    let all = definitions.sources.iter().map(|(key, source)| (key.as_str(), source));
+    let (shown, next) = visit.rows(all, ROWS);
+    let keys: Vec<&str> = shown.iter().map(|(key, _)| *key).collect();
     let accepted = points(visit, &keys, &day).await?;
     let last = last_events(visit, &keys).await?;
     let mut rows = Vec::new();
-    for ((source, points), last) in definitions.sources.values().zip(&accepted).zip(last) {
+    for (((_, source), points), last) in shown.into_iter().zip(&accepted).zip(last) {
         let counts = day.counts(points);
         let sum: u64 = counts.iter().sum();
         rows.push(json!({
@@ -60,7 +69,7 @@ async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
             "previous_until": source.valid_previous(visit.now).map(|previous| previous.until),
         }));
     }
-    Ok(rows)
+    Ok(json!({ "rows": rows, "next": next }))
 }
 
 /// Whether posts have to be signed; `None` where nobody signs.

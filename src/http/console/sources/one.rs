@@ -1,4 +1,5 @@
-//! One source: what came from it, its write key, and what to type where. A write key is shown once: on the answer to its making.
+//! One source: what came from it, its write key, and what to type where. A write key is shown on the answer to its making, and
+//! until something came with it.
 
 use std::sync::Arc;
 
@@ -40,8 +41,9 @@ fn find(visit: &Visit, key: &str) -> Result<Arc<Source>, Refusal> {
     source.ok_or_else(|| Refusal::not_found(visit, "source"))
 }
 
-async fn page(visit: &Visit, source: &Source, shows_key: bool) -> Answer {
-    let context = context(visit, source, shows_key).await.map_err(|error| Refusal::of(visit, error))?;
+/// The page of a source; with its write key only where that was made just now, or nothing came with it yet.
+async fn page(visit: &Visit, source: &Source, is_made: bool) -> Answer {
+    let context = context(visit, source, is_made).await.map_err(|error| Refusal::of(visit, error))?;
     Ok(visit.page("source.html", context))
 }
 
@@ -52,7 +54,7 @@ async fn not_done(visit: &Visit, source: &Source, why: String) -> Answer {
     Ok(Page::new("source.html", context).status(StatusCode::CONFLICT).of(visit))
 }
 
-async fn context(visit: &Visit, source: &Source, shows_key: bool) -> Result<Value, EngineError> {
+async fn context(visit: &Visit, source: &Source, is_made: bool) -> Result<Value, EngineError> {
     let own = [source.key.as_str()];
     let counts = async |axis: &Axis| {
         let points = points(visit, &own, axis).await?;
@@ -64,19 +66,23 @@ async fn context(visit: &Visit, source: &Source, shows_key: bool) -> Result<Valu
     let in_day: u64 = counts.iter().sum();
     let series = [Series::new(source.key.clone(), counts)];
     let shown = render::source(source, false);
-    let write_key = shows_key.then_some(source.write_key.as_str());
+    let last = last_events(visit, &own).await?.pop().flatten();
+    // As long as nothing came with it, somebody still has to copy it.
+    let is_unused = last.is_none() && visit.caller.may(Scope::Define);
+    let write_key = (is_made || is_unused).then_some(source.write_key.as_str());
     Ok(json!({
         "key": source.key,
         "kind": source.kind.as_str(),
         "problem": null,
         "masked": shown["write_key"],
         "write_key": write_key,
+        "is_made": is_made,
         "previous_until": source.valid_previous(visit.now).map(|previous| previous.until),
         "days": limits::WRITE_KEY_CHANGE_OVER.millis() / 86_400_000,
         "properties": source.properties,
         "created_at": source.created_at,
         "updated_at": source.updated_at,
-        "last": last_events(visit, &own).await?.pop().flatten(),
+        "last": last,
         "in_hour": in_hour,
         "in_day": in_day,
         "chart": chart::columns(&text("sources.accepted"), &text("overview.per_hour"), &day, &series),
