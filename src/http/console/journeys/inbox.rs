@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::super::page::{Answer, Refusal};
 use super::super::visit::Visit;
-use super::search::search;
 use super::shown::{self, Rules, Tab};
+use super::{LOOKED_AT, ROWS};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
-use crate::domain::page::Order;
+use crate::domain::page::{Order, PageRequest};
 use crate::engine::EngineError;
 
 pub(super) async fn inbox(visit: Visit) -> Answer {
@@ -25,7 +25,8 @@ async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
         ..JourneyFilter::default()
     };
     let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
-    let found = search(visit.engine(), &stalled, visit.asked("cursor"), is_of_tab).await?;
+    let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
+    let found = visit.engine().journeys_that(&stalled, &page, LOOKED_AT, is_of_tab).await?;
     let counts = visit.engine().counts().await?;
     let in_doubt =
         counts.deliveries.iter().filter(|((_, status), _)| *status == DeliveryStatus::Ambiguous.as_str());

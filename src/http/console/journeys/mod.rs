@@ -4,11 +4,15 @@ mod act;
 mod inbox;
 mod list;
 mod one;
-mod search;
 mod shown;
 mod timeline;
 
 use actix_web::web;
+
+/// Rows of a page.
+const ROWS: usize = 50;
+/// About as many journeys are looked at for one page: what is rare is looked for on the next one.
+const LOOKED_AT: usize = 1000;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
