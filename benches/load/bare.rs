@@ -29,6 +29,11 @@ async fn hook() -> HttpResponse {
     HttpResponse::Ok().finish()
 }
 
+/// What no repetition would change.
+async fn refuse() -> HttpResponse {
+    HttpResponse::BadRequest().body("no such customer")
+}
+
 /// Serves on `listen` until it is killed.
 pub fn serve(listen: &str) {
     let server = HttpServer::new(|| {
@@ -36,6 +41,7 @@ pub fn serve(listen: &str) {
             .route("/studio/{key}", web::post().to(studio))
             .route("/v1/batch", web::post().to(batch))
             .route("/hook", web::post().to(hook))
+            .route("/refuse", web::post().to(refuse))
     });
     let run = async { server.bind(listen).expect("a free port").run().await };
     actix_web::rt::System::new().block_on(run).expect("the bare server runs");

@@ -83,11 +83,23 @@ impl Connection {
 
     /// Sends a request and waits for its whole answer; gives the status and the body.
     pub async fn ask(&mut self, request: &[u8]) -> (u16, &[u8]) {
+        let (status, body) = self.exchange(request).await;
+        (status, &self.buffer[body..])
+    }
+
+    /// The same; gives the status and the head.
+    pub async fn ask_head(&mut self, request: &[u8]) -> (u16, String) {
+        let (status, body) = self.exchange(request).await;
+        (status, String::from_utf8_lossy(&self.buffer[..body]).into_owned())
+    }
+
+    /// The same; gives the status and where in the buffer the body begins.
+    async fn exchange(&mut self, request: &[u8]) -> (u16, usize) {
         self.stream.write_all(request).await.expect("the server reads");
         self.buffer.clear();
         loop {
-            if let Some((status, body)) = complete(&self.buffer) {
-                return (status, &self.buffer[body..]);
+            if let Some(found) = complete(&self.buffer) {
+                return found;
             }
             let read = self.stream.read_buf(&mut self.buffer).await.expect("the server answers");
             assert!(read > 0, "the server closed the connection");

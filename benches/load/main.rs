@@ -13,10 +13,13 @@
 //! cargo bench --bench load -- ten        nine destinations beside a dead one
 //! cargo bench --bench load -- dead       1 M deliveries queued for a dead destination: posts, and another destination
 //! cargo bench --bench load -- mappings   mappings of ten directives
+//! cargo bench --bench load -- console    pages of the console over 1 M profiles and 1 M journeys in the embedded store
+//! cargo bench --bench load -- console_postgres   the same over PostgreSQL, with a tenth of it
 //! cargo bench --bench load -- cluster    one and three nodes over PostgreSQL against plain inserts; what a commit asks of it
 //! ```
 //! Without a name all of them run. `STAGEPOST_BENCH_SECONDS` (default 10) is the length of one measurement;
-//! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the last three fewer;
+//! `STAGEPOST_BENCH_SCALE` (default 1) makes the users and events of the large ones fewer;
+//! `STAGEPOST_BENCH_DATA` is a folder in which `console` keeps its store, and takes one that is there already;
 //! `STAGEPOST_BENCH_WRITERS` is the setting `writers` of the nodes in `cluster`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
@@ -26,6 +29,7 @@ mod bare;
 mod client;
 mod cluster;
 mod computations;
+mod console;
 mod deliveries;
 mod hot;
 mod latency;
@@ -99,6 +103,12 @@ fn main() {
         }
         if wanted("mappings") {
             deliveries::mappings();
+        }
+        if wanted("console") {
+            console::console().await;
+        }
+        if wanted("console_postgres") {
+            console::console_postgres().await;
         }
         if wanted("cluster") {
             cluster::cluster().await;

@@ -33,15 +33,20 @@ impl Management {
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(body));
     }
 
-    /// Applies definitions beside those there are.
-    pub async fn apply(&mut self, definitions: &Value) {
-        let body = definitions.to_string();
+    /// Sends `body` to `path`, which is to be answered with that status.
+    pub async fn send(&mut self, method: &str, path: &str, body: &Value, wanted: u16) {
+        let body = body.to_string();
         let request = format!(
-            "POST /api/apply HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         let (status, body) = self.0.ask(request.as_bytes()).await;
-        assert_eq!(status, 200, "{}", String::from_utf8_lossy(body));
+        assert_eq!(status, wanted, "{path}: {}", String::from_utf8_lossy(body));
+    }
+
+    /// Applies definitions beside those there are.
+    pub async fn apply(&mut self, definitions: &Value) {
+        self.send("POST", "/api/apply", definitions, 200).await;
     }
 
     /// The sum of all samples of a metric whose labels hold `label`.

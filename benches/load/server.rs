@@ -10,6 +10,9 @@ use super::client::Connection;
 /// The admin token of the benchmarked server.
 pub const TOKEN: &str = "benchmark-benchmark-benchmark-00";
 
+/// What servers seal under that share a store, or whose store the benchmark itself opens.
+pub const SECRET_KEY: &str = "benchmark-benchmark-benchmark-00";
+
 /// A running server; dropping it kills it.
 pub struct Server {
     child: Child,
@@ -45,11 +48,20 @@ impl Server {
 
     /// The same over a store that others may share.
     pub async fn sharing(store: &str, data: &Path, definitions: &str) -> Self {
-        let key = "benchmark-benchmark-benchmark-00";
         // Empty: as many as it has by itself.
         let writers = std::env::var("STAGEPOST_BENCH_WRITERS").unwrap_or_default();
-        let settings =
-            [("STAGEPOST_STORE", store), ("STAGEPOST_SECRET_KEY", key), ("STAGEPOST_WRITERS", &writers)];
+        let settings = [
+            ("STAGEPOST_STORE", store),
+            ("STAGEPOST_SECRET_KEY", SECRET_KEY),
+            ("STAGEPOST_WRITERS", &writers),
+        ];
+        Self::with(data, definitions, &settings).await
+    }
+
+    /// The same over that store, or the embedded one, which can be opened with the same key.
+    pub async fn sealed(store: Option<&str>, data: &Path, definitions: &str) -> Self {
+        let store = store.map(|store| ("STAGEPOST_STORE", store));
+        let settings: Vec<_> = store.into_iter().chain([("STAGEPOST_SECRET_KEY", SECRET_KEY)]).collect();
         Self::with(data, definitions, &settings).await
     }
 

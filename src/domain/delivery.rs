@@ -421,6 +421,9 @@ pub struct DeliveryFilter {
     /// Whose reason, message id, or newest error or answer holds this text, whatever the case.
     #[serde(default)]
     pub text: Option<String>,
+    /// How many may be looked at for one page; fewer than `limits::MAX_SCAN`, which it is where nothing is said.
+    #[serde(skip)]
+    pub looks: Option<usize>,
 }
 
 impl DeliveryFilter {

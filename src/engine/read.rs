@@ -1,6 +1,6 @@
 //! Read models: what the API and the console show. Reading never waits for the writer.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::error::EngineError;
 use super::group::damaged;
@@ -54,6 +54,16 @@ impl Engine {
     ) -> Read<Vec<SizePoint>> {
         Ok(self.shared.store.audience_sizes(audience_id, per, from, to).await?)
     }
+    /// The same of several audiences at once, in the same order.
+    pub async fn sizes_of(
+        &self,
+        audience_ids: &[&str],
+        per: Per,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Read<Vec<Vec<SizePoint>>> {
+        Ok(self.shared.store.sizes_of(audience_ids, per, from, to).await?)
+    }
     /// What was counted of a subject: the points that begin at or after `from` and before `to`.
     pub async fn figures(
         &self,
@@ -64,6 +74,18 @@ impl Engine {
         to: Timestamp,
     ) -> Read<Vec<FigurePoint>> {
         Ok(self.shared.store.figures(family, figures::known_as(subject), grain, from, to).await?)
+    }
+    /// The same of several families and subjects at once, in the same order.
+    pub async fn figures_of(
+        &self,
+        wanted: &[(Family, &str)],
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Read<Vec<Vec<FigurePoint>>> {
+        let wanted: Vec<_> =
+            wanted.iter().map(|(family, subject)| (*family, figures::known_as(subject))).collect();
+        Ok(self.shared.store.figures_of(&wanted, grain, from, to).await?)
     }
     /// How many are members of both audiences.
     pub async fn overlap(&self, one: &str, other: &str) -> Read<u64> {
@@ -115,16 +137,18 @@ impl Engine {
     }
     /// For how long what is due at each destination for longest has waited, by key; nothing for those where nothing is due.
     pub async fn delivery_lags(&self) -> Read<BTreeMap<String, Span>> {
-        let (now, nobody) = (self.shared.clock.now(), HashSet::new());
         let definitions = self.definitions();
-        let mut lags = BTreeMap::new();
-        for key in definitions.destinations.keys().map(String::as_str).chain([EMAIL]) {
-            let next = self.shared.store.next_delivery(key, &nobody).await?;
-            if let Some(at) = next.filter(|at| *at <= now) {
-                lags.insert(key.to_owned(), Span::from_millis(now.millis_since(at)));
-            }
-        }
-        Ok(lags)
+        let keys: Vec<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
+        self.delivery_lags_of(&keys).await
+    }
+    /// The same for these destinations.
+    pub async fn delivery_lags_of(&self, destinations: &[&str]) -> Read<BTreeMap<String, Span>> {
+        let now = self.shared.clock.now();
+        let first = self.shared.store.first_due(destinations).await?;
+        let due = destinations.iter().zip(first).filter_map(|(key, first)| Some((key, first?)));
+        let lag =
+            |(key, at): (&&str, Timestamp)| ((*key).to_owned(), Span::from_millis(now.millis_since(at)));
+        Ok(due.filter(|(_, at)| *at <= now).map(lag).collect())
     }
     /// Deliveries, newest first.
     pub async fn deliveries(&self, filter: &DeliveryFilter, page: &PageRequest) -> Read<Page<Delivery>> {

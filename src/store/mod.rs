@@ -68,6 +68,8 @@ pub struct EventFilter {
     pub to: Option<Timestamp>,
     /// That arrived at or after this instant; older ones are not even looked at.
     pub arrived_from: Option<Timestamp>,
+    /// How many may be looked at for one page; fewer than `limits::MAX_SCAN`, which it is where nothing is said.
+    pub looks: Option<usize>,
 }
 
 impl EventFilter {
@@ -288,6 +290,15 @@ pub trait Store: Send + Sync + 'static {
     /// over (those whose attempt is under way): when [`Self::due_deliveries`] will have something.
     async fn next_delivery(&self, destination: &str, busy: &HashSet<UserKey>) -> Result<Option<Timestamp>>;
 
+    /// The earliest `next_attempt_at` at each of these destinations, in the same order; whoever is asked for it waits for nothing.
+    async fn first_due(&self, destinations: &[&str]) -> Result<Vec<Option<Timestamp>>> {
+        let (nobody, mut first) = (HashSet::new(), Vec::with_capacity(destinations.len()));
+        for destination in destinations {
+            first.push(self.next_delivery(destination, &nobody).await?);
+        }
+        Ok(first)
+    }
+
     /// Waits until everything that earlier calls could see is on the disk.
     async fn on_disk(&self) -> Result<()>;
 
@@ -436,7 +447,18 @@ pub trait Store: Send + Sync + 'static {
         per: Per,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<SizePoint>>;
+    ) -> Result<Vec<SizePoint>> {
+        Ok(self.sizes_of(&[audience_id], per, from, to).await?.pop().unwrap_or_default())
+    }
+
+    /// The same of several audiences at once, in the same order.
+    async fn sizes_of(
+        &self,
+        audience_ids: &[&str],
+        per: Per,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Vec<SizePoint>>>;
 
     /// Whose external id this is (`id` in lower case), in the order of their keys, at most `limit`.
     async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>>;
@@ -461,7 +483,18 @@ pub trait Store: Send + Sync + 'static {
         grain: Grain,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<FigurePoint>>;
+    ) -> Result<Vec<FigurePoint>> {
+        Ok(self.figures_of(&[(family, subject)], grain, from, to).await?.pop().unwrap_or_default())
+    }
+
+    /// The same of several families and subjects at once, in the same order.
+    async fn figures_of(
+        &self,
+        wanted: &[(Family, &str)],
+        grain: Grain,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Vec<FigurePoint>>>;
 
     /// Names of flows that were posted and that no definition knew then; at most `limits::MAX_UNKNOWN_FLOWS`.
     async fn unknown_flows(&self) -> Result<Vec<String>>;

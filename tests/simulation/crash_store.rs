@@ -236,14 +236,14 @@ impl Store for CrashStore {
     async fn overlap(&self, one: &str, other: &str) -> Result<u64> {
         self.inner.overlap(one, other).await
     }
-    async fn audience_sizes(
+    async fn sizes_of(
         &self,
-        audience_id: &str,
+        audience_ids: &[&str],
         per: Per,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<SizePoint>> {
-        self.inner.audience_sizes(audience_id, per, from, to).await
+    ) -> Result<Vec<Vec<SizePoint>>> {
+        self.inner.sizes_of(audience_ids, per, from, to).await
     }
     async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
         self.inner.users_by_external_id(kind, id, limit).await
@@ -263,15 +263,14 @@ impl Store for CrashStore {
     async fn has_figures_before(&self, oldest: &OldestFigures) -> Result<bool> {
         self.inner.has_figures_before(oldest).await
     }
-    async fn figures(
+    async fn figures_of(
         &self,
-        family: Family,
-        subject: &str,
+        wanted: &[(Family, &str)],
         grain: Grain,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<FigurePoint>> {
-        self.inner.figures(family, subject, grain, from, to).await
+    ) -> Result<Vec<Vec<FigurePoint>>> {
+        self.inner.figures_of(wanted, grain, from, to).await
     }
     async fn unknown_flows(&self) -> Result<Vec<String>> {
         self.inner.unknown_flows().await

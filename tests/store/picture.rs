@@ -5,7 +5,7 @@ use std::future::Future;
 
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Event;
-use stagepost::domain::figures::{Family, OldestFigures};
+use stagepost::domain::figures::{Family, Grain, OldestFigures};
 use stagepost::domain::ids::{DeliveryId, EventId, LeafId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::page::{Page, PageRequest};
@@ -131,6 +131,11 @@ async fn computation_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
             lines.push(format!("in {audience} and {other}: {both}"));
         }
     }
+    if cast.exact_sizes {
+        let audiences: Vec<&str> = cast.audiences.iter().map(String::as_str).collect();
+        let found = store.sizes_of(&audiences, Per::Hour, at(0), at(i64::MAX)).await.unwrap();
+        lines.push(format!("sizes of all: {found:?}"));
+    }
     for (hours, days) in [(0, 0), (90_000_000, 0), (0, 90_000_000)] {
         let is_there = store.has_sizes_before(at(hours), at(days)).await.unwrap();
         lines.push(format!("sizes before {hours} {days}: {is_there}"));
@@ -153,6 +158,12 @@ async fn console_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
                 lines.push(format!("{family:?} {subject:?} {grain:?} {from} {to}: {points:?}"));
             }
         }
+    }
+    for grain in Grain::ALL {
+        let wanted: Vec<_> =
+            cast.figures.iter().map(|(family, subject)| (*family, subject.as_str())).collect();
+        let found = store.figures_of(&wanted, grain, at(0), at(i64::MAX)).await.unwrap();
+        lines.push(format!("{grain:?} of all: {found:?}"));
     }
     for [minutes, hours, days] in [[0; 3], [90_000_000, 0, 0], [0, 90_000_000, 0], [0, 0, 90_000_000]] {
         let oldest = OldestFigures { minutes: at(minutes), hours: at(hours), days: at(days) };
@@ -231,6 +242,12 @@ async fn delivery_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
         filters.push(DeliveryFilter { user: Some(user.clone()), ..Default::default() });
     }
     filters.push(DeliveryFilter { since: Some(at(2_010)), ..Default::default() });
+    for destination in &cast.destinations {
+        for status in DeliveryStatus::ALL {
+            let destination = Some(destination.clone());
+            filters.push(DeliveryFilter { destination, status: Some(status), ..Default::default() });
+        }
+    }
     let mut lines = Vec::new();
     for filter in filters {
         let found = walk(2, async |p| store.deliveries(&filter, &p).await).await;
@@ -246,6 +263,8 @@ async fn delivery_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
             lines.push(format!("next {part:?}"));
         }
     }
+    let destinations: Vec<&str> = cast.destinations.iter().map(String::as_str).collect();
+    lines.push(format!("first {destinations:?}: {:?}", store.first_due(&destinations).await.unwrap()));
     let busy: [HashSet<UserKey>; 2] = [HashSet::new(), cast.users.iter().step_by(2).cloned().collect()];
     for destination in &cast.destinations {
         for busy in &busy {

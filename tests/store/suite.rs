@@ -39,6 +39,7 @@ on_every_backend!(
     busy_users_are_passed_over,
     due_deliveries_come_earliest_first,
     deliveries_are_found_by_status,
+    a_page_looks_at_no_more_than_it_may,
     what_is_pending_of_a_user_comes_in_its_order,
     deliveries_are_looked_through_from_the_oldest,
     what_is_due_is_counted,
@@ -547,6 +548,24 @@ async fn deliveries_are_found_by_status(store: &dyn Store) {
     assert_eq!(store.deliveries(&filter, &first(9)).await.unwrap().rows.len(), 1);
     let filter = DeliveryFilter { since: Some(at(20)), ..Default::default() };
     assert_eq!(store.deliveries(&filter, &first(9)).await.unwrap().rows.len(), 2);
+}
+
+async fn a_page_looks_at_no_more_than_it_may(store: &dyn Store) {
+    let made = (0..9).map(|n| delivery(delivery_id(5, n), "d", &user("a"), 5));
+    commit_deliveries(store, made.map(new_delivery).collect()).await;
+    let events = (0..9).map(|n| track(event_id(5, n), &user("a"), 5)).collect();
+    commit(store, &ChangeSet { events, ..changes() }).await;
+    let seldom = DeliveryFilter { text: Some("never".into()), looks: Some(4), ..Default::default() };
+    let never = EventFilter { names: ["never".to_owned()].into(), looks: Some(4), ..Default::default() };
+    let (mut at_delivery, mut at_event) = (first(2), first(2));
+    for more in [true, true, false] {
+        let page = store.deliveries(&seldom, &at_delivery).await.unwrap();
+        assert_eq!((page.rows.len(), page.cursor.is_some()), (0, more), "four, four and one");
+        at_delivery.cursor = page.cursor;
+        let page = store.newest_events(&never, &at_event).await.unwrap();
+        assert_eq!((page.rows.len(), page.cursor.is_some()), (0, more));
+        at_event.cursor = page.cursor;
+    }
 }
 
 async fn message_ids_are_remembered_and_expire(store: &dyn Store) {

@@ -8,6 +8,7 @@ use stagepost::clock::Clock;
 use stagepost::domain::address_policy::AddressPolicy;
 use stagepost::domain::change::ChangeSet;
 use stagepost::domain::definition::{Definition, DestinationKind, Status};
+use stagepost::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::UserKey;
 use stagepost::domain::journey::{Journey, JourneyStatus};
@@ -184,4 +185,63 @@ async fn version_1_of_postgres_did_not_count_how_journeys_stand() {
     assert_eq!(standing(&open_postgres(&schema).await).await, expected());
     schema.sql("UPDATE meta SET value = '1' WHERE key = 'data_version'");
     assert_eq!(standing(&open_postgres(&schema).await).await, expected());
+}
+
+/// Two users' deliveries to two destinations, of every status.
+fn sent() -> ChangeSet {
+    let mut set = changes();
+    for (n, status) in (0..24).zip(DeliveryStatus::ALL.into_iter().cycle()) {
+        let (key, who) = (["d", "e"][usize::from(n % 4 < 2)], ["a", "b"][usize::from(n < 12)]);
+        let made = delivery(delivery_id(5, n), key, &user(who), 5);
+        set.deliveries.push(new_delivery(Delivery { status, ..made }));
+    }
+    set
+}
+
+/// How many each user has, and how many of each status that is looked for by destination each of these has.
+async fn found_deliveries(store: &dyn Store) -> Vec<usize> {
+    let (all, mut found) = (PageRequest { limit: 99, cursor: None }, Vec::new());
+    for who in ["a", "b", "c"] {
+        let filter = DeliveryFilter { user: Some(user(who)), ..Default::default() };
+        found.push(store.deliveries(&filter, &all).await.unwrap().rows.len());
+    }
+    for (key, status) in [("d", DeliveryStatus::Dead), ("e", DeliveryStatus::Failed)] {
+        let (destination, status) = (Some(key.to_owned()), Some(status));
+        let filter = DeliveryFilter { destination, status, ..Default::default() };
+        found.push(store.deliveries(&filter, &all).await.unwrap().rows.len());
+    }
+    found
+}
+
+#[tokio::test]
+async fn version_5_of_sled_had_no_index_of_users_deliveries() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || SledStore::open(dir.path(), 8 << 20, sealer()).unwrap();
+    commit(&open(), &sent()).await;
+    let expected = found_deliveries(&open()).await;
+    assert_eq!(expected[..3], [12, 12, 0]);
+    assert!(expected[3..].iter().all(|count| (1..4).contains(count)), "{expected:?}");
+    // Twice: one that was cut short runs again.
+    for kept in [0, 7] {
+        let before = raw(dir.path());
+        for prefix in [b"D", b"X"] {
+            let index: Vec<_> = before.scan_prefix(prefix).keys().map(Result::unwrap).collect();
+            index.iter().skip(kept).for_each(|key| drop(before.remove(key).unwrap()));
+        }
+        before.insert("v", &5_u32.to_be_bytes()).unwrap();
+        drop(before);
+        assert_eq!(found_deliveries(&open()).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn version_2_of_postgres_had_no_index_of_users_deliveries() {
+    let schema = schema();
+    commit(&open_postgres(&schema).await, &sent()).await;
+    schema.sql("DROP INDEX deliveries_user, deliveries_unsent; UPDATE meta SET value = '2' WHERE key = 'data_version'");
+    let store = open_postgres(&schema).await;
+    assert_eq!(found_deliveries(&store).await[..3], [12, 12, 0]);
+    let made =
+        "SELECT to_regclass('deliveries_user') IS NOT NULL AND to_regclass('deliveries_unsent') IS NOT NULL";
+    assert_eq!(schema.sql(made), "t");
 }

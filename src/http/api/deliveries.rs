@@ -43,6 +43,7 @@ pub(super) fn filter(params: &Params, statuses: &[DeliveryStatus]) -> Result<Del
         until: params.time("until")?,
         http_status: params.number("httpStatus", 100, 999)?,
         text: params.owned("q"),
+        looks: None,
     })
 }
 

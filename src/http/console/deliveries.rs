@@ -9,8 +9,10 @@ use super::see;
 use super::visit::Visit;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus, EMAIL};
 use crate::domain::ids::{DeliveryId, UserKey};
-use crate::domain::page::PageRequest;
+use crate::domain::limits;
+use crate::domain::page::{Page, PageRequest};
 use crate::domain::people::Scope;
+use crate::engine::EngineError;
 use crate::http::api::deliveries::{summary, whole};
 use crate::http::problem::ApiProblem;
 
@@ -27,7 +29,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 async fn list(visit: Visit) -> Answer {
     let filter = filter(&visit)?;
     let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
-    let page = visit.engine().deliveries(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
+    let found = async {
+        // What an index has in the order of the list needs no search.
+        let is_search = filter.text.is_some() || filter.destination.is_some() || filter.status.is_some();
+        let _turn = if is_search { Some(visit.state.search_turn().await?) } else { None };
+        visit.engine().deliveries(&filter, &page).await
+    };
+    let page: Page<_> = found.await.map_err(|error: EngineError| Refusal::of(&visit, error))?;
     let rows: Vec<Value> = page.rows.iter().map(summary).collect();
     let definitions = visit.engine().definitions();
     let destinations: Vec<&str> =
@@ -58,6 +66,7 @@ fn filter(visit: &Visit) -> Result<DeliveryFilter, Refusal> {
         status: visit.asked("status").map(known).transpose()?,
         user: visit.asked("userId").map(UserKey::user),
         text: visit.asked("q").map(str::to_owned),
+        looks: Some(limits::MAX_SCAN_SHOWN),
         ..DeliveryFilter::default()
     })
 }

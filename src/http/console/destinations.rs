@@ -47,9 +47,11 @@ async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
     let (counts, lags) = (engine.counts().await?, engine.delivery_lags().await?);
     let (definitions, healths) = (engine.definitions(), engine.healths());
     let hour = Axis::newest(Grain::Hour, 24, visit.now);
+    let keys: Vec<&str> = definitions.destinations.keys().map(String::as_str).chain([EMAIL]).collect();
+    let wanted: Vec<_> = keys.iter().map(|key| (Family::Attempted, *key)).collect();
+    let attempted = engine.figures_of(&wanted, hour.grain(), hour.from(), hour.to()).await?;
     let mut rows = Vec::new();
-    for key in definitions.destinations.keys().map(String::as_str).chain([EMAIL]) {
-        let points = engine.figures(Family::Attempted, key, hour.grain(), hour.from(), hour.to()).await?;
+    for (key, points) in keys.into_iter().zip(attempted) {
         let delivered = hour.counts(points.iter().filter(|point| point.detail == "delivered"));
         let sum: u64 = delivered.iter().sum();
         let destination = definitions.destinations.get(key);
@@ -94,7 +96,7 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
         "definition": destination.map(|destination| shown::destination(destination)),
         "health": api::shown(engine.healths().get(key)),
         "queue": api::queue(&counts, key),
-        "lag": engine.delivery_lags().await?.get(key).map(|lag| render::lasting_span(*lag)),
+        "lag": engine.delivery_lags_of(&[key]).await?.get(key).map(|lag| render::lasting_span(*lag)),
         "chart": chart::columns(&text("destinations.attempts"), &text("overview.per_hour"), &day, &series),
         "reasons": reasons(visit, key).await?,
         "looked_at": LOOKED_AT,

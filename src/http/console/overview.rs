@@ -85,13 +85,15 @@ async fn charts(visit: &Visit) -> Result<Value, EngineError> {
     }))
 }
 
+/// What was counted of each subject.
 async fn points(
     visit: &Visit,
     family: Family,
-    subject: &str,
+    subjects: &[&str],
     axis: &Axis,
-) -> Result<Vec<FigurePoint>, EngineError> {
-    visit.engine().figures(family, subject, axis.grain(), axis.from(), axis.to()).await
+) -> Result<Vec<Vec<FigurePoint>>, EngineError> {
+    let wanted: Vec<_> = subjects.iter().map(|subject| (family, *subject)).collect();
+    visit.engine().figures_of(&wanted, axis.grain(), axis.from(), axis.to()).await
 }
 
 /// One series per subject; those without anything are left out.
@@ -101,14 +103,10 @@ async fn by_subject(
     subjects: &[&str],
     axis: &Axis,
 ) -> Result<Vec<Series>, EngineError> {
-    let mut series = Vec::new();
-    for subject in subjects {
-        let counts = axis.counts(&points(visit, family, subject, axis).await?);
-        if counts.iter().any(|count| *count > 0) {
-            series.push(Series::new(*subject, counts));
-        }
-    }
-    Ok(series)
+    let points = points(visit, family, subjects, axis).await?;
+    let counted = subjects.iter().zip(&points).map(|(subject, points)| (subject, axis.counts(points)));
+    let counted = counted.filter(|(_, counts)| counts.iter().any(|count| *count > 0));
+    Ok(counted.map(|(subject, counts)| Series::new(*subject, counts)).collect())
 }
 
 /// One series per detail, of all subjects together; those without anything are left out.
@@ -119,10 +117,7 @@ async fn by_detail(
     axis: &Axis,
     details: &[&str],
 ) -> Result<Vec<Series>, EngineError> {
-    let mut all = Vec::new();
-    for subject in subjects {
-        all.extend(points(visit, family, subject, axis).await?);
-    }
+    let all: Vec<FigurePoint> = points(visit, family, subjects, axis).await?.into_iter().flatten().collect();
     let series = details.iter().map(|detail| {
         let counts = axis.counts(all.iter().filter(|point| point.detail == *detail));
         Series::of_status(detail, counts)
@@ -132,12 +127,13 @@ async fn by_detail(
 
 async fn audience_changes(visit: &Visit, axis: &Axis) -> Result<Vec<Series>, EngineError> {
     let (mut entered, mut exited) = (Vec::new(), Vec::new());
-    for audience in visit.engine().definitions().audiences.values() {
-        for point in visit.engine().audience_sizes(&audience.id, Per::Hour, axis.from(), axis.to()).await? {
-            let of = |count| FigurePoint { start: point.start, detail: String::new(), count };
-            entered.push(of(point.entered));
-            exited.push(of(point.exited));
-        }
+    let definitions = visit.engine().definitions();
+    let ids: Vec<&str> = definitions.audiences.values().map(|audience| audience.id.as_str()).collect();
+    let sizes = visit.engine().sizes_of(&ids, Per::Hour, axis.from(), axis.to()).await?;
+    for point in sizes.iter().flatten() {
+        let of = |count| FigurePoint { start: point.start, detail: String::new(), count };
+        entered.push(of(point.entered));
+        exited.push(of(point.exited));
     }
     let series = |name: &str, points: &[FigurePoint]| Series::new(text(name), axis.counts(points));
     Ok(vec![series("overview.entered", &entered), series("overview.exited", &exited)])

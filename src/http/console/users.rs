@@ -208,7 +208,8 @@ async fn events(visit: Visit, id: web::Path<String>) -> Answer {
             Some(_) => Some(visit.state.search_turn().await?),
             None => None,
         };
-        visit.engine().events_of(&profile, EventFilter::default(), Order::NewestFirst, &page).await
+        let filter = EventFilter { looks: Some(limits::MAX_SCAN_SHOWN), ..EventFilter::default() };
+        visit.engine().events_of(&profile, filter, Order::NewestFirst, &page).await
     };
     let found: Page<_> = found.await.map_err(|error| Refusal::of(&visit, error))?;
     Ok(visit.page(
@@ -217,7 +218,7 @@ async fn events(visit: Visit, id: web::Path<String>) -> Answer {
             "user": frame(&visit, &profile, &id),
             "events": found.rows.iter().map(accepted_row).collect::<Vec<_>>(),
             "next": visit.next(found.cursor.as_deref()),
-            "searched": limits::MAX_SCAN,
+            "searched": limits::MAX_SCAN_SHOWN,
         }),
     ))
 }
@@ -230,14 +231,12 @@ async fn deliveries_of(visit: Visit, id: web::Path<String>) -> Answer {
         user: Some(profile.key.clone()),
         status,
         since: Some(profile.created_at),
+        looks: Some(limits::MAX_SCAN_SHOWN),
         ..DeliveryFilter::default()
     };
     let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
-    let found = async {
-        let _turn = visit.state.search_turn().await?;
-        visit.engine().deliveries(&filter, &page).await
-    };
-    let found: Page<_> = found.await.map_err(|error| Refusal::of(&visit, error))?;
+    let found: Page<_> =
+        visit.engine().deliveries(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
     let statuses = DeliveryStatus::ALL.map(DeliveryStatus::as_str);
     Ok(visit.page(
         "user_deliveries.html",
@@ -247,7 +246,7 @@ async fn deliveries_of(visit: Visit, id: web::Path<String>) -> Answer {
             "statuses": choices(statuses),
             "deliveries": found.rows.iter().map(deliveries::summary).collect::<Vec<_>>(),
             "next": visit.next(found.cursor.as_deref()),
-            "searched": limits::MAX_SCAN,
+            "searched": limits::MAX_SCAN_SHOWN,
         }),
     ))
 }

@@ -185,8 +185,9 @@ impl State {
         let start: Option<EventId> = cursor::read(page.cursor.as_deref())?;
         let oldest = filter.arrived_from.map(EventId::floor);
         let newest_first = self.events.range(below(start)).rev();
-        paging::page(
+        paging::page_of(
             page,
+            filter.looks,
             newest_first.take_while(|(id, _)| oldest.is_none_or(|oldest| **id >= oldest)).map(
                 |(id, logged)| Ok((*id, Some(&logged.event).filter(|event| filter.accepts(event)).cloned())),
             ),
@@ -214,10 +215,14 @@ impl State {
         // An id is never made with an earlier time than the delivery's own, so `since` bounds the ids too.
         let oldest = filter.since.map(DeliveryId::floor);
         let newest_first = self.deliveries.range(below(start)).rev();
-        paging::page(
+        // Those of one user are all that is looked at, as elsewhere.
+        let of_user = |delivery: &Delivery| filter.user.as_ref().is_none_or(|user| delivery.user == *user);
+        paging::page_of(
             page,
+            filter.looks,
             newest_first
                 .take_while(|(id, _)| oldest.is_none_or(|oldest| **id >= oldest))
+                .filter(|(_, delivery)| of_user(delivery))
                 .map(|(id, delivery)| Ok((*id, Some(delivery).filter(|row| filter.accepts(row)).cloned()))),
         )
     }

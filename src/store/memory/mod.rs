@@ -276,14 +276,15 @@ impl Store for MemoryStore {
         Ok(self.state().overlap(one, other))
     }
 
-    async fn audience_sizes(
+    async fn sizes_of(
         &self,
-        audience_id: &str,
+        audience_ids: &[&str],
         per: Per,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<SizePoint>> {
-        Ok(self.state().audience_sizes(audience_id, per, from, to))
+    ) -> Result<Vec<Vec<SizePoint>>> {
+        let state = self.state();
+        Ok(audience_ids.iter().map(|id| state.audience_sizes(id, per, from, to)).collect())
     }
 
     async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
@@ -332,15 +333,17 @@ impl Store for MemoryStore {
         self.state().list_entries(shelf, page)
     }
 
-    async fn figures(
+    async fn figures_of(
         &self,
-        family: Family,
-        subject: &str,
+        wanted: &[(Family, &str)],
         grain: Grain,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<FigurePoint>> {
-        Ok(self.state().figure_points(family, subject, grain, from, to))
+    ) -> Result<Vec<Vec<FigurePoint>>> {
+        let state = self.state();
+        let points =
+            |(family, subject): &(Family, &str)| state.figure_points(*family, subject, grain, from, to);
+        Ok(wanted.iter().map(points).collect())
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

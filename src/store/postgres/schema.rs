@@ -15,8 +15,11 @@ use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError};
 
 /// What makes version 1 of nothing, version 2 of version 1, and so on.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_tables.sql"), include_str!("migrations/0002_console.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_tables.sql"),
+    include_str!("migrations/0002_console.sql"),
+    include_str!("migrations/0003_deliveries.sql"),
+];
 
 /// The first table; it holds the version of all others.
 const META: &str =

@@ -87,6 +87,10 @@ impl Store for PostgresStore {
         self.next_delivery(destination, busy).await
     }
 
+    async fn first_due(&self, destinations: &[&str]) -> Result<Vec<Option<Timestamp>>> {
+        self.first_due(destinations).await
+    }
+
     async fn on_disk(&self) -> Result<()> {
         self.on_disk().await
     }
@@ -236,14 +240,14 @@ impl Store for PostgresStore {
         self.overlap(one, other).await
     }
 
-    async fn audience_sizes(
+    async fn sizes_of(
         &self,
-        audience_id: &str,
+        audience_ids: &[&str],
         per: Per,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<SizePoint>> {
-        self.audience_sizes(audience_id, per, from, to).await
+    ) -> Result<Vec<Vec<SizePoint>>> {
+        self.sizes_of(audience_ids, per, from, to).await
     }
 
     async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
@@ -266,15 +270,14 @@ impl Store for PostgresStore {
         self.entries(shelf, page).await
     }
 
-    async fn figures(
+    async fn figures_of(
         &self,
-        family: Family,
-        subject: &str,
+        wanted: &[(Family, &str)],
         grain: Grain,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<FigurePoint>> {
-        self.figures_of(family, subject, grain, from, to).await
+    ) -> Result<Vec<Vec<FigurePoint>>> {
+        self.figures_of(wanted, grain, from, to).await
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

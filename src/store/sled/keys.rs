@@ -23,6 +23,8 @@
 //! | `q` destination, user, delivery | the pending ones of a lane, each with its next attempt |
 //! | `w` destination, next attempt, user | head of the lane; one row per lane that is not empty |
 //! | `x` status, delivery | (index of the statuses that call for somebody's eyes) |
+//! | `X` destination, status, delivery | (the same by destination) |
+//! | `D` user, delivery | (index of all deliveries) |
 //! | `h` user, message | arrival |
 //! | `H` arrival, user, message | (index by age) |
 //! | `f` kind, key | definition |
@@ -215,15 +217,28 @@ pub(super) fn due(destination: &str) -> Vec<u8> {
 
 /// What the keys of the index of `status` begin with.
 pub(super) fn by_status(status: DeliveryStatus) -> Vec<u8> {
-    let letter = match status {
+    vec![b'x', letter_of_status(status)]
+}
+
+/// What the keys of the index of `status` at a destination begin with.
+pub(super) fn by_destination(destination: &str, status: DeliveryStatus) -> Vec<u8> {
+    join(&sized(b'X', destination), &[&[letter_of_status(status)]])
+}
+
+/// What the keys of a user's deliveries begin with.
+pub(super) fn deliveries_of(user: &UserKey) -> Vec<u8> {
+    sized(b'D', user.as_str())
+}
+
+fn letter_of_status(status: DeliveryStatus) -> u8 {
+    match status {
         DeliveryStatus::Pending => b'p',
         DeliveryStatus::Delivered => b'd',
         DeliveryStatus::Failed => b'f',
         DeliveryStatus::Dead => b'x',
         DeliveryStatus::Ambiguous => b'a',
         DeliveryStatus::Superseded => b's',
-    };
-    vec![b'x', letter]
+    }
 }
 
 pub(super) fn seen(user: &UserKey, message: &MessageHash) -> Vec<u8> {

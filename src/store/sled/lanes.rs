@@ -45,7 +45,7 @@ pub(super) fn write(changes: &[DeliveryWrite], writes: &mut Writes<'_>, delta: &
     Ok(())
 }
 
-/// Writes the record and the index of its status.
+/// Writes the record and its indexes.
 fn put(write: &DeliveryWrite, writes: &mut Writes<'_>) -> Result<()> {
     let delivery = &write.delivery;
     let key = keys::delivery(delivery.id);
@@ -54,15 +54,24 @@ fn put(write: &DeliveryWrite, writes: &mut Writes<'_>) -> Result<()> {
     let was = write.was.map(|(status, _)| status).filter(|status| is_indexed(*status));
     let now = Some(delivery.status).filter(|status| is_indexed(*status));
     if was != now {
-        let index = |status| keys::join(&keys::by_status(status), &[&delivery.id.to_bytes()]);
-        if let Some(was) = was {
-            writes.remove(index(was));
-        }
-        if let Some(now) = now {
-            writes.set(index(now), &[]);
-        }
+        was.into_iter().flat_map(|was| in_status(delivery, was)).for_each(|row| writes.remove(row));
+        now.into_iter().flat_map(|now| in_status(delivery, now)).for_each(|row| writes.set(row, &[]));
+    }
+    if write.was.is_none() {
+        writes.set(of_user(delivery), &[]);
     }
     Ok(())
+}
+
+/// Its rows in the indexes of a status.
+pub(super) fn in_status(delivery: &Delivery, status: DeliveryStatus) -> [Vec<u8>; 2] {
+    [keys::by_status(status), keys::by_destination(&delivery.destination, status)]
+        .map(|index| keys::join(&index, &[&delivery.id.to_bytes()]))
+}
+
+/// Its row among the deliveries of its user.
+pub(super) fn of_user(delivery: &Delivery) -> Vec<u8> {
+    keys::join(&keys::deliveries_of(&delivery.user), &[&delivery.id.to_bytes()])
 }
 
 /// Writes the rows of one lane and moves its row in the due index.

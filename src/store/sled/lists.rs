@@ -119,7 +119,7 @@ impl Disk {
                 })
             }))
         });
-        paging::page(page, events)
+        paging::page_of(page, filter.looks, events)
     }
 
     pub(super) fn list_members(&self, audience_id: &str, page: &PageRequest) -> Result<Page<Member>> {
@@ -151,14 +151,19 @@ impl Disk {
         let start: Option<DeliveryId> = cursor::read(page.cursor.as_deref())?;
         // An id is never made with an earlier time than the delivery's own, so `since` bounds the ids too.
         let from = filter.since.map(|since| DeliveryId::floor(since).to_bytes());
-        let prefix = match filter.status {
-            Some(status) if is_indexed(status) => keys::by_status(status),
-            _ => keys::DELIVERIES.to_vec(),
+        let prefix = match (&filter.user, filter.status, &filter.destination) {
+            (Some(user), ..) => keys::deliveries_of(user),
+            (None, Some(status), Some(destination)) if is_indexed(status) => {
+                keys::by_destination(destination, status)
+            }
+            (None, Some(status), _) if is_indexed(status) => keys::by_status(status),
+            (None, ..) => keys::DELIVERIES.to_vec(),
         };
         let to = [start, filter.until.map(DeliveryId::floor)].into_iter().flatten().min();
         let ids = self.ids(&prefix, (from, to.map(DeliveryId::to_bytes)), Order::NewestFirst);
-        paging::page(
+        paging::page_of(
             page,
+            filter.looks,
             ids.map(|id| {
                 let id = DeliveryId::from_bytes(id?);
                 Ok((id, self.delivery(id)?.filter(|delivery| filter.accepts(delivery))))

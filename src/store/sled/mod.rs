@@ -295,15 +295,15 @@ impl Store for SledStore {
         self.read(move |disk| disk.overlap(&one, &other)).await
     }
 
-    async fn audience_sizes(
+    async fn sizes_of(
         &self,
-        audience_id: &str,
+        audience_ids: &[&str],
         per: Per,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<SizePoint>> {
-        let audience_id = audience_id.to_owned();
-        self.read(move |disk| disk.audience_sizes(&audience_id, per, from, to)).await
+    ) -> Result<Vec<Vec<SizePoint>>> {
+        let ids: Vec<String> = audience_ids.iter().map(|id| (*id).to_owned()).collect();
+        self.read(move |disk| ids.iter().map(|id| disk.audience_sizes(id, per, from, to)).collect()).await
     }
 
     async fn users_by_external_id(&self, kind: &str, id: &str, limit: usize) -> Result<Vec<UserKey>> {
@@ -352,16 +352,21 @@ impl Store for SledStore {
         self.read(move |disk| disk.list_entries(shelf, &page)).await
     }
 
-    async fn figures(
+    async fn figures_of(
         &self,
-        family: Family,
-        subject: &str,
+        wanted: &[(Family, &str)],
         grain: Grain,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<FigurePoint>> {
-        let subject = subject.to_owned();
-        self.read(move |disk| disk.figure_points(family, &subject, grain, from, to)).await
+    ) -> Result<Vec<Vec<FigurePoint>>> {
+        let wanted: Vec<(Family, String)> =
+            wanted.iter().map(|(family, subject)| (*family, (*subject).to_owned())).collect();
+        let points = move |disk: &Disk| {
+            let points =
+                |(family, subject): &(Family, String)| disk.figure_points(*family, subject, grain, from, to);
+            wanted.iter().map(points).collect()
+        };
+        self.read(points).await
     }
 
     async fn unknown_flows(&self) -> Result<Vec<String>> {

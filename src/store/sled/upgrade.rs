@@ -4,25 +4,26 @@ use ::sled::Batch;
 
 use super::disk::{Disk, Writes};
 use super::keys;
-use super::{codec, definitions};
+use super::{codec, definitions, lanes};
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Kind, Status};
+use crate::domain::delivery::DeliveryFilter;
 use crate::domain::external_ids::KINDS;
 use crate::domain::figures::{self, Counted, Family};
-use crate::domain::ids::UserKey;
+use crate::domain::ids::{DeliveryId, UserKey};
 use crate::domain::journey::Journey;
 use crate::domain::limits;
-use crate::store::{Result, StoreError, Unlisted};
+use crate::store::{Result, StoreError, Unlisted, is_indexed};
 
 /// Brings the data from one version to the next. One that was cut short runs again from its beginning.
 pub(super) type Upgrade = fn(&Disk) -> Result<()>;
 
 /// In order; the first brings version 1 to version 2. Version 4 seals secrets.
 pub(super) const UPGRADES: &[Upgrade] =
-    &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records, count_standing];
+    &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records, count_standing, index_deliveries];
 
 /// The version that this build writes.
-pub(super) const DATA_VERSION: u32 = 5;
+pub(super) const DATA_VERSION: u32 = 6;
 
 /// Version 2 finds people by mail address and phone number. (It also keeps leaf states in another form: the engine computes
 /// anew what was computed before.)
@@ -97,6 +98,26 @@ fn count_standing(disk: &Disk) -> Result<()> {
         }
     }
     super::figures::set_standing(&standing, disk)
+}
+
+/// Version 6 finds deliveries by user, and those that call for somebody's eyes by destination.
+fn index_deliveries(disk: &Disk) -> Result<()> {
+    let (last, mut after) = (DeliveryId::from_bytes([u8::MAX; 16]), None);
+    loop {
+        let part = disk.deliveries_after(&DeliveryFilter::default(), after, last, limits::UPKEEP_STEP)?;
+        if part.last.is_none() {
+            return Ok(());
+        }
+        after = part.last;
+        let mut batch = Batch::default();
+        for delivery in &part.deliveries {
+            batch.insert(lanes::of_user(delivery), &[]);
+            let status = Some(delivery.status).filter(|status| is_indexed(*status));
+            let rows = status.into_iter().flat_map(|status| lanes::in_status(delivery, status));
+            rows.for_each(|row| batch.insert(row, &[]));
+        }
+        disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source })?;
+    }
 }
 
 #[cfg(test)]

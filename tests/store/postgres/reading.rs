@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use stagepost::domain::change::ChangeSet;
 use stagepost::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use stagepost::domain::event::Call;
+use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
 use stagepost::domain::page::PageRequest;
@@ -52,7 +53,9 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     let most = usize::try_from(asked).unwrap();
     let whole_page = PageRequest { limit: most, cursor: None };
     let (until, newest) = (DeliveryId::from_bytes(EVERY_ID), EventId::from_bytes(EVERY_ID));
-    let names = ["Tried".to_owned()].into();
+    let tried = ["Tried".to_owned()].into();
+    let names: Vec<&str> = users.iter().map(UserKey::as_str).collect();
+    let counted: Vec<_> = names.iter().map(|name| (Family::Opened, *name)).collect();
     let mut trips = Vec::new();
     macro_rules! ask {
         ($name:literal, $call:expr) => {{
@@ -68,6 +71,7 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     ask!("due_timers", Store::due_timers(store, at(9), most));
     ask!("due_deliveries", Store::due_deliveries(store, "d", at(9), &HashSet::new(), most));
     ask!("next_delivery", Store::next_delivery(store, "d", &busy));
+    ask!("first_due", Store::first_due(store, &names));
     ask!("count_due", Store::count_due(store, "d", at(9), &HashSet::new(), most, true));
     ask!("newest_pending", Store::newest_pending(store, &lanes, 5));
     ask!("deliveries_by_id", Store::deliveries_by_id(store, &deliveries));
@@ -75,12 +79,13 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     ask!("journeys_by_id", Store::journeys_by_id(store, &journeys));
     ask!("events", Store::events(store, &events));
     ask!("event_log", Store::event_log(store, None, newest, most));
-    ask!("wanted_log", Store::wanted_log(store, &named(&names), None, newest, most));
+    ask!("wanted_log", Store::wanted_log(store, &named(&tried), None, newest, most));
     ask!("journeys", Store::journeys(store, &JourneyFilter::default(), &whole_page));
     ask!("newest_events", Store::newest_events(store, &EventFilter::default(), &whole_page));
     ask!("deliveries", Store::deliveries(store, &DeliveryFilter::default(), &whole_page));
     ask!("members", Store::members(store, "x", &whole_page));
-    ask!("sizes", Store::audience_sizes(store, "x", Per::Hour, at(0), at(99)));
+    ask!("sizes", Store::sizes_of(store, &names, Per::Hour, at(0), at(99)));
+    ask!("figures", Store::figures_of(store, &counted, Grain::Hour, at(0), at(99)));
     ask!("rulebook", Store::rulebook(store));
     ask!("counts", Store::counts(store));
     trips

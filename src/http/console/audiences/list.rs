@@ -12,7 +12,7 @@ use super::super::visit::Visit;
 use super::{place, sizes};
 use crate::domain::definition::{Class, Computation, Status};
 use crate::domain::figures::Grain;
-use crate::domain::sizes::Per;
+use crate::domain::sizes::{Per, SizePoint};
 use crate::engine::{Counts, EngineError};
 use crate::http::api::definitions::beside;
 
@@ -41,10 +41,14 @@ async fn context(visit: &Visit, class: Class) -> Result<Value, EngineError> {
     let shown: Vec<&Arc<Computation>> = wanted.by_ref().take(ROWS).collect();
     let more = wanted.next().is_some();
     let last = shown.last().filter(|_| more).map(|it| it.key.as_str());
-    let mut rows = Vec::new();
-    for it in &shown {
-        rows.push(row(visit, it, &counts).await?);
-    }
+    let axis = Axis::newest(Grain::Day, DAYS, visit.now);
+    let ids: Vec<&str> = shown.iter().map(|it| it.id.as_str()).collect();
+    let sizes = match class {
+        Class::Audience => visit.engine().sizes_of(&ids, Per::Day, axis.from(), axis.to()).await?,
+        Class::Trait => vec![Vec::new(); ids.len()],
+    };
+    let rows = shown.iter().zip(&sizes).map(|(it, points)| row(visit, it, &counts, &axis, points));
+    let rows: Vec<Value> = rows.collect();
     Ok(json!({
         "class": class.as_str(), "place": place(class), "rows": rows, "all": all.len(), "url": visit.state.public_url, "next": visit.next(last),
         "states": STATES, "asked": { "q": visit.asked("q"), "status": visit.asked("status") },
@@ -69,15 +73,14 @@ pub(super) fn state(it: &Computation) -> &'static str {
     if it.status == Status::Leaving { "deleting" } else { it.status.as_str() }
 }
 
-async fn row(visit: &Visit, it: &Computation, counts: &Counts) -> Result<Value, EngineError> {
+fn row(visit: &Visit, it: &Computation, counts: &Counts, axis: &Axis, points: &[SizePoint]) -> Value {
     let shown = beside(visit.engine(), it, counts);
     let mut row = json!({
         "key": it.key, "name": it.name, "query": it.query.to_string(), "state": state(it),
         "destinations": it.destinations, "progress": progress(shown.progress.as_ref()),
     });
     if it.class == Class::Audience {
-        let axis = Axis::newest(Grain::Day, DAYS, visit.now);
-        let course = sizes::course(visit, it, Per::Day, &axis, shown.size).await?;
+        let course = sizes::course(points, axis, shown.size);
         let first = course.sizes.first().copied().unwrap_or(shown.size);
         let title = texts::filled(
             "audiences.spark",
@@ -87,7 +90,7 @@ async fn row(visit: &Visit, it: &Computation, counts: &Counts) -> Result<Value, 
         row["change"] = signed(shown.size, first).into();
         row["spark"] = chart::spark(title, &course.sizes);
     }
-    Ok(row)
+    row
 }
 
 /// `+3`, `-2` or `0`.

@@ -106,7 +106,8 @@ async fn charts(
         _ => (Per::Day, Grain::Day, DAYS),
     };
     let axis = Axis::newest(grain, steps, visit.now);
-    let course = sizes::course(visit, it, per, &axis, now).await?;
+    let points = visit.engine().audience_sizes(&it.id, per, axis.from(), axis.to()).await?;
+    let course = sizes::course(&points, &axis, now);
     context["per"] = per.as_str().into();
     context["change"] = list::signed(now, course.before).into();
     let series = |name: &str, counts: Vec<u64>| Series::new(text(name), counts);

@@ -1,13 +1,9 @@
 //! Sizes over time as charts want them: a number for every step, where the store has points only where something changed.
 
-use crate::domain::definition::Computation;
-use crate::domain::figures::FigurePoint;
-use crate::domain::sizes::{Per, SizePoint};
-use crate::domain::time::Timestamp;
-use crate::engine::EngineError;
-
 use super::super::chart::Axis;
-use super::super::visit::Visit;
+use crate::domain::figures::FigurePoint;
+use crate::domain::sizes::SizePoint;
+use crate::domain::time::Timestamp;
 
 /// What became of an audience along an axis.
 pub(super) struct Course {
@@ -21,15 +17,8 @@ pub(super) struct Course {
     pub before: u64,
 }
 
-/// Reads it; `now` is the size of this moment.
-pub(super) async fn course(
-    visit: &Visit,
-    audience: &Computation,
-    per: Per,
-    axis: &Axis,
-    now: u64,
-) -> Result<Course, EngineError> {
-    let points = visit.engine().audience_sizes(&audience.id, per, axis.from(), axis.to()).await?;
+/// Told by the audience's points along the axis; `now` is the size of this moment.
+pub(super) fn course(points: &[SizePoint], axis: &Axis, now: u64) -> Course {
     let counted = |count: fn(&SizePoint) -> u64| {
         let points: Vec<FigurePoint> = points
             .iter()
@@ -37,12 +26,12 @@ pub(super) async fn course(
             .collect();
         axis.counts(&points)
     };
-    Ok(Course {
-        sizes: filled(&points, axis.starts(), now),
+    Course {
+        sizes: filled(points, axis.starts(), now),
         entered: counted(|point| point.entered),
         exited: counted(|point| point.exited),
         before: points.first().map_or(now, before),
-    })
+    }
 }
 
 /// The size at a point's beginning.

@@ -7,10 +7,10 @@ use super::super::chart::{self, Axis, Series};
 use super::super::page::{Answer, Refusal};
 use super::super::texts::text;
 use super::super::visit::Visit;
-use super::list::standing;
+use super::list::standing_of;
 use super::{preview, words};
 use crate::domain::definition::Flow;
-use crate::domain::figures::{Family, Grain};
+use crate::domain::figures::{Family, FigurePoint, Grain};
 use crate::domain::funnel::Funnel;
 use crate::domain::journey::JourneyStatus;
 use crate::engine::EngineError;
@@ -37,24 +37,26 @@ pub(super) async fn one(visit: Visit, name: web::Path<String>) -> Answer {
 async fn context(visit: &Visit, name: &str, flow: Option<&Flow>) -> Result<Value, EngineError> {
     let axis = Axis::newest(Grain::Day, DAYS, visit.now);
     let engine = visit.engine();
-    let points = async |family| engine.figures(family, name, axis.grain(), axis.from(), axis.to()).await;
-    let (opened, ended) = (points(Family::Opened).await?, points(Family::Ended).await?);
+    let families = [Family::Opened, Family::Ended, Family::Reached, Family::Waited];
+    let wanted = families.map(|family| (family, name));
+    let counted = engine.figures_of(&wanted, axis.grain(), axis.from(), axis.to()).await?;
+    let counted: [Vec<FigurePoint>; 4] = counted.try_into().expect("each has its answer");
+    let [opened, ended, reached, waited] = &counted;
     let began: u64 = opened.iter().map(|point| point.count).sum();
     let initial = flow.and_then(|flow| flow.initial.as_deref());
     let terminal = flow.map_or(&[][..], |flow| flow.terminal.as_slice());
-    let (reached, waited) = (points(Family::Reached).await?, points(Family::Waited).await?);
-    let funnel = Funnel::from_figures(began, &reached, &waited, initial, terminal);
+    let funnel = Funnel::from_figures(began, reached, waited, initial, terminal);
     let outcomes = ENDS.map(|status| {
         let of_status = ended.iter().filter(|point| point.detail == status.as_str());
         Series::of_status(status.as_str(), axis.counts(of_status))
     });
-    let opened = Series::new(text("flow.opened"), axis.counts(&opened));
+    let opened = Series::new(text("flow.opened"), axis.counts(opened));
     let definitions = engine.definitions();
     let team = flow.and_then(|flow| definitions.teams.get(flow.team.as_ref()?));
     Ok(json!({
         "name": name,
         "days": DAYS,
-        "standing": standing(visit, name).await?,
+        "standing": standing_of(visit, &[name]).await?.pop(),
         "funnel": stages(&funnel, initial, terminal),
         "journeys": funnel.journeys,
         "outcomes": chart::columns(&text("flow.outcomes"), &text("flow.per_day"), &axis, &outcomes),

@@ -54,8 +54,14 @@ async fn page(visit: Visit) -> Answer {
     };
     let is_newest = cursor == Cursor::default();
     let place = FeedPlace { event: EventId::floor(visit.now.minus(SLACK)), ..engine.feed_end() };
-    let found = events::page(engine, &wanted(&visit), cursor, ROWS).await;
-    let (items, next) = found.map_err(|error| Refusal::of(&visit, error))?;
+    let is_filtered = FILTERS.iter().any(|name| visit.asked(name).is_some());
+    let found = async {
+        let _turn = if is_filtered { Some(visit.state.search_turn().await?) } else { None };
+        let mut wanted = wanted(&visit);
+        wanted.filter.looks = Some(limits::MAX_SCAN_SHOWN);
+        events::page(engine, &wanted, cursor, ROWS).await
+    };
+    let (items, next) = found.await.map_err(|error| Refusal::of(&visit, error))?;
     let counts = engine.counts().await.map_err(|error| Refusal::of(&visit, error))?;
     let definitions = engine.definitions();
     let rows: Vec<_> = items.iter().map(rows::row).collect();
@@ -72,7 +78,7 @@ async fn page(visit: Visit) -> Answer {
             "next": visit.next(next.as_deref()),
             "newest": visit.with(&[("cursor", None), ("said", None)]),
             "is_newest": is_newest,
-            "is_filtered": FILTERS.iter().any(|name| visit.asked(name).is_some()),
+            "is_filtered": is_filtered,
             "stream": stream_of(&visit),
             "after": place.to_string(),
             "window": WINDOW,
@@ -81,7 +87,7 @@ async fn page(visit: Visit) -> Answer {
             "types": choices(TYPES),
             "sources": choices(definitions.sources.keys().map(String::as_str)),
             "events": counts.events,
-            "limits": { "rows": ROWS, "refused": limits::REJECTED_KEPT, "posted": limits::POSTED_KEPT, "searched": limits::MAX_SCAN },
+            "limits": { "rows": ROWS, "refused": limits::REJECTED_KEPT, "posted": limits::POSTED_KEPT, "searched": limits::MAX_SCAN_SHOWN },
             "first_post": first_post(&visit),
         }),
     ))

@@ -42,16 +42,20 @@ async fn list(visit: Visit) -> Answer {
 
 async fn rows(visit: &Visit) -> Result<Vec<Value>, EngineError> {
     let day = Axis::newest(Grain::Hour, 24, visit.now);
+    let definitions = visit.engine().definitions();
+    let keys: Vec<&str> = definitions.sources.keys().map(String::as_str).collect();
+    let accepted = points(visit, &keys, &day).await?;
+    let last = last_events(visit, &keys).await?;
     let mut rows = Vec::new();
-    for source in visit.engine().definitions().sources.values() {
-        let counts = day.counts(&points(visit, &source.key, &day).await?);
+    for ((source, points), last) in definitions.sources.values().zip(&accepted).zip(last) {
+        let counts = day.counts(points);
         let sum: u64 = counts.iter().sum();
         rows.push(json!({
             "key": source.key,
             "kind": source.kind.as_str(),
             "accepted": sum,
             "spark": chart::spark(format!("{}: {sum}", text("sources.accepted_day")), &counts),
-            "last": last_event(visit, &source.key).await?,
+            "last": last,
             "signed": is_signed(source),
             "previous_until": source.valid_previous(visit.now).map(|previous| previous.until),
         }));
@@ -64,18 +68,22 @@ fn is_signed(source: &Source) -> Option<bool> {
     lines::can_be_signed(source.kind).then_some(!source.twilio_auth_tokens.is_empty())
 }
 
-async fn points(visit: &Visit, source: &str, axis: &Axis) -> Result<Vec<FigurePoint>, EngineError> {
-    visit.engine().figures(Family::Accepted, source, axis.grain(), axis.from(), axis.to()).await
+/// What was taken in from each source.
+async fn points(visit: &Visit, sources: &[&str], axis: &Axis) -> Result<Vec<Vec<FigurePoint>>, EngineError> {
+    let wanted: Vec<_> = sources.iter().map(|source| (Family::Accepted, *source)).collect();
+    visit.engine().figures_of(&wanted, axis.grain(), axis.from(), axis.to()).await
 }
 
-/// When its last event was taken in, to the minute in the last hour, then to the hour of the last day, then to the day.
-async fn last_event(visit: &Visit, source: &str) -> Result<Option<Timestamp>, EngineError> {
-    for (grain, count) in [(Grain::Minute, 60), (Grain::Hour, 24), (Grain::Day, DAYS)] {
-        let points = points(visit, source, &Axis::newest(grain, count, visit.now)).await?;
-        let newest = points.iter().filter(|point| point.count > 0).map(|point| point.start).max();
-        if newest.is_some() {
-            return Ok(newest);
+/// When the last event of each source was taken in, to the minute in the last hour, then to the hour.
+async fn last_events(visit: &Visit, sources: &[&str]) -> Result<Vec<Option<Timestamp>>, EngineError> {
+    let mut last = vec![None; sources.len()];
+    for (grain, count) in [(Grain::Minute, 60), (Grain::Hour, 24), (Grain::Hour, 24 * DAYS)] {
+        let missing: Vec<usize> = (0..sources.len()).filter(|place| last[*place].is_none()).collect();
+        let of: Vec<&str> = missing.iter().map(|place| sources[*place]).collect();
+        let found = points(visit, &of, &Axis::newest(grain, count, visit.now)).await?;
+        for (place, points) in missing.into_iter().zip(found) {
+            last[place] = points.iter().map(|point| point.start).max();
         }
     }
-    Ok(None)
+    Ok(last)
 }

@@ -10,7 +10,7 @@ use super::super::render::segment;
 use super::super::see;
 use super::super::texts::text;
 use super::super::visit::Visit;
-use super::{is_signed, last_event, lines, points};
+use super::{is_signed, last_events, lines, points};
 use crate::domain::definition::{Source, render};
 use crate::domain::figures::Grain;
 use crate::domain::ingest::Code;
@@ -35,10 +35,14 @@ pub(super) async fn page(visit: &Visit, key: &str, shows_key: bool) -> Answer {
 }
 
 async fn context(visit: &Visit, source: &Source, shows_key: bool) -> Result<Value, EngineError> {
-    let hour = Axis::newest(Grain::Minute, 60, visit.now);
-    let in_hour: u64 = hour.counts(&points(visit, &source.key, &hour).await?).iter().sum();
+    let own = [source.key.as_str()];
+    let counts = async |axis: &Axis| {
+        let points = points(visit, &own, axis).await?;
+        Ok::<_, EngineError>(axis.counts(points.iter().flatten()))
+    };
+    let in_hour: u64 = counts(&Axis::newest(Grain::Minute, 60, visit.now)).await?.iter().sum();
     let day = Axis::newest(Grain::Hour, 24, visit.now);
-    let counts = day.counts(&points(visit, &source.key, &day).await?);
+    let counts = counts(&day).await?;
     let in_day: u64 = counts.iter().sum();
     let series = [Series::new(source.key.clone(), counts)];
     let shown = render::source(source, false);
@@ -53,7 +57,7 @@ async fn context(visit: &Visit, source: &Source, shows_key: bool) -> Result<Valu
         "properties": source.properties,
         "created_at": source.created_at,
         "updated_at": source.updated_at,
-        "last": last_event(visit, &source.key).await?,
+        "last": last_events(visit, &own).await?.pop().flatten(),
         "in_hour": in_hour,
         "in_day": in_day,
         "chart": chart::columns(&text("sources.accepted"), &text("overview.per_hour"), &day, &series),

@@ -122,6 +122,27 @@ macro_rules! deliveries_by {
     };
 }
 
+/// The same of those at one destination, the newest first.
+macro_rules! deliveries_at {
+    ($status:expr) => {
+        match $status {
+            Some(DeliveryStatus::Failed) => {
+                deliveries_of!("destination = $4 AND status = 'failed'", "DESC")
+            }
+            Some(DeliveryStatus::Dead) => deliveries_of!("destination = $4 AND status = 'dead'", "DESC"),
+            Some(DeliveryStatus::Ambiguous) => {
+                deliveries_of!("destination = $4 AND status = 'ambiguous'", "DESC")
+            }
+            Some(DeliveryStatus::Superseded) => {
+                deliveries_of!("destination = $4 AND status = 'superseded'", "DESC")
+            }
+            Some(DeliveryStatus::Pending | DeliveryStatus::Delivered) | None => {
+                deliveries_of!("true", "DESC")
+            }
+        }
+    };
+}
+
 /// A value that a statement filters by.
 type Value<'v> = &'v (dyn ToSql + Sync);
 
@@ -130,6 +151,8 @@ struct Search<'f> {
     sql: &'static str,
     bounds: Bounds,
     order: Order,
+    /// How many may be looked at for a page.
+    looks: Option<usize>,
     filter: &'f [Value<'f>],
 }
 
@@ -149,7 +172,7 @@ impl PostgresStore {
         place: impl Fn([u8; 16]) -> P + Send,
         read: impl Fn(&Row) -> Result<Option<T>> + Send,
     ) -> Result<Page<T>> {
-        let mut paging = Paging::new(request);
+        let mut paging = Paging::new(request, search.looks);
         let mut size = request.limit.clamp(1, STEP - 1) + 1;
         loop {
             let rows = self.look_through(&search, size).await?;
@@ -187,7 +210,13 @@ impl PostgresStore {
         let (user, status) = (filter.user.as_ref().map(key), filter.status.map(JourneyStatus::as_str));
         let (flow, stage) = (filter.flow.as_deref().map(text), filter.stage.as_deref().map(text));
         let read = |row: &Row| Ok(read_journey(row)?.filter(|journey| filter.accepts(journey)));
-        let search = Search { sql, bounds, order: filter.order, filter: &[&user, &flow, &stage, &status] };
+        let search = Search {
+            sql,
+            bounds,
+            order: filter.order,
+            looks: None,
+            filter: &[&user, &flow, &stage, &status],
+        };
         self.pages(page, search, JourneyId::from_bytes, read).await
     }
 
@@ -222,6 +251,7 @@ impl PostgresStore {
             sql: SQL,
             bounds,
             order: Order::NewestFirst,
+            looks: filter.looks,
             filter: &[&kind, &users, &names, &others, &from, &to],
         };
         self.pages(page, search, EventId::from_bytes, read).await
@@ -254,10 +284,15 @@ impl PostgresStore {
         let start: Option<DeliveryId> = cursor::read(page.cursor.as_deref())?;
         let to = [start, filter.until.map(DeliveryId::floor)].into_iter().flatten().min();
         let bounds = Bounds::new(oldest(filter), to.map(DeliveryId::to_bytes));
-        let sql = deliveries_by!(filter.status, "DESC");
+        let sql = match (&filter.user, &filter.destination) {
+            (Some(_), _) => deliveries_of!("user_key = $5", "DESC"),
+            (None, Some(_)) => deliveries_at!(filter.status),
+            (None, None) => deliveries_by!(filter.status, "DESC"),
+        };
         let read = |row: &Row| Ok(Some(read_delivery(row)?).filter(|delivery| filter.accepts(delivery)));
         let columns = DeliveryColumns::of(filter);
-        let search = Search { sql, bounds, order: Order::NewestFirst, filter: &columns.values() };
+        let search =
+            Search { sql, bounds, order: Order::NewestFirst, looks: filter.looks, filter: &columns.values() };
         self.pages(page, search, DeliveryId::from_bytes, read).await
     }
 
@@ -273,7 +308,8 @@ impl PostgresStore {
         let sql = deliveries_by!(filter.status, "ASC");
         let mut part = DeliveryPart::default();
         let columns = DeliveryColumns::of(filter);
-        let search = Search { sql, bounds, order: Order::NewestFirst, filter: &columns.values() };
+        let search =
+            Search { sql, bounds, order: Order::NewestFirst, looks: None, filter: &columns.values() };
         for row in &self.look_through(&search, most).await? {
             let (id, is_wanted) = looked_at(row)?;
             part.looked_at += 1;

@@ -4,6 +4,7 @@ use tokio_postgres::Row;
 
 use super::super::PostgresStore;
 use super::super::rows::{column, instant, key, number, read_instant, read_text, shard, text};
+use super::place;
 use crate::domain::ids::UserKey;
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::Timestamp;
@@ -76,36 +77,41 @@ impl PostgresStore {
 
     /// The size at the end of a point is the number of members now, less what came in after it; a point that was copied from
     /// elsewhere has its own, to which is added what was counted here.
-    pub(in super::super) async fn audience_sizes(
+    pub(in super::super) async fn sizes_of(
         &self,
-        audience_id: &str,
+        audience_ids: &[&str],
         per: Per,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<SizePoint>> {
+    ) -> Result<Vec<Vec<SizePoint>>> {
         const SQL: &str = "\
-            SELECT start, entered, exited, given, counted,
-                coalesce((SELECT sum(n) FROM counters WHERE name = 'members:' || $1), 0)::bigint AS members,
+            SELECT w.place, points.start, points.entered, points.exited, points.given, points.counted,
+                coalesce((SELECT sum(n) FROM counters WHERE name = 'members:' || w.id), 0)::bigint AS members,
                 coalesce((SELECT sum(entered - exited) FROM audience_sizes
-                    WHERE audience_id = $1 AND per = $2 AND start >= $4), 0)::bigint AS later
-            FROM (
+                    WHERE audience_id = w.id AND per = $2 AND start >= $4), 0)::bigint AS later
+            FROM unnest($1::text[]) WITH ORDINALITY AS w (id, place)
+            CROSS JOIN LATERAL (
                 SELECT start, sum(entered)::bigint AS entered, sum(exited)::bigint AS exited, max(size) AS given,
                     coalesce(sum(entered - exited) FILTER (WHERE size IS NULL), 0)::bigint AS counted
-                FROM audience_sizes WHERE audience_id = $1 AND per = $2 AND start >= $3 AND start < $4
+                FROM audience_sizes WHERE audience_id = w.id AND per = $2 AND start >= $3 AND start < $4
                 GROUP BY start
             ) points
-            ORDER BY start DESC";
-        let rows =
-            self.query(SQL, &[&text(audience_id), &per.as_str(), &instant(from), &instant(to)]).await?;
-        let mut points = Vec::with_capacity(rows.len());
-        let Some(newest) = rows.first() else { return Ok(points) };
-        let mut size: i64 = column::<i64>(newest, "members")? - column::<i64>(newest, "later")?;
+            ORDER BY w.place, points.start DESC";
+        let ids: Vec<_> = audience_ids.iter().map(|id| text(id)).collect();
+        let rows = self.query(SQL, &[&ids, &per.as_str(), &instant(from), &instant(to)]).await?;
+        let mut sizes = vec![Vec::new(); ids.len()];
+        // What is told of an audience, the newest point first, and the size at the end of the next one.
+        let (mut at, mut size) = (None, 0);
         for row in &rows {
-            points.push(read_point(row, size)?);
+            let place = place(row, ids.len())?;
+            if at != Some(place) {
+                (at, size) = (Some(place), column::<i64>(row, "members")? - column::<i64>(row, "later")?);
+            }
+            sizes[place].push(read_point(row, size)?);
             size -= column::<i64>(row, "entered")? - column::<i64>(row, "exited")?;
         }
-        points.reverse();
-        Ok(points)
+        sizes.iter_mut().for_each(|points| points.reverse());
+        Ok(sizes)
     }
 }
 

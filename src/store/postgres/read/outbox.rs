@@ -73,6 +73,18 @@ impl PostgresStore {
         row.map(|row| read_instant(&row, "due")).transpose()
     }
 
+    pub(in super::super) async fn first_due(&self, destinations: &[&str]) -> Result<Vec<Option<Timestamp>>> {
+        const SQL: &str = "\
+            SELECT w.place, l.due
+            FROM unnest($1::text[]) WITH ORDINALITY AS w (destination, place)
+            CROSS JOIN LATERAL (
+                SELECT due FROM lanes WHERE destination = w.destination ORDER BY due LIMIT 1
+            ) l";
+        let wanted: Vec<_> = destinations.iter().map(|key| text(key)).collect();
+        let rows = self.query(SQL, &[&wanted]).await?;
+        in_order(destinations.len(), &rows, |_, row| read_instant(row, "due"))
+    }
+
     /// There is nothing to wait for: a transaction can be seen once its COMMIT record is flushed, and with synchronous
     /// replication once the standby has confirmed it, since it is taken off the list of those under way only after both
     /// (PostgreSQL's `RecordTransactionCommit` in `xact.c` flushes, then calls `SyncRepWaitForLSN`, and `CommitTransaction` calls
