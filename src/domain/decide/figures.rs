@@ -23,17 +23,18 @@ fn count_move(figures: &mut Counted, step: &JourneyMove) {
     if step.from.is_none() {
         add(Family::Opened, "", 1);
     }
-    if step.from == Some(step.to) {
+    let (from, to) = (step.from.map(|from| from.status), step.to.status);
+    if from == Some(to) {
         return;
     }
-    if let Some(from) = step.from {
+    if let Some(from) = from {
         add(Family::Standing, from.as_str(), -1);
     }
-    add(Family::Standing, step.to.as_str(), 1);
-    if step.to == JourneyStatus::Stalled {
+    add(Family::Standing, to.as_str(), 1);
+    if to == JourneyStatus::Stalled {
         add(Family::Stalled, figures::known_as(&step.stage), 1);
     }
-    if !step.to.is_open() && step.from.is_none_or(JourneyStatus::is_open) {
-        add(Family::Ended, step.to.as_str(), 1);
+    if !to.is_open() && from.is_none_or(JourneyStatus::is_open) {
+        add(Family::Ended, to.as_str(), 1);
     }
 }

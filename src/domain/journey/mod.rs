@@ -4,6 +4,7 @@
 //! has names of its own.
 
 mod ladder;
+mod listed;
 mod progress;
 mod stall;
 
@@ -17,6 +18,7 @@ use super::page::Order;
 use super::time::Timestamp;
 
 pub use ladder::{DueLevel, Ladder, NextLevel};
+pub use listed::{InboxPlace, Listed};
 pub use progress::{Journeys, Post};
 pub use stall::Standing;
 
@@ -318,6 +320,8 @@ pub struct JourneyFilter {
     pub to: Option<Timestamp>,
     /// By when they were first seen.
     pub order: Order,
+    /// How many may be looked at for one page; fewer than `limits::MAX_SCAN`, which it is where nothing is said.
+    pub looks: Option<usize>,
 }
 
 impl JourneyFilter {
