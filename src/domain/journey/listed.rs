@@ -2,7 +2,6 @@
 
 use super::{Journey, JourneyStatus};
 use crate::domain::change::JourneyMove;
-use crate::domain::figures;
 use crate::domain::time::Timestamp;
 
 /// The place of a stalled journey in the inbox, where those come first that stand in their stage for longest.
@@ -39,11 +38,6 @@ impl Journey {
             since: self.stage_at,
         };
         Listed { status: self.status, inbox: is_stalled.then(place) }
-    }
-
-    /// What indexes know its flow by: the beginning of the name, which may be long.
-    pub fn indexed_flow(&self) -> &str {
-        figures::known_as(&self.flow)
     }
 
     /// Changes the journey, and notes it where that makes lists have it otherwise.
