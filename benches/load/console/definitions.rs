@@ -15,8 +15,8 @@ const LEVELS: u64 = 50;
 /// The flow that has it.
 pub const LADDER: &str = "ladder";
 
-/// Where calls get through, where they are refused, and where nobody listens.
-const DESTINATION: &str = r#"
+/// What is written out.
+const COMMON: &str = r#"
 [[source]]
 key = "http"
 kind = "http"
@@ -34,28 +34,28 @@ query = "event('Order Completed').count()"
 [[audience]]
 name = "buyers"
 query = "event('Order Completed').within(30 days).count() >= 1"
+destinations = ["crm", "refusing", "gone"]
 
 [[audience]]
 name = "pros"
 query = "trait('plan') = 'pro'"
+destinations = ["crm"]
 "#;
 
 /// Everything, for a receiver at that address.
 pub fn toml(receiver: &str) -> String {
-    let mut text = DESTINATION.to_owned();
+    let mut text = COMMON.to_owned();
     let mut add = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a string takes everything");
-    for (key, path, events) in [("crm", "hook", "\"all\""), ("refusing", "refuse", "[\"Order Completed\"]")] {
+    let mut destination = |key: &str, url: &str| {
         add(format_args!(
-            "\n[[destination]]\nkey = \"{key}\"\nkind = \"webhook\"\nurls = [{{ url = \"http://{receiver}/{path}\" }}]\nmax_in_flight = 64\nevents = {events}\n"
+            "\n[[destination]]\nkey = \"{key}\"\nkind = \"webhook\"\nurls = [{{ url = \"{url}\" }}]\nmax_in_flight = 64\nevents = \"none\"\n"
         ));
-    }
-    add(format_args!(
-        "\n[[destination]]\nkey = \"gone\"\nkind = \"webhook\"\nurls = [{{ url = \"http://127.0.0.1:1/\" }}]\nevents = [\"Order Completed\"]\n"
-    ));
+    };
+    destination("crm", &format!("http://{receiver}/hook"));
+    destination("refusing", &format!("http://{receiver}/refuse"));
+    destination("gone", "http://127.0.0.1:1/");
     for number in 0..DESTINATIONS {
-        add(format_args!(
-            "\n[[destination]]\nkey = \"spare_{number:03}\"\nkind = \"webhook\"\nurls = [{{ url = \"http://{receiver}/hook\" }}]\nevents = [\"Rare {number}\"]\n"
-        ));
+        destination(&format!("spare_{number:03}"), &format!("http://{receiver}/hook"));
     }
     for number in 0..SOURCES {
         add(format_args!(

@@ -74,30 +74,13 @@ impl Templates {
     /// # Errors
     /// A message that names file and line.
     pub fn render(&self, name: &str, context: &Map<String, Value>) -> Result<Mail, String> {
-        check_name(name)?;
-        let env = self.environment(Kind::Email, context);
-        let context = minijinja::Value::from(Serde(complete(context)));
-        let part = |file: &str| {
-            let template = env.get_template(&format!("{name}/{file}")).map_err(|error| explain(&error))?;
-            template.render(context.clone()).map_err(|error| explain(&error))
-        };
-        let subject = one_line(&part("subject.txt")?);
-        if subject.is_empty() {
-            return Err(format!("{name}/subject.txt: the subject came out empty"));
-        }
-        Ok(Mail {
-            subject: cut(subject, MAIL_SUBJECT_CHARS),
-            text: part("body.txt")?,
-            html: part("body.html")?,
-        })
+        mail(&self.environment(Kind::Email, context), name, context)
     }
 
-    /// A mail about a journey that never was, with what `about` says of it, to be looked at.
-    ///
-    /// # Errors
-    /// A message that names file and line.
-    pub fn preview(&self, name: &str, about: &Map<String, Value>) -> Result<Mail, String> {
-        self.render(name, &samples::of_journey(about))
+    /// What makes mails to be looked at, by the clock of that zone (an IANA name; what is none is UTC).
+    pub fn previews(&self, zone: &str) -> Previews {
+        let zone = zone.parse().unwrap_or(Tz::UTC);
+        Previews { env: environment::new(self.folder.as_deref(), Kind::Email, zone) }
     }
 
     /// What takes the place of a mail whose template failed: the built-in one of that name, or else the one that fits every stall.
@@ -124,6 +107,37 @@ impl Templates {
     fn environment(&self, kind: Kind, context: &Map<String, Value>) -> Environment<'static> {
         environment::new(self.folder.as_deref(), kind, zone(context))
     }
+}
+
+/// Makes mails to be looked at, each of its templates read once. Not to be kept: changes of templates take effect at once.
+#[derive(Debug)]
+pub struct Previews {
+    env: Environment<'static>,
+}
+
+impl Previews {
+    /// A mail about a journey that never was, with what `about` says of it.
+    ///
+    /// # Errors
+    /// A message that names file and line.
+    pub fn mail(&self, name: &str, about: &Map<String, Value>) -> Result<Mail, String> {
+        mail(&self.env, name, &samples::of_journey(about))
+    }
+}
+
+/// The mail of that name.
+fn mail(env: &Environment<'_>, name: &str, context: &Map<String, Value>) -> Result<Mail, String> {
+    check_name(name)?;
+    let context = minijinja::Value::from(Serde(complete(context)));
+    let part = |file: &str| {
+        let template = env.get_template(&format!("{name}/{file}")).map_err(|error| explain(&error))?;
+        template.render(context.clone()).map_err(|error| explain(&error))
+    };
+    let subject = one_line(&part("subject.txt")?);
+    if subject.is_empty() {
+        return Err(format!("{name}/subject.txt: the subject came out empty"));
+    }
+    Ok(Mail { subject: cut(subject, MAIL_SUBJECT_CHARS), text: part("body.txt")?, html: part("body.html")? })
 }
 
 /// An environment for the pages of the console, which are built in.

@@ -12,9 +12,9 @@ use super::super::render::segment;
 use super::super::see;
 use super::super::visit::Visit;
 use super::form::FlowForm;
-use super::preview::{self, About};
+use super::preview::{self, About, Samples};
 use super::{faults, words};
-use crate::delivery::templates::{Templates, TextKind};
+use crate::delivery::templates::TextKind;
 use crate::domain::definition::{Definition, Flow, Kind, Problem, document};
 use crate::domain::figures::{Family, Grain};
 use crate::domain::people::Scope;
@@ -63,7 +63,7 @@ async fn save(visit: &Visit, name: &str, form: &FlowForm) -> Result<(), EngineEr
             None
         }
     };
-    problems.extend(unmade(&preview::templates(visit), name, form));
+    problems.extend(unmade(&Samples::of(visit, "UTC"), name, form));
     match wanted.filter(|_| problems.is_empty()) {
         Some(wanted) => put(visit, wanted).await,
         None => Err(EngineError::Invalid(problems)),
@@ -81,13 +81,13 @@ async fn put(visit: &Visit, wanted: Definition) -> Result<(), EngineError> {
 }
 
 /// What can't be made of the templates and texts that were chosen.
-fn unmade(templates: &Templates, name: &str, form: &FlowForm) -> Vec<Problem> {
+fn unmade(samples: &Samples, name: &str, form: &FlowForm) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, level) in form.levels.iter().enumerate() {
         for (list, actions) in ["actions", "after_hours"].iter().zip(&level.lists) {
             for (place, action) in actions.iter().enumerate() {
                 let about = About { flow: name, stage: "", after: "30m", level: 1, zone: "UTC" };
-                let Some((field, preview)) = of_action(templates, action, &about) else { continue };
+                let Some((field, preview)) = of_action(samples, action, &about) else { continue };
                 if let Some(problem) = preview["problem"].as_str().filter(|_| !action[field].is_empty()) {
                     problems
                         .push(Problem::new(format!("escalation[{index}].{list}[{place}].{field}"), problem));
@@ -100,16 +100,16 @@ fn unmade(templates: &Templates, name: &str, form: &FlowForm) -> Vec<Problem> {
 
 /// What an action says, and the field that it is made of; `None` where it says nothing.
 fn of_action(
-    templates: &Templates,
+    samples: &Samples,
     action: &BTreeMap<&'static str, String>,
     about: &About<'_>,
 ) -> Option<(&'static str, Value)> {
     match action["channel"].as_str() {
         "email" if !action["template"].is_empty() => {
-            Some(("template", preview::of_mail(templates, &action["template"], about)))
+            Some(("template", samples.mail(&action["template"], about)))
         }
-        "call" => Some(("text", preview::of_text(templates, TextKind::Call, &action["text"], about))),
-        "sms" => Some(("text", preview::of_text(templates, TextKind::Sms, &action["text"], about))),
+        "call" => Some(("text", samples.text(TextKind::Call, &action["text"], about))),
+        "sms" => Some(("text", samples.text(TextKind::Sms, &action["text"], about))),
         _ => None,
     }
 }
@@ -117,8 +117,7 @@ fn of_action(
 async fn page(visit: &Visit, name: &str, form: &FlowForm, faults: &Faults, status: StatusCode) -> Answer {
     let definitions = visit.engine().definitions();
     let flow = definitions.flows.get(name);
-    let templates = preview::templates(visit);
-    let mut mails = templates.names();
+    let mut mails = preview::templates(visit).names();
     mails.retain(|name| !NOT_OF_STALLS.contains(&name.as_str()));
     mails.sort();
     mails.dedup();
@@ -132,7 +131,7 @@ async fn page(visit: &Visit, name: &str, form: &FlowForm, faults: &Faults, statu
         "name": name,
         "is_new": flow.is_none(),
         "form": form.own,
-        "levels": levels(name, form, &templates, team.map_or("UTC", |team| team.time_zone.name())),
+        "levels": levels(visit, name, form, team.map_or("UTC", |team| team.time_zone.name())),
         "wrong": faults,
         "stages": stages,
         "mails": mails,
@@ -145,7 +144,8 @@ async fn page(visit: &Visit, name: &str, form: &FlowForm, faults: &Faults, statu
 }
 
 /// The levels with what each of their actions says.
-fn levels(name: &str, form: &FlowForm, templates: &Templates, zone: &str) -> Vec<Value> {
+fn levels(visit: &Visit, name: &str, form: &FlowForm, zone: &str) -> Vec<Value> {
+    let samples = Samples::of(visit, zone);
     let shown = |(index, level): (usize, &super::form::LevelForm)| {
         let about = About {
             flow: name,
@@ -155,7 +155,7 @@ fn levels(name: &str, form: &FlowForm, templates: &Templates, zone: &str) -> Vec
             zone,
         };
         let action = |action: &BTreeMap<&'static str, String>| {
-            let preview = of_action(templates, action, &about).map_or(Value::Null, |(_, preview)| preview);
+            let preview = of_action(&samples, action, &about).map_or(Value::Null, |(_, preview)| preview);
             json!({ "own": action, "preview": preview })
         };
         let [does, instead] = level.lists.each_ref().map(|list| list.iter().map(action).collect::<Vec<_>>());

@@ -14,7 +14,7 @@ use super::super::page::Answer;
 use super::super::render::segment;
 use super::super::visit::Visit;
 use super::words;
-use crate::delivery::templates::{Templates, TextKind, preview_text};
+use crate::delivery::templates::{Previews, Templates, TextKind, preview_text};
 use crate::domain::decide::in_words;
 use crate::domain::definition::{Channel, Flow};
 use crate::domain::time::Span;
@@ -76,7 +76,8 @@ pub(super) async fn mail(visit: Visit, flow: web::Path<String>) -> Answer {
         level: asked("level").parse().unwrap_or(1),
         zone: asked("zone"),
     };
-    let (status, kind, body) = match templates(&visit).preview(asked("template"), &about.context()) {
+    let mails = templates(&visit).previews(about.zone);
+    let (status, kind, body) = match mails.mail(asked("template"), &about.context()) {
         Ok(mail) => (StatusCode::OK, "text/html; charset=utf-8", mail.html),
         Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, "text/plain; charset=utf-8", problem),
     };
@@ -94,35 +95,50 @@ pub(super) async fn mail(visit: Visit, flow: web::Path<String>) -> Answer {
     Ok(response.body(body))
 }
 
-/// The preview of a mail: `{subject, text, src}`; of what can't be made, `{problem}`.
-pub(super) fn of_mail(templates: &Templates, template: &str, about: &About<'_>) -> Value {
-    match templates.preview(template, &about.context()) {
-        Ok(mail) => json!({ "subject": mail.subject, "text": mail.text, "src": about.place(template) }),
-        Err(problem) => json!({ "problem": problem }),
-    }
+/// What makes the previews of one page.
+pub(super) struct Samples {
+    templates: Arc<Templates>,
+    mails: Previews,
 }
 
-/// The preview of what is spoken or written: `{text}`, or `{problem}`.
-pub(super) fn of_text(templates: &Templates, kind: TextKind, text: &str, about: &About<'_>) -> Value {
-    match preview_text(templates, kind, Some(text).filter(|text| !text.is_empty()), &about.context()) {
-        Ok(text) => json!({ "text": text }),
-        Err(problem) => json!({ "problem": problem }),
+impl Samples {
+    /// Those by the clock of that zone.
+    pub fn of(visit: &Visit, zone: &str) -> Self {
+        let templates = templates(visit);
+        Self { mails: templates.previews(zone), templates }
+    }
+
+    /// The preview of a mail: `{subject, text, src}`; of what can't be made, `{problem}`.
+    pub fn mail(&self, template: &str, about: &About<'_>) -> Value {
+        match self.mails.mail(template, &about.context()) {
+            Ok(mail) => json!({ "subject": mail.subject, "text": mail.text, "src": about.place(template) }),
+            Err(problem) => json!({ "problem": problem }),
+        }
+    }
+
+    /// The preview of what is spoken or written: `{text}`, or `{problem}`.
+    pub fn text(&self, kind: TextKind, text: &str, about: &About<'_>) -> Value {
+        let text = Some(text).filter(|text| !text.is_empty());
+        match preview_text(&self.templates, kind, text, &about.context()) {
+            Ok(text) => json!({ "text": text }),
+            Err(problem) => json!({ "problem": problem }),
+        }
     }
 }
 
 /// What each mail, call and message of a flow says: `{stage, level, channel, …}`.
 pub(super) fn of_flow(visit: &Visit, flow: &Flow) -> Vec<Value> {
-    let templates = templates(visit);
     let definitions = visit.engine().definitions();
     let team = flow.team.as_ref().and_then(|key| definitions.teams.get(key));
     let zone = team.map_or("UTC", |team| team.time_zone.name());
+    let samples = Samples::of(visit, zone);
     let mut previews = Vec::new();
     for stage in words::stages(flow) {
         for (number, _, level) in flow.levels(stage) {
             let after = level.after.to_string();
             let about = About { flow: &flow.name, stage, after: &after, level: number, zone };
             for channel in level.actions.iter().chain(words::instead(level)) {
-                let Some(mut preview) = of_channel(&templates, channel, &about) else { continue };
+                let Some(mut preview) = of_channel(&samples, channel, &about) else { continue };
                 preview["stage"] = stage.into();
                 preview["level"] = number.into();
                 preview["channel"] = channel.as_str().into();
@@ -134,11 +150,11 @@ pub(super) fn of_flow(visit: &Visit, flow: &Flow) -> Vec<Value> {
 }
 
 /// What a channel says; `None` where it says nothing.
-fn of_channel(templates: &Templates, channel: &Channel, about: &About<'_>) -> Option<Value> {
+fn of_channel(samples: &Samples, channel: &Channel, about: &About<'_>) -> Option<Value> {
     let of_text =
-        |kind, text: &Option<String>| of_text(templates, kind, text.as_deref().unwrap_or_default(), about);
+        |kind, text: &Option<String>| samples.text(kind, text.as_deref().unwrap_or_default(), about);
     match channel {
-        Channel::Email { template, .. } => Some(of_mail(templates, template, about)),
+        Channel::Email { template, .. } => Some(samples.mail(template, about)),
         Channel::Call { text, .. } => Some(of_text(TextKind::Call, text)),
         Channel::Sms { text, .. } => Some(of_text(TextKind::Sms, text)),
         Channel::Webhook { .. } | Channel::StudioExecution { .. } | Channel::Task { .. } => None,
