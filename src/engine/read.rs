@@ -104,6 +104,10 @@ impl Engine {
     pub async fn journey(&self, id: JourneyId) -> Read<Option<Journey>> {
         Ok(self.shared.store.journey(id).await?)
     }
+    /// Stalled journeys, those first that are in their stage for longest: those that somebody acknowledged, or the others.
+    pub async fn inbox(&self, acknowledged: bool, page: &PageRequest) -> Read<Page<Journey>> {
+        Ok(self.shared.store.inbox(acknowledged, page).await?)
+    }
     /// Journeys in the order of the filter.
     pub async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Read<Page<Journey>> {
         Ok(self.shared.store.journeys(filter, page).await?)

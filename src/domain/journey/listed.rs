@@ -33,10 +33,7 @@ impl Journey {
     /// How lists have it.
     pub fn listed(&self) -> Listed {
         let is_stalled = self.status == JourneyStatus::Stalled;
-        let place = || InboxPlace {
-            is_acknowledged: self.acknowledgement().is_some(),
-            since: self.stage_at,
-        };
+        let place = || InboxPlace { is_acknowledged: self.acknowledgement().is_some(), since: self.stage_at };
         Listed { status: self.status, inbox: is_stalled.then(place) }
     }
 
@@ -49,3 +46,7 @@ impl Journey {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "listed_tests.rs"]
+mod tests;

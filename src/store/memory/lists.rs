@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use super::state::{Kept, State};
-use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
 use crate::domain::journey::{Journey, JourneyFilter};
@@ -190,7 +190,10 @@ impl State {
         };
         let stalled = self.journeys.keys().filter_map(|id| self.journey(*id)).filter(is_wanted);
         let rows: BTreeMap<InboxRow, &Journey> = stalled.map(|it| (InboxRow::of(it), it)).collect();
-        paging::page(page, rows.range(above(start)).map(|(row, journey)| Ok((*row, Some((*journey).clone())))))
+        paging::page(
+            page,
+            rows.range(above(start)).map(|(row, journey)| Ok((*row, Some((*journey).clone())))),
+        )
     }
 
     pub(super) fn list_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
@@ -227,14 +230,22 @@ impl State {
         // An id is never made with an earlier time than the delivery's own, so `since` bounds the ids too.
         let oldest = filter.since.map(DeliveryId::floor);
         let newest_first = self.deliveries.range(below(start)).rev();
-        // Those of one user are all that is looked at, as elsewhere.
-        let of_user = |delivery: &Delivery| filter.user.as_ref().is_none_or(|user| delivery.user == *user);
+        // What is looked at elsewhere: of a user all he has, else what has the status and the destination, where there is an index.
+        let has_index = filter.status.is_some_and(|status| status != DeliveryStatus::Delivered);
+        let is_looked_at = |delivery: &Delivery| match &filter.user {
+            Some(user) => delivery.user == *user,
+            None if has_index => {
+                filter.status.is_none_or(|status| delivery.status == status)
+                    && filter.destination.as_ref().is_none_or(|key| delivery.destination == *key)
+            }
+            None => true,
+        };
         paging::page_of(
             page,
             filter.looks,
             newest_first
                 .take_while(|(id, _)| oldest.is_none_or(|oldest| **id >= oldest))
-                .filter(|(_, delivery)| of_user(delivery))
+                .filter(|(_, delivery)| is_looked_at(delivery))
                 .map(|(id, delivery)| Ok((*id, Some(delivery).filter(|row| filter.accepts(row)).cloned()))),
         )
     }

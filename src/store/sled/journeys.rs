@@ -7,7 +7,7 @@ use ::sled::Batch;
 use super::counts::{self, Delta};
 use super::disk::{Disk, Writes};
 use super::lists::Bounds;
-use super::merge::{Ids, merge};
+use super::merge::merge;
 use super::{codec, keys};
 use crate::domain::change::JourneyMove;
 use crate::domain::figures;
@@ -51,7 +51,8 @@ pub(super) fn index(id: JourneyId, flow: &str, listed: Listed) -> impl Iterator<
 
 /// Writes the indexes of data that has none, or older ones.
 pub(super) fn index_all(disk: &Disk) -> Result<()> {
-    let apply = |batch| disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source });
+    let apply =
+        |batch| disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source });
     // Only the stalled ones had an index, and it was another one.
     let old: Vec<_> = disk.rows_of(keys::LISTED).map(|row| Ok(row?.0)).collect::<Result<_>>()?;
     for some in old.chunks(limits::UPKEEP_STEP) {

@@ -237,6 +237,11 @@ pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
     join(DELIVERIES, &[&id.to_bytes()])
 }
 
+/// What the keys of all lanes begin with, or of those at one destination.
+pub(super) fn lanes(destination: Option<&str>) -> Vec<u8> {
+    destination.map_or_else(|| b"q".to_vec(), |destination| sized(b'q', destination))
+}
+
 /// What the keys of a lane begin with.
 pub(super) fn lane(destination: &str, user: &UserKey) -> Vec<u8> {
     join(&sized(b'q', destination), &[&sized(b'/', user.as_str())])

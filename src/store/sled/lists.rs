@@ -1,5 +1,6 @@
 //! The readers' pages.
 
+use std::collections::BTreeSet;
 use std::iter;
 
 use ::sled::IVec;
@@ -7,7 +8,7 @@ use ::sled::IVec;
 use super::disk::Disk;
 use super::merge::Ids;
 use super::{codec, keys};
-use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, UserKey};
 use crate::domain::page::{Order, Page, PageRequest};
@@ -17,9 +18,15 @@ use crate::store::{DeliveryPart, EventFilter, Member, Result, cursor, is_indexed
 pub(super) type Bounds = (Option<[u8; 16]>, Option<[u8; 16]>);
 
 /// The id that a row's key ends with.
-fn id_at_end(row: Result<(IVec, IVec)>) -> Result<[u8; 16]> {
+pub(super) fn id_at_end(row: Result<(IVec, IVec)>) -> Result<[u8; 16]> {
     let (key, _) = row?;
     key.last_chunk::<16>().copied().ok_or_else(|| codec::corrupt(&key, "no id"))
+}
+
+/// Those of `ids` that are within the bounds.
+fn newest_first<'d>(ids: BTreeSet<[u8; 16]>, (from, to): Bounds) -> Ids<'d> {
+    let is_within = move |id: &[u8; 16]| from.is_none_or(|from| *id >= from) && to.is_none_or(|to| *id < to);
+    Box::new(ids.into_iter().rev().filter(is_within).map(Ok))
 }
 
 /// One error in place of a list.
@@ -103,7 +110,15 @@ impl Disk {
             (None, ..) => keys::DELIVERIES.to_vec(),
         };
         let to = [start, filter.until.map(DeliveryId::floor)].into_iter().flatten().min();
-        let ids = self.ids(&prefix, (from, to.map(DeliveryId::to_bytes)), Order::NewestFirst);
+        let within = (from, to.map(DeliveryId::to_bytes));
+        let pending = match (&filter.user, filter.status) {
+            (None, Some(DeliveryStatus::Pending)) => self.pending_ids(filter.destination.as_deref())?,
+            _ => None,
+        };
+        let ids = match pending {
+            Some(ids) => newest_first(ids, within),
+            None => self.ids(&prefix, within, Order::NewestFirst),
+        };
         paging::page_of(
             page,
             filter.looks,

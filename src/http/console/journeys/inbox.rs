@@ -1,15 +1,21 @@
-//! The inbox: stalled journeys, oldest first, by what people said of them.
+//! The inbox: stalled journeys, those first that wait for longest, by what people said of them.
 
 use serde_json::{Value, json};
 
 use super::super::page::{Answer, Refusal};
 use super::super::visit::Visit;
-use super::search::search;
 use super::shown::{self, Rules, Tab};
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Note};
-use crate::domain::page::Order;
+use crate::domain::journey::{Journey, JourneyStatus, Note};
+use crate::domain::page::{Page, PageRequest};
 use crate::engine::EngineError;
+
+/// Rows of a page.
+const ROWS: usize = 50;
+/// Fewest that are asked for at once, so that a page may have a few rows more than others.
+const STEP: usize = 20;
+/// Most journeys that are looked at for one page.
+const LOOKED_AT: usize = 1000;
 
 pub(super) async fn inbox(visit: Visit) -> Answer {
     let asked = visit.asked("tab").unwrap_or_default();
@@ -19,13 +25,7 @@ pub(super) async fn inbox(visit: Visit) -> Answer {
 }
 
 async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
-    let stalled = JourneyFilter {
-        status: Some(JourneyStatus::Stalled),
-        order: Order::OldestFirst,
-        ..JourneyFilter::default()
-    };
-    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
-    let found = search(visit.engine(), &stalled, visit.asked("cursor"), is_of_tab).await?;
+    let found = found(visit, tab).await?;
     let counts = visit.engine().counts().await?;
     let in_doubt =
         counts.deliveries.iter().filter(|((_, status), _)| *status == DeliveryStatus::Ambiguous.as_str());
@@ -41,6 +41,26 @@ async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
         "next": visit.next(found.cursor.as_deref()),
         "is_first": visit.asked("cursor").is_none(),
     }))
+}
+
+/// A page of a tab's journeys.
+async fn found(visit: &Visit, tab: Tab) -> Result<Page<Journey>, EngineError> {
+    // Those that are snoozed stand among those that wait.
+    let _turn = if tab == Tab::Snoozed { Some(visit.state.search_turn().await?) } else { None };
+    let mut found = Page { rows: Vec::new(), cursor: visit.asked("cursor").map(str::to_owned) };
+    let mut looked_at = 0;
+    loop {
+        let limit = (ROWS - found.rows.len()).max(STEP);
+        let request = PageRequest { limit, cursor: found.cursor.take() };
+        let page = visit.engine().inbox(tab == Tab::Acknowledged, &request).await?;
+        looked_at += limit;
+        let of_tab = page.rows.into_iter().filter(|journey| Tab::of(journey, visit.now) == Some(tab));
+        found.rows.extend(of_tab);
+        found.cursor = page.cursor;
+        if found.cursor.is_none() || found.rows.len() >= ROWS || looked_at >= LOOKED_AT {
+            return Ok(found);
+        }
+    }
 }
 
 fn row(visit: &Visit, journey: &Journey) -> Value {

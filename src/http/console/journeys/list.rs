@@ -8,12 +8,16 @@ use serde_json::{Map, Value, json};
 use super::super::page::{Answer, Page, Refusal};
 use super::super::texts::text;
 use super::super::visit::Visit;
-use super::search::search;
 use super::shown;
 use crate::domain::ids::UserKey;
 use crate::domain::journey::{JourneyFilter, JourneyStatus};
+use crate::domain::limits;
+use crate::domain::page::{Page as Found, PageRequest};
 use crate::domain::time::{Span, Timestamp};
+use crate::engine::EngineError;
 
+/// Rows of a page.
+const ROWS: usize = 50;
 /// What the list can be filtered by.
 const FILTERS: [&str; 6] = ["flow", "stage", "status", "user", "from", "to"];
 
@@ -23,7 +27,7 @@ pub(super) async fn list(visit: Visit) -> Answer {
         "is_filtered": FILTERS.iter().any(|name| visit.asked(name).is_some()),
         "flows": visit.engine().definitions().flows.keys().collect::<Vec<_>>(),
         "statuses": JourneyStatus::ALL.map(JourneyStatus::as_str),
-        "wrong": no_faults(), "rows": [], "next": null,
+        "wrong": no_faults(), "rows": [], "next": null, "searched": limits::MAX_SCAN_SHOWN,
     });
     let filter = match filter(&visit) {
         Ok(filter) => filter,
@@ -34,16 +38,14 @@ pub(super) async fn list(visit: Visit) -> Answer {
                 .of(&visit));
         }
     };
-    // What no index has is looked for here.
-    let index = JourneyFilter {
-        flow: None,
-        stage: None,
-        status: filter.status.filter(|status| *status == JourneyStatus::Stalled),
-        ..filter.clone()
+    let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
+    let found = async {
+        // Indexes have flows, statuses and users; stages are looked for.
+        let is_search = filter.stage.is_some() && filter.user.is_none();
+        let _turn = if is_search { Some(visit.state.search_turn().await?) } else { None };
+        visit.engine().journeys(&filter, &page).await
     };
-    let found =
-        search(visit.engine(), &index, visit.asked("cursor"), |journey| filter.accepts(journey)).await;
-    let found = found.map_err(|error| Refusal::of(&visit, error))?;
+    let found: Found<_> = found.await.map_err(|error: EngineError| Refusal::of(&visit, error))?;
     context["rows"] = found.rows.iter().map(|journey| shown::row(journey, visit.now)).collect();
     context["next"] = visit.next(found.cursor.as_deref()).into();
     Ok(visit.page("journeys.html", context))
@@ -75,6 +77,7 @@ fn filter(visit: &Visit) -> Result<JourneyFilter, Map<String, Value>> {
         user: visit.asked("user").map(UserKey::user),
         from,
         to,
+        looks: Some(limits::MAX_SCAN_SHOWN),
         ..JourneyFilter::default()
     };
     if wrong == no_faults() { Ok(filter) } else { Err(wrong) }

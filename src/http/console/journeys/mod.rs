@@ -4,7 +4,6 @@ mod act;
 mod inbox;
 mod list;
 mod one;
-mod search;
 mod shown;
 mod timeline;
 
