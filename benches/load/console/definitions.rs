@@ -48,7 +48,7 @@ pub fn toml(receiver: &str) -> String {
     let mut add = |part: std::fmt::Arguments<'_>| text.write_fmt(part).expect("a string takes everything");
     let mut destination = |key: &str, url: &str| {
         add(format_args!(
-            "\n[[destination]]\nkey = \"{key}\"\nkind = \"webhook\"\nurls = [{{ url = \"{url}\" }}]\nmax_in_flight = 64\nevents = \"none\"\n"
+            "\n[[destination]]\nkey = \"{key}\"\nkind = \"webhook\"\nurls = [{{ url = \"{url}\" }}]\nmax_in_flight = 64\n"
         ));
     };
     destination("crm", &format!("http://{receiver}/hook"));

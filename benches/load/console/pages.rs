@@ -24,7 +24,7 @@ pub async fn all(management: &mut Management, users: u64) -> Vec<Page> {
     let person = found(management, "/api/people", "people", "id").await;
     let (first, last, busy) = (user(10), user(users - 1), user(BUSY));
     let pages = [
-        ("bare: /livez", "/livez".to_owned()),
+        ("bare: /healthz", "/healthz".to_owned()),
         ("bare: my account", "/console/me".to_owned()),
         ("overview", "/console".to_owned()),
         ("live", "/console/live".to_owned()),

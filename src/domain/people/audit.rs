@@ -137,6 +137,8 @@ pub struct AuditFilter {
     pub from: Option<Timestamp>,
     /// Before then.
     pub to: Option<Timestamp>,
+    /// How many may be looked at for one page; fewer than `limits::MAX_SCAN`, which it is where nothing is said.
+    pub looks: Option<usize>,
 }
 
 impl AuditFilter {

@@ -47,7 +47,10 @@ impl Engine {
     /// A cursor that no page gave.
     pub async fn audit(&self, filter: &AuditFilter, page: &PageRequest) -> Read<Page<AuditEntry>> {
         let end = filter.to.map(|to| entries_below(&AuditId::floor(to).to_string()));
-        let mut request = PageRequest { limit: limits::MAX_PAGE, cursor: page.cursor.clone().or(end) };
+        let most = filter.looks.map_or(limits::MAX_SCAN, |most| most.min(limits::MAX_SCAN));
+        // Most pages are full with the first part: nothing is filtered, or little.
+        let first = page.limit.saturating_add(1).min(limits::MAX_PAGE);
+        let mut request = PageRequest { limit: first, cursor: page.cursor.clone().or(end) };
         let (mut rows, mut looked_at, mut last) = (Vec::new(), 0, None::<String>);
         loop {
             let part = self.shared.store.entries(Shelf::Audit, &request).await?;
@@ -56,14 +59,14 @@ impl Engine {
                 if filter.from.is_some_and(|from| record.value.at < from) {
                     return Ok(Page { rows, cursor: None });
                 }
-                if rows.len() == page.limit || looked_at == limits::MAX_SCAN {
+                if rows.len() == page.limit || looked_at == most {
                     return Ok(Page { rows, cursor: last.map(|key| entries_below(&key)) });
                 }
                 looked_at += 1;
                 last = Some(record.key);
                 rows.extend(Some(record.value).filter(|entry| filter.wants(entry)));
             }
-            request.cursor = part.cursor;
+            request = PageRequest { limit: limits::MAX_PAGE, cursor: part.cursor };
             if request.cursor.is_none() {
                 return Ok(Page { rows, cursor: None });
             }

@@ -16,7 +16,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
 async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
     let params = Params::read(&request, &["by", "subject", "from", "to", "limit", "cursor"])?;
     let (from, to) = params.range()?;
-    let filter = AuditFilter { by: params.owned("by"), subject: params.owned("subject"), from, to };
+    let filter =
+        AuditFilter { by: params.owned("by"), subject: params.owned("subject"), from, to, looks: None };
     let page = state.engine.audit(&filter, &params.page()?).await?;
     let rows: Vec<Value> = page.rows.iter().map(shown).collect();
     Ok(HttpResponse::Ok().json(listed("entries", rows, page.cursor)))

@@ -231,7 +231,7 @@ async fn deliveries_of(visit: Visit, id: web::Path<String>) -> Answer {
         user: Some(profile.key.clone()),
         status,
         since: Some(profile.created_at),
-        looks: Some(limits::MAX_SCAN_SHOWN),
+        looks: Some(super::deliveries::LOOKED_AT),
         ..DeliveryFilter::default()
     };
     let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
@@ -246,7 +246,7 @@ async fn deliveries_of(visit: Visit, id: web::Path<String>) -> Answer {
             "statuses": choices(statuses),
             "deliveries": found.rows.iter().map(deliveries::summary).collect::<Vec<_>>(),
             "next": visit.next(found.cursor.as_deref()),
-            "searched": limits::MAX_SCAN_SHOWN,
+            "searched": super::deliveries::LOOKED_AT,
         }),
     ))
 }

@@ -11,13 +11,14 @@ use super::super::visit::Visit;
 use super::shown;
 use crate::domain::ids::UserKey;
 use crate::domain::journey::{JourneyFilter, JourneyStatus};
-use crate::domain::limits;
 use crate::domain::page::{Page as Found, PageRequest};
 use crate::domain::time::{Span, Timestamp};
 use crate::engine::EngineError;
 
 /// Rows of a page.
 const ROWS: usize = 50;
+/// Most journeys that are looked at for one page: a stage that is rare is looked for on the next one.
+const LOOKED_AT: usize = 1000;
 /// What the list can be filtered by.
 const FILTERS: [&str; 6] = ["flow", "stage", "status", "user", "from", "to"];
 
@@ -27,7 +28,7 @@ pub(super) async fn list(visit: Visit) -> Answer {
         "is_filtered": FILTERS.iter().any(|name| visit.asked(name).is_some()),
         "flows": visit.engine().definitions().flows.keys().collect::<Vec<_>>(),
         "statuses": JourneyStatus::ALL.map(JourneyStatus::as_str),
-        "wrong": no_faults(), "rows": [], "next": null, "searched": limits::MAX_SCAN_SHOWN,
+        "wrong": no_faults(), "rows": [], "next": null, "searched": LOOKED_AT,
     });
     let filter = match filter(&visit) {
         Ok(filter) => filter,
@@ -77,7 +78,7 @@ fn filter(visit: &Visit) -> Result<JourneyFilter, Map<String, Value>> {
         user: visit.asked("user").map(UserKey::user),
         from,
         to,
-        looks: Some(limits::MAX_SCAN_SHOWN),
+        looks: Some(LOOKED_AT),
         ..JourneyFilter::default()
     };
     if wrong == no_faults() { Ok(filter) } else { Err(wrong) }

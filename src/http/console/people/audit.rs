@@ -16,6 +16,8 @@ use crate::http::console::visit::Visit;
 
 /// Entries of one page.
 const ENTRIES: usize = 50;
+/// Most entries that are looked at for one page: what is rare is looked for on the next one.
+const LOOKED_AT: usize = 1000;
 /// Differences of one entry that are shown; the API has them all.
 const SHOWN: usize = 40;
 /// Differences that are shown without being asked for.
@@ -35,7 +37,7 @@ async fn list(visit: Visit) -> Answer {
     // The last day is meant, too.
     let to = to.map(|to| to.plus(DAY));
     let is_filtered = ["by", "subject", "from", "to"].iter().any(|name| visit.asked(name).is_some());
-    let filter = AuditFilter { by: owned("by"), subject: owned("subject"), from, to };
+    let filter = AuditFilter { by: owned("by"), subject: owned("subject"), from, to, looks: Some(LOOKED_AT) };
     let mut context = json!({
         "asked": { "by": filter.by, "subject": filter.subject, "from": visit.asked("from"), "to": visit.asked("to") },
         "is_filtered": is_filtered, "days": limits::AUDIT_KEPT.millis() / DAY.millis(), "entries": [], "next": null,
