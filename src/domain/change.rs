@@ -8,7 +8,7 @@ use super::event::Event;
 use super::figures::{Counted, Figure, FigureWrite, Grain, OldestFigures};
 use super::health::Health;
 use super::ids::{BackfillId, JourneyId, LeafId, ReplayId, UserKey};
-use super::journey::{Journey, JourneyStatus, Journeys};
+use super::journey::{Journey, Journeys, Listed};
 use super::profile::{MessageHash, Profile};
 use super::replay::Replay;
 use super::shelf::EntryWrite;
@@ -38,7 +38,7 @@ impl ProfileWrite {
     }
 }
 
-/// A journey was opened, went from one status to another, or to another user.
+/// A journey was opened, stands elsewhere in lists than before, or went to another user.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JourneyMove {
     /// Which.
@@ -49,31 +49,31 @@ pub struct JourneyMove {
     pub flow: String,
     /// The stage that it was in then.
     pub stage: String,
-    /// The status it had; `None` when it was opened just now.
-    pub from: Option<JourneyStatus>,
-    /// The status it has; the one it had when only its user changes.
-    pub to: JourneyStatus,
+    /// How lists had it; `None` when it was opened just now.
+    pub from: Option<Listed>,
+    /// How lists have it; as they had it when only its user changes.
+    pub to: Listed,
     /// Whether it was another user's before.
     pub moved: bool,
 }
 
 impl JourneyMove {
-    /// That the journey, which had the status `from` (`None`: was not there), is as it is now.
-    pub fn of(journey: &Journey, from: Option<JourneyStatus>) -> Self {
+    /// That the journey, which lists had as `from` (`None`: was not there), is as it is now.
+    pub fn of(journey: &Journey, from: Option<Listed>) -> Self {
         Self {
             id: journey.id,
             user: journey.user.clone(),
             flow: journey.flow.clone(),
             stage: journey.stage.clone(),
             from,
-            to: journey.status,
+            to: journey.listed(),
             moved: false,
         }
     }
 
     /// That it was another user's, and is no longer.
     pub fn to_another(journey: &Journey) -> Self {
-        Self { moved: true, ..Self::of(journey, Some(journey.status)) }
+        Self { moved: true, ..Self::of(journey, Some(journey.listed())) }
     }
 }
 
@@ -244,8 +244,8 @@ pub struct ChangeSet {
     pub events: Vec<Event>,
     /// Profiles, each at most once.
     pub profiles: Vec<ProfileWrite>,
-    /// Journeys that were opened, changed status or went to another user, in the order it happened (one journey may be there
-    /// twice).
+    /// Journeys that were opened, stand elsewhere in lists or went to another user, in the order it happened (one journey may be
+    /// there twice).
     pub journeys: Vec<JourneyMove>,
     /// Finished journeys that left their profile; a store keeps them whole.
     pub archived: Vec<Journey>,

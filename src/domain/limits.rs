@@ -421,6 +421,9 @@ pub const MAX_PAGE: usize = 1000;
 pub const MAX_SCAN: usize = 20_000;
 /// The same for a page of the console, which is to be there at once.
 pub const MAX_SCAN_SHOWN: usize = 2_000;
+/// Flows whose journeys of one status are listed side by side; where there are more (whatever is posted makes one), all journeys
+/// are looked through.
+pub const MAX_FLOWS_MERGED: usize = MAX_DEFINITIONS;
 /// How much of an audience's sizes per hour is shown unless asked otherwise.
 pub const HOURLY_SIZES_SHOWN: Span = Span::from_days(7);
 /// How much of an audience's sizes per day is shown unless asked otherwise.

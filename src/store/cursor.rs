@@ -2,6 +2,8 @@
 
 use super::{Result, StoreError};
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
+use crate::domain::journey::Journey;
+use crate::domain::time::Timestamp;
 
 /// A row's key that a list can go on after.
 pub(crate) trait Place: Sized {
@@ -41,6 +43,34 @@ impl Place for UserKey {
     }
 }
 
+/// A row of the inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct InboxRow {
+    /// Since when the journey is in its stage.
+    pub since: Timestamp,
+    /// Which it is.
+    pub id: JourneyId,
+}
+
+impl InboxRow {
+    /// That of a journey.
+    pub(crate) fn of(journey: &Journey) -> Self {
+        Self { since: journey.stage_at, id: journey.id }
+    }
+}
+
+impl Place for InboxRow {
+    const LIST: char = 'i';
+    fn to_key(&self) -> Vec<u8> {
+        [&self.since.millis().to_be_bytes()[..], &self.id.to_bytes()].concat()
+    }
+    fn from_key(bytes: &[u8]) -> Option<Self> {
+        let (since, id) = bytes.split_first_chunk::<8>()?;
+        let since = Timestamp::from_millis(i64::from_be_bytes(*since));
+        Some(Self { since, id: JourneyId::from_bytes(id.try_into().ok()?) })
+    }
+}
+
 /// The cursor that goes on after `place`.
 pub(crate) fn write<P: Place>(place: &P) -> String {
     format!("{}{}", P::LIST, hex::encode(place.to_key()))
@@ -67,6 +97,8 @@ mod tests {
         assert_eq!(read::<EventId>(Some(&cursor)).unwrap(), Some(event));
         assert_eq!(read::<EventId>(None).unwrap(), None);
         assert!(matches!(read::<JourneyId>(Some(&cursor)), Err(StoreError::Cursor(_))));
+        let row = InboxRow { since: Timestamp::from_millis(-5), id: JourneyId::from_bytes([3; 16]) };
+        assert_eq!(read::<InboxRow>(Some(&write(&row))).unwrap(), Some(row));
         for wrong in ["", "e", "e0", "ezz", "é", "e0707"] {
             assert!(matches!(read::<EventId>(Some(wrong)), Err(StoreError::Cursor(_))), "{wrong}");
         }

@@ -167,6 +167,8 @@ pub struct Counts {
     pub profiles: u64,
     /// Journeys by status.
     pub journeys: BTreeMap<JourneyStatus, u64>,
+    /// Of the stalled ones: those whose stall somebody acknowledged. The others wait for somebody.
+    pub acknowledged: u64,
     /// Members by audience id.
     pub members: BTreeMap<String, u64>,
     /// Deliveries by destination and status name.
@@ -423,6 +425,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Journeys in the order of the filter.
     async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>>;
+
+    /// Stalled journeys, those first that are in their stage for longest: those whose stall somebody acknowledged, or the others.
+    async fn inbox(&self, acknowledged: bool, page: &PageRequest) -> Result<Page<Journey>>;
 
     /// These events, where they are still kept, in the same order.
     async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>>;

@@ -221,6 +221,9 @@ impl Store for CrashStore {
     async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
         self.inner.journeys(filter, page).await
     }
+    async fn inbox(&self, acknowledged: bool, page: &PageRequest) -> Result<Page<Journey>> {
+        self.inner.inbox(acknowledged, page).await
+    }
     async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>> {
         self.inner.events(ids).await
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stagepost::domain::delivery::Delivery;
 use stagepost::domain::figures::{Family, Grain, known_as, read_wait_detail};
 use stagepost::domain::journey::{Journey, JourneyStatus};
+use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::{Span, Timestamp};
 
 use crate::machine::Machine;
@@ -46,8 +47,31 @@ impl Machine {
             self.check_waits(flow, &journeys).await;
             self.check_alarms(flow, &journeys).await;
         }
+        self.check_inbox(picture).await;
         self.check_accepted(picture).await;
         self.check_attempts(picture).await;
+    }
+
+    /// The inbox is what sorting all journeys gives.
+    async fn check_inbox(&self, picture: &Picture) {
+        let stalled =
+            picture.journeys.iter().filter_map(|journey| Some((journey.listed().inbox?, journey.id)));
+        let stalled: BTreeSet<_> = stalled.collect();
+        let mut listed = Vec::new();
+        for acknowledged in [false, true] {
+            let mut request = PageRequest { limit: 7, cursor: None };
+            loop {
+                let page = self.store.inbox(acknowledged, &request).await.unwrap();
+                listed.extend(page.rows.iter().map(|journey| journey.id));
+                request.cursor = page.cursor;
+                if request.cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        assert_eq!(listed, stalled.iter().map(|(_, id)| *id).collect::<Vec<_>>());
+        let acknowledged = stalled.iter().filter(|(place, _)| place.is_acknowledged).count();
+        assert_eq!(self.store.counts().await.unwrap().acknowledged, acknowledged as u64);
     }
 
     /// What was counted since then, of all points together.

@@ -12,7 +12,7 @@ use stagepost::domain::delivery::{Cause, Delivery, DeliveryFilter, DeliveryStatu
 use stagepost::domain::event::{Call, Event};
 use stagepost::domain::health::Health;
 use stagepost::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
-use stagepost::domain::journey::{Journey, JourneyStatus};
+use stagepost::domain::journey::{Acknowledgement, Journey, JourneyStatus, Note};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::profile::Profile;
 use stagepost::domain::replay::{Replay, ReplayStatus};
@@ -114,6 +114,12 @@ pub fn journey(id: JourneyId, user: &UserKey, status: JourneyStatus) -> Journey 
         acknowledged: Vec::new(),
         resolved: None,
     }
+}
+
+/// The word of somebody who takes notice of how it stands now.
+pub fn acknowledged(journey: &Journey) -> Acknowledgement {
+    let note = Note { by: "ada".into(), reason: String::new(), at: at(9), via: None };
+    Acknowledgement { stage: journey.stage.clone(), stage_at: journey.stage_at, note }
 }
 
 pub fn opened(journey: &Journey) -> JourneyMove {

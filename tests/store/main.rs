@@ -11,6 +11,7 @@ mod computations;
 mod figures;
 mod history;
 mod leases;
+mod listing;
 mod merging;
 mod model;
 mod picture;

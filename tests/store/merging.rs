@@ -70,6 +70,7 @@ async fn merged_owner(store: &dyn Store, status: JourneyStatus, to: JourneyStatu
     let id = journey_id(10, 1);
     let mut one = profile(&user("a"));
     one.journeys.push(journey(id, &user("a"), status));
+    let was = one.journeys[0].listed();
     let mut set = changes();
     set.journeys.push(opened(&one.journeys[0]));
     set.profiles = vec![new_profile(one), new_profile(profile(&user("b")))];
@@ -79,7 +80,7 @@ async fn merged_owner(store: &dyn Store, status: JourneyStatus, to: JourneyStatu
     one.merged_into = Some(user("b"));
     other.journeys.push(journey(id, &user("b"), to));
     let mut set = changes();
-    set.journeys.push(JourneyMove { moved: true, ..JourneyMove::of(&other.journeys[0], Some(status)) });
+    set.journeys.push(JourneyMove { moved: true, ..JourneyMove::of(&other.journeys[0], Some(was)) });
     set.profiles = [one, other]
         .map(|profile| ProfileWrite { profile, wake_was: None, is_new: false, was_merged: false })
         .to_vec();

@@ -33,6 +33,8 @@ enum Op {
     Event { user: usize, bytes: usize, identify: bool },
     Open { user: usize },
     Move { pick: usize, to: usize },
+    Acknowledge { pick: usize },
+    Stay { pick: usize, since: i64 },
     Archive { pick: usize },
     Member { audience: usize, user: usize, since: Option<i64> },
     Drop { audience: usize, limit: usize },
@@ -84,6 +86,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(user, bytes, identify)| Op::Event { user, bytes, identify }),
         2 => (0..users).prop_map(|user| Op::Open { user }),
         3 => (any::<usize>(), 0..6_usize).prop_map(|(pick, to)| Op::Move { pick, to }),
+        2 => any::<usize>().prop_map(|pick| Op::Acknowledge { pick }),
+        1 => (any::<usize>(), 0..9_i64).prop_map(|(pick, since)| Op::Stay { pick, since }),
         1 => any::<usize>().prop_map(|pick| Op::Archive { pick }),
         5 => (0..3_usize, 0..users + 2, proptest::option::of(0..9_i64))
             .prop_map(|(audience, user, since)| Op::Member { audience, user, since }),
@@ -102,6 +106,11 @@ fn op() -> impl Strategy<Value = Op> {
         12 => computation_op(),
         5 => console_op(),
     ]
+}
+
+/// Two of them are the same as far as indexes know them.
+fn flows() -> [String; 4] {
+    ["order", "order\0", &"ü".repeat(60), &format!("{}a", "ü".repeat(60))].map(str::to_owned)
 }
 
 /// Everybody: the users, and one of each other kind.
@@ -221,11 +230,22 @@ impl Engine {
                 set.events.push(event(id, &user(USERS[*n]), call));
             }
             Op::Open { user: n } => {
-                let made = journey(journey_id(now, self.next_id()), &user(USERS[*n]), JourneyStatus::Active);
+                let id = journey_id(now, self.next_id());
+                let flow = flows()[*n % flows().len()].clone();
+                let made = Journey { flow, ..journey(id, &user(USERS[*n]), JourneyStatus::Active) };
                 set.journeys.push(opened(&made));
                 self.touch(&made.user.clone(), &mut touched.0).journeys.push(made);
             }
-            Op::Move { pick, to } => self.move_journey(*pick, JourneyStatus::ALL[*to], set, &mut touched.0),
+            Op::Move { pick, to } => {
+                let to = JourneyStatus::ALL[*to];
+                self.change_journey(*pick, set, &mut touched.0, |journey| journey.status = to);
+            }
+            Op::Acknowledge { pick } => self.change_journey(*pick, set, &mut touched.0, |journey| {
+                journey.acknowledged.push(acknowledged(journey));
+            }),
+            Op::Stay { pick, since } => {
+                self.change_journey(*pick, set, &mut touched.0, |journey| journey.stage_at = at(*since));
+            }
             Op::Archive { pick } => self.archive(*pick, set, &mut touched.0),
             Op::Member { audience, user: n, since } => set.memberships.push(MembershipWrite {
                 audience_id: AUDIENCES[*audience].into(),
@@ -340,8 +360,8 @@ impl Engine {
         one.wake_at = None;
         let mut journeys = std::mem::take(&mut one.journeys);
         for journey in &mut journeys {
-            let was = journey.status;
-            journey.status = status.unwrap_or(was);
+            let was = journey.listed();
+            journey.status = status.unwrap_or(was.status);
             journey.user = to.clone();
             set.journeys.push(JourneyMove { moved: true, ..JourneyMove::of(journey, Some(was)) });
         }
@@ -349,19 +369,22 @@ impl Engine {
         set.adopted.push(Adoption { from: from.clone(), to: to.clone() });
     }
 
-    fn move_journey(
+    fn change_journey(
         &mut self,
         pick: usize,
-        to: JourneyStatus,
         set: &mut ChangeSet,
         users: &mut BTreeSet<UserKey>,
+        change: impl FnOnce(&mut Journey),
     ) {
         let all = self.journey_ids();
         let Some((user, id)) = all.get(pick % all.len().max(1)).cloned() else { return };
         let profile = self.touch(&user, users);
         let journey = profile.journeys.iter_mut().find(|journey| journey.id == id).unwrap();
-        let from = std::mem::replace(&mut journey.status, to);
-        set.journeys.push(JourneyMove::of(journey, Some(from)));
+        let was = journey.listed();
+        change(journey);
+        if journey.listed() != was {
+            set.journeys.push(JourneyMove::of(journey, Some(was)));
+        }
     }
 
     fn archive(&mut self, pick: usize, set: &mut ChangeSet, users: &mut BTreeSet<UserKey>) {
@@ -381,6 +404,7 @@ fn cast(exact_sizes: bool) -> Cast {
         users: keys(),
         audiences: AUDIENCES.map(str::to_owned).to_vec(),
         destinations: DESTINATIONS.map(str::to_owned).to_vec(),
+        flows: flows().to_vec(),
         messages: (0..3).map(|n| [n; 16]).collect(),
         external_ids: EXTERNAL_IDS.map(|(kind, id)| (kind.to_owned(), id.to_owned())).to_vec(),
         pages: (0..2).flat_map(|leaf| (0..3).map(move |page| (leaf_id(leaf), page))).collect(),

@@ -8,7 +8,7 @@ use stagepost::domain::event::Event;
 use stagepost::domain::figures::{Family, Grain, OldestFigures};
 use stagepost::domain::ids::{DeliveryId, EventId, LeafId, UserKey};
 use stagepost::domain::journey::{JourneyFilter, JourneyStatus};
-use stagepost::domain::page::{Page, PageRequest};
+use stagepost::domain::page::{Order, Page, PageRequest};
 use stagepost::domain::profile::MessageHash;
 use stagepost::domain::shelf::Shelf;
 use stagepost::domain::sizes::Per;
@@ -22,6 +22,7 @@ pub struct Cast {
     pub users: Vec<UserKey>,
     pub audiences: Vec<String>,
     pub destinations: Vec<String>,
+    pub flows: Vec<String>,
     pub messages: Vec<MessageHash>,
     /// Kinds and ids.
     pub external_ids: Vec<(String, String)>,
@@ -220,6 +221,16 @@ async fn journey_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
         let status = Some(JourneyStatus::Completed);
         filters.push(JourneyFilter { user: Some(user.clone()), status, ..Default::default() });
     }
+    for flow in &cast.flows {
+        let of_flow = JourneyFilter { flow: Some(flow.clone()), ..Default::default() };
+        filters.push(JourneyFilter { order: Order::OldestFirst, ..of_flow.clone() });
+        for status in JourneyStatus::ALL {
+            filters.push(JourneyFilter { status: Some(status), ..of_flow.clone() });
+        }
+        filters.push(of_flow);
+    }
+    let active = Some(JourneyStatus::Active);
+    filters.push(JourneyFilter { status: active, order: Order::OldestFirst, ..Default::default() });
     filters.push(JourneyFilter { from: Some(at(2_005)), to: Some(at(2_020)), ..Default::default() });
     filters.push(JourneyFilter { from: Some(at(9)), to: Some(at(-9)), ..Default::default() });
     let mut lines = Vec::new();
@@ -229,6 +240,10 @@ async fn journey_lines(store: &dyn Store, cast: &Cast) -> Vec<String> {
             assert_eq!(store.journey(journey.id).await.unwrap().as_ref(), Some(journey));
         }
         lines.push(format!("{filter:?}: {found:?}"));
+    }
+    for acknowledged in [false, true] {
+        let found = walk(2, async |p| store.inbox(acknowledged, &p).await).await;
+        lines.push(format!("inbox {acknowledged}: {found:?}"));
     }
     lines
 }

@@ -233,6 +233,7 @@ async fn stalled_journeys_are_listed_while_they_are_stalled(store: &dyn Store) {
     for (from, to) in steps {
         let mut owner = profile(&user("a"));
         owner.journeys.push(journey(id, &user("a"), to));
+        let from = from.map(|from| journey(id, &user("a"), from).listed());
         let mut set = changes();
         set.journeys.push(JourneyMove::of(&owner.journeys[0], from));
         set.profiles.push(ProfileWrite {

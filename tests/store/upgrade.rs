@@ -11,7 +11,7 @@ use stagepost::domain::definition::{Definition, DestinationKind, Status};
 use stagepost::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use stagepost::domain::figures::{Family, Grain};
 use stagepost::domain::ids::UserKey;
-use stagepost::domain::journey::{Journey, JourneyStatus, Step};
+use stagepost::domain::journey::{InboxPlace, Journey, JourneyFilter, JourneyStatus, Listed, Step};
 use stagepost::domain::page::PageRequest;
 use stagepost::domain::time::Timestamp;
 use stagepost::engine::{BackfillPace, Settings, Surroundings, Writer};
@@ -272,4 +272,82 @@ async fn version_2_of_postgres_had_no_index_of_users_deliveries() {
     let made =
         "SELECT to_regclass('deliveries_user') IS NOT NULL AND to_regclass('deliveries_unsent') IS NOT NULL";
     assert_eq!(schema.sql(made), "t");
+}
+
+/// Journeys of which nobody noted that one was acknowledged.
+fn unlisted() -> ChangeSet {
+    let mut set = uncounted();
+    for journey in &mut set.profiles[0].profile.journeys {
+        journey.acknowledged.push(acknowledged(journey));
+    }
+    for step in &mut set.journeys {
+        let waits = |place: InboxPlace| InboxPlace { is_acknowledged: false, ..place };
+        step.to = Listed { inbox: step.to.inbox.map(waits), ..step.to };
+    }
+    set
+}
+
+/// Who waits and who is acknowledged, how many of those are counted, and how many are found by flow and by status.
+async fn found_journeys(store: &dyn Store) -> Vec<usize> {
+    let all = PageRequest { limit: 99, cursor: None };
+    let mut found = Vec::new();
+    for acknowledged in [false, true] {
+        found.push(store.inbox(acknowledged, &all).await.unwrap().rows.len());
+    }
+    found.push(usize::try_from(store.counts().await.unwrap().acknowledged).unwrap());
+    let order = Some("order".to_owned());
+    for (flow, status) in
+        [(order, None), (None, Some(JourneyStatus::Stalled)), (None, Some(JourneyStatus::Expired))]
+    {
+        let filter = JourneyFilter { flow, status, ..Default::default() };
+        found.push(store.journeys(&filter, &all).await.unwrap().rows.len());
+    }
+    found
+}
+
+const FOUND: [usize; 6] = [2, 1, 1, 6, 3, 3];
+
+#[tokio::test]
+async fn version_5_of_sled_listed_the_stalled_ones_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || SledStore::open(dir.path(), 8 << 20, sealer()).unwrap();
+    let set = unlisted();
+    commit(&open(), &set).await;
+    assert_eq!(found_journeys(&open()).await[2], 0);
+    // Twice: one that was cut short runs again.
+    for kept in [0, 5] {
+        let before = raw(dir.path());
+        for prefix in [b"s", b"S"] {
+            let index: Vec<_> = before.scan_prefix(prefix).keys().map(Result::unwrap).collect();
+            index.iter().skip(kept).for_each(|key| drop(before.remove(key).unwrap()));
+        }
+        for step in set.journeys.iter().filter(|step| step.to.inbox.is_some()) {
+            before.insert([&b"s"[..], &step.id.to_bytes()].concat(), &[]).unwrap();
+        }
+        before.insert("v", &5_u32.to_be_bytes()).unwrap();
+        drop(before);
+        assert_eq!(found_journeys(&open()).await, FOUND);
+        let lengths = raw(dir.path()).scan_prefix(b"s").keys().map(|key| key.unwrap().len()).min();
+        assert!(lengths > Some(17), "the old index is gone");
+    }
+}
+
+#[tokio::test]
+async fn version_2_of_postgres_listed_the_stalled_ones_only() {
+    let schema = schema();
+    commit(&open_postgres(&schema).await, &unlisted()).await;
+    schema.sql(
+        "ALTER TABLE journeys DROP COLUMN stalled_since, DROP COLUMN is_acknowledged; DROP INDEX journeys_flow, journeys_status; \
+         CREATE INDEX journeys_stalled ON journeys (id) WHERE status = 'stalled'; UPDATE meta SET value = '2' WHERE key = 'data_version'",
+    );
+    for _ in 0..2 {
+        assert_eq!(found_journeys(&open_postgres(&schema).await).await, FOUND);
+        schema.sql("UPDATE meta SET value = '2' WHERE key = 'data_version'");
+    }
+    assert_eq!(
+        schema.sql(
+            "SELECT to_regclass('journeys_stalled') IS NULL AND to_regclass('journeys_inbox') IS NOT NULL"
+        ),
+        "t"
+    );
 }

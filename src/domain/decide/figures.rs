@@ -27,19 +27,20 @@ fn count_move(figures: &mut Counted, step: &JourneyMove) {
         figures::count_at(figures, first_seen, Family::Opened, &step.flow, "");
     }
     let mut add = |family, detail: &str, change| figures::count(figures, family, &step.flow, detail, change);
-    if step.from == Some(step.to) {
+    let (from, to) = (step.from.map(|from| from.status), step.to.status);
+    if from == Some(to) {
         return;
     }
-    if let Some(from) = step.from {
+    if let Some(from) = from {
         add(Family::Standing, from.as_str(), -1);
     }
-    add(Family::Standing, step.to.as_str(), 1);
-    if step.to == JourneyStatus::Stalled {
+    add(Family::Standing, to.as_str(), 1);
+    if to == JourneyStatus::Stalled {
         add(Family::Stalled, figures::known_as(&step.stage), 1);
     }
-    if !step.to.is_open() && step.from.is_none_or(JourneyStatus::is_open) {
-        add(Family::Ended, step.to.as_str(), 1);
-        if matches!(step.to, JourneyStatus::Expired | JourneyStatus::Superseded) {
+    if !to.is_open() && from.is_none_or(JourneyStatus::is_open) {
+        add(Family::Ended, to.as_str(), 1);
+        if matches!(to, JourneyStatus::Expired | JourneyStatus::Superseded) {
             let stage = figures::known_as(&step.stage);
             figures::count_of_day(figures, first_seen, Family::Lost, &step.flow, stage);
         }

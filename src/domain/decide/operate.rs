@@ -45,7 +45,7 @@ impl Decision<'_> {
             Standing::Closed => return Err(OperateError::NotOpen),
             Standing::MovedOn => return Err(OperateError::MovedOn),
             Standing::Acknowledged => {}
-            Standing::Stalled => journey.acknowledge(note),
+            Standing::Stalled => journey.acknowledge(note, &mut self.changes.journeys),
         }
         Ok(journey.clone())
     }

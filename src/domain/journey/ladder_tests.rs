@@ -495,7 +495,7 @@ fn what_people_said_of_a_stall_holds_on_where_it_began_earlier_than_was_known() 
     post(&mut list, widget, widget, "m1");
     assert_eq!(fire(&mut list[0], &flow, None, minutes(begin, 31)).len(), 1);
     list[0].snooze(minutes(begin, 45), note(minutes(begin, 32)));
-    list[0].acknowledge(note(minutes(begin, 33)));
+    list[0].acknowledge(note(minutes(begin, 33)), &mut Vec::new());
     // Event Streams tells of the same step, late, by Twilio's clock of whole seconds.
     post(&mut list, begin, minutes(begin, 34), "studio:FN1:FT1");
     assert_eq!((list.len(), list[0].stage_at), (1, begin));

@@ -5,6 +5,7 @@
 
 mod counted;
 mod ladder;
+mod listed;
 mod progress;
 mod stall;
 
@@ -18,6 +19,7 @@ use super::page::Order;
 use super::time::Timestamp;
 
 pub use ladder::{DueLevel, Ladder, NextLevel};
+pub use listed::{InboxPlace, Listed};
 pub use progress::{Journeys, Post};
 pub use stall::Standing;
 

@@ -152,7 +152,7 @@ impl Journeys<'_> {
     fn supersede(&mut self, now: Timestamp, which: impl Fn(&Journey) -> bool) {
         for journey in self.list.iter_mut().filter(|journey| journey.status.is_open()) {
             if which(journey) {
-                close(journey, JourneyStatus::Superseded, now, now, self.moves);
+                journey.relist(self.moves, |it| close(it, JourneyStatus::Superseded, now, now));
             }
         }
     }
@@ -166,11 +166,13 @@ impl Journeys<'_> {
             journey.phone_number = Some(phone.to_owned());
         }
         record(journey, post, timeline, self.figures);
-        if flow.is_some_and(|flow| flow.is_terminal(post.step.stage)) {
-            complete(journey, post, self.moves);
-        } else if journey.status != JourneyStatus::Completed {
-            enter_stage(journey, post, self.moves);
-        }
+        journey.relist(self.moves, |journey| {
+            if flow.is_some_and(|flow| flow.is_terminal(post.step.stage)) {
+                complete(journey, post);
+            } else if journey.status != JourneyStatus::Completed {
+                enter_stage(journey, post);
+            }
+        });
     }
 }
 
@@ -223,7 +225,7 @@ fn record(journey: &mut Journey, post: &Post<'_>, timeline: usize, figures: &mut
 }
 
 /// A terminal stage was reached, now or (when it comes late) earlier than what was known.
-fn complete(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMove>) {
+fn complete(journey: &mut Journey, post: &Post<'_>) {
     let earlier = journey.status == JourneyStatus::Completed && post.at < journey.stage_at;
     if journey.status.is_open() || earlier {
         post.step.stage.clone_into(&mut journey.stage);
@@ -232,14 +234,14 @@ fn complete(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMove>
     // A terminal stage that is told of after the end was reached before it.
     journey.died = None;
     if journey.status.is_open() {
-        close(journey, JourneyStatus::Completed, post.at, post.received_at, moves);
+        close(journey, JourneyStatus::Completed, post.at, post.received_at);
     } else if earlier {
         journey.ended_at = Some(post.at);
     }
 }
 
 /// Another stage was posted: the stage that happened last is the one the journey is in, since its first post in a row.
-fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMove>) {
+fn enter_stage(journey: &mut Journey, post: &Post<'_>) {
     let (stage, since) = match journey.steps.last() {
         Some(last) if journey.steps_left_out == 0 => {
             let row = journey.steps.iter().rev().take_while(|step| step.stage == last.stage);
@@ -253,7 +255,6 @@ fn enter_stage(journey: &mut Journey, post: &Post<'_>, moves: &mut Vec<JourneyMo
     let is_new = stage != journey.stage || since > journey.stage_at;
     if is_new && journey.status == JourneyStatus::Stalled {
         journey.status = JourneyStatus::Active;
-        moves.push(JourneyMove::of(journey, Some(JourneyStatus::Stalled)));
     }
     if stage == journey.stage && since < journey.stage_at {
         begin_earlier(journey, since);
@@ -274,15 +275,8 @@ fn begin_earlier(journey: &mut Journey, since: Timestamp) {
 }
 
 /// Ends an open journey.
-pub(super) fn close(
-    journey: &mut Journey,
-    status: JourneyStatus,
-    ended_at: Timestamp,
-    now: Timestamp,
-    moves: &mut Vec<JourneyMove>,
-) {
-    let from = std::mem::replace(&mut journey.status, status);
-    moves.push(JourneyMove::of(journey, Some(from)));
+pub(super) fn close(journey: &mut Journey, status: JourneyStatus, ended_at: Timestamp, now: Timestamp) {
+    journey.status = status;
     journey.ended_at = Some(ended_at);
     journey.updated_at = now;
 }

@@ -110,8 +110,7 @@ impl Journey {
     /// A rule came due.
     pub fn stall(&mut self, now: Timestamp, moves: &mut Vec<JourneyMove>) {
         if self.status == JourneyStatus::Active {
-            self.status = JourneyStatus::Stalled;
-            moves.push(JourneyMove::of(self, Some(JourneyStatus::Active)));
+            self.relist(moves, |it| it.status = JourneyStatus::Stalled);
         }
         self.updated_at = now;
     }
@@ -125,18 +124,18 @@ impl Journey {
         moves: &mut Vec<JourneyMove>,
     ) {
         if self.status.is_open() && self.expires_at(flow, team) <= now {
-            close(self, JourneyStatus::Expired, now, now, moves);
+            self.relist(moves, |it| close(it, JourneyStatus::Expired, now, now));
         }
     }
 
     /// An operator has taken notice: the ladder of this stall stops.
-    pub fn acknowledge(&mut self, note: Note) {
+    pub fn acknowledge(&mut self, note: Note, moves: &mut Vec<JourneyMove>) {
         self.updated_at = note.at;
         if self.acknowledged.len() >= limits::MAX_ACKNOWLEDGEMENTS {
             self.acknowledged.remove(0);
         }
         let (stage, stage_at) = (self.stage.clone(), self.stage_at);
-        self.acknowledged.push(Acknowledgement { stage, stage_at, note });
+        self.relist(moves, |it| it.acknowledged.push(Acknowledgement { stage, stage_at, note }));
     }
 
     /// Whether a level of the present stall fired by then.
@@ -181,7 +180,7 @@ impl Journey {
     pub fn resolve(&mut self, note: Note, moves: &mut Vec<JourneyMove>) -> bool {
         let open = self.status.is_open();
         if open {
-            close(self, JourneyStatus::Resolved, note.at, note.at, moves);
+            self.relist(moves, |it| close(it, JourneyStatus::Resolved, note.at, note.at));
             self.resolved = Some(note);
         }
         open

@@ -16,7 +16,6 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, JourneyId};
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus, Ladder, NextLevel, Note};
 use crate::domain::limits;
-use crate::domain::page::Order;
 use crate::domain::people::Scope;
 use crate::domain::time::{Span, SpanError, Timestamp};
 use crate::engine::{By, Engine, EngineError, Operation};
@@ -50,8 +49,7 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
         user: params.user(),
         from,
         to,
-        order: Order::NewestFirst,
-        looks: None,
+        ..JourneyFilter::default()
     };
     let page = state.engine.journeys(&filter, &params.page()?).await?;
     let rows = show_all(&state.engine, &page.rows).await?;

@@ -36,7 +36,9 @@ async fn list(visit: Visit) -> Answer {
             return Ok(Page { rows: Vec::new(), cursor: None });
         }
         // What an index has in the order of the list needs no search.
-        let is_search = filter.text.is_some() || filter.destination.is_some() || filter.status.is_some();
+        let is_of_status = filter.status.is_some_and(|status| status != DeliveryStatus::Delivered);
+        let is_of_any = filter.status.is_none() && filter.destination.is_none();
+        let is_search = filter.text.is_some() || !(filter.user.is_some() || is_of_status || is_of_any);
         let _turn = if is_search { Some(visit.state.search_turn().await?) } else { None };
         visit.engine().deliveries(&filter, &page).await
     };

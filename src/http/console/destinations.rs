@@ -20,7 +20,7 @@ use crate::domain::limits;
 use crate::domain::page::PageRequest;
 use crate::domain::people::Scope;
 use crate::domain::time::Timestamp;
-use crate::engine::EngineError;
+use crate::engine::{Counts, EngineError};
 use crate::http::api::{destinations as api, replays, test_send};
 
 /// What can come of an attempt, in the order of a chart.
@@ -131,7 +131,7 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
         "queue": api::queue(&counts, key),
         "lag": engine.delivery_lags_of(&[key]).await?.get(key).map(|lag| render::lasting_span(*lag)),
         "chart": chart::columns(&text("destinations.attempts"), &text("overview.per_hour"), &day, &series),
-        "reasons": reasons(visit, key).await?,
+        "reasons": reasons(visit, key, &counts).await?,
         "looked_at": LOOKED_AT,
         "replays": replays.take(5).map(replays::shown).collect::<Vec<_>>(),
         "running": engine.replays().values().any(|replay| replay.filter.destination.as_deref() == Some(key) && replay.status.as_str() == "running"),
@@ -142,9 +142,12 @@ async fn context(visit: &Visit, key: &str, tested: Option<Value>) -> Result<Valu
 }
 
 /// Why the newest of those that were not sent were not, the most frequent first.
-async fn reasons(visit: &Visit, key: &str) -> Result<Vec<Value>, EngineError> {
+async fn reasons(visit: &Visit, key: &str, counts: &Counts) -> Result<Vec<Value>, EngineError> {
     let mut reasons: BTreeMap<(Why, &'static str), u64> = BTreeMap::new();
-    for status in [DeliveryStatus::Dead, DeliveryStatus::Failed] {
+    let is_there = |status: &DeliveryStatus| {
+        counts.deliveries.get(&(key.to_owned(), status.as_str())).is_some_and(|count| *count > 0)
+    };
+    for status in [DeliveryStatus::Dead, DeliveryStatus::Failed].into_iter().filter(is_there) {
         let filter = DeliveryFilter {
             destination: Some(key.to_owned()),
             status: Some(status),

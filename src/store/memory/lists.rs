@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Bound;
 
 use super::state::{Kept, State};
-use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::journey::{Journey, JourneyFilter};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::{MessageHash, Profile};
 use crate::domain::time::Timestamp;
-use crate::store::{Counts, DeliveryPart, EventFilter, Member, Result, cursor, is_indexed, paging};
+use crate::store::cursor::{self, InboxRow};
+use crate::store::{Counts, DeliveryPart, EventFilter, Member, Result, is_indexed, paging};
 
 /// The range below `cursor`, for lists that run downwards.
 fn below<T>(cursor: Option<T>) -> (Bound<T>, Bound<T>) {
@@ -21,6 +22,11 @@ fn below<T>(cursor: Option<T>) -> (Bound<T>, Bound<T>) {
 /// The range above `cursor`.
 fn above<T>(cursor: Option<T>) -> (Bound<T>, Bound<T>) {
     (cursor.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
+}
+
+/// Whether it stalls, and somebody took notice.
+fn is_acknowledged(journey: &Journey) -> bool {
+    journey.listed().is_acknowledged()
 }
 
 /// A number as it is counted.
@@ -161,24 +167,32 @@ impl State {
 
     pub(super) fn list_journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
         let start: Option<JourneyId> = cursor::read(page.cursor.as_deref())?;
-        let ids: BTreeSet<JourneyId> = match (&filter.user, filter.status) {
-            (Some(user), _) => {
-                let own = self.profiles.get(user).into_iter().flat_map(|profile| &profile.journeys);
-                let archived = self.archived.get(user).into_iter().flatten().copied();
-                own.map(|journey| journey.id).chain(archived).collect()
-            }
-            (None, Some(JourneyStatus::Stalled)) => self.stalled.clone(),
-            (None, _) => self.journeys.keys().copied().collect(),
+        // What is looked at elsewhere: of a user all he has, else what has the flow and the status.
+        let index = JourneyFilter {
+            flow: filter.flow.clone().filter(|_| filter.user.is_none()),
+            status: filter.status.filter(|_| filter.user.is_none()),
+            user: filter.user.clone(),
+            ..JourneyFilter::default()
         };
         let (from, to) = filter.ids_after(start);
-        let wanted = filter
-            .order
-            .of(ids.into_iter())
-            .filter(|id| from.is_none_or(|from| *id >= from) && to.is_none_or(|to| *id < to));
-        paging::page_of(
+        let ids = self.journeys.keys().filter(|id| from.is_none_or(|from| **id >= from));
+        let ids = ids.filter(|id| to.is_none_or(|to| **id < to));
+        let journeys = filter.order.of(ids).filter_map(|id| self.journey(*id));
+        let looked_at = journeys.filter(|journey| index.accepts(journey));
+        let row = |journey: &Journey| (journey.id, Some(journey).filter(|it| filter.accepts(it)).cloned());
+        paging::page_of(page, filter.looks, looked_at.map(|journey| Ok(row(journey))))
+    }
+
+    pub(super) fn list_inbox(&self, is_acknowledged: bool, page: &PageRequest) -> Result<Page<Journey>> {
+        let start: Option<InboxRow> = cursor::read(page.cursor.as_deref())?;
+        let is_wanted = |journey: &&Journey| {
+            journey.listed().inbox.is_some_and(|place| place.is_acknowledged == is_acknowledged)
+        };
+        let stalled = self.journeys.keys().filter_map(|id| self.journey(*id)).filter(is_wanted);
+        let rows: BTreeMap<InboxRow, &Journey> = stalled.map(|it| (InboxRow::of(it), it)).collect();
+        paging::page(
             page,
-            filter.looks,
-            wanted.map(|id| Ok((id, self.journey(id).filter(|journey| filter.accepts(journey)).cloned()))),
+            rows.range(above(start)).map(|(row, journey)| Ok((*row, Some((*journey).clone())))),
         )
     }
 
@@ -216,14 +230,22 @@ impl State {
         // An id is never made with an earlier time than the delivery's own, so `since` bounds the ids too.
         let oldest = filter.since.map(DeliveryId::floor);
         let newest_first = self.deliveries.range(below(start)).rev();
-        // Those of one user are all that is looked at, as elsewhere.
-        let of_user = |delivery: &Delivery| filter.user.as_ref().is_none_or(|user| delivery.user == *user);
+        // What is looked at elsewhere: of a user all he has, else what has the status and the destination, where there is an index.
+        let has_index = filter.status.is_some_and(|status| status != DeliveryStatus::Delivered);
+        let is_looked_at = |delivery: &Delivery| match &filter.user {
+            Some(user) => delivery.user == *user,
+            None if has_index => {
+                filter.status.is_none_or(|status| delivery.status == status)
+                    && filter.destination.as_ref().is_none_or(|key| delivery.destination == *key)
+            }
+            None => true,
+        };
         paging::page_of(
             page,
             filter.looks,
             newest_first
                 .take_while(|(id, _)| oldest.is_none_or(|oldest| **id >= oldest))
-                .filter(|(_, delivery)| of_user(delivery))
+                .filter(|(_, delivery)| is_looked_at(delivery))
                 .map(|(id, delivery)| Ok((*id, Some(delivery).filter(|row| filter.accepts(row)).cloned()))),
         )
     }
@@ -240,6 +262,9 @@ impl State {
                 self.profiles.values().filter(|it| it.merged_into.is_none() && !it.key.is_desk()).count(),
             ),
             journeys: self.journey_counts.clone().into_iter().filter(|(_, count)| *count > 0).collect(),
+            acknowledged: size(
+                self.journeys.keys().filter(|id| self.journey(**id).is_some_and(is_acknowledged)).count(),
+            ),
             members: self.members.iter().map(|(id, members)| (id.clone(), size(members.len()))).collect(),
             deliveries,
         }

@@ -267,6 +267,10 @@ impl Store for MemoryStore {
         self.state().list_journeys(filter, page)
     }
 
+    async fn inbox(&self, acknowledged: bool, page: &PageRequest) -> Result<Page<Journey>> {
+        self.state().list_inbox(acknowledged, page)
+    }
+
     async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>> {
         let state = self.state();
         Ok(ids.iter().filter_map(|id| state.events.get(id).map(|logged| logged.event.clone())).collect())

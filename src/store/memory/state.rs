@@ -47,7 +47,6 @@ pub(super) struct State {
     pub profiles: BTreeMap<UserKey, Profile>,
     pub journeys: BTreeMap<JourneyId, Kept>,
     pub journey_counts: BTreeMap<JourneyStatus, u64>,
-    pub stalled: BTreeSet<JourneyId>,
     pub archived: BTreeMap<UserKey, BTreeSet<JourneyId>>,
     pub timers: BTreeSet<(Timestamp, UserKey)>,
     pub members: BTreeMap<String, BTreeMap<UserKey, Timestamp>>,
@@ -168,18 +167,13 @@ impl State {
     fn apply_journeys(&mut self, changes: &ChangeSet) {
         for step in &changes.journeys {
             if let Some(from) = step.from {
-                let count = self.journey_counts.entry(from).or_default();
+                let count = self.journey_counts.entry(from.status).or_default();
                 *count = count.saturating_sub(1);
             }
             if step.from.is_none() || step.moved {
                 self.journeys.insert(step.id, Kept::Profile(step.user.clone()));
             }
-            *self.journey_counts.entry(step.to).or_default() += 1;
-            if step.to == JourneyStatus::Stalled {
-                self.stalled.insert(step.id);
-            } else {
-                self.stalled.remove(&step.id);
-            }
+            *self.journey_counts.entry(step.to.status).or_default() += 1;
         }
         for journey in &changes.archived {
             self.archived.entry(journey.user.clone()).or_default().insert(journey.id);

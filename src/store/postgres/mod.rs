@@ -20,6 +20,7 @@ mod slots;
 mod stats;
 mod store;
 mod tls;
+mod upgrade;
 mod writes;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -10,7 +10,7 @@ use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use super::connect::Connection;
-use super::errors;
+use super::{errors, upgrade};
 use crate::store::seal::Sealer;
 use crate::store::{Result, StoreError};
 
@@ -18,8 +18,11 @@ use crate::store::{Result, StoreError};
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_tables.sql"),
     include_str!("migrations/0002_console.sql"),
-    include_str!("migrations/0003_deliveries.sql"),
+    include_str!("migrations/0003_lists.sql"),
 ];
+
+/// The version that knows which stalls were acknowledged.
+const LISTS: u32 = 3;
 
 /// The first table; it holds the version of all others.
 const META: &str =
@@ -96,6 +99,9 @@ async fn in_transaction(connection: &Connection, place: &str, sealer: &Sealer) -
         let done = format!("UPDATE meta SET value = '{version}' WHERE key = 'data_version'");
         connection.batch_execute(&done).await.map_err(failed)?;
         tracing::info!(version, place, "tables brought up to date");
+    }
+    if (1..LISTS).contains(&found) {
+        upgrade::note_acknowledgements(connection, place).await?;
     }
     super::secrets::prepare(connection, place, sealer).await?;
     Ok(found < known)

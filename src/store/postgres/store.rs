@@ -220,6 +220,10 @@ impl Store for PostgresStore {
         self.journeys(filter, page).await
     }
 
+    async fn inbox(&self, acknowledged: bool, page: &PageRequest) -> Result<Page<Journey>> {
+        self.inbox(acknowledged, page).await
+    }
+
     async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>> {
         self.events(ids).await
     }

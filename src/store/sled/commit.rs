@@ -10,13 +10,12 @@ use serde::Serialize;
 use super::codec::{self, BlockBuilder};
 use super::counts::Delta;
 use super::disk::{Disk, Old, PIECE, Writes, panic_text};
-use super::{archive, definitions, figures, keys, lanes, members, shelves};
+use super::{archive, definitions, figures, journeys, keys, lanes, members, shelves};
 use crate::domain::change::{
-    BackfillWrite, ChangeSet, ExternalIdWrite, HealthWrite, JourneyMove, ProfileWrite, ReplayWrite,
+    BackfillWrite, ChangeSet, ExternalIdWrite, HealthWrite, ProfileWrite, ReplayWrite,
 };
 use crate::domain::copying::CopyWrite;
 use crate::domain::event::Event;
-use crate::domain::journey::JourneyStatus;
 use crate::domain::limits;
 use crate::store::{Done, Result, StoreError};
 
@@ -66,7 +65,7 @@ impl Disk {
         for write in &changes.profiles {
             put_profile(write, &mut writes, &mut delta)?;
         }
-        move_journeys(&changes.journeys, &mut writes, &mut delta);
+        journeys::write(&changes.journeys, &mut writes, &mut delta);
         archive::write(changes, &mut writes)?;
         put_leaf_pages(changes, &mut writes)?;
         put_progress(changes, &mut writes)?;
@@ -173,31 +172,6 @@ fn put_profile(write: &ProfileWrite, writes: &mut Writes<'_>, delta: &mut Delta)
     }
     delta.profiles += write.adds();
     Ok(())
-}
-
-/// First byte of a journey's row: the user whose profile holds it follows.
-pub(super) const IN_PROFILE: u8 = 0;
-
-fn move_journeys(moves: &[JourneyMove], writes: &mut Writes<'_>, delta: &mut Delta) {
-    for step in moves {
-        if step.from.is_none() || step.moved {
-            let pointer = keys::join(&[IN_PROFILE], &[step.user.as_str().as_bytes()]);
-            writes.set(keys::journey(step.id), pointer);
-        }
-        if step.from == Some(step.to) {
-            continue;
-        }
-        if step.from == Some(JourneyStatus::Stalled) {
-            writes.remove(keys::stalled(step.id));
-        }
-        if step.to == JourneyStatus::Stalled {
-            writes.set(keys::stalled(step.id), &[]);
-        }
-        if let Some(from) = step.from {
-            *delta.journeys.entry(from).or_default() -= 1;
-        }
-        *delta.journeys.entry(step.to).or_default() += 1;
-    }
 }
 
 fn put_leaf_pages(changes: &ChangeSet, writes: &mut Writes<'_>) -> Result<()> {

@@ -10,7 +10,7 @@ use super::keys;
 use super::sizes;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::journey::JourneyStatus;
-use crate::store::{Counts, Result};
+use crate::store::{Counts, Result, StoreError};
 
 /// The record that every commit writes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ struct Small {
     profiles: u64,
     #[serde(rename = "j", default)]
     journeys: BTreeMap<JourneyStatus, u64>,
+    /// Of those that stall.
+    #[serde(rename = "a", default)]
+    acknowledged: u64,
 }
 
 /// All totals.
@@ -44,6 +47,7 @@ pub(super) struct Delta {
     pub events: u64,
     pub profiles: i64,
     pub journeys: BTreeMap<JourneyStatus, i64>,
+    pub acknowledged: i64,
     pub members: BTreeMap<String, i64>,
     pub deliveries: BTreeMap<String, BTreeMap<DeliveryStatus, i64>>,
     pub unknown_flows: Vec<String>,
@@ -70,8 +74,19 @@ impl Small {
         sum.events += delta.events;
         sum.profiles = sum.profiles.saturating_add_signed(delta.profiles);
         add(&mut sum.journeys, &delta.journeys);
+        sum.acknowledged = sum.acknowledged.saturating_add_signed(delta.acknowledged);
         sum
     }
+}
+
+/// Sets how many stalled journeys are acknowledged, in data that did not count them.
+pub(super) fn set_acknowledged(acknowledged: u64, disk: &Disk) -> Result<()> {
+    let Some(record) = disk.record(keys::TOTALS)? else { return Ok(()) };
+    let small = Small { acknowledged, ..codec::decode(keys::TOTALS, &record)? };
+    let mut writes = Writes::new(disk);
+    writes.put(keys::TOTALS.to_vec(), &codec::encode(keys::TOTALS, &small)?, Old::Nothing)?;
+    let (batch, _) = writes.into_batch()?;
+    disk.apply(batch).map_err(|source| StoreError::Write { path: disk.path.clone(), source })
 }
 
 impl Totals {
@@ -171,6 +186,7 @@ impl Totals {
             events: self.small.events,
             profiles: self.small.profiles,
             journeys: self.small.journeys.clone(),
+            acknowledged: self.small.acknowledged,
             members: self.members.clone(),
             deliveries: deliveries.collect(),
         }

@@ -9,7 +9,8 @@
 //! | `p` user | profile |
 //! | `t` due, user | (timer) |
 //! | `j` journey | pointer to the user, or the archived journey |
-//! | `s` journey | (index of the stalled ones) |
+//! | `s` status, flow, journey | (index of all) |
+//! | `S` acknowledged?, since, journey | (index of the stalled ones) |
 //! | `a` user, journey | (index of the archived ones) |
 //! | `m` audience, user | since |
 //! | `z` audience, hour | who entered and left within it, members at its end |
@@ -39,6 +40,7 @@ use crate::domain::definition::Kind;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::figures::{Family, Grain};
 use crate::domain::ids::{BackfillId, DeliveryId, EventId, JourneyId, LeafId, ReplayId, UserKey};
+use crate::domain::journey::{InboxPlace, JourneyStatus};
 use crate::domain::profile::MessageHash;
 use crate::domain::shelf::Shelf;
 use crate::domain::sizes::Per;
@@ -55,7 +57,7 @@ pub(super) const EVENTS: &[u8] = b"e";
 pub(super) const PROFILES: &[u8] = b"p";
 pub(super) const TIMERS: &[u8] = b"t";
 pub(super) const JOURNEYS: &[u8] = b"j";
-pub(super) const STALLED: &[u8] = b"s";
+pub(super) const LISTED: &[u8] = b"s";
 pub(super) const DELIVERIES: &[u8] = b"d";
 pub(super) const LEAF_PAGES: &[u8] = b"l";
 pub(super) const EXTERNAL_IDS: &[u8] = b"i";
@@ -132,8 +134,38 @@ pub(super) fn journey(id: JourneyId) -> Vec<u8> {
     join(JOURNEYS, &[&id.to_bytes()])
 }
 
-pub(super) fn stalled(id: JourneyId) -> Vec<u8> {
-    join(STALLED, &[&id.to_bytes()])
+/// What the keys of the journeys with that status begin with.
+pub(super) fn in_status(status: JourneyStatus) -> Vec<u8> {
+    let letter = match status {
+        JourneyStatus::Active => b'a',
+        JourneyStatus::Stalled => b's',
+        JourneyStatus::Completed => b'c',
+        JourneyStatus::Resolved => b'r',
+        JourneyStatus::Superseded => b'o',
+        JourneyStatus::Expired => b'e',
+    };
+    join(LISTED, &[&[letter]])
+}
+
+/// What the keys of a flow's journeys with that status begin with.
+pub(super) fn in_flow(status: JourneyStatus, flow: &str) -> Vec<u8> {
+    join(&in_status(status), &[&sized(b'/', flow)])
+}
+
+/// What the keys of the inbox begin with: of stalls that somebody acknowledged, or of the others.
+pub(super) fn inbox(is_acknowledged: bool) -> Vec<u8> {
+    vec![b'S', if is_acknowledged { b'a' } else { b'w' }]
+}
+
+/// The place of a journey in the inbox.
+pub(super) fn in_inbox(place: InboxPlace, id: JourneyId) -> Vec<u8> {
+    join(&inbox(place.is_acknowledged), &[&time(place.since), &id.to_bytes()])
+}
+
+/// The inverse of [`in_inbox`], but for whether it is acknowledged.
+pub(super) fn read_inbox(key: &[u8]) -> Option<(Timestamp, JourneyId)> {
+    let (since, id) = key.get(2..)?.split_first_chunk::<8>()?;
+    Some((read_time(since)?, JourneyId::from_bytes(read_id(id)?)))
 }
 
 /// What the keys of a user's archived journeys begin with.
@@ -203,6 +235,11 @@ pub(super) fn external_id(kind: &str, id: &str) -> Vec<u8> {
 
 pub(super) fn delivery(id: DeliveryId) -> Vec<u8> {
     join(DELIVERIES, &[&id.to_bytes()])
+}
+
+/// What the keys of all lanes begin with, or of those at one destination.
+pub(super) fn lanes(destination: Option<&str>) -> Vec<u8> {
+    destination.map_or_else(|| b"q".to_vec(), |destination| sized(b'q', destination))
 }
 
 /// What the keys of a lane begin with.
@@ -348,7 +385,7 @@ pub(super) fn describe(key: &[u8]) -> String {
         [b'e', ..] => "events",
         [b'p', ..] => "profile",
         [b't', ..] => "timer",
-        [b'j' | b's' | b'a', ..] => "journey",
+        [b'j' | b's' | b'S' | b'a', ..] => "journey",
         [b'm', ..] => "member",
         [b'z' | b'Z', ..] => "size of an audience",
         [b'l', ..] => "page of a leaf",

@@ -4,15 +4,17 @@
 //! has one row per lane that is not empty: the head's next attempt. Each commit looks at a touched lane's head as it is
 //! stored, works out the one that it will have, and moves the row only if the two differ.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::PoisonError;
 
 use super::counts::Delta;
 use super::disk::{Disk, Old, Writes};
+use super::lists::id_at_end;
 use super::{codec, keys};
 use crate::domain::change::DeliveryWrite;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::ids::{DeliveryId, UserKey};
+use crate::domain::limits;
 use crate::domain::time::Timestamp;
 use crate::store::{Result, StoreError, is_indexed};
 
@@ -241,6 +243,18 @@ impl Disk {
         limit: usize,
     ) -> Result<Vec<Vec<Delivery>>> {
         lanes.iter().map(|(destination, user)| self.newest_pending_of(destination, user, limit)).collect()
+    }
+
+    /// Ids of what is pending, at one destination or at all of them; `None` where it is more than may be looked through for a page.
+    pub(super) fn pending_ids(&self, destination: Option<&str>) -> Result<Option<BTreeSet<[u8; 16]>>> {
+        let mut ids = BTreeSet::new();
+        for row in self.rows_of(&keys::lanes(destination)) {
+            if ids.len() == limits::MAX_SCAN {
+                return Ok(None);
+            }
+            ids.insert(id_at_end(row)?);
+        }
+        Ok(Some(ids))
     }
 
     fn newest_pending_of(&self, destination: &str, user: &UserKey, limit: usize) -> Result<Vec<Delivery>> {

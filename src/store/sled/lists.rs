@@ -1,23 +1,32 @@
 //! The readers' pages.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::iter;
 
 use ::sled::IVec;
 
 use super::disk::Disk;
+use super::merge::Ids;
 use super::{codec, keys};
-use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId, UserKey};
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::ids::{DeliveryId, EventId, UserKey};
 use crate::domain::page::{Order, Page, PageRequest};
 use crate::store::{DeliveryPart, EventFilter, Member, Result, cursor, is_indexed, paging};
 
+/// From the one id on, up to, not including, the other.
+pub(super) type Bounds = (Option<[u8; 16]>, Option<[u8; 16]>);
+
 /// The id that a row's key ends with.
-fn id_at_end(row: Result<(IVec, IVec)>) -> Result<[u8; 16]> {
+pub(super) fn id_at_end(row: Result<(IVec, IVec)>) -> Result<[u8; 16]> {
     let (key, _) = row?;
     key.last_chunk::<16>().copied().ok_or_else(|| codec::corrupt(&key, "no id"))
+}
+
+/// Those of `ids` that are within the bounds.
+fn newest_first<'d>(ids: BTreeSet<[u8; 16]>, (from, to): Bounds) -> Ids<'d> {
+    let is_within = move |id: &[u8; 16]| from.is_none_or(|from| *id >= from) && to.is_none_or(|to| *id < to);
+    Box::new(ids.into_iter().rev().filter(is_within).map(Ok))
 }
 
 /// One error in place of a list.
@@ -32,71 +41,10 @@ fn failed<'a, T: 'a>(
 
 impl Disk {
     /// Ids under `prefix` from `from` up to, not including, `to`.
-    fn ids<'d>(
-        &'d self,
-        prefix: &[u8],
-        (from, to): (Option<[u8; 16]>, Option<[u8; 16]>),
-        order: Order,
-    ) -> Box<dyn Iterator<Item = Result<[u8; 16]>> + 'd> {
+    pub(super) fn ids<'d>(&'d self, prefix: &[u8], (from, to): Bounds, order: Order) -> Ids<'d> {
         let from = from.map_or_else(|| prefix.to_vec(), |id| keys::join(prefix, &[&id]));
         let to = to.map_or_else(|| keys::end(prefix), |id| keys::join(prefix, &[&id]));
         order.of(self.rows(from, to).map(id_at_end))
-    }
-
-    pub(super) fn list_journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
-        let start: Option<JourneyId> = cursor::read(page.cursor.as_deref())?;
-        let (from, to) = filter.ids_after(start);
-        if let Some(user) = &filter.user {
-            return self.list_journeys_of(user, filter, page, (from, to));
-        }
-        let within = (from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
-        let prefix =
-            if filter.status == Some(JourneyStatus::Stalled) { keys::STALLED } else { keys::JOURNEYS };
-        let ids = self.ids(prefix, within, filter.order);
-        paging::page_of(
-            page,
-            filter.looks,
-            ids.map(|id| {
-                let id = JourneyId::from_bytes(id?);
-                Ok((id, self.journey(id)?.filter(|journey| filter.accepts(journey))))
-            }),
-        )
-    }
-
-    /// A user's journeys: those in his profile and those in the archive.
-    fn list_journeys_of(
-        &self,
-        user: &UserKey,
-        filter: &JourneyFilter,
-        page: &PageRequest,
-        (from, to): (Option<JourneyId>, Option<JourneyId>),
-    ) -> Result<Page<Journey>> {
-        // The profile first: a journey that a commit moves meanwhile is then seen twice rather than not at all.
-        let profile = self.profile(user)?;
-        let own = profile.map(|profile| profile.journeys).unwrap_or_default().into_iter();
-        let inside = own
-            .map(|journey| (journey.id, Some(journey)))
-            .filter(|(id, _)| from.is_none_or(|from| *id >= from) && to.is_none_or(|to| *id < to));
-        let mut found: BTreeMap<JourneyId, Option<Journey>> = inside.collect();
-        // More than a page's worth of ids, and one to know whether there are more, is never needed from the archive.
-        let most = crate::domain::limits::MAX_SCAN + 1;
-        let prefix = keys::archive(user);
-        let within = (from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
-        let archived = self.ids(&prefix, within, filter.order);
-        for id in archived.take(most) {
-            found.entry(JourneyId::from_bytes(id?)).or_insert(None);
-        }
-        paging::page_of(
-            page,
-            filter.looks,
-            filter.order.of(found.into_iter()).map(|(id, journey)| {
-                let journey = match journey {
-                    Some(journey) => Some(journey),
-                    None => self.journey(id)?,
-                };
-                Ok((id, journey.filter(|journey| filter.accepts(journey))))
-            }),
-        )
     }
 
     pub(super) fn list_events(&self, filter: &EventFilter, page: &PageRequest) -> Result<Page<Event>> {
@@ -162,7 +110,15 @@ impl Disk {
             (None, ..) => keys::DELIVERIES.to_vec(),
         };
         let to = [start, filter.until.map(DeliveryId::floor)].into_iter().flatten().min();
-        let ids = self.ids(&prefix, (from, to.map(DeliveryId::to_bytes)), Order::NewestFirst);
+        let within = (from, to.map(DeliveryId::to_bytes));
+        let pending = match (&filter.user, filter.status) {
+            (None, Some(DeliveryStatus::Pending)) => self.pending_ids(filter.destination.as_deref())?,
+            _ => None,
+        };
+        let ids = match pending {
+            Some(ids) => newest_first(ids, within),
+            None => self.ids(&prefix, within, Order::NewestFirst),
+        };
         paging::page_of(
             page,
             filter.looks,

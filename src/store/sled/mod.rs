@@ -11,11 +11,13 @@ mod counts;
 mod definitions;
 mod disk;
 mod figures;
+mod journeys;
 mod keys;
 mod lanes;
 mod lists;
 mod marker;
 mod members;
+mod merge;
 mod open;
 mod progress;
 mod read;
@@ -268,6 +270,11 @@ impl Store for SledStore {
     async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Result<Page<Journey>> {
         let (filter, page) = (filter.clone(), page.clone());
         self.read(move |disk| disk.list_journeys(&filter, &page)).await
+    }
+
+    async fn inbox(&self, acknowledged: bool, page: &PageRequest) -> Result<Page<Journey>> {
+        let page = page.clone();
+        self.read(move |disk| disk.list_inbox(acknowledged, &page)).await
     }
 
     async fn events(&self, ids: &[EventId]) -> Result<Vec<Event>> {

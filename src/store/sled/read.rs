@@ -3,8 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use super::codec::{self, Block};
-use super::commit::IN_PROFILE;
 use super::disk::Disk;
+use super::journeys::IN_PROFILE;
 use super::keys;
 use crate::domain::copying::CopyMark;
 use crate::domain::delivery::Delivery;

@@ -1,7 +1,8 @@
 //! Records that no list hands out, in the order of their keys. A place is the last key.
 
 use super::disk::Disk;
-use super::{codec, commit::IN_PROFILE, keys};
+use super::journeys::IN_PROFILE;
+use super::{codec, keys};
 use crate::domain::change::{ExternalIdWrite, LeafPageWrite, SeenWrite};
 use crate::domain::ids::{EventId, LeafId, UserKey};
 use crate::store::{RecordPart, Result, StoreError, Unlisted};

@@ -5,7 +5,7 @@ use ::sled::Batch;
 use super::disk::{Disk, Writes};
 use super::figures::Rows;
 use super::keys;
-use super::{codec, definitions, lanes};
+use super::{codec, definitions, journeys, lanes};
 use crate::domain::backfill::Backfill;
 use crate::domain::definition::{Kind, Status};
 use crate::domain::delivery::DeliveryFilter;
@@ -22,7 +22,7 @@ pub(super) type Upgrade = fn(&Disk) -> Result<()>;
 
 /// In order; the first brings version 1 to version 2. Version 4 seals secrets.
 pub(super) const UPGRADES: &[Upgrade] =
-    &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records, count_journeys, index_deliveries];
+    &[index_external_ids, begin_backfills_anew, Disk::seal_plain_records, count_journeys, make_lists];
 
 /// The version that this build writes.
 pub(super) const DATA_VERSION: u32 = 6;
@@ -114,7 +114,13 @@ fn count_journeys(disk: &Disk) -> Result<()> {
     super::figures::set_rows(rows, disk)
 }
 
-/// Version 6 finds deliveries by user, and those that call for somebody's eyes by destination.
+/// Version 6 lists journeys by flow and status, the stalled ones by how long they wait; and deliveries by user, those that call for
+/// somebody's eyes by destination.
+fn make_lists(disk: &Disk) -> Result<()> {
+    journeys::index_all(disk)?;
+    index_deliveries(disk)
+}
+
 fn index_deliveries(disk: &Disk) -> Result<()> {
     let (last, mut after) = (DeliveryId::from_bytes([u8::MAX; 16]), None);
     loop {

@@ -81,6 +81,13 @@ async fn round_trips(store: &PostgresStore, asked: u64) -> Vec<(&'static str, u6
     ask!("event_log", Store::event_log(store, None, newest, most));
     ask!("wanted_log", Store::wanted_log(store, &named(&tried), None, newest, most));
     ask!("journeys", Store::journeys(store, &JourneyFilter::default(), &whole_page));
+    for flow in [None, Some("order".to_owned())] {
+        for status in [None, Some(JourneyStatus::Stalled)] {
+            let filter = JourneyFilter { flow: flow.clone(), status, ..Default::default() };
+            ask!("journeys of a flow or status", Store::journeys(store, &filter, &whole_page));
+        }
+    }
+    ask!("inbox", Store::inbox(store, false, &whole_page));
     ask!("newest_events", Store::newest_events(store, &EventFilter::default(), &whole_page));
     ask!("deliveries", Store::deliveries(store, &DeliveryFilter::default(), &whole_page));
     ask!("members", Store::members(store, "x", &whole_page));

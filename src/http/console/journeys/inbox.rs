@@ -20,8 +20,9 @@ pub(super) async fn inbox(visit: Visit) -> Answer {
 async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
     let counts = visit.engine().counts().await?;
     let stalled = counts.journeys.get(&JourneyStatus::Stalled).copied().unwrap_or(0);
-    let is_of_tab = |journey: &Journey| Tab::of(journey, visit.now) == Some(tab);
-    let found = waiting::page(visit.engine(), stalled, visit.asked("cursor"), is_of_tab).await?;
+    // Those that are snoozed are looked for.
+    let _turn = if tab == Tab::Snoozed { Some(visit.state.search_turn().await?) } else { None };
+    let found = waiting::page(visit.engine(), tab, visit.asked("cursor"), visit.now).await?;
     let in_doubt =
         counts.deliveries.iter().filter(|((_, status), _)| *status == DeliveryStatus::Ambiguous.as_str());
     Ok(json!({
@@ -31,8 +32,6 @@ async fn context(visit: &Visit, tab: Tab) -> Result<Value, EngineError> {
             json!({ "name": tab.as_str(), "href": place })
         }).collect::<Vec<_>>(),
         "stalled": stalled,
-        "is_sorted": waiting::is_sorted(stalled),
-        "sorted": waiting::SORTED,
         "in_doubt": in_doubt.map(|(_, count)| count).sum::<u64>(),
         "rows": found.rows.iter().map(|journey| row(visit, journey)).collect::<Vec<_>>(),
         "next": visit.next(found.cursor.as_deref()),
@@ -43,9 +42,6 @@ fn row(visit: &Visit, journey: &Journey) -> Value {
     let rules = Rules::of(visit, &journey.flow);
     let mut row = shown::row(journey, visit.now);
     row["ladder"] = shown::ladder(journey, &rules, visit.now);
-    let since = waiting::since(journey);
-    row["waits"] = json!(visit.now.millis_since(since) / 1000);
-    row["waits_since"] = json!(since);
     row["seen"] = json!(journey.stage_at.millis());
     row["acknowledged"] = journey.acknowledgement().map(|known| note(&known.note)).into();
     row["snoozed"] = journey

@@ -11,8 +11,9 @@ use super::super::visit::Visit;
 use super::{LOOKED_AT, ROWS, shown};
 use crate::domain::ids::UserKey;
 use crate::domain::journey::{JourneyFilter, JourneyStatus};
-use crate::domain::page::PageRequest;
+use crate::domain::page::{Page as Found, PageRequest};
 use crate::domain::time::{Span, Timestamp};
+use crate::engine::EngineError;
 
 /// What the list can be filtered by.
 const FILTERS: [&str; 6] = ["flow", "stage", "status", "user", "from", "to"];
@@ -23,7 +24,7 @@ pub(super) async fn list(visit: Visit) -> Answer {
         "is_filtered": FILTERS.iter().any(|name| visit.asked(name).is_some()),
         "flows": visit.engine().definitions().flows.keys().collect::<Vec<_>>(),
         "statuses": JourneyStatus::ALL.map(JourneyStatus::as_str),
-        "wrong": no_faults(), "rows": [], "next": null,
+        "wrong": no_faults(), "rows": [], "next": null, "searched": LOOKED_AT,
     });
     let filter = match filter(&visit) {
         Ok(filter) => filter,
@@ -35,7 +36,13 @@ pub(super) async fn list(visit: Visit) -> Answer {
         }
     };
     let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
-    let found = visit.engine().journeys(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
+    let found = async {
+        // Indexes have flows, statuses and users; stages are looked for.
+        let is_search = filter.stage.is_some() && filter.user.is_none();
+        let _turn = if is_search { Some(visit.state.search_turn().await?) } else { None };
+        visit.engine().journeys(&filter, &page).await
+    };
+    let found: Found<_> = found.await.map_err(|error: EngineError| Refusal::of(&visit, error))?;
     context["rows"] = found.rows.iter().map(|journey| shown::row(journey, visit.now)).collect();
     context["next"] = visit.next(found.cursor.as_deref()).into();
     Ok(visit.page("journeys.html", context))

@@ -13,7 +13,7 @@ use crate::domain::journey::Journey;
 use crate::store::{Result, codec};
 
 /// The journey in a row that has `id`, `user_key`, `body` and the user's `profile` and `revision`; `None` where neither has it.
-pub(super) fn read_journey(row: &Row) -> Result<Option<Journey>> {
+pub(in super::super) fn read_journey(row: &Row) -> Result<Option<Journey>> {
     let id = JourneyId::from_bytes(column::<Uuid>(row, "id")?.into_bytes());
     if let Some(body) = column::<Option<&[u8]>>(row, "body")? {
         let name = || codec::name("journey", &[b"j", id.to_bytes().as_slice()].concat());

@@ -10,13 +10,11 @@ use uuid::Uuid;
 
 use super::super::PostgresStore;
 use super::super::rows::{column, instant, key, limit, read_instant, read_key, text, uuid};
-use super::journeys::read_journey;
 use super::log::read_event;
 use super::outbox::read_delivery;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::Event;
-use crate::domain::ids::{DeliveryId, EventId, JourneyId};
-use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
+use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::page::{Order, Page, PageRequest};
 use crate::store::cursor::{self, Place};
 use crate::store::paging::{self, Paging};
@@ -33,13 +31,13 @@ const FIRST: Uuid = Uuid::nil();
 const LAST: Uuid = Uuid::max();
 
 /// The ids between which a list is looked through: from the one on, up to but not including the other.
-struct Bounds {
+pub(super) struct Bounds {
     from: Uuid,
     to: Uuid,
 }
 
 impl Bounds {
-    fn new(from: Option<[u8; 16]>, to: Option<[u8; 16]>) -> Self {
+    pub(super) fn new(from: Option<[u8; 16]>, to: Option<[u8; 16]>) -> Self {
         Self { from: from.map_or(FIRST, uuid), to: to.map_or(LAST, uuid) }
     }
 }
@@ -48,40 +46,6 @@ impl Bounds {
 fn looked_at(row: &Row) -> Result<(Uuid, bool)> {
     // What can't be said of a row (it has no name, and one is asked for) is no.
     Ok((column(row, "id")?, column::<Option<bool>>(row, "wanted")?.unwrap_or(false)))
-}
-
-/// Journeys of the given scope, in the given order. With the profile of each that is not archived.
-macro_rules! journeys_of {
-    ($scope:literal, $order:literal) => {
-        concat!(
-            "SELECT j.id, j.wanted, j.user_key, j.body, p.revision, p.body AS profile
-            FROM (
-                SELECT shard, id, user_key, body,
-                    ($4::text IS NULL OR user_key = $4) AND ($5::text IS NULL OR flow = $5)
-                    AND ($6::text IS NULL OR stage = $6) AND ($7::text IS NULL OR status = $7) AS wanted
-                FROM journeys WHERE ",
-            $scope,
-            " AND id >= $1 AND id < $2 ORDER BY id ",
-            $order,
-            " LIMIT $3
-            ) j
-            LEFT JOIN profiles p
-                ON j.wanted AND j.body IS NULL AND p.shard = j.shard AND p.user_key = j.user_key
-            ORDER BY j.id ",
-            $order
-        )
-    };
-}
-
-/// The statement that goes through a filter's journeys in the given order, by what has an index.
-macro_rules! journeys_by {
-    ($filter:expr, $order:literal) => {
-        match (&$filter.user, $filter.status) {
-            (Some(_), _) => journeys_of!("user_key = $4", $order),
-            (None, Some(JourneyStatus::Stalled)) => journeys_of!("status = 'stalled'", $order),
-            (None, _) => journeys_of!("true", $order),
-        }
-    };
 }
 
 /// Deliveries of the given scope, in the given order.
@@ -136,24 +100,25 @@ macro_rules! deliveries_at {
             Some(DeliveryStatus::Superseded) => {
                 deliveries_of!("destination = $4 AND status = 'superseded'", "DESC")
             }
-            Some(DeliveryStatus::Pending | DeliveryStatus::Delivered) | None => {
-                deliveries_of!("true", "DESC")
+            Some(DeliveryStatus::Pending) => {
+                deliveries_of!("destination = $4 AND status = 'pending'", "DESC")
             }
+            Some(DeliveryStatus::Delivered) | None => deliveries_of!("true", "DESC"),
         }
     };
 }
 
 /// A value that a statement filters by.
-type Value<'v> = &'v (dyn ToSql + Sync);
+pub(super) type Value<'v> = &'v (dyn ToSql + Sync);
 
 /// What is looked through: the statement takes two ids, how many rows, and what the filter says.
-struct Search<'f> {
-    sql: &'static str,
-    bounds: Bounds,
-    order: Order,
+pub(super) struct Search<'f> {
+    pub sql: &'static str,
+    pub bounds: Bounds,
+    pub order: Order,
     /// How many may be looked at for a page.
-    looks: Option<usize>,
-    filter: &'f [Value<'f>],
+    pub looks: Option<usize>,
+    pub filter: &'f [Value<'f>],
 }
 
 impl PostgresStore {
@@ -165,7 +130,7 @@ impl PostgresStore {
     }
 
     /// Takes a page from what a search finds. `place` makes the list's ids, `read` a record of a row that is wanted.
-    async fn pages<P: Place + Send, T: Send>(
+    pub(super) async fn pages<P: Place + Send, T: Send>(
         &self,
         request: &PageRequest,
         mut search: Search<'_>,
@@ -194,30 +159,6 @@ impl PostgresStore {
             }
             size = (size * GROWTH).min(STEP);
         }
-    }
-
-    pub(in super::super) async fn journeys(
-        &self,
-        filter: &JourneyFilter,
-        page: &PageRequest,
-    ) -> Result<Page<Journey>> {
-        let sql = match filter.order {
-            Order::NewestFirst => journeys_by!(filter, "DESC"),
-            Order::OldestFirst => journeys_by!(filter, "ASC"),
-        };
-        let (from, to) = filter.ids_after(cursor::read(page.cursor.as_deref())?);
-        let bounds = Bounds::new(from.map(JourneyId::to_bytes), to.map(JourneyId::to_bytes));
-        let (user, status) = (filter.user.as_ref().map(key), filter.status.map(JourneyStatus::as_str));
-        let (flow, stage) = (filter.flow.as_deref().map(text), filter.stage.as_deref().map(text));
-        let read = |row: &Row| Ok(read_journey(row)?.filter(|journey| filter.accepts(journey)));
-        let search = Search {
-            sql,
-            bounds,
-            order: filter.order,
-            looks: filter.looks,
-            filter: &[&user, &flow, &stage, &status],
-        };
-        self.pages(page, search, JourneyId::from_bytes, read).await
     }
 
     pub(in super::super) async fn newest_events(
@@ -288,6 +229,9 @@ impl PostgresStore {
         let sql = match (&filter.user, &filter.destination) {
             (Some(_), _) => deliveries_of!("user_key = $5", "DESC"),
             (None, Some(_)) => deliveries_at!(filter.status),
+            (None, None) if filter.status == Some(DeliveryStatus::Pending) => {
+                deliveries_of!("status = 'pending'", "DESC")
+            }
             (None, None) => deliveries_by!(filter.status, "DESC"),
         };
         let read = |row: &Row| Ok(Some(read_delivery(row)?).filter(|delivery| filter.accepts(delivery)));

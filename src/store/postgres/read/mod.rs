@@ -2,7 +2,8 @@
 //! for, but for lists that look for something no index knows: those take steps, see [`lists`].
 
 mod figures;
-mod journeys;
+mod journey_lists;
+pub(super) mod journeys;
 mod lists;
 mod log;
 mod members;

@@ -16,6 +16,7 @@ fn add(counts: &mut Counts, name: &str, n: u64) -> Option<()> {
     match name.split_once(':') {
         None if name == "events" => counts.events = n,
         None if name == "profiles" => counts.profiles = n,
+        None if name == "acknowledged" => counts.acknowledged = n,
         Some(("journeys", status)) => {
             counts.journeys.insert(JourneyStatus::from_name(status)?, n);
         }

@@ -24,9 +24,11 @@ impl Delta {
         delta.add("profiles".to_owned(), changes.profiles.iter().map(|write| write.adds()).sum());
         for step in &changes.journeys {
             if let Some(from) = step.from {
-                delta.add(format!("journeys:{}", from.as_str()), -1);
+                delta.add(format!("journeys:{}", from.status.as_str()), -1);
+                delta.add("acknowledged".to_owned(), -i64::from(from.is_acknowledged()));
             }
-            delta.add(format!("journeys:{}", step.to.as_str()), 1);
+            delta.add(format!("journeys:{}", step.to.status.as_str()), 1);
+            delta.add("acknowledged".to_owned(), i64::from(step.to.is_acknowledged()));
         }
         for write in &changes.deliveries {
             let destination = rows::text(&write.delivery.destination);

@@ -55,9 +55,10 @@ fn insert<'c, J: std::borrow::Borrow<Journey>>(mut journeys: Rows<J>, plan: &mut
     if journeys.is_empty() {
         return;
     }
-    let sql = "INSERT INTO journeys (shard, id, user_key, flow, stage, status, stage_at, started_at, updated_at, ended_at, is_archived, body) \
+    let sql = "INSERT INTO journeys (shard, id, user_key, flow, stage, status, stage_at, started_at, updated_at, ended_at, \
+                   stalled_since, is_acknowledged, is_archived, body) \
                SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], \
-                   $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::boolean[], $12::bytea[]) \
+                   $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[], $13::boolean[], $14::bytea[]) \
                ON CONFLICT DO NOTHING";
     journeys.sort_by_cached_key(|(journey, _)| (rows::shard(&journey.borrow().user), journey.borrow().id));
     let count = journeys.len();
@@ -70,6 +71,7 @@ fn insert<'c, J: std::borrow::Borrow<Journey>>(mut journeys: Rows<J>, plan: &mut
 /// What people read of a journey, column by column.
 fn columns<'j, 'c>(journeys: impl Iterator<Item = &'j Journey> + Clone) -> Vec<Param<'c>> {
     let all = || journeys.clone();
+    let inbox = || journeys.clone().map(|journey| journey.listed().inbox);
     params![
         all().map(|journey| rows::shard(&journey.user)).collect::<Vec<_>>(),
         all().map(|journey| rows::uuid(journey.id.to_bytes())).collect::<Vec<_>>(),
@@ -81,6 +83,8 @@ fn columns<'j, 'c>(journeys: impl Iterator<Item = &'j Journey> + Clone) -> Vec<P
         all().map(|journey| rows::instant(journey.started_at)).collect::<Vec<_>>(),
         all().map(|journey| rows::instant(journey.updated_at)).collect::<Vec<_>>(),
         all().map(|journey| journey.ended_at.map(rows::instant)).collect::<Vec<_>>(),
+        inbox().map(|place| place.map(|it| rows::instant(it.since))).collect::<Vec<_>>(),
+        inbox().map(|place| place.map(|it| it.is_acknowledged)).collect::<Vec<_>>(),
     ]
 }
 
@@ -90,12 +94,15 @@ fn update(mut journeys: Vec<&Journey>, plan: &mut Plan<'_>) {
         return;
     }
     let sql = "UPDATE journeys AS j SET flow = u.flow, stage = u.stage, status = u.status, stage_at = u.stage_at, \
-                   started_at = u.started_at, updated_at = u.updated_at, ended_at = u.ended_at \
+                   started_at = u.started_at, updated_at = u.updated_at, ended_at = u.ended_at, \
+                   stalled_since = u.stalled_since, is_acknowledged = u.is_acknowledged \
                FROM unnest($1::smallint[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], \
-                   $8::timestamptz[], $9::timestamptz[], $10::timestamptz[]) \
-                   AS u(shard, id, user_key, flow, stage, status, stage_at, started_at, updated_at, ended_at) \
+                   $8::timestamptz[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[]) \
+                   AS u(shard, id, user_key, flow, stage, status, stage_at, started_at, updated_at, ended_at, \
+                       stalled_since, is_acknowledged) \
                WHERE j.shard = u.shard AND j.id = u.id AND j.user_key = u.user_key AND NOT j.is_archived \
-                   AND (j.updated_at, j.status, j.stage, j.stage_at) IS DISTINCT FROM (u.updated_at, u.status, u.stage, u.stage_at)";
+                   AND (j.updated_at, j.status, j.stage, j.stage_at, j.is_acknowledged) \
+                       IS DISTINCT FROM (u.updated_at, u.status, u.stage, u.stage_at, u.is_acknowledged)";
     journeys.sort_by_cached_key(|journey| (rows::shard(&journey.user), journey.id));
     plan.add(sql, columns(journeys.iter().copied()));
 }
