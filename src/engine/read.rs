@@ -16,7 +16,10 @@ use crate::domain::page::{Page, PageRequest};
 use crate::domain::profile::Profile;
 use crate::domain::sizes::{Per, SizePoint};
 use crate::domain::time::{Span, Timestamp};
-use crate::store::{Counts, EventFilter, Member, StoreStats};
+use crate::store::{Counts, EventFilter, Member, StoreStats, cursor};
+
+/// Journeys that a search reads at once.
+const LOOKED_AT_ONCE: usize = 250;
 
 /// The result of a read.
 pub type Read<T> = Result<T, EngineError>;
@@ -107,6 +110,36 @@ impl Engine {
     /// Journeys in the order of the filter.
     pub async fn journeys(&self, filter: &JourneyFilter, page: &PageRequest) -> Read<Page<Journey>> {
         Ok(self.shared.store.journeys(filter, page).await?)
+    }
+    /// Those of the filter that are `wanted`, which no index tells. At most about `most` are looked at for a page: it may be short, or
+    /// empty, while its cursor says that there is more.
+    pub async fn journeys_that(
+        &self,
+        filter: &JourneyFilter,
+        page: &PageRequest,
+        most: usize,
+        wanted: impl Fn(&Journey) -> bool,
+    ) -> Read<Page<Journey>> {
+        let (mut rows, mut looked_at) = (Vec::new(), 0);
+        let mut request = page.clone();
+        loop {
+            let part = self.journeys(filter, &request).await?;
+            looked_at += request.limit;
+            let mut journeys = part.rows.into_iter();
+            while let Some(journey) = journeys.by_ref().find(|journey| wanted(journey)) {
+                let place = cursor::write(&journey.id);
+                rows.push(journey);
+                if rows.len() == page.limit {
+                    let more = part.cursor.is_some() || journeys.next().is_some();
+                    return Ok(Page { rows, cursor: more.then_some(place) });
+                }
+            }
+            if part.cursor.is_none() || looked_at >= most {
+                return Ok(Page { rows, cursor: part.cursor });
+            }
+            // Most pages are full after the first part.
+            request = PageRequest { limit: LOOKED_AT_ONCE, cursor: part.cursor };
+        }
     }
     /// Stored events, newest first.
     pub async fn newest_events(&self, filter: &EventFilter, page: &PageRequest) -> Read<Page<Event>> {

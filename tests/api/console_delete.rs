@@ -17,8 +17,8 @@ async fn house() -> TestApp {
         ],
         "flow": [{ "name": "appointment_confirmation", "initial": "initiation", "terminal": ["confirmed"] }],
         "destination": [
-            { "key": "crm", "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:9/hook" }], "sources": ["web"] },
-            { "key": "old", "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:9/old" }], "events": "none" },
+            { "key": "crm", "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:4599/hook" }], "sources": ["web"] },
+            { "key": "old", "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:4599/old" }], "events": "none" },
         ],
         "audience": [{ "name": "Buyers", "query": "event('Bought').count() >= 1", "destinations": ["crm"] }],
     }))
@@ -133,7 +133,7 @@ async fn a_token_is_revoked_on_a_page_that_asks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_takes_the_place_of_a_form() {
     let app = house().await;
-    let webhook = json!({ "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:9/hook" }] });
+    let webhook = json!({ "kind": "webhook", "urls": [{ "url": "http://127.0.0.1:4599/hook" }] });
     let audience = json!({ "name": "New", "query": "event('A').count() >= 1" });
     for (kind, body) in [
         ("sources", &json!({ "kind": "http" })),
@@ -144,7 +144,7 @@ async fn nothing_takes_the_place_of_a_form() {
     ] {
         let refused = app.call("PUT", &format!("/api/{kind}/new"), Some(body)).await;
         assert!(
-            refused.status == 422 && refused.text().contains("can't be `new`"),
+            refused.status == 400 && refused.text().contains("can't be `new`"),
             "{kind}: {} {}",
             refused.status,
             refused.text()

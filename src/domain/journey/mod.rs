@@ -319,6 +319,8 @@ pub struct JourneyFilter {
     pub to: Option<Timestamp>,
     /// By when they were first seen.
     pub order: Order,
+    /// How many may be looked at for one page; fewer than `limits::MAX_SCAN`, which it is where nothing is said.
+    pub looks: Option<usize>,
 }
 
 impl JourneyFilter {

@@ -51,6 +51,7 @@ async fn list(state: web::Data<ApiState>, request: HttpRequest) -> Answer {
         from,
         to,
         order: Order::NewestFirst,
+        looks: None,
     };
     let page = state.engine.journeys(&filter, &params.page()?).await?;
     let rows = show_all(&state.engine, &page.rows).await?;

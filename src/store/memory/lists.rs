@@ -175,8 +175,9 @@ impl State {
             .order
             .of(ids.into_iter())
             .filter(|id| from.is_none_or(|from| *id >= from) && to.is_none_or(|to| *id < to));
-        paging::page(
+        paging::page_of(
             page,
+            filter.looks,
             wanted.map(|id| Ok((id, self.journey(id).filter(|journey| filter.accepts(journey)).cloned()))),
         )
     }

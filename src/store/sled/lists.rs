@@ -53,8 +53,9 @@ impl Disk {
         let prefix =
             if filter.status == Some(JourneyStatus::Stalled) { keys::STALLED } else { keys::JOURNEYS };
         let ids = self.ids(prefix, within, filter.order);
-        paging::page(
+        paging::page_of(
             page,
+            filter.looks,
             ids.map(|id| {
                 let id = JourneyId::from_bytes(id?);
                 Ok((id, self.journey(id)?.filter(|journey| filter.accepts(journey))))
@@ -85,8 +86,9 @@ impl Disk {
         for id in archived.take(most) {
             found.entry(JourneyId::from_bytes(id?)).or_insert(None);
         }
-        paging::page(
+        paging::page_of(
             page,
+            filter.looks,
             filter.order.of(found.into_iter()).map(|(id, journey)| {
                 let journey = match journey {
                     Some(journey) => Some(journey),

@@ -132,5 +132,15 @@ function prepare(root) {
   forms(root);
 }
 
+// On a phone the navigation is a strip: the page that is open is to be seen in it.
+function showing() {
+  const here = document.querySelector(".nav [aria-current]");
+  if (!here) return;
+  const nav = here.closest(".nav");
+  const [at, strip] = [here.getBoundingClientRect(), nav.getBoundingClientRect()];
+  nav.scrollLeft += at.left + at.width / 2 - strip.left - strip.width / 2;
+}
+
 refreshing();
 prepare(document);
+showing();

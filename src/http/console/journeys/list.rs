@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 use super::super::page::{Answer, Page, Refusal};
 use super::super::texts::text;
 use super::super::visit::Visit;
-use super::search::search;
-use super::shown;
+use super::{LOOKED_AT, ROWS, shown};
 use crate::domain::ids::UserKey;
 use crate::domain::journey::{JourneyFilter, JourneyStatus};
+use crate::domain::page::PageRequest;
 use crate::domain::time::{Span, Timestamp};
 
 /// What the list can be filtered by.
@@ -34,16 +34,8 @@ pub(super) async fn list(visit: Visit) -> Answer {
                 .of(&visit));
         }
     };
-    // What no index has is looked for here.
-    let index = JourneyFilter {
-        flow: None,
-        stage: None,
-        status: filter.status.filter(|status| *status == JourneyStatus::Stalled),
-        ..filter.clone()
-    };
-    let found =
-        search(visit.engine(), &index, visit.asked("cursor"), |journey| filter.accepts(journey)).await;
-    let found = found.map_err(|error| Refusal::of(&visit, error))?;
+    let page = PageRequest { limit: ROWS, cursor: visit.asked("cursor").map(str::to_owned) };
+    let found = visit.engine().journeys(&filter, &page).await.map_err(|error| Refusal::of(&visit, error))?;
     context["rows"] = found.rows.iter().map(|journey| shown::row(journey, visit.now)).collect();
     context["next"] = visit.next(found.cursor.as_deref()).into();
     Ok(visit.page("journeys.html", context))
@@ -75,6 +67,7 @@ fn filter(visit: &Visit) -> Result<JourneyFilter, Map<String, Value>> {
         user: visit.asked("user").map(UserKey::user),
         from,
         to,
+        looks: Some(LOOKED_AT),
         ..JourneyFilter::default()
     };
     if wrong == no_faults() { Ok(filter) } else { Err(wrong) }

@@ -4,7 +4,6 @@ mod act;
 mod inbox;
 mod list;
 mod one;
-mod search;
 mod shown;
 mod timeline;
 mod waiting;
@@ -12,6 +11,11 @@ mod waiting;
 use actix_web::web;
 
 pub(super) use waiting::count as count_waiting;
+
+/// Rows of a page.
+const ROWS: usize = 50;
+/// About as many journeys are looked at for one page: what is rare is looked for on the next one.
+const LOOKED_AT: usize = 1000;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config

@@ -1,10 +1,10 @@
 //! Stalled journeys in the order of the inbox: whoever has waited for a human longest comes first.
 
-use super::search::{Found, ROWS, search};
 use super::shown::Tab;
+use super::{LOOKED_AT, ROWS};
 use crate::domain::ids::JourneyId;
 use crate::domain::journey::{Journey, JourneyFilter, JourneyStatus};
-use crate::domain::page::{Order, PageRequest};
+use crate::domain::page::{Order, Page, PageRequest};
 use crate::domain::time::Timestamp;
 use crate::engine::{Engine, EngineError};
 
@@ -26,11 +26,12 @@ pub(super) async fn page(
     stalled: u64,
     cursor: Option<&str>,
     wanted: impl Fn(&Journey) -> bool,
-) -> Result<Found, EngineError> {
+) -> Result<Page<Journey>, EngineError> {
     let filter = stalled_first();
     let after = cursor.and_then(place);
     if !is_sorted(stalled) {
-        return search(engine, &filter, cursor.filter(|_| after.is_none()), wanted).await;
+        let cursor = cursor.filter(|_| after.is_none()).map(str::to_owned);
+        return engine.journeys_that(&filter, &PageRequest { limit: ROWS, cursor }, LOOKED_AT, wanted).await;
     }
     let mut rows = engine.journeys(&filter, &PageRequest { limit: SORTED, cursor: None }).await?.rows;
     rows.retain(|journey| wanted(journey) && after.is_none_or(|after| (since(journey), journey.id) > after));
@@ -39,7 +40,7 @@ pub(super) async fn page(
     rows.truncate(ROWS);
     let last = rows.last().filter(|_| more);
     let cursor = last.map(|last| format!("{}.{}", since(last).millis(), last.id));
-    Ok(Found { rows, cursor })
+    Ok(Page { rows, cursor })
 }
 
 /// How many journeys wait for a human.
@@ -56,7 +57,8 @@ pub(in crate::http::console) struct Waiting {
 /// The store can't be read.
 pub(in crate::http::console) async fn count(engine: &Engine, now: Timestamp) -> Result<Waiting, EngineError> {
     let waits = |journey: &Journey| Tab::of(journey, now) == Some(Tab::Waiting);
-    let found = search(engine, &stalled_first(), None, waits).await?;
+    let page = PageRequest { limit: ROWS, cursor: None };
+    let found = engine.journeys_that(&stalled_first(), &page, LOOKED_AT, waits).await?;
     Ok(Waiting { count: found.rows.len(), is_more: found.cursor.is_some() })
 }
 

@@ -214,7 +214,7 @@ impl PostgresStore {
             sql,
             bounds,
             order: filter.order,
-            looks: None,
+            looks: filter.looks,
             filter: &[&user, &flow, &stage, &status],
         };
         self.pages(page, search, JourneyId::from_bytes, read).await
