@@ -151,7 +151,9 @@ async fn note_health(
     let Some(settlement) = told else { return Ok(()) };
     let known = faring.healths.get(key);
     let is_news = settlement.signal != Signal::Good
-        || known.is_some_and(|health| health.failing_since.is_some() || health.pause.is_some());
+        || known.is_some_and(|health| {
+            health.failing_since.is_some() || health.pause.is_some() || health.is_unproven()
+        });
     let definitions = Arc::clone(&group.decision.rules().definitions);
     let Some(destination) = definitions.destinations.get(key).filter(|_| is_news) else { return Ok(()) };
     let healths = Arc::make_mut(&mut faring.healths);

@@ -30,7 +30,9 @@ async fn who_waits_for_a_human_is_told_apart_from_what_stalls() {
     };
     assert_eq!(numbers(&page), ["3", "3"]);
     let place = format!("/console/journeys/{}", journeys[0]);
-    operator.send(&place, &[("act", "acknowledge")]).await.expect(303);
+    let shown = operator.page(&place).await;
+    let seen = between(&shown, "name=\"seen\" value=\"", "\"");
+    operator.send(&place, &[("act", "acknowledge"), ("seen", seen)]).await.expect(303);
     assert_eq!(numbers(&operator.page("/console").await), ["2", "3"], "the inbox has two");
     app.finish().await;
 }
