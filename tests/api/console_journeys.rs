@@ -135,6 +135,19 @@ async fn the_inbox_shows_who_waits_and_what_people_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_inbox_has_those_first_that_wait_for_longest() {
+    let app = with_ladder().await;
+    let begun_first = post_stage(&app, "u1", "asked").await;
+    let stuck_first = post_stage(&app, "u2", "no_reply").await;
+    app.advance(5 * MINUTE).await;
+    assert_eq!(post_stage(&app, "u1", "no_reply").await, begun_first);
+    app.advance(31 * MINUTE).await;
+    let ann = Browser::of(&app, Role::Operator).await;
+    assert_eq!(acted_on(&ann.page("/console/inbox").await), [stuck_first, begun_first]);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_inbox_comes_a_page_at_a_time() {
     let app = with_ladder().await;
     let mut ids = Vec::new();
