@@ -21,7 +21,7 @@ async fn nodes_that_start_at_once_make_the_tables_once() {
         store.commit(&posts(n, 3)).await.unwrap();
     }
     assert_eq!(stores[0].counts().await.unwrap().events, 24);
-    assert_eq!(schema.sql("SELECT value FROM meta WHERE key = 'data_version'"), "2");
+    assert_eq!(schema.sql("SELECT value FROM meta WHERE key = 'data_version'"), "3");
     assert!(stores[0].stats().await.unwrap().disk_bytes > 0);
 }
 
@@ -31,7 +31,7 @@ async fn a_newer_version_is_refused_and_stays_as_it_is() {
     drop(open(schema.url()).await);
     schema.sql("UPDATE meta SET value = '99' WHERE key = 'data_version'");
     let refused = PostgresStore::open(schema.url(), sealer(), Handle::current()).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Newer { found: 99, known: 2, .. }), "{refused}");
+    assert!(matches!(refused, StoreError::Newer { found: 99, known: 3, .. }), "{refused}");
     assert_eq!(schema.sql("SELECT value FROM meta WHERE key = 'data_version'"), "99");
 }
 
