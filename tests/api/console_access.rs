@@ -244,6 +244,8 @@ async fn sessions_end_by_themselves() {
     while app.now().plus(Span::from_hours(11)) < end {
         pass(&app, Span::from_hours(11));
         ann.get("/console/me").await.expect(200);
+        // That it is used is written with the next tick.
+        app.rest().await;
     }
     app.set_clock(end.minus(minute));
     ann.get("/console/me").await.expect(200);

@@ -123,7 +123,7 @@ async fn admins_admit_change_and_remove_people() {
     let password = shown(&page, "made-password").to_owned();
     assert!(page.contains(ESCAPED) && !page.contains(HOSTILE), "{page}");
     let page = admin.post("/console/people/new", &bob).await.expect(422).text();
-    assert!(page.contains("somebody signs in with bob@example.com already"), "{page}");
+    assert!(page.contains("Somebody signs in with bob@example.com already"), "{page}");
     let list = admin.get("/console/people").await.expect(200).text();
     assert!(list.contains("2 people") && list.contains(ESCAPED) && list.contains("never"), "{list}");
     assert!(!list.contains(&password), "a password is shown once");
@@ -172,7 +172,7 @@ async fn the_last_admin_stays_one() {
         (format!("{place}/remove"), vec![]),
     ] {
         let page = admin.post(&path, &fields).await.expect(422).text();
-        assert!(page.contains("this is the last admin who can sign in"), "{page}");
+        assert!(page.contains("This is the last admin who can sign in"), "{page}");
     }
     admin.get("/console/people").await.expect(200);
     app.finish().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stagepost::clock::Clock;
-use stagepost::domain::people::{Person, PersonChange, Role};
+use stagepost::domain::people::{Person, PersonChange, Role, StaffError};
 use stagepost::engine::{Engine, EngineError, NewPerson};
 
 use crate::engines::Running;
@@ -66,7 +66,7 @@ async fn of_set_ups_at_once_one_is_done(backend: Backend) {
                     assert_eq!(person.role, Role::Admin);
                     done += 1;
                 }
-                Err(EngineError::Conflict(_)) => {}
+                Err(EngineError::Staff(_)) => {}
                 Err(error) => panic!("{error}"),
             }
         }
@@ -111,8 +111,8 @@ async fn of_the_last_admins_one_stays(backend: Backend) {
         for end in ends.collect::<Vec<_>>() {
             match end.await.expect("an end") {
                 Ok(()) => {}
-                Err(EngineError::Conflict(why)) => {
-                    assert!(why.contains("last admin"), "{why}");
+                Err(EngineError::Staff(why)) => {
+                    assert_eq!(why, StaffError::LastAdmin);
                     refused += 1;
                 }
                 Err(error) => panic!("{error}"),
