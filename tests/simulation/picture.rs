@@ -169,6 +169,7 @@ impl Machine {
         };
         for journey in &picture.journeys {
             *counts.journeys.entry(journey.status).or_default() += 1;
+            counts.acknowledged += u64::from(journey.listed().is_acknowledged());
         }
         for delivery in &picture.deliveries {
             let key = (delivery.destination.clone(), delivery.status.as_str());
