@@ -91,7 +91,7 @@ async fn members_are_files_in_three_forms() {
     let columns = csv(&app, &format!("{path}?format=columns&traits=plan,tags,%20nothing&guard=true")).await;
     let wanted = [
         "user_key,user_id,anonymous_id,email,phone,plan,tags,nothing",
-        "\"'=cmd,\"\"x\"\"\",\"'=cmd,\"\"x\"\"\",,,,'-1,,",
+        "\"'=cmd,\"\"x\"\"\",\"'=cmd,\"\"x\"\"\",,,,-1,,",
         "plain,plain,,,,,,",
         "u1,u1,a2,A@b.io,'+1555,pro,\"[\"\"x\"\",\"\"y\"\"]\",",
     ];
