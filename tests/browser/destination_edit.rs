@@ -25,7 +25,7 @@ async fn a_mapping_is_tried_before_it_is_saved_and_its_secret_stays() {
     browser.fill("Body", BODY).await;
     browser.fill("Or an event of yours", EVENT).await;
     browser.press("Show what would be sent").await;
-    browser.sees(r#"{\"id\":\"eve\",\"buyer\":true}"#).await;
+    browser.sees("\"id\": \"eve\",").await;
     assert_eq!(browser.value("Body").await, BODY, "what was typed stays");
     check_page(&browser, "destinations-preview").await;
     assert!(scene.crm.requests().is_empty(), "a preview sends nothing");

@@ -18,6 +18,7 @@ async fn a_ladder_is_changed_and_its_mail_is_seen_before_it_is_saved() {
     browser.sees("Not saved.").await;
     browser.fill("for", "45m").await;
     browser.fill("Template", "stalled").await;
+    browser.press("Show its fields").await;
     let previewed = "return document.querySelector('iframe.mail')?.src.includes('template=stalled')";
     browser.holds("the other mail is shown", previewed).await;
     browser.press("Add a level").await;
