@@ -177,7 +177,7 @@ async fn what_is_pending_is_found_behind_what_is_newer(store: &dyn Store) {
         new_delivery(Delivery { status, ..delivery(delivery_id(5, n), key, &user("a"), 5) })
     };
     let old = [made(1, "d", DeliveryStatus::Pending), made(2, "e", DeliveryStatus::Pending)];
-    let newer = (3..20).map(|n| made(n, ["d", "e"][n as usize % 2], DeliveryStatus::Delivered));
+    let newer = (3..20).map(|n| made(n, if n % 2 == 0 { "d" } else { "e" }, DeliveryStatus::Delivered));
     let deliveries = old.into_iter().chain(newer).collect();
     commit(store, &ChangeSet { deliveries, ..changes() }).await;
     for (destination, count) in [(Some("d"), 1), (Some("f"), 0), (None, 2)] {

@@ -64,8 +64,10 @@ mod tests {
     use super::*;
 
     fn merged(lists: &[&[u8]], order: Order) -> Vec<u8> {
-        let of = |list: &&[u8]| order.of(list.to_vec().into_iter().map(|n| Ok([n; 16])));
-        merge(lists.iter().map(of).collect(), order).map(|id| id.unwrap()[0]).collect()
+        let of = |list: &[u8]| -> Vec<Result<[u8; 16]>> { list.iter().map(|n| Ok([*n; 16])).collect() };
+        merge(lists.iter().map(|list| order.of(of(list).into_iter())).collect(), order)
+            .map(|id| id.unwrap()[0])
+            .collect()
     }
 
     #[test]
