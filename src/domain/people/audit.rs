@@ -110,7 +110,7 @@ pub struct AuditEntry {
 }
 
 impl AuditEntry {
-    /// An entry. Where before or after is too long to be kept whole, only what differs is kept of both; see [`kept`].
+    /// An entry. Where before or after is too long to be kept whole, only what differs is kept of both; see `kept`.
     pub fn new(id: AuditId, at: Timestamp, (by, via, reason): (&str, &str, &str), deed: Deed) -> Self {
         let (before, after) = kept(deed.before, deed.after);
         Self {
