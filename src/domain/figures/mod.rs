@@ -5,8 +5,9 @@
 //! the journeys of those days, however late they come how far. Everything else is counted towards the time at which it is written.
 //!
 //! Names of flows and stages are whatever is posted, so what is kept of them is bounded: they are cut (`limits::MAX_FIGURE_NAME`), a
-//! point has room for so many details ([`Family::most_details`]; nodes that count at the same time may come to a few more), and there is no subject without a journey, event or delivery that is
-//! stored anyway. Points are forgotten in time ([`OldestFigures`]); only [`Family::Standing`] stays.
+//! point has room for so many details ([`Family::most_details`]; nodes that count at the same time may come to a few more), and there
+//! is no subject without a source that is defined, or a journey, event or delivery that is stored anyway. Points are forgotten in time
+//! ([`OldestFigures`]); only [`Family::Standing`] stays.
 
 mod waits;
 
@@ -189,8 +190,8 @@ pub struct FigurePoint {
     pub count: u64,
 }
 
-/// What one change set counts: how many more, or fewer, of each thing. What has a time is counted towards the point that is in, the rest
-/// towards those of the change set's own time.
+/// What one change set counts: how many more, or fewer, of each thing. What has a time is counted towards the points that it is in, the
+/// rest towards those of the change set's own time.
 pub type Counted = BTreeMap<(Option<Timestamp>, Figure), i64>;
 
 /// A name as figures know it: its first `limits::MAX_FIGURE_NAME` bytes, in whole characters.

@@ -66,8 +66,7 @@ async fn replay(
     .await
 }
 
-/// Mails have a queue of their own without being defined.
-/// Makes sure that there is such a destination; mails are one, too.
+/// Makes sure that there is such a destination. Mails have a queue of their own without being defined.
 pub(in crate::http) fn known(engine: &Engine, key: &str) -> Result<(), ApiProblem> {
     if key == EMAIL || engine.definitions().destinations.contains_key(key) {
         Ok(())

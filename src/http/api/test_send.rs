@@ -49,8 +49,8 @@ async fn test(
     Ok(HttpResponse::Ok().json(try_wanted(&state, &caller, &key, &wanted, dry_run).await?))
 }
 
-/// Sends a sample of the type `wanted` now for that caller, or only makes its request; without a type, the first that the destination is sent.
-/// Answers the attempt and what was sent, as the API shows them.
+/// Sends a sample of the type `wanted` now for that caller, or only makes its request; without a type, the first that the destination
+/// is sent. Answers the attempt and what was sent, as the API shows them.
 ///
 /// # Errors
 /// There is no such destination or type, or nothing is sent just now.
